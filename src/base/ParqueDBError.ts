@@ -1,0 +1,56 @@
+/** Every way in which the caller or the world can fail, documented in docs/errors.md with what to do about each. */
+export type ErrorCode =
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'VERSION_CONFLICT'
+  | 'UNIQUE_VIOLATION'
+  | 'VALIDATION_FAILED'
+  | 'INVALID_FILTER'
+  | 'INVALID_UPDATE'
+  | 'INVALID_ARGUMENT'
+  | 'LIMIT_EXCEEDED'
+  | 'WRITER_LOCKED'
+  | 'WRITER_FENCED'
+  | 'PRECONDITION_FAILED'
+  | 'CORRUPT_FILE'
+  | 'UNSUPPORTED_FORMAT'
+  | 'HISTORY_UNAVAILABLE'
+  | 'STORAGE_UNAVAILABLE'
+  | 'TRANSACTION_CONFLICT'
+  | 'READ_ONLY'
+  | 'ABORTED'
+  | 'CLOSED'
+  | 'UNAUTHORIZED'
+  | 'FORBIDDEN'
+
+/** Facts of a failure that survive a trip through JSON: which entity, file, field, offset, limit. */
+export type ErrorDetails = Readonly<Record<string, unknown>>
+
+/**
+ * The one error class. `message` is for the person who meets it: what happened, to what, and what to do.
+ * `code` is for programs; branch on it, never on the message.
+ */
+export class ParqueDBError extends Error {
+  readonly code: ErrorCode
+  readonly details: ErrorDetails
+
+  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'ParqueDBError'
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  toJSON(): { code: ErrorCode; message: string; details: ErrorDetails } {
+    return { code: this.code, message: this.message, details: this.details }
+  }
+
+  static fromJSON(json: { code: ErrorCode; message: string; details?: ErrorDetails }): ParqueDBError {
+    return new ParqueDBError(json.code, json.message, json.details === undefined ? {} : { details: json.details })
+  }
+}
+
+/** True for a ParqueDBError, of this code when one is given; also for one that crossed a package copy or a realm. */
+export function isParqueDBError(error: unknown, code?: ErrorCode): error is ParqueDBError {
+  return error instanceof Error && error.name === 'ParqueDBError' && (code === undefined || (error as ParqueDBError).code === code)
+}

@@ -1,0 +1,63 @@
+import type { Clock } from './clock.ts'
+import type { Random } from './random.ts'
+
+/** Makes ids: each is greater than every one before it from the same source. */
+export interface IdSource {
+  next(): string
+}
+
+const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const timeLength = 10
+const randomLength = 16
+
+/**
+ * Monotonic ULIDs (26 characters of Crockford's base 32: 48 bits of milliseconds, 80 random bits).
+ * Within a millisecond, and when the clock steps back, the last id is incremented, so order holds.
+ */
+export function ulidSource(clock: Clock, random: Random): IdSource {
+  let lastMs = -1
+  let timePart = ''
+  const digits = new Uint8Array(randomLength)
+  return {
+    next() {
+      const nowMs = clock.nowMs()
+      if (nowMs > lastMs) {
+        lastMs = nowMs
+        timePart = encodeTime(nowMs)
+        const bytes = random.bytes(randomLength)
+        for (let index = 0; index < randomLength; index++) digits[index] = (bytes[index] ?? 0) & 31
+        // Half of the space stays free, so that increments within the millisecond do not run out.
+        digits[0] = (digits[0] ?? 0) & 15
+      } else if (!increment(digits)) {
+        lastMs += 1
+        timePart = encodeTime(lastMs)
+      }
+      let text = timePart
+      for (let index = 0; index < randomLength; index++) text += alphabet[digits[index] ?? 0]
+      return text
+    },
+  }
+}
+
+function encodeTime(ms: number): string {
+  let text = ''
+  let rest = ms
+  for (let index = 0; index < timeLength; index++) {
+    text = (alphabet[rest % 32] ?? '0') + text
+    rest = Math.floor(rest / 32)
+  }
+  return text
+}
+
+/** False when all digits were at their greatest; they are zero then. */
+function increment(digits: Uint8Array): boolean {
+  for (let index = digits.length - 1; index >= 0; index--) {
+    const digit = digits[index] ?? 0
+    if (digit < 31) {
+      digits[index] = digit + 1
+      return true
+    }
+    digits[index] = 0
+  }
+  return false
+}
