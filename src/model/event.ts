@@ -1,0 +1,57 @@
+import type { EntityState } from './entity.ts'
+import type { Patch } from './patch.ts'
+import type { Document } from './values.ts'
+
+export type EventOp = 'CREATE' | 'UPDATE' | 'DELETE'
+
+/** What a decision asks the log to record; the writer adds seq, ts, version and, where absent, the event's id. */
+export interface EventDraft {
+  readonly op: EventOp
+  readonly ns: string
+  readonly id: string
+  /** CREATE: the whole document. */
+  readonly after?: Document | undefined
+  /** UPDATE: the resolved change, never an operator, so that replay is deterministic. */
+  readonly patch?: Patch | undefined
+  readonly eventId?: string | undefined
+  readonly actor?: string | undefined
+  readonly metadata?: Document | undefined
+  /** A time of its own, as an import has; clamped so that ts never decreases along seq. Milliseconds. */
+  readonly ts?: number | undefined
+}
+
+/** An event in the log. Every property is always present, so that all events have one shape. */
+export interface StoredEvent {
+  /** Position in the log, from 1, without gaps. */
+  readonly seq: number
+  /** Milliseconds since 1970; never decreases along seq; equal for all events of a commit. */
+  readonly ts: number
+  readonly eventId: string
+  readonly op: EventOp
+  readonly ns: string
+  readonly id: string
+  /** The entity's version after this event. */
+  readonly version: number
+  readonly after: Document | undefined
+  readonly patch: Patch | undefined
+  readonly actor: string | undefined
+  readonly txId: string | undefined
+  readonly metadata: Document | undefined
+  /** A snapshot: the entity's whole state after this event. Replay starts at the newest one. */
+  readonly state: EntityState | undefined
+}
+
+/** An event as users see it; `target` is 'ns:id'. */
+export interface Event {
+  readonly seq: number
+  readonly id: string
+  readonly ts: number
+  readonly op: EventOp
+  readonly target: string
+  readonly version: number
+  readonly after?: Document
+  readonly patch?: Patch
+  readonly actor?: string
+  readonly txId?: string
+  readonly metadata?: Document
+}

@@ -1,0 +1,86 @@
+import type { Clock } from '../base/clock.ts'
+import type { IdSource } from '../base/ids.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { EventDraft, StoredEvent } from '../model/event.ts'
+import type { View } from './view.ts'
+
+/** What a decision may look at. It includes the commits that are queued before it but not yet durable. */
+export interface DecisionContext {
+  /** State of a key that the request listed, tombstones included; undefined when the entity never was. Asking for another key is a bug: asserted. */
+  state(key: EntityKey): EntityState | undefined
+  /** seq of the newest event of a namespace, 0 when it has none: tells a transaction whether what it scanned has changed. */
+  namespaceSeq(ns: string): number
+  /** The ts that this commit will get unless a draft brings a later one. */
+  readonly nowMs: number
+}
+
+export interface CommitRequest {
+  /** Entities whose states `decide` needs. */
+  readonly keys: readonly EntityKey[]
+  /**
+   * Gives the events of the commit (none: nothing is written) or throws to refuse it; pure and synchronous, called
+   * exactly once, in queue order.
+   */
+  readonly decide: (context: DecisionContext) => readonly EventDraft[]
+  /** Idempotency: a txId that was committed before is not committed again; the first result is returned. */
+  readonly txId?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CommitResult {
+  /** The commit's events in order, and the state of each one's entity after it. Empty when nothing was written. */
+  readonly events: readonly StoredEvent[]
+  readonly states: readonly EntityState[]
+  /** Newest durable seq that includes this commit. */
+  readonly seq: number
+  /** True when a txId or an event id had been committed before and nothing was written now. */
+  readonly repeated: boolean
+}
+
+/** The one write path and the views of one partition. `EventSourcedBackend` implements it. */
+export interface Engine {
+  readonly clock: Clock
+  readonly ids: IdSource
+  /** Resolves when the commit is durable and visible to every later view; rejects with what `decide` threw, or why it could not be made durable. */
+  commit(request: CommitRequest): Promise<CommitResult>
+  /** The newest durable state of everything. */
+  view(): Promise<View>
+  /** Calls back after each durable commit with its events, in seq order, each event once; returns how to stop. For a follower: as it learns of them. */
+  onCommit(listener: (events: readonly StoredEvent[]) => void): () => void
+  flush(options?: { signal?: AbortSignal }): Promise<void>
+  compact(options?: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void }): Promise<void>
+  stats(): Promise<EngineStats>
+  verify(options?: { deep?: boolean; signal?: AbortSignal; onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void }): Promise<VerifyReport>
+  close(): Promise<void>
+}
+
+export interface CompactProgress {
+  readonly rowsDone: number
+  readonly rowsTotal: number
+}
+
+export interface EngineStats {
+  readonly kind: string
+  readonly readOnly: boolean
+  readonly epoch: number
+  readonly lastSeq: number
+  readonly flushedSeq: number
+  readonly manifestId: number
+  readonly namespaces: { readonly [ns: string]: { readonly runs: number; readonly rows: number; readonly bytes: number; readonly overlay: number } }
+  readonly segments: { readonly count: number; readonly events: number; readonly bytes: number }
+  readonly log: { readonly unflushedEvents: number; readonly unflushedBytes: number }
+  readonly garbage: { readonly files: number; readonly bytes: number; readonly nextDeleteAtMs: number | undefined }
+  readonly cache: { readonly entities: number; readonly hits: number; readonly misses: number }
+  /** What opening read: proportional to the log's unflushed tail. */
+  readonly open: { readonly requests: number; readonly bytes: number; readonly replayedEvents: number; readonly tornBytes: number }
+  readonly commits: { readonly count: number; readonly events: number; readonly syncs: number }
+  readonly background: { readonly flushes: number; readonly compactions: number; readonly lastError: string | undefined }
+}
+
+export interface VerifyReport {
+  readonly ok: boolean
+  readonly checkedFiles: number
+  readonly checkedBytes: number
+  readonly checkedEvents: number
+  readonly problems: readonly { readonly path: string; readonly code: string; readonly message: string }[]
+}

@@ -1,0 +1,55 @@
+import type { AppendLog } from './append-log.ts'
+
+/** Facts of one stored object. `etag` changes whenever the bytes do. */
+export interface ObjectInfo {
+  readonly path: string
+  readonly sizeBytes: number
+  readonly etag: string
+}
+
+/** A half-open range of bytes. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** `ifAbsent`: only create. `ifMatch`: only replace the object that has this etag. Neither: put whatever is there. */
+export type PutCondition = { readonly ifAbsent: true } | { readonly ifMatch: string } | Record<never, never>
+
+/**
+ * Objects on some store: whole and, by convention, immutable. Paths are relative and '/'-separated, checked by
+ * `validatePath` (INVALID_ARGUMENT). Every implementation runs `storageContract` in its real runtime.
+ * A failure of the store itself is STORAGE_UNAVAILABLE with the cause.
+ */
+export interface StorageBackend {
+  /** 'memory', 'fs', 'r2', … for messages and stats. */
+  readonly kind: string
+  /** The whole object; NOT_FOUND. The caller owns the bytes. */
+  read(path: string): Promise<Uint8Array>
+  /** Bytes of a range; short (down to empty) where the object ends before the range does; NOT_FOUND. The caller owns the bytes. */
+  readRange(path: string, range: ByteRange): Promise<Uint8Array>
+  /** undefined when there is no such object. */
+  stat(path: string): Promise<ObjectInfo | undefined>
+  /** Objects whose path starts with `prefix` ('' for all), ordered by the UTF-8 bytes of the path; `cursor` goes on after a former page; at most `limit` (1,000). */
+  list(prefix: string, options?: { cursor?: string; limit?: number }): Promise<{ objects: ObjectInfo[]; cursor?: string }>
+  /** Durable and whole when it resolves; readers see the old bytes or the new, never a part. PRECONDITION_FAILED when the condition does not hold. */
+  put(path: string, bytes: Uint8Array, condition?: PutCondition): Promise<{ etag: string }>
+  /** Durable when it resolves. Deleting what is absent is fine. */
+  delete(path: string): Promise<void>
+  /** A native append log for one writer's epoch, where the store can append. */
+  openLog?(options: OpenLogOptions): Promise<AppendLog>
+  /** Takes the store's one writer role for this process; WRITER_LOCKED with the holder in `details` when another lives. Absent: the store cannot tell. */
+  lockWriter?(): Promise<WriterLock>
+}
+
+export interface OpenLogOptions {
+  /** Folder of the log's parts, e.g. 'log'. */
+  readonly prefix: string
+  /** The writer's epoch; parts are named by it, so two writers never share a part. */
+  readonly epoch: number
+}
+
+/** The writer role, until released or the process ends. */
+export interface WriterLock {
+  release(): Promise<void>
+}

@@ -1,0 +1,69 @@
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { EventOp, StoredEvent } from '../model/event.ts'
+
+/** A point in the past. All of a commit's events are on one side of it. Both given: the earlier of the two. */
+export interface AsOf {
+  /** State after the events with seq <= this. */
+  readonly seq?: number | undefined
+  /** State after the events with ts <= this; milliseconds. */
+  readonly ts?: number | undefined
+}
+
+export interface ScanOptions {
+  /** Only ids >= this (by UTF-8 bytes). */
+  readonly fromId?: string | undefined
+  /** Only ids > this. */
+  readonly afterId?: string | undefined
+  /** Only ids < this. */
+  readonly beforeId?: string | undefined
+  readonly asOf?: AsOf | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface EventScanOptions {
+  readonly ns?: string | undefined
+  /** Inclusive. */
+  readonly fromSeq?: number | undefined
+  /** Inclusive. */
+  readonly toSeq?: number | undefined
+  /** Inclusive, milliseconds. */
+  readonly fromTs?: number | undefined
+  /** Inclusive, milliseconds. */
+  readonly toTs?: number | undefined
+  readonly ops?: readonly EventOp[] | undefined
+  readonly actor?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface EntityEventOptions {
+  /** Inclusive. */
+  readonly fromSeq?: number | undefined
+  /** Inclusive. */
+  readonly toSeq?: number | undefined
+  /** Newest first. */
+  readonly reverse?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * What a reader sees: one manifest and the overlay up to one seq. It never changes under the reader, however many
+ * commits, flushes and compactions happen meanwhile. Files it needs are kept until `release()`; release is idempotent.
+ * States and documents are shared and immutable: copy before handing them out.
+ */
+export interface View {
+  /** The newest event that the view includes; 0 in an empty database. */
+  readonly seq: number
+  /** ts of that event; 0 in an empty database. */
+  readonly ts: number
+  /** The newest state, tombstones included; undefined when the entity never was. */
+  get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined>
+  /** Newest states of a namespace, ordered by the UTF-8 bytes of id, in batches of bounded size, tombstones included. */
+  scan(ns: string, options?: ScanOptions): AsyncIterable<readonly EntityState[]>
+  /** Events in seq order. */
+  events(options?: EventScanOptions): AsyncIterable<StoredEvent>
+  /** One entity's events in seq order (or reversed); the first one yielded within a file carries its snapshot. */
+  entityEvents(key: EntityKey, options?: EntityEventOptions): AsyncIterable<StoredEvent>
+  /** Namespaces that hold any state, tombstones included, ordered. */
+  namespaces(): string[]
+  release(): void
+}
