@@ -1,0 +1,71 @@
+import { assert } from '../base/assert.ts'
+import type { EntityState } from './entity.ts'
+import type { StoredEvent } from './event.ts'
+import { applyPatch } from './patch.ts'
+import type { Document } from './values.ts'
+
+/**
+ * Counts the meanings that `fold` has had. A snapshot made by another one is passed over, and replay starts earlier.
+ */
+export const foldVersion = 1
+
+const emptyDocument: Document = Object.freeze({}) as Document
+
+/**
+ * The state after `event`, given the one before it (undefined: the entity never was). Pure, and the only place
+ * that turns events into state. An UPDATE of a tombstone revives the entity with what the patch sets.
+ */
+export function fold(before: EntityState | undefined, event: StoredEvent): EntityState {
+  assert(event.version === (before?.version ?? 0) + 1, 'I1: versions of an entity have no gaps')
+  switch (event.op) {
+    case 'CREATE':
+      return {
+        id: event.id,
+        version: event.version,
+        seq: event.seq,
+        createdAt: event.ts,
+        createdBy: event.actor,
+        updatedAt: event.ts,
+        updatedBy: event.actor,
+        deletedAt: undefined,
+        document: event.after ?? emptyDocument,
+      }
+    case 'UPDATE':
+      assert(before !== undefined, 'I2: only a CREATE begins an entity')
+      return change(before, event, { deletedAt: undefined, document: applyPatch(before.document, event.patch ?? {}) })
+    case 'DELETE':
+      assert(before !== undefined, 'I2: only a CREATE begins an entity')
+      return change(before, event, { deletedAt: event.ts, document: emptyDocument })
+  }
+}
+
+function change(before: EntityState, event: StoredEvent, to: Pick<EntityState, 'deletedAt' | 'document'>): EntityState {
+  return {
+    id: before.id,
+    version: event.version,
+    seq: event.seq,
+    createdAt: before.createdAt,
+    createdBy: before.createdBy,
+    updatedAt: event.ts,
+    updatedBy: event.actor,
+    deletedAt: to.deletedAt,
+    document: to.document,
+  }
+}
+
+/** The state after the last of `events`, which follow one another; the newest snapshot among them is where folding starts. */
+export function foldFromSnapshot(events: readonly StoredEvent[]): EntityState | undefined {
+  let start = events.length - 1
+  while (start > 0 && events[start]?.state === undefined && events[start]?.op !== 'CREATE') start--
+  let state: EntityState | undefined
+  for (let index = Math.max(start, 0); index < events.length; index++) {
+    const event = events[index]
+    if (event !== undefined) state = stateAfter(state, event)
+  }
+  return state
+}
+
+/** The event's own snapshot when it has one, else the fold over `before`. */
+export function stateAfter(before: EntityState | undefined, event: StoredEvent): EntityState {
+  return event.state ?? fold(before, event)
+}

@@ -1,0 +1,67 @@
+import type { Clock } from '../base/clock.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+
+/**
+ * Newest known states, least recently used out first. `undefined` is never cached: an absent entity costs a bloom
+ * filter, and remembering names that somebody made up would let them empty the cache.
+ */
+export class EntityCache {
+  readonly #entries = new Map<string, { state: EntityState; expiresAtMs: number }>()
+  readonly #limit: number
+  readonly #ttlMs: number
+  readonly #clock: Clock
+  #hits = 0
+  #misses = 0
+
+  constructor(options: { maxCachedEntities: number; cacheTtlMs: number; clock: Clock }) {
+    this.#limit = options.maxCachedEntities
+    this.#ttlMs = options.cacheTtlMs
+    this.#clock = options.clock
+  }
+
+  get(key: EntityKey): EntityState | undefined {
+    const name = cacheKey(key)
+    const entry = this.#entries.get(name)
+    if (entry === undefined || (entry.expiresAtMs !== Number.POSITIVE_INFINITY && entry.expiresAtMs <= this.#clock.nowMs())) {
+      if (entry !== undefined) this.#entries.delete(name)
+      this.#misses++
+      return undefined
+    }
+    this.#entries.delete(name)
+    this.#entries.set(name, entry)
+    this.#hits++
+    return entry.state
+  }
+
+  /** Keeps the newer of what is there and `state`. */
+  put(key: EntityKey, state: EntityState): void {
+    if (this.#limit === 0) return
+    const name = cacheKey(key)
+    const present = this.#entries.get(name)
+    if (present !== undefined && present.state.seq > state.seq) return
+    this.#entries.delete(name)
+    this.#entries.set(name, { state, expiresAtMs: this.#ttlMs === Number.POSITIVE_INFINITY ? this.#ttlMs : this.#clock.nowMs() + this.#ttlMs })
+    if (this.#entries.size > this.#limit) {
+      const oldest = this.#entries.keys().next()
+      if (!oldest.done) this.#entries.delete(oldest.value)
+    }
+  }
+
+  /** Replaces a state that is cached; a write to an entity that nobody reads does not push out those that are read. */
+  refresh(key: EntityKey, state: EntityState): void {
+    if (this.#entries.has(cacheKey(key))) this.put(key, state)
+  }
+
+  clear(): void {
+    this.#entries.clear()
+  }
+
+  stats(): { entities: number; hits: number; misses: number } {
+    return { entities: this.#entries.size, hits: this.#hits, misses: this.#misses }
+  }
+}
+
+/** A namespace holds no '/', so this is one to one. */
+function cacheKey(key: EntityKey): string {
+  return `${key.ns}/${key.id}`
+}

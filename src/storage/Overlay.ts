@@ -1,0 +1,171 @@
+import { assert } from '../base/assert.ts'
+import { compareStrings } from '../base/bytes.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { StoredEvent } from '../model/event.ts'
+import { stateAfter } from '../model/fold.ts'
+import type { AsOf } from './view.ts'
+
+/** What one entity went through since the manifest: parallel arrays in seq order. */
+export interface Chain {
+  readonly events: StoredEvent[]
+  readonly states: EntityState[]
+}
+
+interface NamespaceOverlay {
+  readonly chains: Map<string, Chain>
+  lastSeq: number
+  /** Ids in order; undefined since the last new id. */
+  sortedIds: readonly string[] | undefined
+}
+
+/**
+ * Events and states after a manifest's flushedSeq, in memory. It only grows, in seq order; a reader that notes the
+ * last seq sees what was there at that moment for as long as it holds the overlay. A flush replaces the overlay by
+ * `after(flushedSeq)` and leaves this one to its readers.
+ */
+export class Overlay {
+  readonly flushedSeq: number
+  readonly #namespaces = new Map<string, NamespaceOverlay>()
+  readonly #events: StoredEvent[] = []
+  readonly #eventIds = new Map<string, StoredEvent>()
+  readonly #txIds = new Map<string, StoredEvent[]>()
+  #lastTs: number
+  #bytes = 0
+
+  constructor(from: { flushedSeq: number; flushedTs: number }) {
+    this.flushedSeq = from.flushedSeq
+    this.#lastTs = from.flushedTs
+  }
+
+  get lastSeq(): number {
+    return this.flushedSeq + this.#events.length
+  }
+
+  get lastTs(): number {
+    return this.#lastTs
+  }
+
+  get eventCount(): number {
+    return this.#events.length
+  }
+
+  /** Log bytes behind these events: what decides when to flush. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Adds the next event; `state` is the one after it, folded here from the entity's last when it is not given. */
+  add(event: StoredEvent, from: { bytes: number; state?: EntityState | undefined }): EntityState {
+    assert(event.seq === this.lastSeq + 1, 'I3: the log has no gaps')
+    assert(event.ts >= this.#lastTs, 'I4: ts never decreases along seq')
+    const namespace = this.#namespace(event.ns)
+    let chain = namespace.chains.get(event.id)
+    if (chain === undefined) {
+      chain = { events: [], states: [] }
+      namespace.chains.set(event.id, chain)
+      namespace.sortedIds = undefined
+    }
+    const state = from.state ?? stateAfter(chain.states.at(-1), event)
+    chain.events.push(event)
+    chain.states.push(state)
+    namespace.lastSeq = event.seq
+    this.#events.push(event)
+    this.#eventIds.set(event.eventId, event)
+    if (event.txId !== undefined) {
+      const sameTx = this.#txIds.get(event.txId)
+      if (sameTx === undefined) this.#txIds.set(event.txId, [event])
+      else sameTx.push(event)
+    }
+    this.#lastTs = event.ts
+    this.#bytes += from.bytes
+    return state
+  }
+
+  /** What is left once everything up to `manifest.flushedSeq` is in files. */
+  after(manifest: { flushedSeq: number; flushedTs: number }): Overlay {
+    assert(manifest.flushedSeq <= this.lastSeq, 'I5: nothing is flushed before it is in the log')
+    const rest = new Overlay(manifest)
+    const bytesPerEvent = this.#events.length === 0 ? 0 : this.#bytes / this.#events.length
+    for (let index = manifest.flushedSeq - this.flushedSeq; index < this.#events.length; index++) {
+      const event = this.#events[index] as StoredEvent
+      const chain = this.chain(event) as Chain
+      rest.add(event, { bytes: bytesPerEvent, state: chain.states[indexAtOrBefore(chain.events, event.seq)] })
+    }
+    return rest
+  }
+
+  chain(key: EntityKey): Chain | undefined {
+    return this.#namespaces.get(key.ns)?.chains.get(key.id)
+  }
+
+  /** The newest state at or before `asOf`, of the events up to `seq`. */
+  state(key: EntityKey, at: { seq: number; asOf?: AsOf | undefined }): EntityState | undefined {
+    const chain = this.chain(key)
+    return chain === undefined ? undefined : stateAt(chain, at)
+  }
+
+  /** A namespace's ids in order, ids that came after a view included; shared, not to be changed. */
+  sortedIds(ns: string): readonly string[] {
+    const namespace = this.#namespaces.get(ns)
+    if (namespace === undefined) return []
+    namespace.sortedIds ??= [...namespace.chains.keys()].toSorted(compareStrings)
+    return namespace.sortedIds
+  }
+
+  entityCount(ns: string): number {
+    return this.#namespaces.get(ns)?.chains.size ?? 0
+  }
+
+  /** seq of a namespace's newest event here; 0 when it has none. */
+  namespaceSeq(ns: string): number {
+    return this.#namespaces.get(ns)?.lastSeq ?? 0
+  }
+
+  namespaces(): string[] {
+    return [...this.#namespaces.keys()]
+  }
+
+  /** Events with from <= seq <= to, in order. */
+  *events(range: { from: number; to: number }): Generator<StoredEvent> {
+    const end = Math.min(range.to, this.lastSeq)
+    for (let seq = Math.max(range.from, this.flushedSeq + 1); seq <= end; seq++) yield this.#events[seq - this.flushedSeq - 1] as StoredEvent
+  }
+
+  eventById(eventId: string): StoredEvent | undefined {
+    return this.#eventIds.get(eventId)
+  }
+
+  eventsOfTx(txId: string): readonly StoredEvent[] {
+    return this.#txIds.get(txId) ?? []
+  }
+
+  #namespace(ns: string): NamespaceOverlay {
+    let namespace = this.#namespaces.get(ns)
+    if (namespace === undefined) {
+      namespace = { chains: new Map(), lastSeq: 0, sortedIds: undefined }
+      this.#namespaces.set(ns, namespace)
+    }
+    return namespace
+  }
+}
+
+/** The newest state of a chain at or before both `seq` and `asOf`. */
+export function stateAt(chain: Chain, at: { seq: number; asOf?: AsOf | undefined }): EntityState | undefined {
+  const seqMax = Math.min(at.seq, at.asOf?.seq ?? Number.POSITIVE_INFINITY)
+  let index = indexAtOrBefore(chain.events, seqMax)
+  const tsMax = at.asOf?.ts
+  if (tsMax !== undefined) while (index >= 0 && (chain.events[index] as StoredEvent).ts > tsMax) index--
+  return chain.states[index]
+}
+
+/** Index of the last event with a seq <= `seq`; -1 when there is none. */
+function indexAtOrBefore(events: readonly StoredEvent[], seq: number): number {
+  let low = 0
+  let high = events.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((events[middle] as StoredEvent).seq <= seq) low = middle + 1
+    else high = middle
+  }
+  return low - 1
+}

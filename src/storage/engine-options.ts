@@ -1,0 +1,116 @@
+import { systemClock, type Clock } from '../base/clock.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { systemRandom, type Random } from '../base/random.ts'
+import type { StorageBackend } from './storage-backend.ts'
+
+/** How an event-sourced backend behaves. Every field has a documented default; an unknown one is INVALID_ARGUMENT. */
+export interface EngineOptions {
+  /** An entity's events between two snapshots of it, at most: what a reconstruction folds. Default 100. */
+  readonly autoSnapshotThreshold?: number
+  /** Entity states kept from data files, least recently used out first. Default 1,000; 0 for none. */
+  readonly maxCachedEntities?: number
+  /** How long a cached state may serve. Default: until it is pushed out. */
+  readonly cacheTtlMs?: number
+  /** Another backend for the log and the epochs; default: the same one. */
+  readonly log?: StorageBackend
+  /** When the log is turned into Parquet in the background, whichever comes first. */
+  readonly flush?: {
+    /** Default 20,000 events. */
+    readonly eventsMax?: number
+    /** Log bytes. Default 16 MiB. */
+    readonly bytesMax?: number
+    /** Age of the oldest unflushed event, checked at commits. Default 10 minutes. */
+    readonly ageMsMax?: number
+  }
+  readonly compaction?: {
+    /** Merge runs in the background. Default true. */
+    readonly background?: boolean
+    /** Runs of one size class that are merged into one. Default 4, at least 2. */
+    readonly fanIn?: number
+  }
+  /** How long a file that no manifest names stays for readers in other processes. Default 60,000. */
+  readonly graceMs?: number
+  /** A follower: it takes no writer role, writes are READ_ONLY, and reads are at most `followMs` behind the writer. Default false. */
+  readonly readOnly?: boolean
+  /** How old a follower's view may be when a read begins. Default 100. */
+  readonly followMs?: number
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+export interface ResolvedOptions {
+  readonly autoSnapshotThreshold: number
+  readonly maxCachedEntities: number
+  readonly cacheTtlMs: number
+  readonly log: StorageBackend | undefined
+  readonly flush: { readonly eventsMax: number; readonly bytesMax: number; readonly ageMsMax: number }
+  readonly compaction: { readonly background: boolean; readonly fanIn: number }
+  readonly graceMs: number
+  readonly readOnly: boolean
+  readonly followMs: number
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Names of all engine options: what a caller that passes some of them on has to know. */
+export const engineOptionNames: readonly string[] = [
+  'autoSnapshotThreshold',
+  'maxCachedEntities',
+  'cacheTtlMs',
+  'log',
+  'flush',
+  'compaction',
+  'graceMs',
+  'readOnly',
+  'followMs',
+  'clock',
+  'random',
+]
+
+/** Fills in the defaults; INVALID_ARGUMENT names the option that is unknown or out of its range. */
+export function resolveOptions(options: EngineOptions): ResolvedOptions {
+  refuseUnknown(options, { known: engineOptionNames, where: '' })
+  refuseUnknown(options.flush ?? {}, { known: ['eventsMax', 'bytesMax', 'ageMsMax'], where: 'flush.' })
+  refuseUnknown(options.compaction ?? {}, { known: ['background', 'fanIn'], where: 'compaction.' })
+  return {
+    autoSnapshotThreshold: wholeNumber(options.autoSnapshotThreshold, { name: 'autoSnapshotThreshold', fallback: 100, least: 1 }),
+    maxCachedEntities: wholeNumber(options.maxCachedEntities, { name: 'maxCachedEntities', fallback: 1000, least: 0 }),
+    cacheTtlMs: wholeNumber(options.cacheTtlMs, { name: 'cacheTtlMs', fallback: Number.POSITIVE_INFINITY, least: 0 }),
+    log: options.log,
+    flush: {
+      eventsMax: wholeNumber(options.flush?.eventsMax, { name: 'flush.eventsMax', fallback: 20_000, least: 1 }),
+      bytesMax: wholeNumber(options.flush?.bytesMax, { name: 'flush.bytesMax', fallback: 16 * 1024 * 1024, least: 1 }),
+      ageMsMax: wholeNumber(options.flush?.ageMsMax, { name: 'flush.ageMsMax', fallback: 600_000, least: 0 }),
+    },
+    compaction: {
+      background: flag(options.compaction?.background, { name: 'compaction.background', fallback: true }),
+      fanIn: wholeNumber(options.compaction?.fanIn, { name: 'compaction.fanIn', fallback: 4, least: 2 }),
+    },
+    graceMs: wholeNumber(options.graceMs, { name: 'graceMs', fallback: 60_000, least: 0 }),
+    readOnly: flag(options.readOnly, { name: 'readOnly', fallback: false }),
+    followMs: wholeNumber(options.followMs, { name: 'followMs', fallback: 100, least: 0 }),
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+  }
+}
+
+function refuseUnknown(options: object, rule: { known: readonly string[]; where: string }): void {
+  if (typeof options !== 'object' || options === null) throw new ParqueDBError('INVALID_ARGUMENT', `The options${rule.where === '' ? '' : ` ${rule.where.slice(0, -1)}`} must be an object.`)
+  for (const name of Object.keys(options)) {
+    if (!rule.known.includes(name)) {
+      throw new ParqueDBError('INVALID_ARGUMENT', `There is no option '${rule.where}${name}'. Known here: ${rule.known.join(', ')}.`, { details: { option: rule.where + name } })
+    }
+  }
+}
+
+function wholeNumber(value: number | undefined, rule: { name: string; fallback: number; least: number }): number {
+  if (value === undefined) return rule.fallback
+  if (value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && value >= rule.least)) return value
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option ${rule.name} must be a whole number, at least ${rule.least}; it is ${String(value)}.`, { details: { option: rule.name } })
+}
+
+function flag(value: boolean | undefined, rule: { name: string; fallback: boolean }): boolean {
+  if (value === undefined) return rule.fallback
+  if (typeof value === 'boolean') return value
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option ${rule.name} must be true or false.`, { details: { option: rule.name } })
+}

@@ -1,0 +1,135 @@
+import { crc32 } from '../base/crc32.ts'
+import { utf8Decode, utf8Encode } from '../base/bytes.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import type { ManifestAddress } from './manifest.ts'
+import type { StorageBackend } from './storage-backend.ts'
+
+/**
+ * The one mutable object of a partition, kept as one file per epoch: `epoch/<e>` is created empty by the writer that
+ * takes epoch e (exclusive creation is the fence), and from then on only that writer replaces it. The head is the
+ * newest epoch file with content. See docs/adr/0002-head-per-epoch.md.
+ */
+export interface Head {
+  readonly epoch: number
+  /** undefined until the first flush: the manifest is empty. */
+  readonly manifest: ManifestAddress | undefined
+  readonly manifestId: number
+  readonly flushedSeq: number
+  /** Parts of this epoch's log that begin below this seq are no longer needed. */
+  readonly logStart: number
+}
+
+export interface HeadReading {
+  readonly head: Head | undefined
+  /** Newest epoch that exists, with content or not; 0 when there is none. */
+  readonly newestEpoch: number
+  /** Changes whenever the head or the set of epochs does. */
+  readonly etag: string
+}
+
+const folder = 'epoch/'
+/** Old epoch files that stay, so that a directory read that races takeovers still meets one that is newer than a stalled writer's. */
+const keptEpochs = 16
+const readAttempts = 10
+
+/** The newest head. A reader that loses a race with a takeover reads again. */
+export async function readHead(backend: StorageBackend): Promise<HeadReading> {
+  for (let attempt = 1; ; attempt++) {
+    const epochs = await listEpochs(backend)
+    const newest = epochs.at(-1)
+    const written = epochs.findLast((entry) => entry.sizeBytes > 0)
+    if (newest === undefined || written === undefined) return { head: undefined, newestEpoch: newest?.epoch ?? 0, etag: `${newest?.epoch ?? 0}` }
+    try {
+      const head = parseHead(await backend.read(written.path), written)
+      return { head, newestEpoch: newest.epoch, etag: `${newest.epoch}:${written.etag}` }
+    } catch (error) {
+      if (!isParqueDBError(error, 'NOT_FOUND') || attempt === readAttempts) throw error
+    }
+  }
+}
+
+/** What `readHead` would give as etag, without reading the head. */
+export async function headEtag(backend: StorageBackend): Promise<string> {
+  const epochs = await listEpochs(backend)
+  const newest = epochs.at(-1)
+  const written = epochs.findLast((entry) => entry.sizeBytes > 0)
+  return written === undefined ? `${newest?.epoch ?? 0}` : `${newest?.epoch ?? 0}:${written.etag}`
+}
+
+/** Takes the epoch after the newest; whoever held an older one is fenced from now on. */
+export async function takeEpoch(backend: StorageBackend): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const epoch = ((await listEpochs(backend)).at(-1)?.epoch ?? 0) + 1
+    try {
+      await backend.put(epochPath(epoch), new Uint8Array(0), { ifAbsent: true })
+      return epoch
+    } catch (error) {
+      if (!isParqueDBError(error, 'PRECONDITION_FAILED') || attempt === readAttempts) throw error
+    }
+  }
+}
+
+/** Replaces the content of the writer's own epoch file. It counts as published once `assertNotFenced` passes afterwards. */
+export async function publishHead(backend: StorageBackend, head: Head): Promise<void> {
+  const json = JSON.stringify(head)
+  const bytes = utf8Encode(json)
+  await backend.put(epochPath(head.epoch), utf8Encode(`${crc32(bytes).toString(16).padStart(8, '0')} ${json}\n`))
+}
+
+/** F1: throws WRITER_FENCED when a newer epoch than `epoch` exists. */
+export async function assertNotFenced(backend: StorageBackend, epoch: number): Promise<void> {
+  const newest = (await listEpochs(backend)).at(-1)?.epoch ?? 0
+  if (newest === epoch) return
+  throw new ParqueDBError('WRITER_FENCED', `Another writer took over this database (epoch ${newest}; this one had ${epoch}). What was not yet acknowledged is not written by this process. Close it and open it again.`, {
+    details: { epoch, newest },
+  })
+}
+
+/** Deletes epoch files that no reader and no stalled writer needs any more. */
+export async function deleteOldEpochs(backend: StorageBackend, epoch: number): Promise<void> {
+  for (const entry of await listEpochs(backend)) {
+    if (entry.epoch <= epoch - keptEpochs) await backend.delete(entry.path)
+  }
+}
+
+interface EpochEntry {
+  readonly epoch: number
+  readonly path: string
+  readonly sizeBytes: number
+  readonly etag: string
+}
+
+async function listEpochs(backend: StorageBackend): Promise<EpochEntry[]> {
+  const entries: EpochEntry[] = []
+  let cursor: string | undefined
+  do {
+    const page = await backend.list(folder, cursor === undefined ? {} : { cursor })
+    for (const { path, sizeBytes, etag } of page.objects) {
+      const name = path.slice(folder.length)
+      if (/^\d{20}$/.test(name)) entries.push({ epoch: Number(name), path, sizeBytes, etag })
+    }
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return entries
+}
+
+function epochPath(epoch: number): string {
+  return `${folder}${String(epoch).padStart(20, '0')}`
+}
+
+function parseHead(bytes: Uint8Array, entry: EpochEntry): Head {
+  const damaged = (what: string, cause?: unknown): ParqueDBError =>
+    new ParqueDBError('CORRUPT_FILE', `The head ${entry.path} ${what}. Restore the file from a backup, or salvage what is sound.`, { details: { path: entry.path, offset: 0 }, cause })
+  let text: string
+  try {
+    text = utf8Decode(bytes)
+  } catch (cause) {
+    throw damaged('is not text', cause)
+  }
+  const match = /^([0-9a-f]{8}) (\{.*\})\n$/.exec(text)
+  const json = match?.[2]
+  if (json === undefined || Number.parseInt(match?.[1] ?? '', 16) !== crc32(utf8Encode(json))) throw damaged('does not have the checksum that it names')
+  const head = JSON.parse(json) as Head
+  if (head.epoch !== entry.epoch) throw damaged(`says that it is of epoch ${head.epoch}`)
+  return head
+}

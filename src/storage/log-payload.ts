@@ -1,0 +1,131 @@
+import { utf8Decode, utf8Encode } from '../base/bytes.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { fromExtendedJson, toExtendedJson } from '../model/ejson.ts'
+import type { EntityState } from '../model/entity.ts'
+import type { EventOp, StoredEvent } from '../model/event.ts'
+import { foldVersion } from '../model/fold.ts'
+import type { Patch } from '../model/patch.ts'
+import type { Document } from '../model/values.ts'
+import type { LogFrame } from './append-log.ts'
+
+/**
+ * What a log frame holds: the events of whole commits as one JSON text. An event's seq is the frame's firstSeq plus
+ * its index. `state` is written when the event is the entity's first since the log was cut for a flush, and at every
+ * snapshot, so that replaying the log never has to read a data file.
+ */
+interface PayloadJson {
+  fold: number
+  events: EventJson[]
+}
+
+interface EventJson {
+  id: string
+  ts: number
+  op: EventOp
+  ns: string
+  key: string
+  version: number
+  after?: unknown
+  patch?: { set?: unknown; unset?: readonly string[] }
+  actor?: string
+  tx?: string
+  metadata?: unknown
+  state?: StateJson
+}
+
+interface StateJson {
+  createdAt: number
+  createdBy?: string
+  updatedAt: number
+  updatedBy?: string
+  deletedAt?: number
+  document: unknown
+}
+
+export function encodePayload(events: readonly StoredEvent[]): Uint8Array {
+  const json: PayloadJson = { fold: foldVersion, events: events.map(eventToJson) }
+  return utf8Encode(JSON.stringify(json))
+}
+
+/** The frame's events; CORRUPT_FILE when a frame with a right checksum does not hold what a frame holds. */
+export function decodePayload(frame: LogFrame, where: { path: string; offset: number }): StoredEvent[] {
+  let json: PayloadJson
+  try {
+    json = JSON.parse(utf8Decode(frame.payload)) as PayloadJson
+  } catch (cause) {
+    throw new ParqueDBError('CORRUPT_FILE', `${where.path} holds a frame at byte ${where.offset} that is not JSON. Run \`parquedb verify\`.`, { details: { ...where }, cause })
+  }
+  if (!Array.isArray(json.events) || json.events.length !== frame.count) {
+    throw new ParqueDBError('CORRUPT_FILE', `${where.path} holds a frame at byte ${where.offset} whose event count is not the header's. Run \`parquedb verify\`.`, { details: { ...where } })
+  }
+  if (json.fold !== foldVersion) {
+    throw new ParqueDBError('UNSUPPORTED_FORMAT', `${where.path} was written by a version of ParqueDB that folds events differently (fold ${String(json.fold)}; this one is ${foldVersion}). Open the folder once with that version and flush it.`, { details: { ...where, fold: json.fold } })
+  }
+  return json.events.map((event, index) => eventFromJson(event, frame.firstSeq + index))
+}
+
+function eventToJson(event: StoredEvent): EventJson {
+  const json: EventJson = { id: event.eventId, ts: event.ts, op: event.op, ns: event.ns, key: event.id, version: event.version }
+  if (event.after !== undefined) json.after = toExtendedJson(event.after)
+  if (event.patch !== undefined) json.patch = patchToJson(event.patch)
+  if (event.actor !== undefined) json.actor = event.actor
+  if (event.txId !== undefined) json.tx = event.txId
+  if (event.metadata !== undefined) json.metadata = toExtendedJson(event.metadata)
+  // A CREATE is its own snapshot: its state follows from `after`.
+  if (event.state !== undefined && event.op !== 'CREATE') json.state = stateToJson(event.state)
+  return json
+}
+
+function patchToJson(patch: Patch): { set?: unknown; unset?: readonly string[] } {
+  return {
+    ...(patch.unset === undefined ? {} : { unset: patch.unset }),
+    ...(patch.set === undefined ? {} : { set: toExtendedJson(patch.set as Document) }),
+  }
+}
+
+function stateToJson(state: EntityState): StateJson {
+  const json: StateJson = { createdAt: state.createdAt, updatedAt: state.updatedAt, document: toExtendedJson(state.document) }
+  if (state.createdBy !== undefined) json.createdBy = state.createdBy
+  if (state.updatedBy !== undefined) json.updatedBy = state.updatedBy
+  if (state.deletedAt !== undefined) json.deletedAt = state.deletedAt
+  return json
+}
+
+function eventFromJson(json: EventJson, seq: number): StoredEvent {
+  return {
+    seq,
+    ts: json.ts,
+    eventId: json.id,
+    op: json.op,
+    ns: json.ns,
+    id: json.key,
+    version: json.version,
+    after: json.after === undefined ? undefined : (fromExtendedJson(json.after) as Document),
+    patch: json.patch === undefined ? undefined : patchFromJson(json.patch),
+    actor: json.actor,
+    txId: json.tx,
+    metadata: json.metadata === undefined ? undefined : (fromExtendedJson(json.metadata) as Document),
+    state: json.state === undefined ? undefined : stateFromJson(json.state, { json, seq }),
+  }
+}
+
+function patchFromJson(json: { set?: unknown; unset?: readonly string[] }): Patch {
+  return {
+    ...(json.set === undefined ? {} : { set: fromExtendedJson(json.set) as Document }),
+    ...(json.unset === undefined ? {} : { unset: json.unset }),
+  }
+}
+
+function stateFromJson(state: StateJson, event: { json: EventJson; seq: number }): EntityState {
+  return {
+    id: event.json.key,
+    version: event.json.version,
+    seq: event.seq,
+    createdAt: state.createdAt,
+    createdBy: state.createdBy,
+    updatedAt: state.updatedAt,
+    updatedBy: state.updatedBy,
+    deletedAt: state.deletedAt,
+    document: fromExtendedJson(state.document) as Document,
+  }
+}
