@@ -1,0 +1,222 @@
+import { compareStrings } from '../base/bytes.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { StoredEvent } from '../model/event.ts'
+import { stateAfter } from '../model/fold.ts'
+import { checkAborted } from '../base/abort.ts'
+import type { EntityCache } from './EntityCache.ts'
+import { newestInRuns, pastInSegments, reaches, runFilesFor, segmentsFor } from './lookup.ts'
+import { filesOfRuns, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
+import { mergeById } from './merge.ts'
+import { stateAt, type Overlay } from './Overlay.ts'
+import type { TableFiles } from './TableFiles.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, View } from './view.ts'
+
+/** Rows that the overlay hands to a merge at once. */
+const overlayBatchRows = 1024
+/** Events of a segment that are put in seq order at once: what bounds memory when the log's history is read. */
+const eventWindow = 20_000
+
+export interface ViewParts {
+  readonly manifest: Manifest
+  readonly overlay: Overlay
+  readonly seq: number
+  readonly ts: number
+  readonly files: TableFiles
+  readonly cache: EntityCache
+  /** Whether nothing was written or flushed since the view was taken, so that what it reads may be cached. */
+  readonly isCurrent: (key: EntityKey) => boolean
+  readonly release: () => void
+}
+
+/** One manifest and the overlay up to one seq. See `View` for the contract. */
+export class ReadView implements View {
+  readonly seq: number
+  readonly ts: number
+  readonly #parts: ViewParts
+  #released = false
+
+  constructor(parts: ViewParts) {
+    this.seq = parts.seq
+    this.ts = parts.ts
+    this.#parts = parts
+  }
+
+  async get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> {
+    const { manifest, overlay, files } = this.#parts
+    const newest = overlay.state(key, { seq: this.seq }) ?? (await this.#newestFlushed(key))
+    if (newest === undefined || asOf === undefined || isAtOrBefore(newest, asOf)) return newest
+    const inOverlay = overlay.state(key, { seq: this.seq, asOf })
+    if (inOverlay !== undefined) return inOverlay
+    return pastInSegments(files, segmentsFor(manifest, key, asOf), { key, asOf })
+  }
+
+  scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly EntityState[]> {
+    const { manifest } = this.#parts
+    const past = options.asOf !== undefined && !this.#isPresent(options.asOf)
+    const flushed = past
+      ? manifest.segments.filter((file) => reaches(file, options.asOf) && spansNamespace(file, ns)).map((file) => this.#segmentStates(file, { ns, options }))
+      : filesOfRuns(manifest, ns).map((run) => this.#runStates(run, options))
+    return mergeById([...flushed, this.#overlayStates(ns, options)])
+  }
+
+  async *events(options: EventScanOptions = {}): AsyncIterable<StoredEvent> {
+    const { manifest, overlay } = this.#parts
+    const wanted = eventPredicate(options)
+    const from = Math.max(options.fromSeq ?? 1, 1)
+    const to = Math.min(options.toSeq ?? this.seq, this.seq)
+    for (const file of manifest.segments) {
+      if (file.maxSeq < from || file.minSeq > to || !overlapsTime(file, options)) continue
+      yield* this.#segmentEvents(file, { from, to, options, wanted })
+    }
+    for (const event of overlay.events({ from, to })) {
+      checkAborted(options.signal)
+      if (wanted(event)) yield event
+    }
+  }
+
+  async *entityEvents(key: EntityKey, options: EntityEventOptions = {}): AsyncIterable<StoredEvent> {
+    const { manifest, overlay, files } = this.#parts
+    const from = options.fromSeq ?? 1
+    const to = Math.min(options.toSeq ?? this.seq, this.seq)
+    const segments = segmentsFor(manifest, key, { seq: to }).filter((file) => file.maxSeq >= from)
+    const unflushed = (overlay.chain(key)?.events ?? []).filter((event) => event.seq >= from && event.seq <= to)
+    if (options.reverse === true) yield* unflushed.toReversed()
+    for (const file of options.reverse === true ? segments : segments.toReversed()) {
+      checkAborted(options.signal)
+      const reader = await files.segment(file)
+      if (!reader.mayContainKey(key)) continue
+      const events = await reader.entityEvents(key, { fromSeq: from, toSeq: to })
+      yield* options.reverse === true ? events.toReversed() : events
+    }
+    if (options.reverse !== true) yield* unflushed
+  }
+
+  namespaces(): string[] {
+    const { manifest, overlay } = this.#parts
+    return [...new Set([...Object.keys(manifest.runs), ...overlay.namespaces()])].toSorted(compareStrings)
+  }
+
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    this.#parts.release()
+  }
+
+  async #newestFlushed(key: EntityKey): Promise<EntityState | undefined> {
+    const { manifest, files, cache, isCurrent } = this.#parts
+    const candidates = runFilesFor(manifest, key)
+    if (candidates.length === 0) return undefined
+    const cached = cache.get(key)
+    if (cached !== undefined && cached.seq <= this.seq) return cached
+    const state = await newestInRuns(files, candidates, key.id)
+    if (state !== undefined && isCurrent(key)) cache.put(key, state)
+    return state
+  }
+
+  /** True when the newest state is the state at `asOf`, for every entity. */
+  #isPresent(asOf: AsOf): boolean {
+    return (asOf.seq === undefined || asOf.seq >= this.seq) && (asOf.ts === undefined || asOf.ts >= this.ts)
+  }
+
+  async *#runStates(run: RunEntry, options: ScanOptions): AsyncGenerator<readonly EntityState[]> {
+    const { files } = this.#parts
+    for (const file of run.files) {
+      const [minId = ''] = file.minKey
+      const [maxId = ''] = file.maxKey
+      if (isBelow(maxId, options) || (options.beforeId !== undefined && compareStrings(minId, options.beforeId) >= 0)) continue
+      const reader = await files.run(file)
+      yield* reader.scan({ fromId: options.fromId, afterId: options.afterId, beforeId: options.beforeId, signal: options.signal })
+    }
+  }
+
+  async *#overlayStates(ns: string, options: ScanOptions): AsyncGenerator<readonly EntityState[]> {
+    const { overlay } = this.#parts
+    const ids = overlay.sortedIds(ns)
+    let batch: EntityState[] = []
+    for (let index = firstIndex(ids, options); index < ids.length; index++) {
+      const id = ids[index] as string
+      if (options.beforeId !== undefined && compareStrings(id, options.beforeId) >= 0) break
+      const chain = overlay.chain({ ns, id })
+      const state = chain === undefined ? undefined : stateAt(chain, { seq: this.seq, asOf: options.asOf })
+      if (state !== undefined) batch.push(state)
+      if (batch.length < overlayBatchRows) continue
+      checkAborted(options.signal)
+      yield batch
+      batch = []
+    }
+    if (batch.length > 0) yield batch
+  }
+
+  /** Each entity's state at `asOf` as far as one segment knows: it begins every entity with a snapshot. */
+  async *#segmentStates(file: FileEntry, at: { ns: string; options: ScanOptions }): AsyncGenerator<readonly EntityState[]> {
+    const { fromId, afterId, beforeId, asOf, signal } = at.options
+    const reader = await this.#parts.files.segment(file)
+    let state: EntityState | undefined
+    for await (const events of reader.scan({ ns: at.ns, fromId, afterId, beforeId, toSeq: asOf?.seq, toTs: asOf?.ts, signal })) {
+      const done: EntityState[] = []
+      for (const event of events) {
+        if (state !== undefined && state.id !== event.id) {
+          done.push(state)
+          state = undefined
+        }
+        state = stateAfter(state, event)
+      }
+      if (done.length > 0) yield done
+    }
+    if (state !== undefined) yield [state]
+  }
+
+  /** A segment's events in seq order, window by window: the file itself is ordered by entity. */
+  async *#segmentEvents(file: FileEntry, at: { from: number; to: number; options: EventScanOptions; wanted: (event: StoredEvent) => boolean }): AsyncGenerator<StoredEvent> {
+    const { ns, fromTs, toTs, signal } = at.options
+    const reader = await this.#parts.files.segment(file)
+    const end = Math.min(at.to, file.maxSeq)
+    for (let start = Math.max(at.from, file.minSeq); start <= end; start += eventWindow) {
+      const window: StoredEvent[] = []
+      const range = { fromSeq: start, toSeq: Math.min(start + eventWindow - 1, end) }
+      for await (const events of reader.scan({ ns, ...range, fromTs, toTs, signal })) {
+        for (const event of events) if (at.wanted(event)) window.push(event)
+      }
+      yield* window.toSorted((left, right) => left.seq - right.seq)
+    }
+  }
+}
+
+/** A state's updatedAt is the ts of the event that made it. */
+function isAtOrBefore(state: EntityState, asOf: AsOf): boolean {
+  return (asOf.seq === undefined || state.seq <= asOf.seq) && (asOf.ts === undefined || state.updatedAt <= asOf.ts)
+}
+
+function spansNamespace(file: FileEntry, ns: string): boolean {
+  return compareStrings(file.minKey[0] ?? '', ns) <= 0 && compareStrings(file.maxKey[0] ?? '', ns) >= 0
+}
+
+function overlapsTime(file: FileEntry, options: EventScanOptions): boolean {
+  return (options.fromTs === undefined || file.maxTs >= options.fromTs) && (options.toTs === undefined || file.minTs <= options.toTs)
+}
+
+function eventPredicate(options: EventScanOptions): (event: StoredEvent) => boolean {
+  const { ns, ops, actor, fromTs, toTs } = options
+  return (event) =>
+    (ns === undefined || event.ns === ns) &&
+    (ops === undefined || ops.includes(event.op)) &&
+    (actor === undefined || event.actor === actor) &&
+    (fromTs === undefined || event.ts >= fromTs) &&
+    (toTs === undefined || event.ts <= toTs)
+}
+
+/** Whether an id comes before where the scan begins. */
+function isBelow(id: string, options: ScanOptions): boolean {
+  return (options.fromId !== undefined && compareStrings(id, options.fromId) < 0) || (options.afterId !== undefined && compareStrings(id, options.afterId) <= 0)
+}
+
+function firstIndex(ids: readonly string[], options: ScanOptions): number {
+  let low = 0
+  let high = ids.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (isBelow(ids[middle] as string, options)) low = middle + 1
+    else high = middle
+  }
+  return low
+}

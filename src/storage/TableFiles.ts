@@ -1,0 +1,78 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { ByteSource } from '../parquet/byte-source.ts'
+import { RunFileReader } from '../parquet/RunFileReader.ts'
+import { SegmentFileReader } from '../parquet/SegmentFileReader.ts'
+import type { FileEntry } from './manifest.ts'
+import type { StorageBackend } from './storage-backend.ts'
+
+/** Sparse indexes kept in memory, in bytes as they are in the files. An index is some 0.1% of its file. */
+const indexBytesMax = 32 * 1024 * 1024
+
+type Reader = RunFileReader | SegmentFileReader
+
+/** Opens data files and keeps their sparse indexes, least recently used out first. Two that ask at once share one opening. */
+export class TableFiles {
+  readonly #backend: StorageBackend
+  readonly #open = new Map<string, { reader: Promise<Reader>; bytes: number }>()
+  #bytes = 0
+
+  constructor(backend: StorageBackend) {
+    this.#backend = backend
+  }
+
+  run(file: FileEntry): Promise<RunFileReader> {
+    return this.#reader(file, () => RunFileReader.open(this.source(file), file))
+  }
+
+  segment(file: FileEntry): Promise<SegmentFileReader> {
+    return this.#reader(file, () => SegmentFileReader.open(this.source(file), file))
+  }
+
+  /** A file's bytes, where a short read is damage: a manifest says how long the file is. */
+  source(file: { path: string; sizeBytes: number }): ByteSource {
+    const backend = this.#backend
+    return {
+      path: file.path,
+      sizeBytes: file.sizeBytes,
+      async readRange(range) {
+        const bytes = await backend.readRange(file.path, range)
+        if (bytes.length !== range.end - range.start) {
+          throw new ParqueDBError('CORRUPT_FILE', `${file.path} ends at byte ${range.start + bytes.length}; the manifest says that it has ${file.sizeBytes} bytes. Restore the file from a backup, or salvage what is sound.`, {
+            details: { path: file.path, offset: range.start + bytes.length },
+          })
+        }
+        return bytes
+      },
+    }
+  }
+
+  /** Lets go of a file that is about to be deleted. */
+  forget(path: string): void {
+    const entry = this.#open.get(path)
+    if (entry === undefined) return
+    this.#open.delete(path)
+    this.#bytes -= entry.bytes
+  }
+
+  #reader<R extends Reader>(file: FileEntry, open: () => Promise<R>): Promise<R> {
+    const present = this.#open.get(file.path)
+    if (present !== undefined) {
+      this.#open.delete(file.path)
+      this.#open.set(file.path, present)
+      // A path holds one kind of file for ever, so the reader kept under it is of the kind that is asked for.
+      return present.reader as Promise<R>
+    }
+    const bytes = file.index.end - file.index.start
+    const reader = open()
+    this.#open.set(file.path, { reader, bytes })
+    this.#bytes += bytes
+    // A failed opening is not remembered: the next reader tries again. Who asked sees the failure itself.
+    reader.catch(() => this.forget(file.path))
+    while (this.#bytes > indexBytesMax && this.#open.size > 1) {
+      const oldest = this.#open.keys().next()
+      if (oldest.done === true || oldest.value === file.path) break
+      this.forget(oldest.value)
+    }
+    return reader
+  }
+}

@@ -1,0 +1,64 @@
+import { compareStrings } from '../base/bytes.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import { foldFromSnapshot } from '../model/fold.ts'
+import type { FileEntry, Manifest, RunEntry } from './manifest.ts'
+import { filesOfRuns } from './manifest.ts'
+import type { TableFiles } from './TableFiles.ts'
+import type { AsOf } from './view.ts'
+
+/** Run files whose key range holds the id, newest first: known from the manifest alone, without a request. */
+export function runFilesFor(manifest: Manifest, key: EntityKey): FileEntry[] {
+  const found: FileEntry[] = []
+  for (const run of filesOfRuns(manifest, key.ns)) {
+    const file = fileWithKey(run, key.id)
+    if (file !== undefined) found.push(file)
+  }
+  return found.toSorted((left, right) => right.maxSeq - left.maxSeq)
+}
+
+/** The newest flushed state of an entity. */
+export async function newestInRuns(files: TableFiles, candidates: readonly FileEntry[], id: string): Promise<EntityState | undefined> {
+  let newest: EntityState | undefined
+  for (const file of candidates) {
+    // Runs may overlap in seq after a merge, so the first hit is the answer only when no later candidate can be newer.
+    if (newest !== undefined && newest.seq >= file.maxSeq) break
+    const reader = await files.run(file)
+    const state = await reader.get(id)
+    if (state !== undefined && (newest === undefined || state.seq > newest.seq)) newest = state
+  }
+  return newest
+}
+
+/** Segments that may hold events of the key at or before `asOf`, newest first, from the manifest alone. */
+export function segmentsFor(manifest: Manifest, key: EntityKey, asOf?: AsOf): FileEntry[] {
+  const found = manifest.segments.filter((file) => reaches(file, asOf) && segmentMayHold(file, key))
+  return found.toReversed()
+}
+
+/** The state at a point in the past, from the newest segment that reaches back to it: every segment is self-contained. */
+export async function pastInSegments(files: TableFiles, candidates: readonly FileEntry[], at: { key: EntityKey; asOf: AsOf }): Promise<EntityState | undefined> {
+  for (const file of candidates) {
+    const reader = await files.segment(file)
+    if (!reader.mayContainKey(at.key)) continue
+    const events = await reader.eventsAsOf(at.key, at.asOf)
+    if (events.length > 0) return foldFromSnapshot(events)
+  }
+  return undefined
+}
+
+/** Whether a file holds anything at or before `asOf`. */
+export function reaches(file: FileEntry, asOf: AsOf | undefined): boolean {
+  return (asOf?.seq === undefined || file.minSeq <= asOf.seq) && (asOf?.ts === undefined || file.minTs <= asOf.ts)
+}
+
+function segmentMayHold(file: FileEntry, key: EntityKey): boolean {
+  return compareKeys(file.minKey, key) <= 0 && compareKeys(file.maxKey, key) >= 0
+}
+
+function compareKeys(bound: readonly string[], key: EntityKey): number {
+  return compareStrings(bound[0] ?? '', key.ns) || compareStrings(bound[1] ?? '', key.id)
+}
+
+function fileWithKey(run: RunEntry, id: string): FileEntry | undefined {
+  return run.files.find((file) => compareStrings(file.minKey[0] ?? '', id) <= 0 && compareStrings(file.maxKey[0] ?? '', id) >= 0)
+}
