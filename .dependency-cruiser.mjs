@@ -1,0 +1,87 @@
+// The architecture as a table: each folder of src lists every folder it may import. docs/architecture.md shows the same
+// table, and test/tidy.test.ts compares the two. A folder that is not listed here may not exist.
+export const mayImport = {
+  base: [],
+  model: ['base'],
+  parquet: ['base', 'model'],
+  storage: ['base', 'model', 'parquet'],
+  query: ['base', 'model', 'parquet', 'storage'],
+  db: ['base', 'model', 'parquet', 'storage', 'query'],
+  node: ['base', 'model', 'storage', 'db'],
+  cli: ['base', 'model', 'db', 'node'],
+  testing: ['base', 'model', 'storage', 'db'],
+}
+/** `src/index.ts`, the main door. */
+const mainMayImport = ['base', 'model', 'storage', 'query', 'db']
+
+const test = '\\.test\\.ts$'
+const folders = (names) => `^src/(${names.join('|')})/`
+
+const onlyBelow = Object.entries(mayImport).map(([folder, allowed]) => ({
+  name: `${folder}-imports-only-below`,
+  severity: 'error',
+  from: { path: `^src/${folder}/`, pathNot: test },
+  to: { path: '^src/', pathNot: folders([folder, ...allowed]) },
+}))
+
+export default {
+  forbidden: [
+    ...onlyBelow,
+    {
+      name: 'main-door-imports-the-database',
+      severity: 'error',
+      from: { path: '^src/[^/]+$' },
+      to: { path: '^src/', pathNot: folders(mainMayImport) },
+    },
+    {
+      name: 'every-folder-is-listed',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: folders(Object.keys(mayImport)) },
+      to: {},
+    },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'parquet-owns-hyparquet',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/parquet/|${test}` },
+      to: { path: 'node_modules/(hyparquet|hysnappy)' },
+    },
+    {
+      name: 'node-builtins-at-the-edge',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/(cli|node)/|^src/storage/FsBackend\\.ts$|${test}` },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'fs-backend-comes-through-the-node-door',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/node/|${test}` },
+      to: { path: '^src/storage/FsBackend\\.ts$' },
+    },
+    {
+      name: 'runtime-dependencies-only',
+      severity: 'error',
+      from: { path: '^src/', pathNot: test },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
+    {
+      name: 'code-never-imports-tests',
+      severity: 'error',
+      from: { pathNot: test },
+      to: { path: test },
+    },
+    {
+      name: 'facade-uses-the-doors-only',
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { path: '^src/', pathNot: '^src/[^/]+/index\\.ts$' },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['types', 'import', 'default'] },
+  },
+}

@@ -1,0 +1,2 @@
+export * from 'parquedb/storage'
+export { FsBackend } from 'parquedb/node'

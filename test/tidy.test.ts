@@ -1,0 +1,158 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { mayImport } from '../.dependency-cruiser.mjs'
+
+const lineLimit = 400
+/** Files over the limit, at today's length. An entry may shrink or go, never grow. */
+const lineLimitToday: Readonly<Record<string, number>> = {}
+/** All of src without its tests. Raise it only with a reason in the commit. */
+const totalLinesMax = 25_000
+
+const vagueNames = /^(utils?|helpers?|types|constants|common|misc|shared)$/
+const vagueFolders = /\/(common|core|lib|utils?|helpers?)\//
+
+interface SourceFile {
+  readonly path: string
+  readonly text: string
+}
+
+const code = list('src', '.ts').filter(({ path }) => !isTest(path))
+const scripts = list('scripts', '.mjs')
+const tests = [...list('src', '.test.ts'), ...list('test', '.test.ts')]
+const pages = [...list('docs', '.md'), ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].map(file)]
+const rootPackage = JSON.parse(read('package.json'))
+const doors: string[] = Object.values<string | { default: string }>(rootPackage.exports)
+  .map((door) => (typeof door === 'string' ? door : door.default))
+  .filter((path) => path.startsWith('./dist/'))
+  .map((path) => path.replace('./dist/', 'src/').replace(/\.js$/, '.ts'))
+
+describe.each([...code, ...scripts])('$path', ({ path, text }) => {
+  test('is within its line budget', () => {
+    expect(lineCount(text)).toBeLessThanOrEqual(lineLimitToday[path] ?? lineLimit)
+  })
+  test('is kebab-case, or named after the class it exports', () => {
+    const name = basename(path).replace(/\.m?ts$|\.mjs$/, '')
+    expect(/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) || text.includes(`export class ${name} `) || text.includes(`export class ${name}<`)).toBe(true)
+  })
+  test('has a name that says what is in it', () => {
+    expect(basename(path, '.ts')).not.toMatch(vagueNames)
+    expect(path).not.toMatch(vagueFolders)
+  })
+  test('reads no ambient clock and leaves no marker behind', () => {
+    expect(text).not.toMatch(/\bnew Date\(\)|FIXME|XXX|HACK/)
+  })
+})
+
+test('the code as a whole is within its line budget', () => {
+  const total = code.reduce((sum, { text }) => sum + lineCount(text), 0)
+  expect(total).toBeGreaterThan(0)
+  expect(total).toBeLessThan(totalLinesMax)
+})
+
+test('index.ts stands exactly where package.json exports it', () => {
+  const indexes = code.map(({ path }) => path).filter((path) => basename(path) === 'index.ts')
+  expect(indexes.toSorted()).toEqual(doors.toSorted())
+})
+
+test('relative imports carry the .ts extension', () => {
+  const wrong = [...code, ...tests].flatMap(({ path, text }) =>
+    [...text.matchAll(/^(?:import|export)\b[^'\n]*from '(\.{1,2}\/[^']*)'/gm)]
+      .map((match) => match[1] ?? '')
+      .filter((target) => !/\.(ts|mjs|json)$/.test(target))
+      .map((target) => `${path}: ${target}`),
+  )
+  expect(wrong).toEqual([])
+})
+
+test('tests mock nothing of ours, focus on nothing and skip nothing without a condition', () => {
+  const forbidden = /\bvi\.(mock|spyOn)\(|\b(test|it|describe)\.(only|skip|todo)\(/
+  expect(tests.filter(({ path, text }) => path !== 'test/tidy.test.ts' && forbidden.test(text)).map(({ path }) => path)).toEqual([])
+})
+
+describe('the architecture page', () => {
+  const page = read('docs/architecture.md')
+
+  test('shows the import table that the machine holds', () => {
+    const rows = [...page.matchAll(/^\| `src\/(\w+)` \|[^|]*\| ([^|]*) \|$/gm)].map((match) => [
+      match[1],
+      (match[2] ?? '').split(' ').filter((word) => word !== 'nothing' && word !== '`node:`'),
+    ])
+    expect(Object.fromEntries(rows)).toEqual(mayImport)
+  })
+
+  test('lists every folder of src', () => {
+    const folders = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    expect(folders.map(({ name }) => name).filter((name) => !(name in mayImport))).toEqual([])
+  })
+})
+
+test.each(pages)('$path names only paths that exist', ({ path, text }) => {
+  const named = text.match(/\b(src|scripts|test|docs|packages)\/[\w./-]*\w/g) ?? []
+  const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map((match) => join(dirname(path), match[1] ?? ''))
+  expect([...named, ...links].filter((target) => !existsSync(target))).toEqual([])
+})
+
+test.each([
+  { port: 'StorageBackend', contract: 'storageContract', files: /^src\/\w+\/\w+Backend\.ts$/ },
+  { port: 'AppendLog', contract: 'logContract', files: /^src\/\w+\/\w+Log\.ts$/ },
+])('every $port runs $contract', ({ contract, files }) => {
+  const implementations = code.filter(({ path }) => files.test(path)).map(({ path }) => basename(path, '.ts'))
+  expect(implementations).not.toEqual([])
+  const proofs = tests.filter(({ text }) => text.includes(`${contract}(`))
+  expect(implementations.filter((name) => !proofs.some(({ text }) => text.includes(name)))).toEqual([])
+})
+
+test('every invariant of the page is asserted in the code, and every asserted one is on the page', () => {
+  const listed = [...read('docs/invariants.md').matchAll(/^\| (I\d+) \|/gm)].map((match) => match[1] ?? '')
+  const asserted = code.flatMap(({ text }) => [...text.matchAll(/['"`](I\d+): /g)].map((match) => match[1] ?? ''))
+  expect(listed).toEqual([...new Set(listed)])
+  expect(byNumber([...new Set(asserted)])).toEqual(byNumber(listed))
+})
+
+test('every error code is documented, and every documented one exists', () => {
+  const union = /export type ErrorCode =([^]*?)\n\n/.exec(read('src/base/ParqueDBError.ts'))?.[1] ?? ''
+  const codes = [...union.matchAll(/'([A-Z_]+)'/g)].map((match) => match[1] ?? '')
+  const documented = [...read('docs/errors.md').matchAll(/^### ([A-Z_]+)$/gm)].map((match) => match[1] ?? '')
+  expect(codes).not.toEqual([])
+  expect(documented.toSorted()).toEqual(codes.toSorted())
+})
+
+test('decision records are numbered without gaps and say what was rejected', () => {
+  const records = readdirSync('docs/adr').toSorted()
+  expect(records.map((name) => Number(name.slice(0, 4)))).toEqual(records.map((_, index) => index + 1))
+  expect(records.filter((name) => !/^## Context$[^]*^## Decision$[^]*^## Rejected$/m.test(read(`docs/adr/${name}`)))).toEqual([])
+})
+
+test('the two packages and the change log are of one version', () => {
+  const facade = JSON.parse(read('packages/storage/package.json'))
+  expect(facade.version).toBe(rootPackage.version)
+  expect(facade.dependencies).toEqual({ parquedb: rootPackage.version })
+  expect(read('CHANGELOG.md')).toContain(`## ${rootPackage.version}`)
+})
+
+function read(path: string): string {
+  return readFileSync(path, 'utf8')
+}
+
+function file(path: string): SourceFile {
+  return { path, text: read(path) }
+}
+
+function list(folder: string, end: string): SourceFile[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith(end))
+    .map((path) => file(`${folder}/${path}`))
+}
+
+function isTest(path: string): boolean {
+  return path.endsWith('.test.ts')
+}
+
+function lineCount(text: string): number {
+  return text.split('\n').length - 1
+}
+
+function byNumber(ids: readonly string[]): string[] {
+  return ids.toSorted((left, right) => Number(left.slice(1)) - Number(right.slice(1)))
+}
