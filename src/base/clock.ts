@@ -4,9 +4,11 @@ export interface Clock {
   nowMs(): number
   /** Resolves after `ms`; at once with 0, but never in the same turn of the event loop. Rejects with the signal's reason when aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Runs `task` once after `ms` unless cancelled by what it returns. For housekeeping: it does not keep a process alive. */
+  after(ms: number, task: () => void): () => void
 }
 
-/** The machine's clock. A sleeping timer does not keep a Node process alive. */
+/** The machine's clock. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   sleep: (ms, signal) =>
@@ -22,4 +24,10 @@ export const systemClock: Clock = {
       }, ms)
       signal?.addEventListener('abort', abort, { once: true })
     }),
+  after(ms, task) {
+    const timer: unknown = setTimeout(task, ms)
+    // Only Node has timers that can be told so; elsewhere they are numbers and no process waits for them.
+    if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function') timer.unref()
+    return () => clearTimeout(timer as ReturnType<typeof setTimeout>)
+  },
 }

@@ -19,23 +19,28 @@ export function fold(before: EntityState | undefined, event: StoredEvent): Entit
   assert(event.version === (before?.version ?? 0) + 1, 'I1: versions of an entity have no gaps')
   switch (event.op) {
     case 'CREATE':
-      return {
-        id: event.id,
-        version: event.version,
-        seq: event.seq,
-        createdAt: event.ts,
-        createdBy: event.actor,
-        updatedAt: event.ts,
-        updatedBy: event.actor,
-        deletedAt: undefined,
-        document: event.after ?? emptyDocument,
-      }
+      return stateOfCreate(event)
     case 'UPDATE':
       assert(before !== undefined, 'I2: only a CREATE begins an entity')
       return change(before, event, { deletedAt: undefined, document: applyPatch(before.document, event.patch ?? {}) })
     case 'DELETE':
       assert(before !== undefined, 'I2: only a CREATE begins an entity')
       return change(before, event, { deletedAt: event.ts, document: emptyDocument })
+  }
+}
+
+/** A CREATE tells the whole state by itself, also over a tombstone: it is its own snapshot. */
+export function stateOfCreate(event: Omit<StoredEvent, 'state'>): EntityState {
+  return {
+    id: event.id,
+    version: event.version,
+    seq: event.seq,
+    createdAt: event.ts,
+    createdBy: event.actor,
+    updatedAt: event.ts,
+    updatedBy: event.actor,
+    deletedAt: undefined,
+    document: event.after ?? emptyDocument,
   }
 }
 
@@ -56,7 +61,7 @@ function change(before: EntityState, event: StoredEvent, to: Pick<EntityState, '
 /** The state after the last of `events`, which follow one another; the newest snapshot among them is where folding starts. */
 export function foldFromSnapshot(events: readonly StoredEvent[]): EntityState | undefined {
   let start = events.length - 1
-  while (start > 0 && events[start]?.state === undefined && events[start]?.op !== 'CREATE') start--
+  while (start > 0 && events[start]?.state === undefined) start--
   let state: EntityState | undefined
   for (let index = Math.max(start, 0); index < events.length; index++) {
     const event = events[index]

@@ -24,6 +24,8 @@ export interface CommitRequest {
   readonly decide: (context: DecisionContext) => readonly EventDraft[]
   /** Idempotency: a txId that was committed before is not committed again; the first result is returned. */
   readonly txId?: string | undefined
+  /** The ids of all events that `decide` will give, when the caller chose them: idempotency as with txId, event by event id. */
+  readonly eventIds?: readonly string[] | undefined
   readonly signal?: AbortSignal | undefined
 }
 

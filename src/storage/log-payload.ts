@@ -3,7 +3,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { fromExtendedJson, toExtendedJson } from '../model/ejson.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
-import { foldVersion } from '../model/fold.ts'
+import { foldVersion, stateOfCreate } from '../model/fold.ts'
 import type { Patch } from '../model/patch.ts'
 import type { Document } from '../model/values.ts'
 import type { LogFrame } from './append-log.ts'
@@ -42,9 +42,15 @@ interface StateJson {
   document: unknown
 }
 
-export function encodePayload(events: readonly StoredEvent[]): Uint8Array {
-  const json: PayloadJson = { fold: foldVersion, events: events.map(eventToJson) }
-  return utf8Encode(JSON.stringify(json))
+/** One commit's events as JSON, to be joined with others' by `joinPayload`: its length tells whether it fits a frame. */
+export function encodeEvents(events: readonly StoredEvent[]): string {
+  const text = JSON.stringify(events.map(eventToJson))
+  return text.slice(1, -1)
+}
+
+/** A frame's payload from the texts of its commits. */
+export function joinPayload(commits: readonly string[]): Uint8Array {
+  return utf8Encode(`{"fold":${foldVersion},"events":[${commits.join(',')}]}`)
 }
 
 /** The frame's events; CORRUPT_FILE when a frame with a right checksum does not hold what a frame holds. */
@@ -92,7 +98,7 @@ function stateToJson(state: EntityState): StateJson {
 }
 
 function eventFromJson(json: EventJson, seq: number): StoredEvent {
-  return {
+  const event = {
     seq,
     ts: json.ts,
     eventId: json.id,
@@ -105,8 +111,9 @@ function eventFromJson(json: EventJson, seq: number): StoredEvent {
     actor: json.actor,
     txId: json.tx,
     metadata: json.metadata === undefined ? undefined : (fromExtendedJson(json.metadata) as Document),
-    state: json.state === undefined ? undefined : stateFromJson(json.state, { json, seq }),
   }
+  if (event.op === 'CREATE') return { ...event, state: stateOfCreate(event) }
+  return { ...event, state: json.state === undefined ? undefined : stateFromJson(json.state, { json, seq }) }
 }
 
 function patchFromJson(json: { set?: unknown; unset?: readonly string[] }): Patch {

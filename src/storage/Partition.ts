@@ -1,0 +1,116 @@
+import type { Clock } from '../base/clock.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { StoredEvent } from '../model/event.ts'
+import { EntityCache } from './EntityCache.ts'
+import { runFilesFor } from './lookup.ts'
+import { emptyManifest, filesOfRuns, type Manifest } from './manifest.ts'
+import { Overlay } from './Overlay.ts'
+import { ReadView } from './ReadView.ts'
+import type { StorageBackend } from './storage-backend.ts'
+import { TableFiles } from './TableFiles.ts'
+
+export type CommitListener = (events: readonly StoredEvent[]) => void
+
+/**
+ * What one process knows of a partition: the current manifest and the overlay of what came after it, both durable.
+ * A writer or a follower moves it forward; views are taken from it and stay as they were.
+ */
+export class Partition {
+  readonly files: TableFiles
+  readonly cache: EntityCache
+  #manifest: Manifest = emptyManifest
+  #overlay = new Overlay(emptyManifest)
+  /** How many open views read each manifest, by its id. */
+  readonly #pins = new Map<number, number>()
+  readonly #listeners = new Set<CommitListener>()
+
+  constructor(backend: StorageBackend, options: { maxCachedEntities: number; cacheTtlMs: number; clock: Clock }) {
+    this.files = new TableFiles(backend)
+    this.cache = new EntityCache(options)
+  }
+
+  get manifest(): Manifest {
+    return this.#manifest
+  }
+
+  get overlay(): Overlay {
+    return this.#overlay
+  }
+
+  /** Moves to a newer manifest, and the overlay that begins where it ends. */
+  install(next: { manifest: Manifest; overlay: Overlay }): void {
+    this.#manifest = next.manifest
+    this.#overlay = next.overlay
+  }
+
+  /** Makes durable events visible to later views. */
+  apply(event: StoredEvent, from: { bytes: number; state?: EntityState | undefined }): EntityState {
+    const state = this.#overlay.add(event, from)
+    this.cache.refresh(event, state)
+    return state
+  }
+
+  publish(events: readonly StoredEvent[]): void {
+    for (const listener of this.#listeners) listener(events)
+  }
+
+  onCommit(listener: CommitListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  view(): ReadView {
+    const manifest = this.#manifest
+    const overlay = this.#overlay
+    this.#pins.set(manifest.id, (this.#pins.get(manifest.id) ?? 0) + 1)
+    return new ReadView({
+      manifest,
+      overlay,
+      seq: overlay.lastSeq,
+      ts: overlay.lastTs,
+      files: this.files,
+      cache: this.cache,
+      isCurrent: (key) => this.#manifest === manifest && this.#overlay.chain(key) === undefined,
+      release: () => this.#unpin(manifest.id),
+    })
+  }
+
+  /** The newest durable state: at once where no file has to be read. */
+  newest(key: EntityKey): EntityState | undefined | Promise<EntityState | undefined> {
+    const state = this.#overlay.state(key, { seq: this.#overlay.lastSeq })
+    if (state !== undefined) return state
+    if (runFilesFor(this.#manifest, key).length === 0) return undefined
+    return this.#newestFlushed(key)
+  }
+
+  /** seq of a namespace's newest event; 0 when it has none. */
+  namespaceSeq(ns: string): number {
+    const inOverlay = this.#overlay.namespaceSeq(ns)
+    if (inOverlay > 0) return inOverlay
+    let newest = 0
+    for (const run of filesOfRuns(this.#manifest, ns)) for (const file of run.files) newest = Math.max(newest, file.maxSeq)
+    return newest
+  }
+
+  /** The oldest manifest that a view still reads; the current one when there is no view. */
+  oldestPinnedManifest(): number {
+    let oldest = this.#manifest.id
+    for (const id of this.#pins.keys()) oldest = Math.min(oldest, id)
+    return oldest
+  }
+
+  async #newestFlushed(key: EntityKey): Promise<EntityState | undefined> {
+    const view = this.view()
+    try {
+      return await view.get(key)
+    } finally {
+      view.release()
+    }
+  }
+
+  #unpin(manifestId: number): void {
+    const left = (this.#pins.get(manifestId) ?? 0) - 1
+    if (left > 0) this.#pins.set(manifestId, left)
+    else this.#pins.delete(manifestId)
+  }
+}

@@ -1,0 +1,162 @@
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import type { IdSource } from '../base/ids.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { EventDraft, StoredEvent } from '../model/event.ts'
+import { fold } from '../model/fold.ts'
+import type { CommitRequest, DecisionContext } from './engine.ts'
+import { encodeEvents } from './log-payload.ts'
+import type { Partition } from './Partition.ts'
+
+/** JSON of one commit, in UTF-16 units: three bytes each at the worst keep it within a frame. */
+const commitCharsMax = 20 * 1024 * 1024
+
+/** What a commit will write: its events in order, the state after each, and their JSON. */
+export interface StagedCommit {
+  readonly events: readonly StoredEvent[]
+  readonly states: readonly EntityState[]
+  readonly text: string
+}
+
+export type LoadedStates = Map<string, EntityState | undefined>
+
+/** The states of commits that are decided but not yet durable, and what the next one will be numbered. */
+export class Staging {
+  readonly #partition: Partition
+  readonly #clock: Clock
+  readonly #ids: IdSource
+  readonly #snapshotThreshold: number
+  /** Newest undurable state of each entity. */
+  readonly #pending = new Map<string, EntityState>()
+  readonly #pendingIds = new Set<string>()
+  readonly #namespaceSeqs = new Map<string, number>()
+  /** Events of each entity since its last snapshot, since the log was cut. An entity that is not here gets one next. */
+  #sinceSnapshot = new Map<string, number>()
+  #nextSeq: number
+  #lastTs: number
+
+  constructor(parts: { partition: Partition; clock: Clock; ids: IdSource; autoSnapshotThreshold: number }) {
+    this.#partition = parts.partition
+    this.#clock = parts.clock
+    this.#ids = parts.ids
+    this.#snapshotThreshold = parts.autoSnapshotThreshold
+    this.#nextSeq = parts.partition.overlay.lastSeq + 1
+    this.#lastTs = parts.partition.overlay.lastTs
+  }
+
+  /** States of the keys, by `keyName`: at once unless a data file has to be read. */
+  load(keys: readonly EntityKey[]): LoadedStates | Promise<LoadedStates> {
+    const states: LoadedStates = new Map()
+    const reads: Promise<void>[] = []
+    for (const key of keys) {
+      const name = keyName(key)
+      const state = this.#pending.get(name) ?? this.#partition.newest(key)
+      if (state instanceof Promise) reads.push(state.then((read) => void states.set(name, read)))
+      else states.set(name, state)
+    }
+    return reads.length === 0 ? states : Promise.all(reads).then(() => states)
+  }
+
+  /** Decides a request and stages its events; undefined when there are none. Throws what the decision throws, and changes nothing then. */
+  decide(request: CommitRequest, states: LoadedStates): StagedCommit | undefined {
+    const nowMs = Math.max(this.#clock.nowMs(), this.#lastTs)
+    const context: DecisionContext = {
+      nowMs,
+      state(key) {
+        const name = keyName(key)
+        assert(states.has(name), 'a decision asks only for the keys of its request')
+        return states.get(name)
+      },
+      namespaceSeq: (ns) => this.#namespaceSeqs.get(ns) ?? this.#partition.namespaceSeq(ns),
+    }
+    const drafts = request.decide(context)
+    if (drafts.length === 0) return undefined
+    const ts = drafts.some((draft) => draft.ts !== undefined) ? Math.max(this.#lastTs, ...drafts.map((draft) => draft.ts ?? 0)) : nowMs
+    const staged = this.#number(drafts, { ts, txId: request.txId, states })
+    const text = encodeEvents(staged.events)
+    if (text.length > commitCharsMax) {
+      throw new ParqueDBError('LIMIT_EXCEEDED', `The commit has ${text.length} characters of JSON; ${commitCharsMax} is the most that one commit may have. Split it.`, { details: { limit: 'commitChars', found: text.length, max: commitCharsMax } })
+    }
+    this.#keep(staged, ts)
+    return { ...staged, text }
+  }
+
+  /** From here on each entity begins with a snapshot again: what is staged next will be read without what came before. */
+  cut(): void {
+    this.#sinceSnapshot = new Map()
+  }
+
+  /** A commit became durable: readers see its states now. */
+  settled(commit: StagedCommit): void {
+    for (const event of commit.events) {
+      const name = keyName(event)
+      if (this.#pending.get(name)?.seq === event.seq) this.#pending.delete(name)
+      this.#pendingIds.delete(event.eventId)
+      if (event.txId !== undefined) this.#pendingIds.delete(event.txId)
+    }
+  }
+
+  clear(): void {
+    this.#pending.clear()
+    this.#pendingIds.clear()
+  }
+
+  /** Whether the request's txId or one of its event ids is staged and not yet durable. */
+  holdsAny(request: CommitRequest): boolean {
+    return (request.txId !== undefined && this.#pendingIds.has(request.txId)) || (request.eventIds ?? []).some((id) => this.#pendingIds.has(id))
+  }
+
+  #number(drafts: readonly EventDraft[], commit: { ts: number; txId: string | undefined; states: LoadedStates }): { events: StoredEvent[]; states: EntityState[] } {
+    const events: StoredEvent[] = []
+    const after: EntityState[] = []
+    const current = new Map<string, EntityState>()
+    const counts = new Map<string, number>()
+    for (const draft of drafts) {
+      const name = keyName(draft)
+      assert(commit.states.has(name), 'a decision changes only the keys of its request')
+      const before = current.get(name) ?? commit.states.get(name)
+      const bare: StoredEvent = {
+        seq: this.#nextSeq + events.length,
+        ts: commit.ts,
+        eventId: draft.eventId ?? this.#ids.next(),
+        op: draft.op,
+        ns: draft.ns,
+        id: draft.id,
+        version: (before?.version ?? 0) + 1,
+        after: draft.after,
+        patch: draft.patch,
+        actor: draft.actor,
+        txId: commit.txId,
+        metadata: draft.metadata,
+        state: undefined,
+      }
+      const state = fold(before, bare)
+      const count = counts.get(name) ?? this.#sinceSnapshot.get(name)
+      const takesSnapshot = bare.op === 'CREATE' || count === undefined || count + 1 >= this.#snapshotThreshold
+      counts.set(name, takesSnapshot ? 0 : count + 1)
+      current.set(name, state)
+      events.push(takesSnapshot ? { ...bare, state } : bare)
+      after.push(state)
+    }
+    return { events, states: after }
+  }
+
+  #keep(staged: { events: StoredEvent[]; states: EntityState[] }, ts: number): void {
+    staged.events.forEach((event, index) => {
+      const name = keyName(event)
+      this.#pending.set(name, staged.states[index] as EntityState)
+      this.#pendingIds.add(event.eventId)
+      if (event.txId !== undefined) this.#pendingIds.add(event.txId)
+      this.#namespaceSeqs.set(event.ns, event.seq)
+      this.#sinceSnapshot.set(name, event.state === undefined ? (this.#sinceSnapshot.get(name) ?? 0) + 1 : 0)
+    })
+    this.#nextSeq += staged.events.length
+    this.#lastTs = ts
+  }
+}
+
+/** A namespace holds no '/', so this is one to one. */
+function keyName(key: EntityKey): string {
+  return `${key.ns}/${key.id}`
+}

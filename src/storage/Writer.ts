@@ -1,0 +1,256 @@
+import type { Clock } from '../base/clock.ts'
+import type { IdSource } from '../base/ids.ts'
+import { abortError } from '../base/abort.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { AppendLog } from './append-log.ts'
+import type { CommitRequest, CommitResult } from './engine.ts'
+import { joinPayload } from './log-payload.ts'
+import type { Partition } from './Partition.ts'
+import { Staging, type StagedCommit } from './Staging.ts'
+
+/** A batch takes no more commits past this much JSON: one frame, one sync. */
+const batchCharsMax = 4 * 1024 * 1024
+/** Requests that wait to be decided. A caller past this has lost control of what it starts. */
+const queueMax = 100_000
+
+export interface WriterParts {
+  readonly partition: Partition
+  readonly log: AppendLog
+  readonly epoch: number
+  readonly clock: Clock
+  readonly ids: IdSource
+  readonly autoSnapshotThreshold: number
+  /** F1: throws when a newer epoch exists; asked after every sync and before anybody is told. */
+  readonly assertNotFenced: () => Promise<void>
+  /** Resolves when there is room for more unflushed events; throws when there will not be. */
+  readonly room: () => Promise<void> | undefined
+  /** Called after each batch that became durable. */
+  readonly onDurable: () => void
+  /** What an earlier commit of this txId or event id gave, when there was one. */
+  readonly findRepeated: (request: CommitRequest) => Promise<CommitResult | undefined>
+}
+
+interface QueuedCommit {
+  readonly kind: 'commit'
+  readonly request: CommitRequest
+  readonly resolve: (result: CommitResult) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface QueuedCut {
+  readonly kind: 'cut'
+  readonly resolve: (seq: number) => void
+  readonly reject: (error: unknown) => void
+}
+
+type Queued = QueuedCommit | QueuedCut
+
+interface Batch {
+  readonly commits: (StagedCommit & QueuedCommit)[]
+  chars: number
+  /** Set when the log is cut after this batch: no commit joins it any more. */
+  cut: QueuedCut | undefined
+}
+
+/**
+ * The one writer of a partition. Requests are decided one at a time, in queue order, against a state that includes
+ * the commits before them which are not yet durable. Whatever was decided while a batch is being synced is the next
+ * batch: one frame, one sync. Callers hear of a commit, and readers see it, only once it is durable and not fenced.
+ */
+export class Writer {
+  readonly #parts: WriterParts
+  readonly #staging: Staging
+  #queue: Queued[] = []
+  #batches: Batch[] = []
+  #deciding: Promise<void> | undefined
+  #syncing: Promise<void> | undefined
+  /** Wakes the decider when a batch was taken off its hands. */
+  #batchTaken: (() => void) | undefined
+  #failure: ParqueDBError | undefined
+  #syncs = 0
+  #commits = 0
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts
+    this.#staging = new Staging(parts)
+  }
+
+  get counts(): { commits: number; syncs: number } {
+    return { commits: this.#commits, syncs: this.#syncs }
+  }
+
+  /** Why nothing can be written any more, once that is so. */
+  get failure(): ParqueDBError | undefined {
+    return this.#failure
+  }
+
+  commit(request: CommitRequest): Promise<CommitResult> {
+    return new Promise((resolve, reject) => this.#enqueue({ kind: 'commit', request, resolve, reject }))
+  }
+
+  /**
+   * Cuts the log: resolves, once everything decided so far is durable, to the newest seq; later events go to a new
+   * part of the log and begin each entity with a snapshot.
+   */
+  cut(): Promise<number> {
+    return new Promise((resolve, reject) => this.#enqueue({ kind: 'cut', resolve, reject }))
+  }
+
+  /** Finishes what is queued. Nothing may be queued after it. */
+  async drain(): Promise<void> {
+    while (this.#deciding !== undefined || this.#syncing !== undefined) await (this.#deciding ?? this.#syncing)
+  }
+
+  /** Refuses everything that is queued and everything to come. */
+  fail(error: ParqueDBError): void {
+    this.#failure ??= error
+    const waiting = [...this.#batches.flatMap((batch) => [...batch.commits, ...(batch.cut === undefined ? [] : [batch.cut])]), ...this.#queue]
+    this.#batches = []
+    this.#queue = []
+    this.#staging.clear()
+    for (const queued of waiting) queued.reject(this.#failure)
+    this.#batchTaken?.()
+  }
+
+  #enqueue(queued: Queued): void {
+    if (this.#failure !== undefined) return queued.reject(this.#failure)
+    if (this.#queue.length >= queueMax) {
+      const details = { queueMax }
+      return queued.reject(new ParqueDBError('LIMIT_EXCEEDED', `${queueMax} writes are waiting already. Await some of them before starting more.`, { details }))
+    }
+    this.#queue.push(queued)
+    this.#deciding ??= this.#decideAll().finally(() => {
+      this.#deciding = undefined
+    })
+  }
+
+  async #decideAll(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const queue = this.#queue
+      this.#queue = []
+      for (let index = 0; index < queue.length; index++) {
+        const queued = queue[index] as Queued
+        const room = this.#parts.room() ?? this.#batchRoom()
+        if (room !== undefined) await room.catch((error: unknown) => this.fail(error as ParqueDBError))
+        if (this.#failure !== undefined) queued.reject(this.#failure)
+        else if (queued.kind === 'cut') this.#stageCut(queued)
+        else await this.#decide(queued)
+      }
+      // Commits that arrive in this turn of the event loop still join the batch that was begun.
+      await Promise.resolve()
+    }
+  }
+
+  async #decide(queued: QueuedCommit): Promise<void> {
+    const { request } = queued
+    try {
+      if (request.signal?.aborted === true) throw abortError(request.signal)
+      const repeated = request.txId === undefined && request.eventIds === undefined ? undefined : await this.#findRepeated(request)
+      if (repeated !== undefined) return queued.resolve(repeated)
+      const loading = this.#staging.load(request.keys)
+      const states = loading instanceof Map ? loading : await loading
+      if (this.#failure !== undefined) throw this.#failure
+      const staged = this.#staging.decide(request, states)
+      if (staged === undefined) return queued.resolve({ events: [], states: [], seq: this.#parts.partition.overlay.lastSeq, repeated: false })
+      this.#addToBatch({ ...queued, ...staged })
+    } catch (error) {
+      queued.reject(error)
+    }
+  }
+
+  /** A txId that is still on its way to the log counts as committed: wait for it, then look. */
+  async #findRepeated(request: CommitRequest): Promise<CommitResult | undefined> {
+    if (this.#staging.holdsAny(request)) await this.#syncing
+    return this.#parts.findRepeated(request)
+  }
+
+  #stageCut(cut: QueuedCut): void {
+    this.#staging.cut()
+    const batch = this.#openBatch()
+    batch.cut = cut
+    this.#startSync()
+  }
+
+  #addToBatch(commit: StagedCommit & QueuedCommit): void {
+    const batch = this.#openBatch()
+    batch.commits.push(commit)
+    batch.chars += commit.text.length
+    this.#startSync()
+  }
+
+  #openBatch(): Batch {
+    const last = this.#batches.at(-1)
+    if (last !== undefined && last.cut === undefined && last.chars < batchCharsMax) return last
+    const batch: Batch = { commits: [], chars: 0, cut: undefined }
+    this.#batches.push(batch)
+    return batch
+  }
+
+  /** While one full batch waits for the log, no other is begun: memory for two. */
+  #batchRoom(): Promise<void> | undefined {
+    const [first] = this.#batches
+    if (first === undefined || (first.chars < batchCharsMax && this.#batches.length === 1)) return undefined
+    return new Promise((resolve) => {
+      this.#batchTaken = resolve
+    })
+  }
+
+  #startSync(): void {
+    this.#syncing ??= this.#syncAll().finally(() => {
+      this.#syncing = undefined
+    })
+  }
+
+  async #syncAll(): Promise<void> {
+    // The batch stays open until the end of this turn, so that calls made together become durable together.
+    await Promise.resolve()
+    for (;;) {
+      const batch = this.#batches.shift()
+      if (batch === undefined) return
+      this.#batchTaken?.()
+      this.#batchTaken = undefined
+      try {
+        await this.#makeDurable(batch)
+      } catch (error) {
+        this.#batches.unshift(batch)
+        this.fail(poisoned(error))
+        return
+      }
+    }
+  }
+
+  async #makeDurable(batch: Batch): Promise<void> {
+    const { partition, log, epoch, onDurable } = this.#parts
+    const first = batch.commits[0]?.events[0]
+    if (first !== undefined) {
+      const count = batch.commits.reduce((sum, commit) => sum + commit.events.length, 0)
+      await log.append([{ epoch, firstSeq: first.seq, count, payload: joinPayload(batch.commits.map((commit) => commit.text)) }])
+      this.#syncs++
+      await this.#parts.assertNotFenced()
+    }
+    for (const commit of batch.commits) {
+      const bytes = commit.text.length / commit.events.length
+      commit.events.forEach((event, index) => partition.apply(event, { bytes, state: commit.states[index] }))
+      this.#staging.settled(commit)
+    }
+    if (batch.cut !== undefined) {
+      const { lastSeq } = partition.overlay
+      await log.rotate(lastSeq + 1)
+      batch.cut.resolve(lastSeq)
+    }
+    this.#commits += batch.commits.length
+    const seq = partition.overlay.lastSeq
+    for (const { events, states, resolve } of batch.commits) resolve({ events, states, seq, repeated: false })
+    for (const { events } of batch.commits) partition.publish(events)
+    onDurable()
+  }
+}
+
+function poisoned(error: unknown): ParqueDBError {
+  if (error instanceof ParqueDBError && error.code === 'WRITER_FENCED') return error
+  return new ParqueDBError(
+    'STORAGE_UNAVAILABLE',
+    'The log could not be made durable, so this database takes no more writes. Whether the writes that were under way are in it is decided when it is opened again: close it, mend the cause, open it and read them.',
+    { details: { outcome: 'unknown' }, cause: error },
+  )
+}
