@@ -1,4 +1,9 @@
-import type { Value } from './values.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { diffFields, replaceFields } from './diff.ts'
+import { decodePatchPath, parseArrayIndex } from './path.ts'
+import type { FieldPath } from './path.ts'
+import { isObject, ownField } from './values.ts'
+import type { Document, Value } from './values.ts'
 
 /**
  * A resolved change. Keys are encoded paths (src/model/path.ts): segments joined by '.', with '.' and '\' inside a
@@ -8,4 +13,123 @@ import type { Value } from './values.ts'
 export interface Patch {
   readonly set?: { readonly [path: string]: Value }
   readonly unset?: readonly string[]
+}
+
+export function isEmptyPatch(patch: Patch): boolean {
+  if (patch.unset !== undefined && patch.unset.length > 0) return false
+  return patch.set === undefined || Object.keys(patch.set).length === 0
+}
+
+/**
+ * The patch that turns `before` into `after` exactly, the order of fields included: applyPatch(before, diffDocuments(before, after))
+ * equals `after`. Values that are the same reference are not looked into. The patch shares values with `after`.
+ */
+export function diffDocuments(before: Document, after: Document): Patch {
+  const { set, unset } = diffFields(before, after) ?? replaceFields(before, after)
+  const hasSet = Object.keys(set).length > 0
+  if (unset.length === 0) return hasSet ? { set } : {}
+  return hasSet ? { set, unset } : { unset }
+}
+
+/**
+ * The document after the change. Pure: the input is not touched, what the patch does not reach is shared with it, what it sets is shared with the patch.
+ * VALIDATION_FAILED when a path leads through a value that is neither object nor array, or past an array's end; unset of an element leaves null in its place.
+ */
+export function applyPatch(document: Document, patch: Patch): Document {
+  const edit = new Edit(document)
+  for (const path of patch.unset ?? []) edit.unset(path)
+  if (patch.set !== undefined) {
+    for (const path of Object.keys(patch.set)) edit.set(path, patch.set[path] as Value)
+  }
+  return edit.root
+}
+
+/** One application: every container on the way is copied once, then changed in place. */
+class Edit {
+  root: Document
+  readonly #own = new Set<object>()
+
+  constructor(document: Document) {
+    this.root = document
+  }
+
+  set(path: string, value: Value): void {
+    const segments = decodePatchPath(path)
+    this.root = this.#setIn(this.root, segments, value) as Document
+  }
+
+  unset(path: string): void {
+    const segments = decodePatchPath(path)
+    this.root = this.#unsetIn(this.root, segments) as Document
+  }
+
+  /** The container with the value at `segments`; itself when it is already this application's own. */
+  #setIn(container: Value | undefined, segments: FieldPath, value: Value): Value {
+    const name = segments[0] as string
+    const rest = segments.slice(1)
+    if (Array.isArray(container)) {
+      const index = parseArrayIndex(name)
+      if (index === undefined || index > container.length) throw unreachable(segments, `an array of ${container.length} elements has no place '${name}'`)
+      const copy = this.#ownArray(container)
+      copy[index] = rest.length === 0 ? value : this.#setIn(copy[index], rest, value)
+      return copy
+    }
+    if (container !== undefined && !isObject(container)) throw unreachable(segments, 'it leads through a value that holds no fields')
+    const copy = this.#ownObject(container ?? {})
+    copy[name] = rest.length === 0 ? value : this.#setIn(ownField(copy, name), rest, value)
+    return copy
+  }
+
+  #unsetIn(container: Value, segments: FieldPath): Value {
+    const name = segments[0] as string
+    const rest = segments.slice(1)
+    if (Array.isArray(container)) {
+      const index = parseArrayIndex(name)
+      const old = index === undefined ? undefined : container[index]
+      if (index === undefined || old === undefined) return container
+      const copy = this.#ownArray(container)
+      copy[index] = rest.length === 0 ? null : this.#unsetIn(old, rest)
+      return copy
+    }
+    if (!isObject(container)) return container
+    const old = ownField(container, name)
+    if (old === undefined) return container
+    if (rest.length === 0) return this.#without(container, name)
+    const inside = this.#unsetIn(old, rest)
+    if (inside === old) return container
+    const copy = this.#ownObject(container)
+    copy[name] = inside
+    return copy
+  }
+
+  /** The first removal builds a new object, which stays fast to read, where `delete` would leave a slow one. */
+  #without(container: Document, name: string): Document {
+    if (this.#own.has(container)) {
+      delete container[name]
+      return container
+    }
+    const copy: Document = {}
+    for (const other of Object.keys(container)) if (other !== name) copy[other] = container[other] as Value
+    this.#own.add(copy)
+    return copy
+  }
+
+  #ownObject(container: Document): Document {
+    if (this.#own.has(container)) return container
+    const copy = { ...container }
+    this.#own.add(copy)
+    return copy
+  }
+
+  #ownArray(container: Value[]): Value[] {
+    if (this.#own.has(container)) return container
+    const copy = container.slice()
+    this.#own.add(copy)
+    return copy
+  }
+}
+
+function unreachable(segments: FieldPath, reason: string): ParqueDBError {
+  const path = segments.join('.')
+  return new ParqueDBError('VALIDATION_FAILED', `The patch path ending in '${path}' cannot be set: ${reason}.`, { details: { path } })
 }

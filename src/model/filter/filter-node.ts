@@ -1,0 +1,42 @@
+import type { FieldPath } from '../path.ts'
+import type { Value } from '../values.ts'
+import type { Pattern } from './pattern.ts'
+
+/**
+ * A parsed filter: everything is checked, sugar is gone, and a planner or a column kernel can read it. A path is never empty,
+ * except inside `elemMatchValue`, where the empty path is the element itself. $ne, $nin and { $exists: false } are `not` of what they negate;
+ * $all is `and`; an empty filter is an `and` of nothing, true; an `or` of nothing is false.
+ */
+export type FilterNode =
+  | { readonly kind: 'and' | 'or' | 'nor'; readonly nodes: readonly FilterNode[] }
+  | { readonly kind: 'not'; readonly node: FilterNode }
+  | CompareNode
+  | InNode
+  | { readonly kind: 'exists'; readonly path: FieldPath }
+  | { readonly kind: 'type'; readonly path: FieldPath; readonly types: ReadonlySet<TypeName> }
+  | { readonly kind: 'regex'; readonly path: FieldPath; readonly pattern: Pattern }
+  | { readonly kind: 'startsWith' | 'endsWith' | 'contains'; readonly path: FieldPath; readonly text: string }
+  | { readonly kind: 'size'; readonly path: FieldPath; readonly size: number }
+  | { readonly kind: 'mod'; readonly path: FieldPath; readonly divisor: bigint; readonly remainder: bigint }
+  /** Some element of the array is an object that matches; the inner paths start at the element. */
+  | { readonly kind: 'elemMatch'; readonly path: FieldPath; readonly node: FilterNode }
+  /** Some element of the array matches; the inner paths are empty. */
+  | { readonly kind: 'elemMatchValue'; readonly path: FieldPath; readonly node: FilterNode }
+
+export type CompareOp = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
+
+export interface CompareNode {
+  readonly kind: 'compare'
+  readonly path: FieldPath
+  readonly op: CompareOp
+  readonly value: Value
+}
+
+export interface InNode {
+  readonly kind: 'in'
+  readonly path: FieldPath
+  readonly values: readonly Value[]
+  readonly patterns: readonly Pattern[]
+}
+
+export type TypeName = 'number' | 'double' | 'int' | 'long' | 'string' | 'object' | 'array' | 'binData' | 'bool' | 'date' | 'null'

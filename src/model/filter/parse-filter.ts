@@ -1,0 +1,290 @@
+import { describe, isPlainObject } from '../parse-document.ts'
+import { parseFieldPath } from '../path.ts'
+import type { FieldPath } from '../path.ts'
+import type { CompareOp, FilterNode, TypeName } from './filter-node.ts'
+import { FilterParse, invalidFilter } from './FilterParse.ts'
+import { compilePattern } from './pattern.ts'
+import type { Pattern } from './pattern.ts'
+
+/**
+ * Checks a user's filter wholly and gives its parsed form. INVALID_FILTER names the operator and its path for whatever is unknown, misplaced
+ * or has an operand of a wrong type; nothing is ignored. LIMIT_EXCEEDED past 100 levels, 10,000 conditions or 100,000 values of one $in.
+ */
+export function parseFilter(filter: unknown): FilterNode {
+  return parseObjectFilter(filter, 'The filter', new FilterParse())
+}
+
+/** A filter over one object: { path: condition, $and: […], … }. `operator` is what holds it, for errors. */
+function parseObjectFilter(filter: unknown, operator: string, parse: FilterParse): FilterNode {
+  if (!isPlainObject(filter)) throw invalidFilter(operator, '', `must be an object, not ${describe(filter)}`)
+  const nodes: FilterNode[] = []
+  for (const name of Object.keys(filter)) {
+    const isPath = !name.startsWith('$') || name === '$id' || name === '$type'
+    nodes.push(isPath ? parseCondition(filter[name], parseFilterPath(name), parse) : parseLogical(name, filter[name], parse))
+  }
+  return allOf(nodes)
+}
+
+/** What one path must satisfy: a value to equal, a regular expression, or an object of operators. The empty path is an element of an array. */
+function parseCondition(condition: unknown, path: FieldPath, parse: FilterParse): FilterNode {
+  const text = path.join('.')
+  parse.countNode(text)
+  if (condition instanceof RegExp) return { kind: 'regex', path, pattern: compilePattern(condition.source, condition.flags, text) }
+  if (!isOperatorObject(condition, text)) {
+    return { kind: 'compare', path, op: 'eq', value: parse.value(condition, 'Equality', text) }
+  }
+  return parse.deeper(text, () => {
+    const nodes: FilterNode[] = []
+    for (const operator of Object.keys(condition)) {
+      parse.countNode(text)
+      const node = parseOperator({ operator, operand: condition[operator], path, siblings: condition }, parse)
+      if (node !== undefined) nodes.push(node)
+    }
+    return allOf(nodes)
+  })
+}
+
+/** True for { $gt: … }. INVALID_FILTER when operators and fields are mixed: which of the two was meant cannot be known. */
+function isOperatorObject(condition: unknown, path: string): condition is Record<string, unknown> {
+  if (!isPlainObject(condition)) return false
+  const names = Object.keys(condition)
+  const operator = names.find((name) => name.startsWith('$'))
+  if (operator === undefined) return false
+  const field = names.find((name) => !name.startsWith('$'))
+  if (field !== undefined) throw invalidFilter(operator, path, `stands beside the field '${field}'; an object holds either operators or fields`)
+  return true
+}
+
+/** `and` of these, without one around a single node. */
+function allOf(nodes: readonly FilterNode[]): FilterNode {
+  const [only] = nodes
+  return nodes.length === 1 && only !== undefined ? only : { kind: 'and', nodes }
+}
+
+function parseLogical(operator: string, operand: unknown, parse: FilterParse): FilterNode {
+  switch (operator) {
+    case '$and':
+    case '$or':
+    case '$nor': {
+      if (!Array.isArray(operand) || operand.length === 0) throw invalidFilter(operator, '', `needs an array of at least one filter, not ${describe(operand)}`)
+      const nodes = operand.map((inner: unknown) => {
+        parse.countNode('')
+        return parse.deeper('', () => parseObjectFilter(inner, operator, parse))
+      })
+      return { kind: operator === '$and' ? 'and' : operator === '$or' ? 'or' : 'nor', nodes }
+    }
+    case '$not':
+      throw invalidFilter(operator, '', 'belongs to a field: { field: { $not: … } }; use $nor for whole filters')
+    case '$text':
+      throw invalidFilter(operator, '', 'is not available yet')
+  }
+  throw invalidFilter(operator, '', 'is not an operator that can stand here')
+}
+
+function parseFilterPath(name: string): FieldPath {
+  const path = parseFieldPath(name, 'INVALID_FILTER')
+  const operator = path.find((segment, index) => index > 0 && segment.startsWith('$'))
+  if (operator !== undefined) throw invalidFilter(operator, name, 'cannot be part of a path')
+  return path
+}
+
+/** One operator of a condition, as { $regex: 'a', $options: 'i' } has two. */
+interface OperatorUse {
+  readonly operator: string
+  readonly operand: unknown
+  readonly path: FieldPath
+  /** The object that it stands in. */
+  readonly siblings: Readonly<Record<string, unknown>>
+}
+
+/** The node of one operator; undefined for $options, which belongs to its $regex. */
+function parseOperator(use: OperatorUse, parse: FilterParse): FilterNode | undefined {
+  const { operator, path } = use
+  switch (operator) {
+    case '$eq':
+    case '$gt':
+    case '$gte':
+    case '$lt':
+    case '$lte':
+      return compare(use, operator.slice(1) as CompareOp, parse)
+    case '$ne':
+      return { kind: 'not', node: compare(use, 'eq', parse) }
+    case '$in':
+      return parseIn(use, parse)
+    case '$nin':
+      return { kind: 'not', node: parseIn(use, parse) }
+    case '$exists':
+      return parseExists(use)
+    case '$type':
+      return { kind: 'type', path, types: parseTypes(use) }
+    case '$regex':
+      return { kind: 'regex', path, pattern: parseRegex(use) }
+    case '$options':
+      if (!Object.hasOwn(use.siblings, '$regex')) throw wrong(use, 'needs a $regex beside it')
+      return undefined
+    case '$all':
+      return parseAll(use, parse)
+    case '$elemMatch':
+      return parseElemMatch(use, parse)
+    case '$size':
+      return { kind: 'size', path, size: parseSize(use) }
+    case '$mod':
+      return parseMod(use)
+    case '$not':
+      return { kind: 'not', node: parseNot(use, parse) }
+    case '$startsWith':
+    case '$endsWith':
+    case '$contains':
+      return { kind: operator.slice(1) as 'startsWith' | 'endsWith' | 'contains', path, text: parseText(use) }
+    case '$near':
+      throw wrong(use, 'is not available yet')
+  }
+  throw wrong(use, 'is not an operator of a field')
+}
+
+function compare(use: OperatorUse, op: CompareOp, parse: FilterParse): FilterNode {
+  if (use.operand instanceof RegExp) throw wrong(use, 'cannot take a regular expression; use $regex, or $not with one')
+  return { kind: 'compare', path: use.path, op, value: parse.value(use.operand, use.operator, use.path.join('.')) }
+}
+
+function parseIn(use: OperatorUse, parse: FilterParse): FilterNode {
+  const text = use.path.join('.')
+  const operands = listOf(use, parse)
+  const patterns: Pattern[] = []
+  const values = []
+  for (const operand of operands) {
+    if (operand instanceof RegExp) patterns.push(compilePattern(operand.source, operand.flags, text))
+    else values.push(parse.value(operand, use.operator, text))
+  }
+  return { kind: 'in', path: use.path, values, patterns }
+}
+
+/** Like MongoDB, $exists takes anything for true or false; unlike it, only what is certainly meant so. */
+function parseExists(use: OperatorUse): FilterNode {
+  const node: FilterNode = { kind: 'exists', path: use.path }
+  if (use.operand === true || use.operand === 1) return node
+  if (use.operand === false || use.operand === 0) return { kind: 'not', node }
+  throw wrong(use, `needs true or false, not ${describe(use.operand)}`)
+}
+
+const typesByName: ReadonlyMap<unknown, TypeName> = new Map<unknown, TypeName>([
+  ['number', 'number'],
+  ['double', 'double'],
+  [1, 'double'],
+  ['string', 'string'],
+  [2, 'string'],
+  ['object', 'object'],
+  [3, 'object'],
+  ['array', 'array'],
+  [4, 'array'],
+  ['binData', 'binData'],
+  [5, 'binData'],
+  ['bool', 'bool'],
+  [8, 'bool'],
+  ['date', 'date'],
+  [9, 'date'],
+  ['null', 'null'],
+  [10, 'null'],
+  ['int', 'int'],
+  [16, 'int'],
+  ['long', 'long'],
+  [18, 'long'],
+])
+
+function parseTypes(use: OperatorUse): ReadonlySet<TypeName> {
+  const names: readonly unknown[] = Array.isArray(use.operand) ? use.operand : [use.operand]
+  if (names.length === 0) throw wrong(use, 'needs at least one type')
+  return new Set(
+    names.map((name) => {
+      const type = typesByName.get(name)
+      if (type === undefined) {
+        const given = typeof name === 'string' || typeof name === 'number' ? `'${name}'` : describe(name)
+        throw wrong(use, `does not know the type ${given}; it takes double, string, object, array, binData, bool, date, null, int, long, number, or their BSON numbers`)
+      }
+      return type
+    }),
+  )
+}
+
+function parseRegex(use: OperatorUse): Pattern {
+  const { operand, siblings } = use
+  const text = use.path.join('.')
+  const options = siblings['$options']
+  if (options !== undefined && typeof options !== 'string') throw invalidFilter('$options', text, `needs a string, not ${describe(options)}`)
+  if (operand instanceof RegExp) {
+    if (options !== undefined && operand.flags !== '') throw invalidFilter('$options', text, 'stands beside a regular expression that has flags of its own')
+    return compilePattern(operand.source, options ?? operand.flags, text)
+  }
+  if (typeof operand !== 'string') throw wrong(use, `needs a string or a regular expression, not ${describe(operand)}`)
+  return compilePattern(operand, options ?? '', text)
+}
+
+function parseAll(use: OperatorUse, parse: FilterParse): FilterNode {
+  const operands = listOf(use, parse)
+  if (operands.length === 0) return { kind: 'or', nodes: [] }
+  const nodes = operands.map((operand): FilterNode => {
+    if (isPlainObject(operand) && Object.hasOwn(operand, '$elemMatch')) {
+      if (Object.keys(operand).length !== 1) throw wrong(use, 'takes values, or objects with $elemMatch alone')
+      parse.countNode(use.path.join('.'))
+      return parseElemMatch({ ...use, operator: '$elemMatch', operand: operand['$elemMatch'], siblings: operand }, parse)
+    }
+    if (isOperatorObject(operand, use.path.join('.'))) throw wrong(use, `takes values or $elemMatch, not ${Object.keys(operand).join(', ')}`)
+    return operand instanceof RegExp ? parseCondition(operand, use.path, parse) : compare({ ...use, operand }, 'eq', parse)
+  })
+  return allOf(nodes)
+}
+
+const logicalOperators: ReadonlySet<string> = new Set(['$and', '$or', '$nor'])
+
+function parseElemMatch(use: OperatorUse, parse: FilterParse): FilterNode {
+  const { operand, path } = use
+  if (!isPlainObject(operand)) throw wrong(use, `needs an object, not ${describe(operand)}`)
+  const [first] = Object.keys(operand)
+  const takesValues = first !== undefined && first.startsWith('$') && !logicalOperators.has(first) && first !== '$id'
+  return parse.deeper(path.join('.'), () =>
+    takesValues
+      ? { kind: 'elemMatchValue', path, node: parseCondition(operand, [], parse) }
+      : { kind: 'elemMatch', path, node: parseObjectFilter(operand, `$elemMatch on '${path.join('.')}'`, parse) },
+  )
+}
+
+function parseSize(use: OperatorUse): number {
+  const { operand } = use
+  const size = typeof operand === 'bigint' ? Number(operand) : operand
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw wrong(use, 'needs a whole number of 0 or more')
+  return size
+}
+
+function parseMod(use: OperatorUse): FilterNode {
+  const { operand, path } = use
+  if (!Array.isArray(operand) || operand.length !== 2) throw wrong(use, 'needs [divisor, remainder]')
+  const [divisor, remainder] = operand.map((part: unknown) => {
+    if (typeof part === 'bigint') return part
+    if (typeof part === 'number' && Number.isFinite(part)) return BigInt(Math.trunc(part))
+    throw wrong(use, `needs two numbers, not ${describe(part)}`)
+  })
+  if (divisor === undefined || remainder === undefined || divisor === 0n) throw wrong(use, 'needs a divisor other than 0')
+  return { kind: 'mod', path, divisor, remainder }
+}
+
+function parseNot(use: OperatorUse, parse: FilterParse): FilterNode {
+  const { operand, path } = use
+  if (operand instanceof RegExp) return parseCondition(operand, path, parse)
+  if (!isOperatorObject(operand, path.join('.'))) throw wrong(use, `needs an object of operators or a regular expression, not ${describe(operand)}; use $ne for a value`)
+  return parseCondition(operand, path, parse)
+}
+
+function parseText(use: OperatorUse): string {
+  if (typeof use.operand !== 'string') throw wrong(use, `needs a string, not ${describe(use.operand)}`)
+  return use.operand
+}
+
+function listOf(use: OperatorUse, parse: FilterParse): readonly unknown[] {
+  if (!Array.isArray(use.operand)) throw wrong(use, `needs an array, not ${describe(use.operand)}`)
+  parse.checkValueCount(use.operand.length, use.path.join('.'))
+  return use.operand
+}
+
+function wrong(use: OperatorUse, problem: string): Error {
+  return invalidFilter(use.operator, use.path.join('.'), problem)
+}

@@ -1,0 +1,83 @@
+import { RE2JS } from 're2js'
+import { ParqueDBError } from '../../base/ParqueDBError.ts'
+
+/** A regular expression that runs in time linear in the text. */
+export interface Pattern {
+  readonly source: string
+  /** Of 'i', 'm', 's', sorted. */
+  readonly flags: string
+  /** What it means when it is plain text with at most anchors, for a planner: '^Ab' is a prefix. */
+  readonly literal: LiteralPattern | undefined
+  test(text: string): boolean
+}
+
+export interface LiteralPattern {
+  readonly kind: 'equals' | 'startsWith' | 'endsWith' | 'contains'
+  readonly text: string
+}
+
+/** Compiling is linear in it, and nobody writes longer ones by hand. UTF-16 units. */
+const patternLengthMax = 4096
+
+/** '^' and '$' around characters without a meaning of their own, punctuation escaped or not. */
+const literalShape = /^(\^?)((?:[^\\^$.|?*+()[\]{}]|\\[\\^$.|?*+()[\]{}/-])*)(\$?)$/
+
+/**
+ * Compiles RE2 syntax: JavaScript's and PCRE's without backreferences and lookaround. `flags` may hold i, m and s, and g and u, which
+ * change nothing here. INVALID_FILTER at `path` for any other syntax or flag; LIMIT_EXCEEDED past 4,096 characters.
+ */
+export function compilePattern(source: string, flags: string, path: string): Pattern {
+  if (source.length > patternLengthMax) {
+    throw new ParqueDBError('LIMIT_EXCEEDED', `The regular expression on '${path}' is longer than ${patternLengthMax} characters.`, {
+      details: { limit: 'patternLengthMax', most: patternLengthMax, path },
+    })
+  }
+  const known = sortedFlags(flags, path)
+  const literal = known === '' ? literalOf(source) : undefined
+  return { source, flags: known, literal, test: literal === undefined ? compileRe2(source, known, path) : literalTest(literal) }
+}
+
+function sortedFlags(flags: string, path: string): string {
+  const unknown = /[^imsgu]/.exec(flags)
+  if (unknown !== null) throw invalid(path, `has the flag '${unknown[0]}'; 'i', 'm' and 's' can be used`)
+  return ['i', 'm', 's'].filter((flag) => flags.includes(flag)).join('')
+}
+
+function literalOf(source: string): LiteralPattern | undefined {
+  const match = literalShape.exec(source)
+  if (match === null) return undefined
+  const [, start, body = '', end] = match
+  const text = body.replace(/\\(.)/g, '$1')
+  if (start === '^') return { kind: end === '$' ? 'equals' : 'startsWith', text }
+  return { kind: end === '$' ? 'endsWith' : 'contains', text }
+}
+
+function literalTest({ kind, text }: LiteralPattern): (value: string) => boolean {
+  switch (kind) {
+    case 'equals':
+      return (value) => value === text
+    case 'startsWith':
+      return (value) => value.startsWith(text)
+    case 'endsWith':
+      return (value) => value.endsWith(text)
+    case 'contains':
+      return (value) => value.includes(text)
+  }
+}
+
+function compileRe2(source: string, flags: string, path: string): (value: string) => boolean {
+  let bits = 0
+  if (flags.includes('i')) bits |= RE2JS.CASE_INSENSITIVE
+  if (flags.includes('m')) bits |= RE2JS.MULTILINE
+  if (flags.includes('s')) bits |= RE2JS.DOTALL
+  try {
+    const compiled = RE2JS.compile(RE2JS.translateRegExp(source), bits)
+    return (value) => compiled.test(value)
+  } catch (cause) {
+    throw invalid(path, `cannot be compiled: ${(cause as Error).message}. Patterns run on a linear-time engine (RE2 syntax), without backreferences and lookaround`, cause)
+  }
+}
+
+function invalid(path: string, problem: string, cause?: unknown): ParqueDBError {
+  return new ParqueDBError('INVALID_FILTER', `The regular expression on '${path}' ${problem}.`, { details: { path, operator: '$regex' }, cause })
+}

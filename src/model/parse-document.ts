@@ -1,0 +1,227 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { prototypeNames } from './field-name.ts'
+import { slotBytes } from './values.ts'
+import type { Document, Value } from './values.ts'
+import { isWellFormed } from './well-formed.ts'
+
+/** How large a document may be. Past one of these: LIMIT_EXCEEDED, with `details.limit` naming it. */
+export interface DocumentLimits {
+  /** Estimated as approximateBytes does. */
+  readonly documentBytesMax: number
+  /** Containers inside each other; the document itself is the first. At most 1,000, as the walks recurse. */
+  readonly depthMax: number
+  /** Fields of the document and of every object inside it, together. */
+  readonly fieldCountMax: number
+}
+
+export const defaultDocumentLimits: DocumentLimits = {
+  /** What MongoDB allows; a document is read and written whole, so larger things belong into files. */
+  documentBytesMax: 16 * 1024 * 1024,
+  /** What MongoDB allows. */
+  depthMax: 100,
+  fieldCountMax: 10_000,
+}
+
+export interface ParseDocumentOptions {
+  /** Top-level names to leave out, unread: system fields that the caller handles itself. */
+  readonly skip?: ReadonlySet<string>
+}
+
+/**
+ * A valid document, deeply copied from what a user gave: own enumerable string keys only, in order. A field whose value is
+ * `undefined` counts as absent. VALIDATION_FAILED with the path for: anything that is not a Value (function, symbol, an instance of a class
+ * other than Date and Uint8Array, an invalid Date, undefined or a hole in an array, a bigint beyond int64), a cycle, a lone surrogate,
+ * a field name that starts with '$' (only a top-level `$type` with a string is allowed) or names the prototype. NaN,
+ * the infinities and -0 stay as they are. LIMIT_EXCEEDED past a limit.
+ */
+export function parseDocument(input: unknown, limits: DocumentLimits = defaultDocumentLimits, options: ParseDocumentOptions = {}): Document {
+  if (!isPlainObject(input)) {
+    throw new ParqueDBError('VALIDATION_FAILED', `A document must be a plain object, not ${describe(input)}.`, { details: { path: '' } })
+  }
+  const walk = new Walk(limits, input)
+  return walk.document(input, options.skip)
+}
+
+/** One valid value, deeply copied, under the rules of parseDocument; `path` is where it stands, for errors. */
+export function parseValue(input: unknown, path: string, limits: DocumentLimits = defaultDocumentLimits): Value {
+  return new Walk(limits, input, path).value(input, 0)
+}
+
+/** One parse: its counts, and where it stands. */
+class Walk {
+  readonly #limits: DocumentLimits
+  readonly #root: unknown
+  readonly #base: string
+  /** The key at each depth on the way to the value being read; what lies beyond the current depth is stale. */
+  readonly #keys: string[] = []
+  #bytes = 0
+  #fieldCount = 0
+
+  constructor(limits: DocumentLimits, root: unknown, base = '') {
+    this.#limits = limits
+    this.#root = root
+    this.#base = base
+  }
+
+  document(input: object, skip: ReadonlySet<string> | undefined): Document {
+    const copy: Document = {}
+    const source = input as Record<string, unknown>
+    this.#count(slotBytes, 0)
+    for (const name of Object.keys(source)) {
+      if (skip?.has(name)) continue
+      const value = source[name]
+      if (value === undefined) continue
+      this.#keys[0] = name
+      if (name !== '$type' || typeof value !== 'string') this.#checkName(name, 1)
+      this.#countField(name, 1)
+      copy[name] = this.value(value, 1)
+    }
+    return copy
+  }
+
+  /** The value at `depth` keys below the root. */
+  value(input: unknown, depth: number): Value {
+    switch (typeof input) {
+      case 'string':
+        if (!isWellFormed(input)) this.#fail(depth, 'holds a lone surrogate, which UTF-8 cannot store')
+        this.#count(slotBytes + input.length, depth)
+        return input
+      case 'number':
+      case 'boolean':
+        this.#count(slotBytes, depth)
+        return input
+      case 'bigint':
+        if (BigInt.asIntN(64, input) !== input) this.#fail(depth, `holds ${input}, which is beyond a 64-bit integer`)
+        this.#count(slotBytes, depth)
+        return input
+      case 'object':
+        if (input !== null) return this.#object(input, depth)
+        this.#count(slotBytes, depth)
+        return null
+      case 'undefined':
+      case 'function':
+      case 'symbol':
+        return this.#fail(depth, `holds ${describe(input)}, which cannot be stored`)
+    }
+  }
+
+  #object(input: object, depth: number): Value {
+    if (depth >= this.#limits.depthMax && !isLeaf(input)) this.#exceed('depthMax', depth)
+    if (Array.isArray(input)) return this.#array(input, depth)
+    if (input instanceof Date) {
+      const ms = input.getTime()
+      if (Number.isNaN(ms)) this.#fail(depth, 'holds an invalid Date')
+      this.#count(slotBytes, depth)
+      return new Date(ms)
+    }
+    if (input instanceof Uint8Array) {
+      this.#count(slotBytes + input.length, depth)
+      return new Uint8Array(input)
+    }
+    if (!isPlainObject(input)) this.#fail(depth, `holds ${describe(input)}, which cannot be stored`)
+    const source = input as Record<string, unknown>
+    const copy: Document = {}
+    this.#count(slotBytes, depth)
+    for (const name of Object.keys(source)) {
+      const value = source[name]
+      if (value === undefined) continue
+      this.#keys[depth] = name
+      this.#checkName(name, depth + 1)
+      this.#countField(name, depth + 1)
+      copy[name] = this.value(value, depth + 1)
+    }
+    return copy
+  }
+
+  #array(input: readonly unknown[], depth: number): Value[] {
+    const copy: Value[] = []
+    this.#count(slotBytes, depth)
+    for (let index = 0; index < input.length; index++) {
+      this.#keys[depth] = String(index)
+      copy.push(this.value(input[index], depth + 1))
+    }
+    return copy
+  }
+
+  #checkName(name: string, depth: number): void {
+    if (name.charCodeAt(0) === 0x24) this.#fail(depth, "is a field whose name starts with '$', which is kept for operators; rename it")
+    if (prototypeNames.has(name)) this.#fail(depth, 'is a field name that would reach the prototype; rename it')
+    if (!isWellFormed(name)) this.#fail(depth, 'is a field whose name holds a lone surrogate, which UTF-8 cannot store')
+  }
+
+  #countField(name: string, depth: number): void {
+    this.#fieldCount += 1
+    if (this.#fieldCount > this.#limits.fieldCountMax) this.#exceed('fieldCountMax', depth)
+    this.#bytes += name.length
+  }
+
+  #count(bytes: number, depth: number): void {
+    this.#bytes += bytes
+    if (this.#bytes > this.#limits.documentBytesMax) this.#exceed('documentBytesMax', depth)
+  }
+
+  #path(depth: number): string {
+    const keys = this.#keys.slice(0, depth)
+    return (this.#base === '' ? keys : [this.#base, ...keys]).join('.')
+  }
+
+  #fail(depth: number, problem: string): never {
+    const path = this.#path(depth)
+    throw new ParqueDBError('VALIDATION_FAILED', `'${path}' ${problem}.`, { details: { path } })
+  }
+
+  #exceed(limit: keyof DocumentLimits, depth: number): never {
+    if (this.#isInCycle(depth)) this.#fail(depth, 'contains itself')
+    const most = this.#limits[limit]
+    throw new ParqueDBError('LIMIT_EXCEEDED', `The document is past ${limit} (${most}) at '${this.#path(depth)}'; split it, or raise the limit.`, {
+      details: { limit, most, path: this.#path(depth) },
+    })
+  }
+
+  /** A cycle always ends at a limit, so it is looked for there alone and costs valid documents nothing. */
+  #isInCycle(depth: number): boolean {
+    const seen = new Set<unknown>()
+    let at: unknown = this.#root
+    for (const key of this.#keys.slice(0, depth)) {
+      if (typeof at !== 'object' || at === null) return false
+      if (seen.has(at)) return true
+      seen.add(at)
+      at = (at as Record<string, unknown>)[key]
+    }
+    return seen.has(at)
+  }
+}
+
+function isLeaf(input: object): boolean {
+  return input instanceof Date || input instanceof Uint8Array
+}
+
+/** An object literal, or one without a prototype, also from another realm. */
+export function isPlainObject(input: unknown): input is Record<string, unknown> {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return false
+  const prototype: unknown = Object.getPrototypeOf(input)
+  if (prototype === Object.prototype || prototype === null) return true
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'hasOwnProperty')
+}
+
+/** What something is, for error messages. */
+export function describe(input: unknown): string {
+  switch (typeof input) {
+    case 'object': {
+      if (input === null) return 'null'
+      if (Array.isArray(input)) return 'an array'
+      if (isPlainObject(input)) return 'an object'
+      const name: unknown = (Object.getPrototypeOf(input) as { constructor?: { name?: unknown } }).constructor?.name
+      return typeof name === 'string' && name !== '' ? `a ${name}` : 'an object of a class'
+    }
+    case 'undefined':
+      return 'undefined'
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'bigint':
+    case 'function':
+    case 'symbol':
+      return `a ${typeof input}`
+  }
+}

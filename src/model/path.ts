@@ -1,0 +1,68 @@
+import type { ErrorCode } from '../base/ParqueDBError.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { prototypeNames } from './field-name.ts'
+
+/** The names, or array indexes, from a document down to a field; never empty in what users write. */
+export type FieldPath = readonly string[]
+
+/** As deep as a document may be. */
+const segmentCountMax = 100
+
+/**
+ * A dotted path as filters, updates, sorts and projections write it: 'author.name', 'tags.0'. A field whose own name holds a
+ * dot cannot be addressed this way. Fails with `code` for an empty segment, a name of the prototype, or too many segments.
+ */
+export function parseFieldPath(text: string, code: ErrorCode = 'INVALID_ARGUMENT'): FieldPath {
+  const segments = text.split('.')
+  if (segments.length > segmentCountMax) throw pathError(code, text.slice(0, 80), `has more than ${segmentCountMax} segments`)
+  for (const segment of segments) {
+    if (segment === '') throw pathError(code, text, 'has an empty segment')
+    if (prototypeNames.has(segment)) throw pathError(code, text, `names '${segment}', which would reach the prototype`)
+  }
+  return segments
+}
+
+/** The index that a segment stands for where an array is, else undefined: '0', '12', but not '01' or '-1'. */
+export function parseArrayIndex(segment: string): number | undefined {
+  if (!/^(?:0|[1-9]\d{0,8})$/.test(segment)) return undefined
+  return Number(segment)
+}
+
+/** A patch's key: segments joined by '.', with '.' and '\' inside a segment escaped by '\'. */
+export function encodePatchPath(segments: FieldPath): string {
+  return segments.map((segment) => (/[.\\]/.test(segment) ? segment.replace(/[.\\]/g, '\\$&') : segment)).join('.')
+}
+
+/** The inverse of encodePatchPath. VALIDATION_FAILED for a stray '\' or a name of the prototype. */
+export function decodePatchPath(text: string): FieldPath {
+  const segments = text.includes('\\') ? splitEscaped(text) : text.split('.')
+  for (const segment of segments) {
+    if (prototypeNames.has(segment)) throw pathError('VALIDATION_FAILED', text, `names '${segment}', which would reach the prototype`)
+  }
+  return segments
+}
+
+function splitEscaped(text: string): string[] {
+  const segments: string[] = []
+  let segment = ''
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charAt(at)
+    if (character === '.') {
+      segments.push(segment)
+      segment = ''
+    } else if (character === '\\') {
+      at += 1
+      const escaped = text.charAt(at)
+      if (escaped !== '.' && escaped !== '\\') throw pathError('VALIDATION_FAILED', text, "has a '\\' that escapes neither '.' nor '\\'")
+      segment += escaped
+    } else {
+      segment += character
+    }
+  }
+  segments.push(segment)
+  return segments
+}
+
+function pathError(code: ErrorCode, path: string, problem: string): ParqueDBError {
+  return new ParqueDBError(code, `The path '${path}' ${problem}.`, { details: { path } })
+}
