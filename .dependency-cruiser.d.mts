@@ -1,0 +1,2 @@
+/** Folder of src -> the folders that it may import. */
+export const mayImport: Readonly<Record<string, readonly string[]>>
