@@ -72,7 +72,7 @@ export class Staging {
     }
     const drafts = request.decide(context)
     if (drafts.length === 0) return undefined
-    const ts = drafts.some((draft) => draft.ts !== undefined) ? Math.max(this.#lastTs, ...drafts.map((draft) => draft.ts ?? 0)) : nowMs
+    const ts = this.#commitTs(drafts, nowMs)
     const staged = this.#number(drafts, { ts, txId: request.txId, states })
     const text = encodeEvents(staged.events)
     if (text.length > commitCharsMax) {
@@ -105,6 +105,12 @@ export class Staging {
   /** Whether the request's txId or one of its event ids is staged and not yet durable. */
   holdsAny(request: CommitRequest): boolean {
     return (request.txId !== undefined && this.#pendingIds.has(request.txId)) || (request.eventIds ?? []).some((id) => this.#pendingIds.has(id))
+  }
+
+  /** All events of a commit share one ts: now, or the latest that the drafts bring, and never before the last. */
+  #commitTs(drafts: readonly EventDraft[], nowMs: number): number {
+    const given = drafts.reduce<number | undefined>((latest, { ts }) => (ts === undefined ? latest : Math.max(ts, latest ?? 0)), undefined)
+    return given === undefined ? nowMs : Math.max(given, this.#lastTs)
   }
 
   #number(drafts: readonly EventDraft[], commit: { ts: number; txId: string | undefined; states: LoadedStates }): { events: StoredEvent[]; states: EntityState[] } {

@@ -62,8 +62,11 @@ export class Writer {
   readonly #staging: Staging
   #queue: Queued[] = []
   #batches: Batch[] = []
-  #deciding: Promise<void> | undefined
-  #syncing: Promise<void> | undefined
+  #deciding = false
+  #syncing = false
+  /** Settle when the loops that were started last have ended; they do not reject. */
+  #decided: Promise<void> = Promise.resolve()
+  #synced: Promise<void> = Promise.resolve()
   /** Wakes the decider when a batch was taken off its hands. */
   #batchTaken: (() => void) | undefined
   #failure: ParqueDBError | undefined
@@ -98,7 +101,7 @@ export class Writer {
 
   /** Finishes what is queued. Nothing may be queued after it. */
   async drain(): Promise<void> {
-    while (this.#deciding !== undefined || this.#syncing !== undefined) await (this.#deciding ?? this.#syncing)
+    while (this.#deciding || this.#syncing) await (this.#deciding ? this.#decided : this.#synced)
   }
 
   /** Refuses everything that is queued and everything to come. */
@@ -119,25 +122,36 @@ export class Writer {
       return queued.reject(new ParqueDBError('LIMIT_EXCEEDED', `${queueMax} writes are waiting already. Await some of them before starting more.`, { details }))
     }
     this.#queue.push(queued)
-    this.#deciding ??= this.#decideAll().finally(() => {
-      this.#deciding = undefined
-    })
+    if (this.#deciding) return
+    this.#deciding = true
+    this.#decided = this.#decideAll()
   }
 
   async #decideAll(): Promise<void> {
+    // Calls made together are decided together, and so become durable together.
+    await Promise.resolve()
     while (this.#queue.length > 0) {
       const queue = this.#queue
       this.#queue = []
-      for (let index = 0; index < queue.length; index++) {
-        const queued = queue[index] as Queued
-        const room = this.#parts.room() ?? this.#batchRoom()
-        if (room !== undefined) await room.catch((error: unknown) => this.fail(error as ParqueDBError))
+      for (const queued of queue) {
+        await this.#waitForRoom()
         if (this.#failure !== undefined) queued.reject(this.#failure)
         else if (queued.kind === 'cut') this.#stageCut(queued)
         else await this.#decide(queued)
       }
-      // Commits that arrive in this turn of the event loop still join the batch that was begun.
-      await Promise.resolve()
+      this.#startSync()
+    }
+    this.#deciding = false
+  }
+
+  async #waitForRoom(): Promise<void> {
+    try {
+      const room = this.#batchRoom() ?? this.#parts.room()
+      if (room === undefined) return
+      this.#startSync()
+      await room
+    } catch (error) {
+      this.fail(poisoned(error))
     }
   }
 
@@ -148,7 +162,9 @@ export class Writer {
       const repeated = request.txId === undefined && request.eventIds === undefined ? undefined : await this.#findRepeated(request)
       if (repeated !== undefined) return queued.resolve(repeated)
       const loading = this.#staging.load(request.keys)
-      const states = loading instanceof Map ? loading : await loading
+      // A data file has to be read: what was decided before need not wait for that.
+      if (loading instanceof Promise) this.#startSync()
+      const states = loading instanceof Promise ? await loading : loading
       if (this.#failure !== undefined) throw this.#failure
       const staged = this.#staging.decide(request, states)
       if (staged === undefined) return queued.resolve({ events: [], states: [], seq: this.#parts.partition.overlay.lastSeq, repeated: false })
@@ -160,22 +176,20 @@ export class Writer {
 
   /** A txId that is still on its way to the log counts as committed: wait for it, then look. */
   async #findRepeated(request: CommitRequest): Promise<CommitResult | undefined> {
-    if (this.#staging.holdsAny(request)) await this.#syncing
+    this.#startSync()
+    if (this.#staging.holdsAny(request)) await this.#synced
     return this.#parts.findRepeated(request)
   }
 
   #stageCut(cut: QueuedCut): void {
     this.#staging.cut()
-    const batch = this.#openBatch()
-    batch.cut = cut
-    this.#startSync()
+    this.#openBatch().cut = cut
   }
 
   #addToBatch(commit: StagedCommit & QueuedCommit): void {
     const batch = this.#openBatch()
     batch.commits.push(commit)
     batch.chars += commit.text.length
-    this.#startSync()
   }
 
   #openBatch(): Batch {
@@ -196,17 +210,13 @@ export class Writer {
   }
 
   #startSync(): void {
-    this.#syncing ??= this.#syncAll().finally(() => {
-      this.#syncing = undefined
-    })
+    if (this.#syncing || this.#batches.length === 0) return
+    this.#syncing = true
+    this.#synced = this.#syncAll()
   }
 
   async #syncAll(): Promise<void> {
-    // The batch stays open until the end of this turn, so that calls made together become durable together.
-    await Promise.resolve()
-    for (;;) {
-      const batch = this.#batches.shift()
-      if (batch === undefined) return
+    for (let batch = this.#batches.shift(); batch !== undefined; batch = this.#batches.shift()) {
       this.#batchTaken?.()
       this.#batchTaken = undefined
       try {
@@ -214,9 +224,9 @@ export class Writer {
       } catch (error) {
         this.#batches.unshift(batch)
         this.fail(poisoned(error))
-        return
       }
     }
+    this.#syncing = false
   }
 
   async #makeDurable(batch: Batch): Promise<void> {

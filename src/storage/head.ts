@@ -80,7 +80,7 @@ export async function publishHead(backend: StorageBackend, head: Head): Promise<
 export async function assertNotFenced(backend: StorageBackend, epoch: number): Promise<void> {
   const newest = (await listEpochs(backend)).at(-1)?.epoch ?? 0
   if (newest === epoch) return
-  throw new ParqueDBError('WRITER_FENCED', `Another writer took over this database (epoch ${newest}; this one had ${epoch}). What was not yet acknowledged is not written by this process. Close it and open it again.`, {
+  throw new ParqueDBError('WRITER_FENCED', `Another writer took over this database (epoch ${newest}; this one had ${epoch}). Whether the writes that were under way are in it is for the new writer to say: open the database again and read them.`, {
     details: { epoch, newest },
   })
 }
