@@ -1,0 +1,1 @@
+export { FsBackend } from '../storage/FsBackend.ts'

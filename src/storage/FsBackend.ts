@@ -1,0 +1,326 @@
+import { constants } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
+import { link, lstat, open, readdir, realpath, rename, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join, resolve, toNamespacedPath } from 'node:path'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { systemRandom } from '../base/random.ts'
+import { toHex } from '../base/bytes.ts'
+import type { AppendLog } from './append-log.ts'
+import { FileLog } from './FileLog.ts'
+import type { AppendFile } from './FileLog.ts'
+import { Folders, syncFolder } from './fs/Folders.ts'
+import { errnoOf, storageError } from './fs/storage-error.ts'
+import { walkFolder } from './fs/walk-folder.ts'
+import { holdWriterSocket } from './fs/writer-socket.ts'
+import { reservedNamePrefix, validatePath, validatePrefix } from './path-rules.ts'
+import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange } from './request-rules.ts'
+import type { ParsedCondition } from './request-rules.ts'
+import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLock } from './storage-backend.ts'
+
+/** Below the root; what a crash leaves in it is removed by the next writer. */
+const temporaryFolder = `${reservedNamePrefix}tmp`
+/** A takeover cannot know whether the other writer is at work, so it leaves it what is younger. */
+const temporaryAgeMsMax = 60 * 60 * 1000
+/** A whole object is one allocation; larger ones are read by ranges. */
+const readBytesMax = 1024 * 1024 * 1024
+/** Up to here a range is allocated as asked; past it only after a look at the object's size. */
+const uncheckedRangeBytesMax = 1024 * 1024
+/** Node.js reads and writes less than 2 GiB a call. */
+const transferBytesMax = 1024 * 1024 * 1024
+/** Objects of a page looked at together. */
+const statCountMax = 16
+
+/** Links are not followed, and a pipe cannot make an open wait. Windows has neither flag. */
+const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
+/**
+ * Objects as files in a folder.
+ *
+ * A put writes a temporary file, syncs it, and links or renames it to its name, then syncs the folder: a reader in any
+ * process, and a crash, see the old object or the new one. `ifAbsent` is atomic between processes and machines.
+ * `ifMatch` is atomic only within this instance, since a rename cannot compare: processes that race create objects
+ * with `ifAbsent` instead. Bytes given to `put` must not change before it resolves.
+ * Symbolic links below the root are not followed. A folder cannot hold both `a` and `a/b`.
+ */
+export class FsBackend implements StorageBackend {
+  readonly kind = 'fs'
+  readonly #root: string
+  readonly #takeOver: boolean
+  readonly #folders: Folders
+  /** The last commit on each path that has one under way. */
+  readonly #commits = new Map<string, Promise<void>>()
+  #lastMtimeUs = 0
+
+  /**
+   * `root` is made when something is first put. `takeOver`: `lockWriter` succeeds though another process holds the
+   * role; for a folder shared by machines or containers, where liveness cannot be seen and only the fence decides.
+   */
+  constructor(root: string, options: { takeOver?: boolean } = {}) {
+    if (typeof root !== 'string' || root === '' || root.includes('\0')) {
+      throw new ParqueDBError('INVALID_ARGUMENT', `FsBackend needs the path of a folder, not ${JSON.stringify(root)}.`, { details: { root } })
+    }
+    this.#root = resolve(root)
+    this.#takeOver = options.takeOver ?? false
+    this.#folders = new Folders(this.#root)
+  }
+
+  async read(path: string): Promise<Uint8Array> {
+    return this.#withFile(path, async (file) => {
+      const { size } = await file.stat()
+      if (size > readBytesMax) throw tooLarge(path, size)
+      return readUpTo(file, { start: 0, end: size })
+    })
+  }
+
+  async readRange(path: string, range: ByteRange): Promise<Uint8Array> {
+    validateRange(path, range)
+    return this.#withFile(path, async (file) => {
+      if (range.end - range.start <= uncheckedRangeBytesMax) return readUpTo(file, range)
+      const { size } = await file.stat()
+      const end = Math.min(range.end, size)
+      if (end - range.start > readBytesMax) throw tooLarge(path, end - range.start)
+      return readUpTo(file, { start: Math.min(range.start, end), end })
+    })
+  }
+
+  async stat(path: string): Promise<ObjectInfo | undefined> {
+    try {
+      const stats = await lstat(this.#locate(path), { bigint: true })
+      return stats.isFile() ? { path, sizeBytes: Number(stats.size), etag: etagOf(stats) } : undefined
+    } catch (error) {
+      if (isAbsence(error)) return undefined
+      throw storageError(error, { operation: 'look at', path })
+    }
+  }
+
+  async list(prefix: string, options: { cursor?: string; limit?: number } = {}): Promise<{ objects: ObjectInfo[]; cursor?: string }> {
+    validatePrefix(prefix)
+    const limit = pageLimit(options.limit)
+    const objects: ObjectInfo[] = []
+    try {
+      let paths: string[] = []
+      for await (const path of walkFolder(this.#root, { prefix, after: options.cursor })) {
+        const last = objects.at(-1)
+        if (objects.length === limit && last !== undefined) return { objects, cursor: last.path }
+        paths.push(path)
+        if (paths.length < Math.min(statCountMax, limit - objects.length)) continue
+        objects.push(...(await this.#statAll(paths)))
+        paths = []
+      }
+      objects.push(...(await this.#statAll(paths)))
+      return { objects }
+    } catch (error) {
+      throw storageError(error, { operation: 'list', path: prefix })
+    }
+  }
+
+  async put(path: string, bytes: Uint8Array, condition?: PutCondition): Promise<{ etag: string }> {
+    const target = this.#locate(path)
+    const parsed = parseCondition(path, condition)
+    try {
+      await this.#folders.prepare(dirname(target))
+      await this.#folders.prepare(join(this.#root, temporaryFolder))
+      const temporary = join(this.#root, temporaryFolder, `${process.pid}-${toHex(systemRandom.bytes(12))}`)
+      try {
+        const etag = await this.#writeTemporary(temporary, bytes)
+        await this.#commit(path, () => this.#place(temporary, path, parsed))
+        return { etag }
+      } finally {
+        await unlinkIfThere(temporary)
+      }
+    } catch (error) {
+      if (isAbsence(error)) this.#folders.forget()
+      throw storageError(error, { operation: 'put', path })
+    }
+  }
+
+  async delete(path: string): Promise<void> {
+    const target = this.#locate(path)
+    try {
+      await this.#commit(path, async () => {
+        await unlinkIfThere(target)
+        await syncFolder(dirname(target), { followLink: dirname(target) === this.#root })
+      })
+    } catch (error) {
+      if (!isAbsence(error)) throw storageError(error, { operation: 'delete', path })
+    }
+  }
+
+  async openLog(options: OpenLogOptions): Promise<AppendLog> {
+    return new FileLog({ create: (path) => this.#createAppendFile(path), delete: (path) => this.delete(path) }, options)
+  }
+
+  /** The role ends with `release` or with the process. Also removes what puts cut short by a crash have left. */
+  async lockWriter(): Promise<WriterLock> {
+    try {
+      await this.#folders.prepare(this.#root)
+      const lock = await holdWriterSocket({ root: await realpath(this.#root), takeOver: this.#takeOver })
+      await this.#removeTemporaries()
+      return lock
+    } catch (error) {
+      throw storageError(error, { operation: 'lock', path: this.#root })
+    }
+  }
+
+  #locate(path: string): string {
+    validatePath(path)
+    return toNamespacedPath(join(this.#root, path))
+  }
+
+  async #withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
+    const location = this.#locate(path)
+    try {
+      const file = await open(location, readFlags)
+      try {
+        return await use(file)
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      if (isAbsence(error) || errnoOf(error) === 'EISDIR') throw notFound(path, error)
+      throw storageError(error, { operation: 'read', path })
+    }
+  }
+
+  /** An object that is deleted meanwhile is left out. */
+  async #statAll(paths: readonly string[]): Promise<ObjectInfo[]> {
+    const found = await Promise.all(paths.map((path) => this.stat(path)))
+    return found.filter((info) => info !== undefined)
+  }
+
+  async #writeTemporary(temporary: string, bytes: Uint8Array): Promise<string> {
+    const file = await open(temporary, 'wx')
+    try {
+      await writeAll(file, bytes)
+      const mtimeSeconds = this.#nextMtimeUs() / 1_000_000
+      await file.utimes(mtimeSeconds, mtimeSeconds)
+      await file.sync()
+      return etagOf(await file.stat({ bigint: true }))
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Each put gets a time of its own, so that its etag differs from every former one, also where the system's file times are coarse. */
+  #nextMtimeUs(): number {
+    const nowUs = Math.floor((performance.timeOrigin + performance.now()) * 1000)
+    this.#lastMtimeUs = Math.max(nowUs, this.#lastMtimeUs + 1)
+    return this.#lastMtimeUs
+  }
+
+  /** One commit on a path at a time. */
+  async #commit(path: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#commits.get(path)
+    const done = before === undefined ? work() : before.then(work, work)
+    this.#commits.set(path, done)
+    try {
+      await done
+    } finally {
+      if (this.#commits.get(path) === done) this.#commits.delete(path)
+    }
+  }
+
+  async #place(temporary: string, path: string, condition: ParsedCondition): Promise<void> {
+    const target = this.#locate(path)
+    if (condition.kind === 'match') {
+      const found = (await this.stat(path))?.etag
+      if (found !== condition.etag) throw preconditionFailed(path, condition, found)
+    }
+    if (condition.kind === 'absent') await this.#linkNew(temporary, path)
+    else await rename(temporary, target)
+    await syncFolder(dirname(target), { followLink: dirname(target) === this.#root })
+  }
+
+  async #linkNew(temporary: string, path: string): Promise<void> {
+    try {
+      await link(temporary, this.#locate(path))
+    } catch (error) {
+      const errno = errnoOf(error)
+      if (errno === 'EEXIST') throw preconditionFailed(path, { kind: 'absent' }, (await this.stat(path))?.etag)
+      if (errno !== 'EPERM' && errno !== 'ENOTSUP' && errno !== 'EOPNOTSUPP' && errno !== 'ENOSYS') throw error
+      const message = `The file system of ${this.#root} has no hard links, by which objects are created once only. Put the database on one that has them (not FAT or exFAT).`
+      throw new ParqueDBError('STORAGE_UNAVAILABLE', message, { details: { path, errno }, cause: error })
+    }
+  }
+
+  async #createAppendFile(path: string): Promise<AppendFile> {
+    const target = this.#locate(path)
+    try {
+      await this.#folders.prepare(dirname(target))
+      const file = await open(target, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND)
+      await syncFolder(dirname(target), { followLink: dirname(target) === this.#root })
+      return appendFile(file, path)
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') throw preconditionFailed(path, { kind: 'absent' }, (await this.stat(path))?.etag)
+      throw storageError(error, { operation: 'create', path })
+    }
+  }
+
+  async #removeTemporaries(): Promise<void> {
+    const folder = join(this.#root, temporaryFolder)
+    const youngestMs = this.#takeOver ? Date.now() - temporaryAgeMsMax : Infinity
+    for (const name of await namesIn(folder)) {
+      const temporary = join(folder, name)
+      const stats = await lstat(temporary).catch(undefinedWhenAbsent)
+      if (stats !== undefined && stats.mtimeMs < youngestMs) await unlinkIfThere(temporary)
+    }
+  }
+}
+
+function appendFile(file: FileHandle, path: string): AppendFile {
+  return {
+    write: (bytes) => writeAll(file, bytes).catch((error: unknown) => Promise.reject(storageError(error, { operation: 'append to', path }))),
+    sync: () => file.datasync().catch((error: unknown) => Promise.reject(storageError(error, { operation: 'sync', path }))),
+    close: () => file.close().catch((error: unknown) => Promise.reject(storageError(error, { operation: 'close', path }))),
+  }
+}
+
+/** Changes with every put (a new file at a time of its own) and with every append (the size). */
+function etagOf(stats: BigIntStats): string {
+  return `${stats.ino.toString(36)}-${stats.size.toString(36)}-${stats.mtimeNs.toString(36)}`
+}
+
+/** From the file's position 0, or behind what is there when it was opened for appending. */
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  let at = 0
+  while (at < bytes.length) {
+    const { bytesWritten } = await file.write(bytes, at, Math.min(bytes.length - at, transferBytesMax), null)
+    at += bytesWritten
+  }
+}
+
+async function readUpTo(file: FileHandle, { start, end }: ByteRange): Promise<Uint8Array> {
+  const bytes = new Uint8Array(end - start)
+  let at = 0
+  while (at < bytes.length) {
+    const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, transferBytesMax), start + at)
+    if (bytesRead === 0) return bytes.slice(0, at)
+    at += bytesRead
+  }
+  return bytes
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder).catch(undefinedWhenAbsent)) ?? []
+}
+
+async function unlinkIfThere(location: string): Promise<void> {
+  await unlink(location).catch(undefinedWhenAbsent)
+}
+
+function undefinedWhenAbsent(error: unknown): undefined {
+  if (!isAbsence(error)) throw error
+}
+
+/** Also when a file is where a folder of the path would be: then nothing is below it. */
+function isAbsence(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'ENOENT' || errno === 'ENOTDIR'
+}
+
+function tooLarge(path: string, sizeBytes: number): ParqueDBError {
+  return new ParqueDBError('LIMIT_EXCEEDED', `${path} has ${sizeBytes} bytes; ${readBytesMax} are read at once. Read it by ranges.`, {
+    details: { path, sizeBytes, sizeBytesMax: readBytesMax },
+  })
+}

@@ -1,0 +1,64 @@
+import type { Dirent } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { compareStrings } from '../../base/bytes.ts'
+import { isValidPath } from '../path-rules.ts'
+import { errnoOf } from './storage-error.ts'
+
+export interface WalkBounds {
+  /** Only paths that start with it; it may end inside a name. */
+  readonly prefix: string
+  /** Only paths greater than it. */
+  readonly after: string | undefined
+}
+
+/**
+ * Paths of the regular files below `root`, ordered by the UTF-8 bytes of the whole path. What no valid path names
+ * (links, the backend's own folders, foreign names) is passed over. Holds one listing per level of folders.
+ */
+export function walkFolder(root: string, bounds: WalkBounds): AsyncGenerator<string, void> {
+  return walk(root, bounds.prefix.slice(0, bounds.prefix.lastIndexOf('/') + 1), bounds)
+}
+
+/** `folder` is '' or ends with '/'. */
+async function* walk(root: string, folder: string, bounds: WalkBounds): AsyncGenerator<string, void> {
+  for (const key of await sortedKeys(root, folder)) {
+    if (key.endsWith('/')) {
+      if (mayHoldWanted(key, bounds)) yield* walk(root, key, bounds)
+    } else if (key.startsWith(bounds.prefix) && (bounds.after === undefined || compareStrings(key, bounds.after) > 0)) {
+      yield key
+    }
+  }
+}
+
+/** A folder's key ends with '/', so that keys sort as the paths below them do: 'a.b' before 'a/b' before 'a0'. */
+async function sortedKeys(root: string, folder: string): Promise<string[]> {
+  const keys: string[] = []
+  for (const entry of await readFolder(join(root, folder))) {
+    const path = folder + nameOf(entry)
+    if (!isValidPath(path)) continue
+    if (entry.isFile()) keys.push(path)
+    else if (entry.isDirectory()) keys.push(`${path}/`)
+  }
+  return keys.sort(compareStrings)
+}
+
+async function readFolder(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true })
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return []
+    throw error
+  }
+}
+
+/** HFS+ gives names back decomposed; paths are composed. */
+function nameOf(entry: Dirent): string {
+  return process.platform === 'darwin' ? entry.name.normalize('NFC') : entry.name
+}
+
+function mayHoldWanted(key: string, { prefix, after }: WalkBounds): boolean {
+  if (!key.startsWith(prefix) && !prefix.startsWith(key)) return false
+  return after === undefined || after.startsWith(key) || compareStrings(key, after) > 0
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { unlink } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import type { Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { writerLocked } from '../request-rules.ts'
+import type { WriterLock } from '../storage-backend.ts'
+import { errnoOf } from './storage-error.ts'
+
+/** A living holder answers within a millisecond; a stopped one never does. */
+const answerTimeoutMs = 1_000
+/** What a holder says is some 50 bytes. */
+const answerCharsMax = 1_000
+/** A holder that died between our two looks frees the name: one more try is enough, more than a few means contention. */
+const attemptCountMax = 5
+
+/** Who holds the role, as it says itself. */
+interface Holder {
+  readonly pid?: number
+  readonly since?: string
+}
+
+export interface WriterSocketOptions {
+  /** Real path of the database's folder. */
+  readonly root: string
+  /** Succeed without the socket when another process has it: the fence by epoch protects then. */
+  readonly takeOver: boolean
+  /** Where this platform has local sockets; given by tests. */
+  readonly address?: SocketAddress
+}
+
+/** A name that the kernel frees with its process ('kernel'), or a file that must be removed after it ('file'). */
+export interface SocketAddress {
+  readonly kind: 'kernel' | 'file'
+  readonly name: string
+}
+
+/**
+ * Holds the writer role by listening on a local socket whose name follows from the folder: the system ends it with the
+ * process, however that dies. Tells liveness only, and only on one machine (in one network namespace): what protects
+ * the data is the fence by epoch. WRITER_LOCKED with the holder's pid when it is taken.
+ */
+export async function holdWriterSocket(options: WriterSocketOptions): Promise<WriterLock> {
+  const address = options.address ?? socketAddress(options.root)
+  for (let attempt = 1; attempt <= attemptCountMax; attempt++) {
+    const server = await listen(address.name)
+    if (server !== undefined) return { release: () => close(server) }
+    if (options.takeOver) return { release: async () => undefined }
+    const answer = await ask(address.name)
+    if (answer.kind === 'held') throw writerLocked({ root: options.root, ...answer.holder })
+    if (address.kind === 'file') await removeStale(address.name)
+  }
+  throw writerLocked({ root: options.root })
+}
+
+export function socketAddress(root: string): SocketAddress {
+  const name = `parquedb-${createHash('sha256').update(root).digest('hex').slice(0, 32)}`
+  if (process.platform === 'linux') return { kind: 'kernel', name: `\0${name}` }
+  if (process.platform === 'win32') return { kind: 'kernel', name: `\\\\.\\pipe\\${name}` }
+  return { kind: 'file', name: join(tmpdir(), `${name}.sock`) }
+}
+
+/** undefined when the name is taken. */
+function listen(name: string): Promise<Server | undefined> {
+  const holder: Holder = { pid: process.pid, since: new Date(Date.now()).toISOString() }
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    socket.unref()
+    socket.end(JSON.stringify(holder))
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      if (errnoOf(error) === 'EADDRINUSE' || errnoOf(error) === 'EACCES') resolve(undefined)
+      else reject(error)
+    })
+    // 'exclusive': in a cluster the primary process would listen for its workers, and outlive them.
+    server.listen({ path: name, exclusive: true }, () => {
+      server.unref()
+      resolve(server)
+    })
+  })
+}
+
+/** Asks the socket's owner who it is; 'gone' when nobody listens any more. */
+function ask(name: string): Promise<{ kind: 'held'; holder: Holder } | { kind: 'gone' }> {
+  return new Promise((resolve) => {
+    const socket = connect(name)
+    let text = ''
+    socket.setEncoding('utf8')
+    socket.setTimeout(answerTimeoutMs, () => socket.destroy())
+    socket.on('data', (data: string) => {
+      text += data
+      if (text.length > answerCharsMax) socket.destroy()
+    })
+    socket.on('error', (error) => {
+      const errno = errnoOf(error)
+      resolve(errno === 'ECONNREFUSED' || errno === 'ENOENT' ? { kind: 'gone' } : { kind: 'held', holder: {} })
+    })
+    socket.on('close', () => resolve({ kind: 'held', holder: parseHolder(text) }))
+  })
+}
+
+/** Whatever else listens there may say anything. */
+function parseHolder(text: string): Holder {
+  const match = /^\{"pid":(\d{1,10}),"since":"([\dTZ:.-]{1,30})"\}$/.exec(text)
+  return match === null ? {} : { pid: Number(match[1]), since: match[2] ?? '' }
+}
+
+/** Two processes that find the same stale file may both come to listen: rare, and the fence by epoch decides then. */
+async function removeStale(name: string): Promise<void> {
+  try {
+    await unlink(name)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    // An error says that it was closed before: releasing twice is fine.
+    server.close(() => resolve())
+  })
+}

@@ -1,0 +1,209 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { assert } from '../base/assert.ts'
+import type { LogFrame } from './append-log.ts'
+import { decodeFrame, frameHeaderBytes, framePayloadBytesMax, frameSizeAt, mayBeginFrame, readFrameHeader } from './frame.ts'
+import type { DecodedFrame } from './frame.ts'
+import { firstChain, parseLogPartPath } from './log-part.ts'
+import { notFound } from './request-rules.ts'
+import type { StorageBackend } from './storage-backend.ts'
+
+/** One request's worth of log; a larger frame is read by itself. */
+const chunkBytes = 1024 * 1024
+
+/** A place between two frames of a part, where reading can go on. */
+export interface LogPosition {
+  readonly offset: number
+  /** Of the frame that begins here. */
+  readonly chain: number
+  /** firstSeq of the frame that begins here. */
+  readonly nextSeq: number
+}
+
+export interface LogPartOptions {
+  readonly path: string
+  /** Where to go on; the start of the part when absent. */
+  readonly from?: LogPosition | undefined
+  /** The part's length as a manifest sealed it: all of that must be whole, and what lies behind it does not count. */
+  readonly sealedBytes?: number | undefined
+  /** Whether the part is the newest of its epoch: only there may an unfinished append be. */
+  readonly isLast: boolean
+}
+
+export interface LogEntry {
+  /** Its payload is a view of the reader's buffer: copy what is kept. */
+  readonly frame: LogFrame
+  /** The place after it. */
+  readonly end: LogPosition
+}
+
+/** Where a part's whole frames end. */
+export interface LogTail {
+  readonly end: LogPosition
+  /** Bytes behind `end` that an unfinished append left; 0 in a sealed part. */
+  readonly tornBytes: number
+}
+
+/** A part of the log that is there. */
+export interface LogPartInfo {
+  readonly path: string
+  readonly epoch: number
+  readonly firstSeq: number
+  readonly sizeBytes: number
+}
+
+/** The log's parts, ordered by epoch and first seq. Files whose names are not a part's are not the log's, and are passed over. */
+export async function listLogParts(backend: StorageBackend, prefix: string): Promise<LogPartInfo[]> {
+  const parts: LogPartInfo[] = []
+  let cursor: string | undefined
+  do {
+    const page = await backend.list(`${prefix}/`, cursor === undefined ? {} : { cursor })
+    for (const { path, sizeBytes } of page.objects) {
+      const name = path.lastIndexOf('/') === prefix.length ? parseLogPartPath(path) : undefined
+      if (name !== undefined) parts.push({ path, ...name, sizeBytes })
+    }
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return parts
+}
+
+/**
+ * Reads the frames of one part in order, with memory for one chunk or one frame. It reads up to the length that the
+ * part has when `frames()` starts, so a writer may append meanwhile.
+ *
+ * A bad frame ends the part as a torn tail when the part is the last of its epoch, is not sealed, and no later append
+ * is found behind it; else it is CORRUPT_FILE with the file and the offset: bytes that were durable are damaged.
+ */
+export class LogPartReader {
+  readonly #backend: StorageBackend
+  readonly #options: LogPartOptions
+  readonly #epoch: number
+  #position: LogPosition
+  #tail: LogTail | undefined
+  #chunk: { readonly start: number; readonly bytes: Uint8Array } = { start: 0, bytes: new Uint8Array(0) }
+
+  constructor(backend: StorageBackend, options: LogPartOptions) {
+    const name = parseLogPartPath(options.path)
+    assert(name !== undefined, 'a log part is named by its epoch and first seq')
+    this.#backend = backend
+    this.#options = options
+    this.#epoch = name.epoch
+    this.#position = options.from ?? { offset: 0, chain: firstChain(options.path), nextSeq: name.firstSeq }
+  }
+
+  /** Known after `frames()` has ended. */
+  get tail(): LogTail {
+    assert(this.#tail !== undefined, 'the tail of a log part is known after its frames')
+    return this.#tail
+  }
+
+  async *frames(): AsyncGenerator<LogEntry, void> {
+    const endOffset = await this.#findEnd()
+    while (this.#position.offset < endOffset) {
+      const decoded = await this.#frameAt(this.#position.offset, endOffset)
+      if (decoded === undefined) {
+        await this.#refuseDamage(endOffset)
+        break
+      }
+      this.#checkFollows(decoded)
+      const { frame, crc, sizeBytes } = decoded
+      this.#position = { offset: this.#position.offset + sizeBytes, chain: crc, nextSeq: frame.firstSeq + frame.count }
+      yield { frame, end: this.#position }
+    }
+    this.#tail = { end: this.#position, tornBytes: endOffset - this.#position.offset }
+  }
+
+  async #findEnd(): Promise<number> {
+    const { path, sealedBytes } = this.#options
+    const info = await this.#backend.stat(path)
+    if (info === undefined) throw notFound(path)
+    const needed = sealedBytes ?? this.#position.offset
+    if (info.sizeBytes < needed) throw this.#corrupt(info.sizeBytes, `it has ${info.sizeBytes} bytes of the ${needed} that were durable`)
+    return sealedBytes ?? info.sizeBytes
+  }
+
+  /** The frame that begins at `offset` and ends by `endOffset`, if one does. */
+  async #frameAt(offset: number, endOffset: number): Promise<DecodedFrame | undefined> {
+    await this.#load({ start: offset, end: Math.min(offset + frameHeaderBytes, endOffset) }, endOffset)
+    const sizeBytes = frameSizeAt(this.#chunk.bytes, offset - this.#chunk.start)
+    if (sizeBytes === undefined || offset + sizeBytes > endOffset) return undefined
+    await this.#load({ start: offset, end: offset + sizeBytes }, endOffset)
+    return decodeFrame(this.#chunk.bytes, offset - this.#chunk.start)
+  }
+
+  /** Makes the chunk hold a range: it is read together with what follows, up to a chunk's size. */
+  async #load({ start, end }: { start: number; end: number }, endOffset: number): Promise<void> {
+    const loadedEnd = this.#chunk.start + this.#chunk.bytes.length
+    if (start >= this.#chunk.start && end <= loadedEnd) return
+    const range = { start, end: Math.max(end, Math.min(start + chunkBytes, endOffset)) }
+    const bytes = await this.#backend.readRange(this.#options.path, range)
+    if (bytes.length !== range.end - range.start) throw this.#corrupt(range.start + bytes.length, 'it became shorter while it was read')
+    this.#chunk = { start, bytes }
+  }
+
+  /** A whole frame in the wrong place is no unfinished append: a file was renamed, or a block of it misplaced. */
+  #checkFollows({ frame, chain }: DecodedFrame): void {
+    const { offset, chain: expectedChain, nextSeq } = this.#position
+    if (frame.epoch === this.#epoch && frame.firstSeq === nextSeq && chain === expectedChain) return
+    const found = `epoch ${frame.epoch}, seq ${frame.firstSeq}`
+    throw this.#corrupt(offset, `the frame there (${found}) does not follow the one before it (epoch ${this.#epoch}, seq ${nextSeq} expected)`)
+  }
+
+  /** Throws unless what begins at the position can be an append that never became durable. */
+  async #refuseDamage(endOffset: number): Promise<void> {
+    const { sealedBytes, isLast } = this.#options
+    const { offset } = this.#position
+    if (sealedBytes !== undefined) throw this.#corrupt(offset, `a frame is damaged before byte ${sealedBytes}, to where it was sealed`)
+    if (!isLast) throw this.#corrupt(offset, 'a frame is damaged, and the log goes on in a later file')
+    const laterOffset = await this.#findLaterAppend(endOffset)
+    if (laterOffset !== undefined) throw this.#corrupt(offset, `a frame is damaged, and a good one follows at byte ${laterOffset}`)
+  }
+
+  /**
+   * The first whole frame behind the position that began an append: it was written after the bytes before it had been
+   * synced. A frame that continues an append proves nothing: a crash may keep the later pages of one write and lose
+   * the earlier ones.
+   */
+  async #findLaterAppend(endOffset: number): Promise<number | undefined> {
+    /** Frames whose checksums are computed: past it the bytes only look like frames to mislead, and are refused as damage. */
+    let checkedBytesLeft = 4 * (framePayloadBytesMax + endOffset - this.#position.offset)
+    for (let offset = this.#position.offset + 1; offset + frameHeaderBytes <= endOffset; offset++) {
+      await this.#load({ start: offset, end: offset + frameHeaderBytes }, endOffset)
+      const { bytes, start } = this.#chunk
+      const candidate = this.#nextCandidate(offset - start, endOffset - start)
+      if (candidate === undefined) {
+        // The last header's worth of the chunk is looked at again with what follows it.
+        offset = start + bytes.length - frameHeaderBytes
+        continue
+      }
+      offset = start + candidate.at
+      checkedBytesLeft -= candidate.sizeBytes
+      if (checkedBytesLeft < 0) return offset
+      const decoded = await this.#frameAt(offset, endOffset)
+      if (decoded !== undefined && !decoded.continuesAppend) return offset
+    }
+    return undefined
+  }
+
+  /** Where in the chunk, from `at`, a header looks like that of a later append's frame which ends by `end`. */
+  #nextCandidate(from: number, end: number): { at: number; sizeBytes: number } | undefined {
+    const { bytes } = this.#chunk
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    for (let at = from; at + frameHeaderBytes <= bytes.length; at++) {
+      if (!mayBeginFrame(view, at, this.#epoch)) continue
+      const header = readFrameHeader(view, at)
+      if (header === undefined || header.firstSeq < this.#position.nextSeq || header.continuesAppend) continue
+      const sizeBytes = frameSizeAt(bytes, at)
+      if (sizeBytes !== undefined && at + sizeBytes <= end) return { at, sizeBytes }
+    }
+    return undefined
+  }
+
+  #corrupt(offset: number, what: string): ParqueDBError {
+    const { path } = this.#options
+    return new ParqueDBError(
+      'CORRUPT_FILE',
+      `The log file ${path} is damaged at byte ${offset}: ${what}. Restore it from a backup, or open with readOnly: true to save what can be read.`,
+      { details: { path, offset } },
+    )
+  }
+}
