@@ -1,6 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { prototypeNames } from './field-name.ts'
-import { slotBytes } from './values.ts'
+import { approximateBytes, slotBytes } from './values.ts'
 import type { Document, Value } from './values.ts'
 import { isWellFormed } from './well-formed.ts'
 
@@ -45,6 +45,32 @@ export function parseDocument(input: unknown, limits: DocumentLimits = defaultDo
 /** One valid value, deeply copied, under the rules of parseDocument; `path` is where it stands, for errors. */
 export function parseValue(input: unknown, path: string, limits: DocumentLimits = defaultDocumentLimits): Value {
   return new Walk(limits, input, path).value(input, 0)
+}
+
+/** Throws LIMIT_EXCEEDED when a document, valid otherwise, is past a limit. Copies nothing. */
+export function checkDocumentLimits(document: Document, limits: DocumentLimits): void {
+  const bytes = approximateBytes(document)
+  if (bytes > limits.documentBytesMax) throw exceeded('documentBytesMax', limits, '')
+  const fieldCount = countFields(document, limits, 1)
+  if (fieldCount > limits.fieldCountMax) throw exceeded('fieldCountMax', limits, '')
+}
+
+function countFields(value: Value, limits: DocumentLimits, depth: number): number {
+  if (typeof value !== 'object' || value === null || isLeaf(value)) return 0
+  if (depth > limits.depthMax) throw exceeded('depthMax', limits, '')
+  let count = 0
+  if (Array.isArray(value)) {
+    for (const element of value) count += countFields(element, limits, depth + 1)
+    return count
+  }
+  for (const inside of Object.values(value as Document)) count += 1 + countFields(inside, limits, depth + 1)
+  return count
+}
+
+function exceeded(limit: keyof DocumentLimits, limits: DocumentLimits, path: string): ParqueDBError {
+  const most = limits[limit]
+  const where = path === '' ? '' : ` at '${path}'`
+  return new ParqueDBError('LIMIT_EXCEEDED', `The document is past ${limit} (${most})${where}; split it, or raise the limit.`, { details: { limit, most, path } })
 }
 
 /** One parse: its counts, and where it stands. */
@@ -172,10 +198,7 @@ class Walk {
 
   #exceed(limit: keyof DocumentLimits, depth: number): never {
     if (this.#isInCycle(depth)) this.#fail(depth, 'contains itself')
-    const most = this.#limits[limit]
-    throw new ParqueDBError('LIMIT_EXCEEDED', `The document is past ${limit} (${most}) at '${this.#path(depth)}'; split it, or raise the limit.`, {
-      details: { limit, most, path: this.#path(depth) },
-    })
+    throw exceeded(limit, this.#limits, this.#path(depth))
   }
 
   /** A cycle always ends at a limit, so it is looked for there alone and costs valid documents nothing. */

@@ -240,7 +240,7 @@ function parseElemMatch(use: OperatorUse, parse: FilterParse): FilterNode {
   const { operand, path } = use
   if (!isPlainObject(operand)) throw wrong(use, `needs an object, not ${describe(operand)}`)
   const [first] = Object.keys(operand)
-  const takesValues = first !== undefined && first.startsWith('$') && !logicalOperators.has(first) && first !== '$id'
+  const takesValues = first !== undefined && first.startsWith('$') && !logicalOperators.has(first)
   return parse.deeper(path.join('.'), () =>
     takesValues
       ? { kind: 'elemMatchValue', path, node: parseCondition(operand, [], parse) }

@@ -1,0 +1,80 @@
+import type { Value } from './values.ts'
+
+/** What one value may be compared with: an array field also matches by its elements. */
+type Operand<V> = (V extends readonly (infer E)[] ? V | E : V) | null
+
+/** A condition on a field of type `V`. */
+export interface FieldOperators<V> {
+  readonly $eq?: Operand<V>
+  readonly $ne?: Operand<V>
+  readonly $gt?: Operand<V>
+  readonly $gte?: Operand<V>
+  readonly $lt?: Operand<V>
+  readonly $lte?: Operand<V>
+  readonly $in?: readonly (Operand<V> | RegExp)[]
+  readonly $nin?: readonly (Operand<V> | RegExp)[]
+  readonly $exists?: boolean
+  readonly $type?: string | number | readonly (string | number)[]
+  readonly $regex?: string | RegExp
+  readonly $options?: string
+  readonly $all?: readonly unknown[]
+  readonly $elemMatch?: Readonly<Record<string, unknown>>
+  readonly $size?: number
+  readonly $mod?: readonly [divisor: number | bigint, remainder: number | bigint]
+  readonly $not?: FieldOperators<V> | RegExp
+  readonly $startsWith?: string
+  readonly $endsWith?: string
+  readonly $contains?: string
+}
+
+export type Condition<V> = Operand<V> | RegExp | FieldOperators<V>
+
+/** Names from outside of the document's own type: dotted paths, and the fields that the database keeps. */
+type PathName = `${string}.${string}` | '$id' | '$type' | 'version' | 'createdAt' | 'createdBy' | 'updatedAt' | 'updatedBy' | 'deletedAt'
+
+/** A filter over documents of type `T`: precise for top-level fields, open for dotted paths. */
+export type Filter<T = Record<string, Value>> = {
+  readonly [K in keyof T]?: Condition<NonNullable<T[K]>>
+} & {
+  readonly [K in PathName as K extends keyof T ? never : K]?: unknown
+} & {
+  readonly $and?: readonly Filter<T>[]
+  readonly $or?: readonly Filter<T>[]
+  readonly $nor?: readonly Filter<T>[]
+}
+
+/** An operand of type `V` for each field of `T`, open for dotted paths. */
+type Fields<T, V> = { readonly [K in keyof T]?: V } & { readonly [path: `${string}.${string}`]: V }
+
+type SetFields<T> = { readonly [K in keyof T]?: T[K] } & { readonly [path: `${string}.${string}`]: unknown } & { readonly $type?: string }
+
+type Element<V> = V extends readonly (infer E)[] ? E : never
+
+type ElementFields<T> = { readonly [K in keyof T]?: Element<NonNullable<T[K]>> | Readonly<Record<string, unknown>> | RegExp } & { readonly [path: `${string}.${string}`]: unknown }
+
+/** An update of documents of type `T`: precise for top-level fields of $set and its like, open for dotted paths. */
+export interface Update<T = Record<string, Value>> {
+  readonly $set?: SetFields<T>
+  readonly $setOnInsert?: SetFields<T>
+  readonly $unset?: Fields<T, unknown> & { readonly $type?: unknown }
+  readonly $inc?: Fields<T, number | bigint>
+  readonly $mul?: Fields<T, number | bigint>
+  readonly $min?: SetFields<T>
+  readonly $max?: SetFields<T>
+  readonly $rename?: Fields<T, string>
+  readonly $currentDate?: Fields<T, true | { readonly $type: 'date' }>
+  readonly $push?: ElementFields<T>
+  readonly $pull?: ElementFields<T>
+  readonly $pullAll?: Fields<T, readonly unknown[]>
+  readonly $addToSet?: ElementFields<T>
+  readonly $pop?: Fields<T, 1 | -1>
+  readonly $bit?: Fields<T, { readonly and?: number | bigint; readonly or?: number | bigint; readonly xor?: number | bigint }>
+}
+
+type FieldName<T> = (keyof T & string) | PathName
+
+/** The first key is the most significant. */
+export type Sort<T = Record<string, Value>> = { readonly [K in FieldName<T>]?: 1 | -1 } | readonly (readonly [FieldName<T>, 1 | -1])[]
+
+/** Either fields to include or fields to exclude; `$id` may be excluded from an inclusion. */
+export type Projection<T = Record<string, Value>> = { readonly [K in FieldName<T>]?: 0 | 1 | boolean } | readonly FieldName<T>[]

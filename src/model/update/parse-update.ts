@@ -1,0 +1,155 @@
+import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { describe, isPlainObject, parseValue } from '../parse-document.ts'
+import type { Value } from '../values.ts'
+import { parseArrayFilters } from './array-filters.ts'
+import type { ArrayFilters } from './array-filters.ts'
+import { invalidUpdate } from './invalid-update.ts'
+import { listOf, parseBit, parseEach, parsePullTest, parsePush } from './parse-array-operators.ts'
+import type { ParsedUpdate, UpdateOperation, UpdatePath } from './parsed-update.ts'
+import { PathConflicts, parseUpdatePath } from './update-path.ts'
+
+export type { ParsedUpdate } from './parsed-update.ts'
+
+/** Far more fields than a document may have; an update is checked and applied in memory. */
+const operationCountMax = 10_000
+
+/**
+ * Checks a user's update wholly, and copies its values. INVALID_UPDATE names the operator and its path for whatever is unknown, of a wrong type, conflicting
+ * or about a field that the database keeps; VALIDATION_FAILED for a value that cannot be stored; LIMIT_EXCEEDED past 10,000 operations.
+ */
+export function parseUpdate(update: unknown, options: { readonly arrayFilters?: unknown } = {}): ParsedUpdate {
+  if (!isPlainObject(update)) throw invalidUpdate('the update', '', `must be an object of operators, not ${describe(update)}`)
+  const names = Object.keys(update)
+  const field = names.find((name) => !name.startsWith('$'))
+  if (field !== undefined) throw invalidUpdate(`'${field}'`, '', `is a field, not an operator; use { $set: { ${field}: … } }, or replace() to replace the whole document`)
+  if (names.length === 0) throw invalidUpdate('the update', '', 'has no operator; use one, as $set, or replace() to replace the whole document')
+  const filters = parseArrayFilters(options.arrayFilters)
+  const conflicts = new PathConflicts()
+  const operations: UpdateOperation[] = []
+  for (const operator of names) {
+    const fields = update[operator]
+    if (!isKnown(operator)) throw unknownOperator(operator)
+    if (!isPlainObject(fields)) throw invalidUpdate(operator, '', `needs an object of fields, not ${describe(fields)}`)
+    for (const name of Object.keys(fields)) {
+      const operation = parseOperation({ operator, operand: fields[name], path: parseUpdatePath(name, operator, filters) }, filters)
+      conflicts.add(operation.path, operator)
+      if (operation.kind === 'rename') conflicts.add(operation.to, operator)
+      operations.push(operation)
+      if (operations.length > operationCountMax) throw tooMany()
+    }
+  }
+  filters.checkAllUsed()
+  return { operations }
+}
+
+const operators = [
+  '$set',
+  '$setOnInsert',
+  '$unset',
+  '$inc',
+  '$mul',
+  '$min',
+  '$max',
+  '$rename',
+  '$currentDate',
+  '$push',
+  '$pull',
+  '$pullAll',
+  '$addToSet',
+  '$pop',
+  '$bit',
+] as const
+
+type Operator = (typeof operators)[number]
+
+function isKnown(operator: string): operator is Operator {
+  return (operators as readonly string[]).includes(operator)
+}
+
+function unknownOperator(operator: string): ParqueDBError {
+  if (operator === '$link' || operator === '$unlink') return invalidUpdate(operator, '', 'is not available yet')
+  return invalidUpdate(operator, '', `is not an update operator; there are ${operators.join(', ')}`)
+}
+
+function tooMany(): ParqueDBError {
+  return new ParqueDBError('LIMIT_EXCEEDED', `The update has more than ${operationCountMax} operations.`, { details: { limit: 'operationCountMax', most: operationCountMax } })
+}
+
+interface FieldUpdate {
+  readonly operator: Operator
+  readonly operand: unknown
+  readonly path: UpdatePath
+}
+
+function parseOperation(use: FieldUpdate, filters: ArrayFilters): UpdateOperation {
+  const { operator, operand, path } = use
+  checkType(use)
+  switch (operator) {
+    case '$set':
+      return { kind: 'set', path, value: operandValue(use) }
+    case '$setOnInsert':
+      return { kind: 'setOnInsert', path, value: operandValue(use) }
+    case '$min':
+      return { kind: 'min', path, value: operandValue(use) }
+    case '$max':
+      return { kind: 'max', path, value: operandValue(use) }
+    case '$unset':
+      return { kind: 'unset', path }
+    case '$inc':
+      return { kind: 'inc', path, amount: parseAmount(use) }
+    case '$mul':
+      return { kind: 'mul', path, amount: parseAmount(use) }
+    case '$rename':
+      return { kind: 'rename', path: fieldsOnly(use, path), to: fieldsOnly(use, parseTarget(use, filters)) }
+    case '$currentDate':
+      checkDate(use)
+      return { kind: 'currentDate', path }
+    case '$push':
+      return { kind: 'push', path, push: parsePush(operand, path.text) }
+    case '$addToSet':
+      return { kind: 'addToSet', path, values: parseEach(operand, operator, path.text) }
+    case '$pull':
+      return { kind: 'pull', path, matches: parsePullTest(operand, path.text) }
+    case '$pullAll':
+      return { kind: 'pullAll', path, values: listOf(operand, operator, path.text) }
+    case '$pop':
+      if (operand !== 1 && operand !== -1) throw invalidUpdate(operator, path.text, 'needs 1 for the last element, or -1 for the first')
+      return { kind: 'pop', path, end: operand === 1 ? 'last' : 'first' }
+    case '$bit':
+      return { kind: 'bit', path, masks: parseBit(operand, path.text) }
+  }
+}
+
+/** `$type` is the one field with a '$' that users may set: to a string, or not at all. */
+function checkType({ operator, operand, path }: FieldUpdate): void {
+  if (path.text !== '$type' || operator === '$unset') return
+  const sets = operator === '$set' || operator === '$setOnInsert'
+  if (!sets || typeof operand !== 'string') throw invalidUpdate(operator, path.text, 'can only be set to a string, or unset')
+}
+
+function operandValue({ operator, operand, path }: FieldUpdate): Value {
+  if (operand === undefined) throw invalidUpdate(operator, path.text, 'is undefined; use $unset to remove a field')
+  return parseValue(operand, path.text)
+}
+
+function parseAmount({ operator, operand, path }: FieldUpdate): number | bigint {
+  if (typeof operand !== 'number' && typeof operand !== 'bigint') throw invalidUpdate(operator, path.text, `needs a number, not ${describe(operand)}`)
+  parseValue(operand, path.text)
+  return operand
+}
+
+function parseTarget({ operator, operand, path }: FieldUpdate, filters: ArrayFilters): UpdatePath {
+  if (typeof operand !== 'string') throw invalidUpdate(operator, path.text, `needs the new name as a string, not ${describe(operand)}`)
+  return parseUpdatePath(operand, operator, filters)
+}
+
+function fieldsOnly({ operator }: FieldUpdate, path: UpdatePath): UpdatePath {
+  if (path.steps.some((step) => step.kind !== 'field')) throw invalidUpdate(operator, path.text, 'cannot move elements of an array')
+  if (path.text === '$type') throw invalidUpdate(operator, path.text, 'cannot move $type')
+  return path
+}
+
+function checkDate({ operator, operand, path }: FieldUpdate): void {
+  const isDate = operand === true || (isPlainObject(operand) && operand['$type'] === 'date' && Object.keys(operand).length === 1)
+  if (!isDate) throw invalidUpdate(operator, path.text, "needs true or { $type: 'date' }")
+}
