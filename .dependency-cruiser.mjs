@@ -15,6 +15,8 @@ export const mayImport = {
 const mainMayImport = ['base', 'model', 'storage', 'query', 'db']
 
 const test = '\\.test\\.ts$'
+/** FsBackend and its parts: the only place below `node` that may see Node.js. */
+const fsBackend = '^src/storage/(FsBackend\\.ts$|fs/)'
 const folders = (names) => `^src/(${names.join('|')})/`
 
 const onlyBelow = Object.entries(mayImport).map(([folder, allowed]) => ({
@@ -50,14 +52,14 @@ export default {
     {
       name: 'node-builtins-at-the-edge',
       severity: 'error',
-      from: { path: '^src/', pathNot: `^src/(cli|node)/|^src/storage/FsBackend\\.ts$|${test}` },
+      from: { path: '^src/', pathNot: `^src/(cli|node)/|${fsBackend}|${test}` },
       to: { dependencyTypes: ['core'] },
     },
     {
       name: 'fs-backend-comes-through-the-node-door',
       severity: 'error',
-      from: { path: '^src/', pathNot: `^src/node/|${test}` },
-      to: { path: '^src/storage/FsBackend\\.ts$' },
+      from: { path: '^src/', pathNot: `^src/node/|${fsBackend}|${test}` },
+      to: { path: fsBackend },
     },
     {
       name: 'runtime-dependencies-only',
