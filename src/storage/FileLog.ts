@@ -81,7 +81,7 @@ export class FileLog implements AppendLog {
 
   async truncate(beforeSeq: number): Promise<void> {
     this.#refuseWhenUnusable()
-    for (const part of [...this.#closedParts]) {
+    for (const part of this.#closedParts) {
       if (part.endSeq > beforeSeq) return
       await this.#files.delete(part.path)
       this.#closedParts = this.#closedParts.filter((kept) => kept !== part)

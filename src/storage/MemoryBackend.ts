@@ -98,9 +98,13 @@ export class MemoryBackend implements StorageBackend {
   }
 
   /** What a crash now would leave: a backend of its own with every durable byte, and no writer. */
-  clone(): MemoryBackend {
-    const copy = new MemoryBackend({ takeOver: this.#takeOver })
-    for (const [path, object] of this.#objects) copy.#store(path, object.buffer.slice(0, object.syncedBytes))
+  clone(options: { takeOver?: boolean } = { takeOver: this.#takeOver }): MemoryBackend {
+    const copy = new MemoryBackend(options)
+    copy.#lastVersion = this.#lastVersion
+    for (const [path, { buffer, sizeBytes, syncedBytes, version }] of this.#objects) {
+      const stored = copy.#store(path, buffer.slice(0, syncedBytes))
+      if (syncedBytes === sizeBytes) stored.version = version
+    }
     return copy
   }
 
@@ -113,7 +117,7 @@ export class MemoryBackend implements StorageBackend {
 
   #store(path: string, buffer: Uint8Array): StoredObject {
     if (!this.#objects.has(path)) this.#sortedPaths = undefined
-    const object = { buffer, sizeBytes: buffer.length, syncedBytes: buffer.length, version: ++this.#lastVersion }
+    const object: StoredObject = { buffer, sizeBytes: buffer.length, syncedBytes: buffer.length, version: ++this.#lastVersion }
     this.#objects.set(path, object)
     return object
   }

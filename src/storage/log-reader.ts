@@ -114,6 +114,7 @@ export class LogPartReader {
 
   async #findEnd(): Promise<number> {
     const { path, sealedBytes } = this.#options
+    assert(sealedBytes === undefined || this.#position.offset <= sealedBytes, 'F3: nothing behind a seal was ever read as committed')
     const info = await this.#backend.stat(path)
     if (info === undefined) throw notFound(path)
     const needed = sealedBytes ?? this.#position.offset

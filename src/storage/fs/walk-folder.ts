@@ -40,7 +40,7 @@ async function sortedKeys(root: string, folder: string): Promise<string[]> {
     if (entry.isFile()) keys.push(path)
     else if (entry.isDirectory()) keys.push(`${path}/`)
   }
-  return keys.sort(compareStrings)
+  return keys.toSorted(compareStrings)
 }
 
 async function readFolder(folder: string): Promise<Dirent[]> {
