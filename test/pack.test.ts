@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
@@ -95,6 +96,16 @@ describe('an empty project that installed both', () => {
     const { stdout: post } = await run('npx', ['parquedb', 'get', 'posts', 'a', '--json', '--db', 'cli-data'], { cwd: project })
     expect(JSON.parse(post).title).toBe('Hello')
   })
+})
+
+test('in the clone, both names lead to the clone', async () => {
+  const script = `
+    import * as facade from '@parquedb/storage'
+    import { ParqueDB } from 'parquedb'
+    import * as storage from 'parquedb/storage'
+    console.log(typeof ParqueDB, facade.withEventSourcing === storage.withEventSourcing, import.meta.resolve('parquedb'))`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], { cwd: root })
+  expect(stdout.trim()).toBe(`function true ${pathToFileURL(join(root, 'dist/index.js')).href}`)
 })
 
 function tarballOf(name: string): string {

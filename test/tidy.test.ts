@@ -95,13 +95,13 @@ test.each(pages)('$path names only paths that exist', ({ path, text }) => {
 })
 
 test.each([
-  { port: 'StorageBackend', contract: 'storageContract', files: /^src\/\w+\/\w+Backend\.ts$/ },
-  { port: 'AppendLog', contract: 'logContract', files: /^src\/\w+\/\w+Log\.ts$/ },
-])('every $port runs $contract', ({ contract, files }) => {
-  const implementations = code.filter(({ path }) => files.test(path)).map(({ path }) => basename(path, '.ts'))
-  expect(implementations).not.toEqual([])
+  { contract: 'storageContract', implements: /^export class \w+Backend implements StorageBackend\b/m },
+  { contract: 'logContract', implements: /^ {2}(async )?openLog\(/m },
+])('every backend runs $contract, where it has what that is about', ({ contract, implements: mark }) => {
+  const backends = code.filter(({ path, text }) => /^src\/storage\/\w+Backend\.ts$/.test(path) && mark.test(text)).map(({ path }) => basename(path, '.ts'))
+  expect(backends).not.toEqual([])
   const proofs = tests.filter(({ text }) => text.includes(`${contract}(`))
-  expect(implementations.filter((name) => !proofs.some(({ text }) => text.includes(name)))).toEqual([])
+  expect(backends.filter((name) => !proofs.some(({ text }) => text.includes(name)))).toEqual([])
 })
 
 test('every invariant of the page is asserted in the code, and every asserted one is on the page', () => {
@@ -130,6 +130,14 @@ test('the two packages and the change log are of one version', () => {
   expect(facade.version).toBe(rootPackage.version)
   expect(facade.dependencies).toEqual({ parquedb: rootPackage.version })
   expect(read('CHANGELOG.md')).toContain(`## ${rootPackage.version}`)
+})
+
+test('the lockfile has every optional package, or npm ci fails where one is missing', () => {
+  const { packages } = JSON.parse(read('package-lock.json'))
+  const missing = Object.entries<{ optionalDependencies?: object }>(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter((name) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages)),
+  )
+  expect(missing).toEqual([])
 })
 
 function read(path: string): string {
