@@ -94,6 +94,16 @@ export class Overlay {
     return rest
   }
 
+  /** Attaches its state to the entity's newest event. Derived data: views that hold the event see nothing else in it. */
+  keepSnapshot(key: EntityKey): void {
+    const chain = this.chain(key)
+    const event = chain?.events.at(-1)
+    if (chain === undefined || event === undefined || event.state !== undefined) return
+    const withState = { ...event, state: chain.states.at(-1) }
+    chain.events[chain.events.length - 1] = withState
+    this.#events[event.seq - this.flushedSeq - 1] = withState
+  }
+
   chain(key: EntityKey): Chain | undefined {
     return this.#namespaces.get(key.ns)?.chains.get(key.id)
   }

@@ -83,6 +83,11 @@ export class Partition {
     return this.#newestFlushed(key)
   }
 
+  /** Keeps the newest state with its event, so that the next flush writes both. A flushed state is in a run, whole, already. */
+  keepSnapshot(key: EntityKey): void {
+    this.#overlay.keepSnapshot(key)
+  }
+
   /** seq of a namespace's newest event; 0 when it has none. */
   namespaceSeq(ns: string): number {
     const inOverlay = this.#overlay.namespaceSeq(ns)

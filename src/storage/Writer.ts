@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
-import { abortError } from '../base/abort.ts'
+import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { AppendLog } from './append-log.ts'
 import type { CommitRequest, CommitResult } from './engine.ts'
@@ -22,8 +22,10 @@ export interface WriterParts {
   readonly autoSnapshotThreshold: number
   /** F1: throws when a newer epoch exists; asked after every sync and before anybody is told. */
   readonly assertNotFenced: () => Promise<void>
-  /** Resolves when there is room for more unflushed events; throws when there will not be. */
+  /** Backpressure: resolves when there may be room for more unflushed events; undefined when there is. */
   readonly room: () => Promise<void> | undefined
+  /** Throws when there is no room. */
+  readonly assertRoom: () => void
   /** Called after each batch that became durable. */
   readonly onDurable: () => void
   /** What an earlier commit of this txId or event id gave, when there was one. */
@@ -72,14 +74,15 @@ export class Writer {
   #failure: ParqueDBError | undefined
   #syncs = 0
   #commits = 0
+  #events = 0
 
   constructor(parts: WriterParts) {
     this.#parts = parts
     this.#staging = new Staging(parts)
   }
 
-  get counts(): { commits: number; syncs: number } {
-    return { commits: this.#commits, syncs: this.#syncs }
+  get counts(): { commits: number; events: number; syncs: number } {
+    return { commits: this.#commits, events: this.#events, syncs: this.#syncs }
   }
 
   /** Why nothing can be written any more, once that is so. */
@@ -145,20 +148,17 @@ export class Writer {
   }
 
   async #waitForRoom(): Promise<void> {
-    try {
-      const room = this.#batchRoom() ?? this.#parts.room()
-      if (room === undefined) return
-      this.#startSync()
-      await room
-    } catch (error) {
-      this.fail(poisoned(error))
-    }
+    const room = this.#batchRoom() ?? this.#parts.room()
+    if (room === undefined) return
+    this.#startSync()
+    await room
   }
 
   async #decide(queued: QueuedCommit): Promise<void> {
     const { request } = queued
     try {
-      if (request.signal?.aborted === true) throw abortError(request.signal)
+      checkAborted(request.signal)
+      this.#parts.assertRoom()
       const repeated = request.txId === undefined && request.eventIds === undefined ? undefined : await this.#findRepeated(request)
       if (repeated !== undefined) return queued.resolve(repeated)
       const loading = this.#staging.load(request.keys)
@@ -236,6 +236,7 @@ export class Writer {
       const count = batch.commits.reduce((sum, commit) => sum + commit.events.length, 0)
       await log.append([{ epoch, firstSeq: first.seq, count, payload: joinPayload(batch.commits.map((commit) => commit.text)) }])
       this.#syncs++
+      this.#events += count
       await this.#parts.assertNotFenced()
     }
     for (const commit of batch.commits) {

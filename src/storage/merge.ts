@@ -8,7 +8,8 @@ interface Row {
   readonly seq: number
 }
 
-interface Source<T> {
+/** A position in an ordered source of batches. */
+export interface Source<T> {
   readonly iterator: AsyncIterator<readonly T[]>
   batch: readonly T[]
   at: number
@@ -47,7 +48,7 @@ export async function* mergeById<T extends Row>(inputs: readonly AsyncIterable<r
 }
 
 /** Fetches the next batch of every source that has used up its own; gives those that have rows. */
-async function advanceAll<T>(sources: readonly Source<T>[]): Promise<Source<T>[]> {
+export async function advanceAll<T>(sources: readonly Source<T>[]): Promise<Source<T>[]> {
   await Promise.all(
     sources.map(async (source) => {
       while (source.at >= source.batch.length) {

@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { LogFrame } from './append-log.ts'
 import type { Head } from './head.ts'
@@ -15,8 +15,15 @@ export interface ReplayPosition {
   readonly position: LogPosition
 }
 
-export interface ReplayResult {
+/** A frame of the log, and the events in it. */
+export interface ReplayedFrame {
+  readonly frame: LogFrame
   readonly events: readonly StoredEvent[]
+}
+
+export interface ReplayResult {
+  /** Every frame that holds events after the given seq, in order; nothing is missing between that seq and the end. */
+  readonly frames: readonly ReplayedFrame[]
   /** Where to go on later; undefined while the epoch has no log. */
   readonly reached: ReplayPosition | undefined
   /** Bytes at the end that an unfinished append left. */
@@ -24,38 +31,47 @@ export interface ReplayResult {
 }
 
 /**
- * Reads the log of the head's epoch, from `from` or its start, and adds to the overlay what comes after it. `onFrame`
- * is given every frame that adds something, as it stands in the log.
+ * Reads the log of the head's epoch, from `from` or its start, for what comes after `afterSeq`. Memory: all of that,
+ * which flushing bounds. CORRUPT_FILE with file and offset for damage, and for events that are missing.
  */
-export async function replay(backend: StorageBackend, head: Head, to: { overlay: Overlay; from?: ReplayPosition | undefined; onFrame?: (frame: LogFrame) => void }): Promise<ReplayResult> {
-  const parts = (await listLogParts(backend, logPrefix)).filter((part) => isWanted(part, head, to.from))
-  const events: StoredEvent[] = []
-  let reached = to.from
+export async function replay(backend: StorageBackend, head: Head, start: { afterSeq: number; from?: ReplayPosition | undefined }): Promise<ReplayResult> {
+  const parts = (await listLogParts(backend, logPrefix)).filter((part) => isWanted(part, head, start.from))
+  const frames: ReplayedFrame[] = []
+  let lastSeq = start.afterSeq
+  let reached = start.from
   let tornBytes = 0
   for (const [index, part] of parts.entries()) {
-    const from = part.path === to.from?.part ? to.from.position : undefined
+    const from = part.path === start.from?.part ? start.from.position : undefined
     const reader = new LogPartReader(backend, { path: part.path, from, isLast: index === parts.length - 1 })
     let offset = from?.offset ?? 0
     for await (const { frame, end } of reader.frames()) {
-      if (addFrame(frame, { overlay: to.overlay, events, where: { path: part.path, offset } })) to.onFrame?.(frame)
+      const where = { path: part.path, offset }
       offset = end.offset
+      // Frames are never split by a flush: either all of one is in files, or none.
+      if (frame.firstSeq <= lastSeq) continue
+      if (frame.firstSeq !== lastSeq + 1) throw missingEvents({ from: lastSeq + 1, to: frame.firstSeq - 1 }, where)
+      frames.push({ frame: { ...frame, payload: frame.payload.slice() }, events: decodePayload(frame, where) })
+      lastSeq += frame.count
     }
     reached = { part: part.path, position: reader.tail.end }
     tornBytes += reader.tail.tornBytes
   }
-  return { events, reached, tornBytes }
+  return { frames, reached, tornBytes }
 }
 
-/** False when all of the frame is in files already. */
-function addFrame(frame: LogFrame, to: { overlay: Overlay; events: StoredEvent[]; where: { path: string; offset: number } }): boolean {
-  const { overlay, events, where } = to
-  if (frame.firstSeq + frame.count <= overlay.lastSeq + 1) return false
-  assert(frame.firstSeq === overlay.lastSeq + 1, 'F4: a frame begins where the one before it, or the flush, ended')
-  for (const event of decodePayload(frame, where)) {
-    overlay.add(event, { bytes: frame.payload.length / frame.count })
-    events.push(event)
+/** Adds what was replayed to the overlay that ends where it begins. */
+export function addReplayed(frames: readonly ReplayedFrame[], overlay: Overlay): void {
+  for (const { frame, events } of frames) {
+    for (const event of events) overlay.add(event, { bytes: frame.payload.length / frame.count })
   }
-  return true
+}
+
+function missingEvents(seqs: { from: number; to: number }, where: { path: string; offset: number }): ParqueDBError {
+  return new ParqueDBError(
+    'CORRUPT_FILE',
+    `The log misses the events ${seqs.from} to ${seqs.to}: ${where.path} goes on after them. Restore the missing file below ${logPrefix}/ from a backup, or open with readOnly: true to save what can be read.`,
+    { details: where },
+  )
 }
 
 function isWanted(part: LogPartInfo, head: Head, from: ReplayPosition | undefined): boolean {

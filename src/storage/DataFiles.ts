@@ -1,0 +1,80 @@
+import type { WrittenFile } from '../parquet/written-file.ts'
+import type { FileEntry } from './manifest.ts'
+import type { StorageBackend } from './storage-backend.ts'
+import type { TableFiles } from './TableFiles.ts'
+
+/** Escaped names longer than this are cut: a file's own name is unique, the folder is for people. */
+const folderCharsMax = 120
+
+/** Names and writes the data files of one writer's epoch. No name is ever given twice. */
+export class DataFiles {
+  readonly #parts: { readonly backend: StorageBackend; readonly tables: TableFiles; readonly epoch: number }
+  #jobs = 0
+
+  constructor(parts: { backend: StorageBackend; tables: TableFiles; epoch: number }) {
+    this.#parts = parts
+  }
+
+  /** Begins a flush or a merge. */
+  job(): OutputJob {
+    return new OutputJob(this.#parts, `${pad(this.#parts.epoch, 10)}-${pad(++this.#jobs, 6)}`)
+  }
+}
+
+/** The files of one flush or merge: written one after another, named by a manifest together or not at all. */
+export class OutputJob {
+  readonly #parts: { readonly backend: StorageBackend; readonly tables: TableFiles }
+  readonly #name: string
+  readonly #written: string[] = []
+
+  constructor(parts: { backend: StorageBackend; tables: TableFiles }, name: string) {
+    this.#parts = parts
+    this.#name = name
+  }
+
+  async writeSegment(file: WrittenFile): Promise<FileEntry> {
+    const entry = await this.#write('events', file)
+    await this.#parts.tables.segment(entry)
+    return entry
+  }
+
+  async writeRun(ns: string, file: WrittenFile): Promise<FileEntry> {
+    const entry = await this.#write(`entities/${escapeFolder(ns)}`, file)
+    await this.#parts.tables.run(entry)
+    return entry
+  }
+
+  /** Deletes what was written, when no manifest names it nor ever will. */
+  async discard(): Promise<void> {
+    for (const path of this.#written) {
+      this.#parts.tables.forget(path)
+      await this.#parts.backend.delete(path)
+    }
+  }
+
+  /** The caller reads the index back before any manifest names the file. */
+  async #write(folder: string, file: WrittenFile): Promise<FileEntry> {
+    const { bytes, ...facts } = file
+    const path = `${folder}/${this.#name}-${pad(this.#written.length + 1, 4)}.parquet`
+    this.#written.push(path)
+    await this.#parts.backend.put(path, bytes, { ifAbsent: true })
+    return { ...facts, path, sizeBytes: bytes.length }
+  }
+}
+
+/** The epoch in a data file's name; undefined for a file that is not one. */
+export function epochOfDataFile(path: string): number | undefined {
+  const match = /^(?:events|entities\/[^/]+)\/(\d{10})-\d{6}-\d{4}\.parquet$/.exec(path)
+  return match === null ? undefined : Number(match[1])
+}
+
+/** A namespace as one path component: letters, digits, '-' and '_' stay, every other UTF-8 byte is %XX. */
+export function escapeFolder(ns: string): string {
+  const escaped = encodeURIComponent(ns).replace(/[.!~*'()]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+  if (escaped.length <= folderCharsMax) return escaped
+  return escaped.slice(0, folderCharsMax).replace(/%[0-9A-F]?$/, '')
+}
+
+function pad(value: number, digits: number): string {
+  return String(value).padStart(digits, '0')
+}

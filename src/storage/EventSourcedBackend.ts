@@ -1,0 +1,280 @@
+import { ulidSource, type IdSource } from '../base/ids.ts'
+import type { Clock } from '../base/clock.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { copyEntity, type Entity } from '../model/entity-document.ts'
+import { parseEntityId, validateNamespace } from '../model/entity-id.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { Event, StoredEvent } from '../model/event.ts'
+import type { Document } from '../model/values.ts'
+import type { CommitRequest, CommitResult, CompactProgress, Engine, EngineStats, VerifyReport } from './engine.ts'
+import { resolveOptions, type EngineOptions, type ResolvedOptions } from './engine-options.ts'
+import { draftAll, parseEventInput, publicEvent, type EventInput } from './event-input.ts'
+import { FollowerSession } from './FollowerSession.ts'
+import { engineStats } from './stats.ts'
+import type { ByteRange, ObjectInfo, PutCondition, StorageBackend } from './storage-backend.ts'
+import { verifyPartition } from './verify.ts'
+import type { AsOf, EventScanOptions, View } from './view.ts'
+import { WriterSession } from './WriterSession.ts'
+
+/** Paths that are the engine's own: whoever uses the backend for other objects may read them, and not write them. */
+const ownPaths = /^(?:FORMAT$|HEAD$|(?:epoch|manifest|log|events|entities|edges|indexes|archive)(?:\/|$))/
+
+/** A state kept as a snapshot: where replay can start. */
+export interface Snapshot<T extends object = Document> {
+  readonly seq: number
+  readonly version: number
+  readonly ts: number
+  /** undefined when the snapshot is of a deleted entity. */
+  readonly entity: Entity<T> | undefined
+}
+
+/**
+ * Event sourcing over any store: a log of events that are durable before anybody is told, and entity states,
+ * snapshots and Parquet files derived from it. It opens at the first use; it is still a StorageBackend for other
+ * objects in the same store.
+ */
+export class EventSourcedBackend implements StorageBackend, Engine {
+  readonly kind: string
+  readonly clock: Clock
+  readonly ids: IdSource
+  readonly #backend: StorageBackend
+  readonly #options: ResolvedOptions
+  #session: Promise<WriterSession | FollowerSession> | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(backend: StorageBackend, options: EngineOptions = {}) {
+    if (backend instanceof EventSourcedBackend) throw new ParqueDBError('INVALID_ARGUMENT', 'This backend is event-sourced already; use it as it is.')
+    this.#backend = backend
+    this.#options = resolveOptions(options)
+    this.kind = `event-sourced ${backend.kind}`
+    this.clock = this.#options.clock
+    this.ids = ulidSource(this.#options.clock, this.#options.random)
+  }
+
+  async commit(request: CommitRequest): Promise<CommitResult> {
+    return (await this.#writer()).commit(request)
+  }
+
+  async view(): Promise<View> {
+    const session = await this.#open()
+    await session.refresh()
+    return session.partition.view()
+  }
+
+  onCommit(listener: (events: readonly StoredEvent[]) => void): () => void {
+    let stop: (() => void) | undefined
+    let stopped = false
+    void this.#open().then(
+      (session) => {
+        if (!stopped) stop = session.partition.onCommit(listener)
+      },
+      // Whoever reads or writes meets the same failure; a listener has nobody to tell.
+      () => undefined,
+    )
+    return () => {
+      stopped = true
+      stop?.()
+    }
+  }
+
+  /** Appends one event; see `appendEvents`. */
+  async appendEvent(event: EventInput): Promise<Event> {
+    const [appended] = await this.appendEvents([event])
+    if (appended === undefined) throw new ParqueDBError('INVALID_ARGUMENT', 'No event was given.')
+    return appended
+  }
+
+  /**
+   * Appends events as one commit, all of them or none, and gives them as they are in the log once they are durable.
+   * With a txId, or with an id on every event, doing it again appends nothing and gives what the first time gave.
+   */
+  async appendEvents(events: readonly EventInput[], options: { txId?: string } = {}): Promise<Event[]> {
+    const parsed = events.map((event) => parseEventInput(event, this.clock.nowMs()))
+    const eventIds = events.flatMap((event) => (event.id === undefined ? [] : [event.id]))
+    if (new Set(eventIds).size < eventIds.length) throw new ParqueDBError('INVALID_ARGUMENT', 'Two of the events have the same id.')
+    if (eventIds.length > 0 && eventIds.length < events.length) throw new ParqueDBError('INVALID_ARGUMENT', 'Give every event of a commit an id, or none of them.')
+    const result = await this.commit({
+      keys: parsed.map(({ key }) => key),
+      decide: (context) => draftAll(parsed, context),
+      txId: options.txId,
+      eventIds: eventIds.length === 0 ? undefined : eventIds,
+    })
+    return result.events.map(publicEvent)
+  }
+
+  /** The entity as it is, or was `asOf` a time or a seq; undefined when it is not there. A snapshot and what follows it are read, no more. */
+  async reconstructEntity<T extends object = Document>(ns: string, id: string, options: { asOf?: AsOf | Date | number } = {}): Promise<Entity<T> | undefined> {
+    const key = parseKey(ns, id)
+    return this.#reading(async (view) => {
+      const state = await view.get(key, parsePoint(options.asOf))
+      return state === undefined || state.deletedAt !== undefined ? undefined : copyEntity<T>(ns, state)
+    })
+  }
+
+  /** An entity's events in seq order; `limit` at most (10,000). */
+  async getEntityEvents(ns: string, id: string, options: { fromSeq?: number; limit?: number } = {}): Promise<Event[]> {
+    const key = parseKey(ns, id)
+    const limit = options.limit ?? 10_000
+    return this.#reading(async (view) => {
+      const events: Event[] = []
+      if (limit <= 0) return events
+      for await (const event of view.entityEvents(key, { fromSeq: options.fromSeq })) {
+        events.push(publicEvent(event))
+        if (events.length >= limit) break
+      }
+      return events
+    })
+  }
+
+  /** The newest state of the entity that is kept whole: with an event, or in a run. */
+  async getLatestSnapshot<T extends object = Document>(ns: string, id: string): Promise<Snapshot<T> | undefined> {
+    const key = parseKey(ns, id)
+    const { partition } = await this.#open()
+    return this.#reading(async (view) => {
+      const newest = await view.get(key)
+      // A flushed state stands whole in a run.
+      if (newest !== undefined && newest.seq <= partition.manifest.flushedSeq) return snapshotOf<T>(ns, newest)
+      for await (const { state } of view.entityEvents(key, { reverse: true })) if (state !== undefined) return snapshotOf<T>(ns, state)
+      return undefined
+    })
+  }
+
+  /** Keeps the entity's present state as a snapshot; NOT_FOUND when it never was. */
+  async createSnapshot<T extends object = Document>(ns: string, id: string): Promise<Snapshot<T>> {
+    const key = parseKey(ns, id)
+    const session = await this.#writer()
+    const state = await session.partition.newest(key)
+    if (state === undefined) throw new ParqueDBError('NOT_FOUND', `There is no ${ns}/${id}.`, { details: { $id: `${ns}/${id}` } })
+    session.partition.keepSnapshot(key)
+    return snapshotOf<T>(ns, state)
+  }
+
+  /** Events in seq order, as they were when reading began. */
+  async *readEvents(options: EventScanOptions = {}): AsyncIterable<Event> {
+    const view = await this.view()
+    try {
+      for await (const event of view.events(options)) yield publicEvent(event)
+    } finally {
+      view.release()
+    }
+  }
+
+  async flush(): Promise<void> {
+    await (await this.#writer()).flush()
+  }
+
+  async compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void } = {}): Promise<void> {
+    await (await this.#writer()).compact(options)
+  }
+
+  async stats(): Promise<EngineStats> {
+    const session = await this.#open()
+    await session.refresh()
+    return engineStats(session, { kind: this.#backend.kind, graceMs: this.#options.graceMs })
+  }
+
+  async verify(options: { deep?: boolean; signal?: AbortSignal; onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void } = {}): Promise<VerifyReport> {
+    const session = await this.#open()
+    const { deep = false, signal, onProgress } = options
+    return verifyPartition({ backend: this.#backend, logBackend: this.#options.log ?? this.#backend, partition: session.partition, deep, signal, onProgress })
+  }
+
+  /** Finishes what was begun, gives back the writer role, and refuses everything afterwards with CLOSED. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  read(path: string): Promise<Uint8Array> {
+    return this.#backend.read(path)
+  }
+
+  readRange(path: string, range: ByteRange): Promise<Uint8Array> {
+    return this.#backend.readRange(path, range)
+  }
+
+  stat(path: string): Promise<ObjectInfo | undefined> {
+    return this.#backend.stat(path)
+  }
+
+  list(prefix: string, options?: { cursor?: string; limit?: number }): Promise<{ objects: ObjectInfo[]; cursor?: string }> {
+    return this.#backend.list(prefix, options)
+  }
+
+  async put(path: string, bytes: Uint8Array, condition?: PutCondition): Promise<{ etag: string }> {
+    refuseOwn(path)
+    return this.#backend.put(path, bytes, condition)
+  }
+
+  async delete(path: string): Promise<void> {
+    refuseOwn(path)
+    return this.#backend.delete(path)
+  }
+
+  async #reading<R>(read: (view: View) => Promise<R>): Promise<R> {
+    const view = await this.view()
+    try {
+      return await read(view)
+    } finally {
+      view.release()
+    }
+  }
+
+  async #writer(): Promise<WriterSession> {
+    const session = await this.#open()
+    if (session.kind === 'writer') return session
+    throw new ParqueDBError('READ_ONLY', 'This database was opened with readOnly: true. Open it without to write.')
+  }
+
+  #open(): Promise<WriterSession | FollowerSession> {
+    if (this.#closing !== undefined) return Promise.reject(new ParqueDBError('CLOSED', 'The database is closed.'))
+    if (this.#session === undefined) {
+      const opening = this.#options.readOnly ? FollowerSession.open(this.#backend, this.#options) : WriterSession.open(this.#backend, this.#options)
+      this.#session = opening
+      // An opening that failed is not kept: the next call tries again, for the cause may be mended by then.
+      opening.catch(() => {
+        if (this.#session === opening) this.#session = undefined
+      })
+    }
+    return this.#session
+  }
+
+  async #close(): Promise<void> {
+    const opening = this.#session
+    if (opening === undefined) return
+    let session: WriterSession | FollowerSession
+    try {
+      session = await opening
+    } catch (error) {
+      // Whoever opened it has been told; there is nothing to give back.
+      if (isParqueDBError(error)) return
+      throw error
+    }
+    await session.close()
+  }
+}
+
+/** Wraps a store with event sourcing: `withEventSourcing(new MemoryBackend(), { autoSnapshotThreshold: 100 })`. */
+export function withEventSourcing(backend: StorageBackend, options: EngineOptions = {}): EventSourcedBackend {
+  return new EventSourcedBackend(backend, options)
+}
+
+function snapshotOf<T extends object>(ns: string, state: EntityState): Snapshot<T> {
+  return { seq: state.seq, version: state.version, ts: state.updatedAt, entity: state.deletedAt === undefined ? copyEntity<T>(ns, state) : undefined }
+}
+
+function parseKey(ns: string, id: string): EntityKey {
+  return { ns: validateNamespace(ns), id: parseEntityId(id, ns) }
+}
+
+function parsePoint(asOf: AsOf | Date | number | undefined): AsOf | undefined {
+  if (asOf === undefined) return undefined
+  if (typeof asOf === 'number' && Number.isSafeInteger(asOf) && asOf >= 0) return { seq: asOf }
+  if (asOf instanceof Date && !Number.isNaN(asOf.getTime())) return { ts: asOf.getTime() }
+  if (typeof asOf === 'object' && !(asOf instanceof Date) && (asOf.seq !== undefined || asOf.ts !== undefined)) return asOf
+  throw new ParqueDBError('INVALID_ARGUMENT', 'asOf must be a Date, a seq, or { seq } or { ts }.', { details: { option: 'asOf' } })
+}
+
+function refuseOwn(path: string): void {
+  if (ownPaths.test(path)) throw new ParqueDBError('INVALID_ARGUMENT', `'${path}' is kept by the database itself. Write other objects under another name.`, { details: { path } })
+}

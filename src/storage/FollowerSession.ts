@@ -1,0 +1,135 @@
+import { assert } from '../base/assert.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import type { ResolvedOptions } from './engine-options.ts'
+import { checkFormat } from './format.ts'
+import { headEtag, readHead, type Head } from './head.ts'
+import { emptyManifest, readManifest, type Manifest } from './manifest.ts'
+import { metered } from './metered.ts'
+import { Overlay } from './Overlay.ts'
+import { Partition } from './Partition.ts'
+import { replay, type ReplayPosition } from './replay.ts'
+import type { StorageBackend } from './storage-backend.ts'
+import type { OpenFacts } from './WriterSession.ts'
+
+/** Reads that meet a flush or a takeover are begun again; so many in a row means that something else is wrong. */
+const refreshAttempts = 20
+const retryDelayMs = 10
+/** A writer that took an epoch and has published nothing for this long is taken for dead. */
+const takeoverPatienceMs = 1000
+
+/** A read-only view of a partition that another process writes: at most `followMs` behind it when a read begins. */
+export class FollowerSession {
+  readonly kind = 'follower'
+  readonly partition: Partition
+  #opened: OpenFacts | undefined
+  readonly #backend: StorageBackend
+  readonly #logBackend: StorageBackend
+  readonly #options: ResolvedOptions
+  #head: Head | undefined
+  #reached: ReplayPosition | undefined
+  #refreshedAtMs = Number.NEGATIVE_INFINITY
+  #refreshing: Promise<void> | undefined
+
+  private constructor(parts: { backend: StorageBackend; logBackend: StorageBackend; options: ResolvedOptions }) {
+    this.#backend = parts.backend
+    this.#logBackend = parts.logBackend
+    this.#options = parts.options
+    this.partition = new Partition(parts.backend, parts.options)
+  }
+
+  /** NOT_FOUND when there is no database. */
+  static async open(backend: StorageBackend, options: ResolvedOptions): Promise<FollowerSession> {
+    if (!(await checkFormat(backend))) {
+      throw new ParqueDBError('NOT_FOUND', `There is no database in this ${backend.kind} backend. Open it without readOnly to create one.`, { details: { path: 'FORMAT' } })
+    }
+    const measured = metered(backend)
+    const logBackend = options.log === undefined ? measured.backend : options.log
+    const session = new FollowerSession({ backend: measured.backend, logBackend, options })
+    await session.refresh()
+    session.#opened = { meter: { ...measured.meter }, replayedEvents: session.partition.overlay.eventCount, tornBytes: 0 }
+    return session
+  }
+
+  get opened(): OpenFacts {
+    assert(this.#opened !== undefined, 'a follower is handed out once it has read')
+    return this.#opened
+  }
+
+  get epoch(): number {
+    return this.#head?.epoch ?? 0
+  }
+
+  /** Learns of what was committed, unless that was done less than `followMs` ago. */
+  refresh(): Promise<void> {
+    if (this.#refreshing !== undefined) return this.#refreshing
+    const nowMs = this.#options.clock.nowMs()
+    if (nowMs - this.#refreshedAtMs < this.#options.followMs) return Promise.resolve()
+    this.#refreshing = this.#refresh()
+      .then(() => {
+        this.#refreshedAtMs = nowMs
+      })
+      .finally(() => {
+        this.#refreshing = undefined
+      })
+    return this.#refreshing
+  }
+
+  async close(): Promise<void> {
+    await this.#refreshing?.catch(() => undefined)
+  }
+
+  async #refresh(): Promise<void> {
+    const startMs = this.#options.clock.nowMs()
+    for (let attempt = 1; ; attempt++) {
+      const etag = await headEtag(this.#logBackend)
+      try {
+        if (await this.#catchUp(etag, startMs)) return
+      } catch (error) {
+        // What was being read may have been flushed or taken over and deleted meanwhile; only then is it read again.
+        const moved = isParqueDBError(error, 'NOT_FOUND') || isParqueDBError(error, 'CORRUPT_FILE')
+        if (!moved || (await headEtag(this.#logBackend)) === etag) throw error
+      }
+      const waitedMs = this.#options.clock.nowMs() - startMs
+      if (attempt >= refreshAttempts && waitedMs > takeoverPatienceMs) {
+        throw new ParqueDBError('STORAGE_UNAVAILABLE', `The database changes hands again and again; after ${attempt} attempts there was no moment to read it whole. Try again.`, { details: { attempts: attempt } })
+      }
+      await this.#options.clock.sleep(retryDelayMs)
+    }
+  }
+
+  /** False when a takeover began or ended meanwhile: what was read is thrown away, for the new writer may not have it. */
+  async #catchUp(etag: string, startMs: number): Promise<boolean> {
+    const { head, newestEpoch } = await readHead(this.#logBackend)
+    if (head === undefined) return true
+    const takenOver = newestEpoch > head.epoch
+    if (takenOver && this.#options.clock.nowMs() - startMs < takeoverPatienceMs) return false
+    const { partition } = this
+    const manifest = await this.#manifestOf(head)
+    // A head that flushed past what was read: the log in between may be gone, so everything comes from the files.
+    const skipped = manifest.flushedSeq > partition.overlay.lastSeq
+    const overlay = skipped ? new Overlay(manifest) : manifest === partition.manifest ? partition.overlay : partition.overlay.after(manifest)
+    const from = skipped || head.epoch !== this.#head?.epoch || !isKept(this.#reached, head) ? undefined : this.#reached
+    const replayed = await replay(this.#logBackend, head, { afterSeq: overlay.lastSeq, from })
+    if ((await headEtag(this.#logBackend)) !== etag) return false
+    if (skipped) partition.cache.clear()
+    partition.install({ manifest, overlay })
+    for (const { frame, events } of replayed.frames) for (const event of events) partition.apply(event, { bytes: frame.payload.length / frame.count })
+    this.#head = head
+    this.#reached = replayed.reached
+    for (const { events } of replayed.frames) partition.publish(events)
+    return true
+  }
+
+  async #manifestOf(head: Head): Promise<Manifest> {
+    if (head.manifest === undefined) return emptyManifest
+    if (head.manifest.path === this.#head?.manifest?.path) return this.partition.manifest
+    return readManifest(this.#backend, head.manifest)
+  }
+}
+
+/** Whether the part that was read last is still needed, and so surely still there. */
+function isKept(reached: ReplayPosition | undefined, head: Head): boolean {
+  const firstSeq = Number(/-(\d{20})\.log$/.exec(reached?.part ?? '')?.[1] ?? -1)
+  return firstSeq >= head.logStart
+}
+

@@ -1,0 +1,66 @@
+import { assert } from '../base/assert.ts'
+import { toHex } from '../base/bytes.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { Random } from '../base/random.ts'
+import { assertNotFenced, publishHead, readHead, type Head } from './head.ts'
+import { writeManifest, type Manifest } from './manifest.ts'
+import type { Partition } from './Partition.ts'
+import type { StorageBackend } from './storage-backend.ts'
+
+export interface PublisherParts {
+  readonly partition: Partition
+  readonly backend: StorageBackend
+  /** Where the epochs and the log are. */
+  readonly logBackend: StorageBackend
+  readonly random: Random
+  readonly head: Head
+}
+
+/** Replaces the manifest: one change at a time, each durable and not fenced before it is seen. */
+export class Publisher {
+  readonly #parts: PublisherParts
+  #head: Head
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts
+    this.#head = parts.head
+  }
+
+  /**
+   * Publishes what `change` makes of the current manifest, with the next id. Afterwards the files that it dropped
+   * may be deleted once their grace has passed, and the log up to its flushedSeq.
+   */
+  publish(change: (manifest: Manifest) => Omit<Manifest, 'id'>): Promise<void> {
+    const publishing = this.#last.then(() => this.#publish(change))
+    // The next change waits for this one to end, well or not; who asked for this one learns how it ended.
+    this.#last = publishing.catch(() => undefined)
+    return publishing
+  }
+
+  async #publish(change: (manifest: Manifest) => Omit<Manifest, 'id'>): Promise<void> {
+    const { partition, backend, logBackend, random } = this.#parts
+    const before = partition.manifest
+    const manifest: Manifest = { ...change(before), id: before.id + 1 }
+    assert(manifest.flushedSeq >= before.flushedSeq, 'I6: flushedSeq never decreases')
+    const address = await writeManifest(backend, manifest, toHex(random.bytes(8)))
+    await assertNotFenced(logBackend, this.#head.epoch)
+    const head: Head = { epoch: this.#head.epoch, manifest: address, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1 }
+    await this.#replaceHead(head)
+    await assertNotFenced(logBackend, head.epoch)
+    this.#head = head
+    partition.install({ manifest, overlay: manifest.flushedSeq === partition.overlay.flushedSeq ? partition.overlay : partition.overlay.after(manifest) })
+  }
+
+  /** Puts the head; when the outcome is unknown, what stands there decides. Only this writer replaces this file. */
+  async #replaceHead(head: Head): Promise<void> {
+    const { logBackend } = this.#parts
+    try {
+      await publishHead(logBackend, head)
+    } catch (cause) {
+      const found = await readHead(logBackend)
+      if (found.head?.epoch === head.epoch && found.head.manifest?.path === head.manifest?.path) return
+      throw new ParqueDBError('STORAGE_UNAVAILABLE', 'The new list of files could not be published; the former one stays in force and nothing is lost. Mend the cause and flush again.', { cause })
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import { ulidSource, type IdSource } from '../base/ids.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { AppendLog } from './append-log.ts'
+import { DataFiles } from './DataFiles.ts'
+import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
+import type { ResolvedOptions } from './engine-options.ts'
+import { checkFormat, createFormat } from './format.ts'
+import { sweepOlderEpochs } from './garbage.ts'
+import { assertNotFenced, deleteOldEpochs, publishHead, readHead, takeEpoch, type Head } from './head.ts'
+import { Maintenance } from './Maintenance.ts'
+import { emptyManifest, readManifest } from './manifest.ts'
+import { metered, type Meter } from './metered.ts'
+import { Overlay } from './Overlay.ts'
+import { Partition } from './Partition.ts'
+import { Publisher } from './Publisher.ts'
+import { findRepeated } from './repeated.ts'
+import { addReplayed, logPrefix, replay } from './replay.ts'
+import type { StorageBackend, WriterLock } from './storage-backend.ts'
+import { Writer } from './Writer.ts'
+
+/** An unflushed part larger than this is flushed when the database is closed, so that opening it again is quick. */
+const closeFlushEventsMax = 1000
+const closeFlushBytesMax = 1024 * 1024
+
+export interface OpenFacts {
+  readonly meter: Meter
+  readonly replayedEvents: number
+  readonly tornBytes: number
+}
+
+/** A process's time as the writer of a partition: from taking the role over to giving it back. */
+export class WriterSession {
+  readonly kind = 'writer'
+  readonly partition: Partition
+  readonly ids: IdSource
+  readonly epoch: number
+  readonly opened: OpenFacts
+  readonly #backend: StorageBackend
+  readonly #logBackend: StorageBackend
+  readonly #log: AppendLog
+  readonly #lock: WriterLock | undefined
+  readonly #writer: Writer
+  readonly #maintenance: Maintenance
+
+  private constructor(parts: SessionParts) {
+    const { partition, backend, logBackend, log, epoch, options } = parts
+    const { clock, random } = options
+    this.partition = partition
+    this.epoch = epoch
+    this.opened = parts.opened
+    this.ids = ulidSource(clock, random)
+    this.#backend = backend
+    this.#logBackend = logBackend
+    this.#log = log
+    this.#lock = parts.lock
+    const publisher = new Publisher({ partition, backend, logBackend, random, head: parts.head })
+    const files = new DataFiles({ backend, tables: partition.files, epoch })
+    const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, writer: () => this.#writer })
+    this.#maintenance = maintenance
+    this.#writer = new Writer({
+      partition,
+      log,
+      epoch,
+      clock,
+      ids: this.ids,
+      autoSnapshotThreshold: options.autoSnapshotThreshold,
+      assertNotFenced: () => assertNotFenced(logBackend, epoch),
+      room: () => maintenance.room(),
+      assertRoom: () => maintenance.assertRoom(),
+      onDurable: () => maintenance.afterCommits(),
+      findRepeated: (request) => findRepeated(partition, request),
+    })
+  }
+
+  /**
+   * Takes the writer role over: WRITER_LOCKED when another process has it. What the log holds after the last flush is
+   * copied into a log of the new epoch before the new head names that, so that nothing rests on bytes which a former
+   * writer may never have got to the disk (docs/adr/0003-takeover-copies-the-tail.md).
+   */
+  static async open(backend: StorageBackend, options: ResolvedOptions): Promise<WriterSession> {
+    const logBackend = options.log ?? backend
+    if (logBackend.openLog === undefined) {
+      throw new ParqueDBError('INVALID_ARGUMENT', `A ${logBackend.kind} backend has no append log of its own. Give one that has as the option log, for example { log: new FsBackend('./log') }.`)
+    }
+    const lock = await logBackend.lockWriter?.()
+    try {
+      await createFormat(backend)
+      await checkFormat(backend)
+      const epoch = await takeEpoch(logBackend)
+      const measured = metered(backend)
+      const measuredLog = logBackend === backend ? measured : metered(logBackend)
+      const { head } = await readHead(measuredLog.backend)
+      const manifest = head?.manifest === undefined ? emptyManifest : await readManifest(measured.backend, head.manifest)
+      const overlay = new Overlay(manifest)
+      const replayed = head === undefined ? undefined : await replay(measuredLog.backend, head, { afterSeq: overlay.lastSeq })
+      addReplayed(replayed?.frames ?? [], overlay)
+      const log = await logBackend.openLog({ prefix: logPrefix, epoch })
+      await log.append((replayed?.frames ?? []).map(({ frame }) => ({ ...frame, epoch })))
+      const nextHead: Head = { epoch, manifest: head?.manifest, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1 }
+      await publishHead(logBackend, nextHead)
+      await assertNotFenced(logBackend, epoch)
+      const partition = new Partition(backend, options)
+      partition.install({ manifest, overlay })
+      const opened = { meter: { ...measured.meter }, replayedEvents: overlay.eventCount, tornBytes: replayed?.tornBytes ?? 0 }
+      const session = new WriterSession({ partition, backend, logBackend, log, epoch, options, lock, head: nextHead, opened })
+      session.#maintenance.begin(session.#sweep())
+      return session
+    } catch (error) {
+      await lock?.release()
+      throw error
+    }
+  }
+
+  get counts(): { commits: number; events: number; syncs: number; flushes: number; compactions: number; lastError: string | undefined } {
+    return { ...this.#writer.counts, ...this.#maintenance.counts }
+  }
+
+  get logBytes(): number {
+    return this.#log.appendedBytes
+  }
+
+  commit(request: CommitRequest): Promise<CommitResult> {
+    return this.#writer.commit(request)
+  }
+
+  flush(): Promise<void> {
+    return this.#maintenance.flush()
+  }
+
+  compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void }): Promise<void> {
+    return this.#maintenance.compact(options)
+  }
+
+  /** Nothing to do: a writer's partition is always the newest. */
+  async refresh(): Promise<void> {}
+
+  /** Finishes what was begun and gives the role back. A writer that failed only gives it back. */
+  async close(): Promise<void> {
+    try {
+      await this.#writer.drain()
+      await this.#maintenance.stop()
+      const { overlay } = this.partition
+      if (this.#writer.failure === undefined) {
+        if (overlay.eventCount > closeFlushEventsMax || overlay.bytes > closeFlushBytesMax) await this.#maintenance.flush()
+        await this.#maintenance.collectGarbage()
+      }
+    } finally {
+      this.#writer.fail(new ParqueDBError('CLOSED', 'The database is closed.'))
+      await this.#log.close()
+      await this.#lock?.release()
+    }
+  }
+
+  /** In the background: its cost grows with the number of files, and opening must not. */
+  async #sweep(): Promise<void> {
+    await sweepOlderEpochs({ partition: this.partition, backend: this.#backend, logBackend: this.#logBackend, epoch: this.epoch })
+    await deleteOldEpochs(this.#logBackend, this.epoch)
+    await this.#maintenance.collectGarbage()
+  }
+}
+
+interface SessionParts {
+  readonly partition: Partition
+  readonly backend: StorageBackend
+  readonly logBackend: StorageBackend
+  readonly log: AppendLog
+  readonly epoch: number
+  readonly options: ResolvedOptions
+  readonly lock: WriterLock | undefined
+  readonly head: Head
+  readonly opened: OpenFacts
+}

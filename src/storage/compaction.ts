@@ -1,0 +1,163 @@
+import { checkAborted } from '../base/abort.ts'
+import type { Clock } from '../base/clock.ts'
+import type { EntityState } from '../model/entity.ts'
+import type { StoredEvent } from '../model/event.ts'
+import { stateAfter } from '../model/fold.ts'
+import { RunFileWriter } from '../parquet/RunFileWriter.ts'
+import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
+import { ShapeBuilder } from '../parquet/shape.ts'
+import type { OutputJob } from './DataFiles.ts'
+import { byKeyAndSeq, fileMetadata } from './flush.ts'
+import type { FileEntry, Manifest, RunEntry } from './manifest.ts'
+import { advanceAll, mergeById, type Source } from './merge.ts'
+import type { TableFiles } from './TableFiles.ts'
+
+/** A merged run goes on in a new file past this: it is held whole while it is written. */
+const runFileBytesMax = 32 * 1024 * 1024
+/** Segments are merged up to this and no further, so that each stays one stretch of time: history is then read, archived and dropped by file. */
+const segmentBytesMax = 16 * 1024 * 1024
+/** Files below this are of one size class. */
+const smallestClassBytes = 64 * 1024
+
+/** A merge that is worth doing: inputs are replaced by one sorted run, or by one segment. */
+export type MergeJob =
+  | { readonly kind: 'runs'; readonly ns: string; readonly inputs: readonly RunEntry[] }
+  | { readonly kind: 'segments'; readonly inputs: readonly FileEntry[] }
+
+export interface MergeParts {
+  readonly tables: TableFiles
+  readonly output: OutputJob
+  readonly clock: Clock
+  readonly autoSnapshotThreshold: number
+  readonly signal?: AbortSignal | undefined
+  /** Called with the rows read since the last call. */
+  readonly onRows?: ((rows: number) => void) | undefined
+}
+
+/** Size-tiered: the smallest size class of a namespace, or stretch of segments, that has grown to `fanIn` members. */
+export function pickMerge(manifest: Manifest, fanIn: number): MergeJob | undefined {
+  for (const [ns, runs] of Object.entries(manifest.runs)) {
+    const classes = new Map<number, RunEntry[]>()
+    for (const run of runs) {
+      const order = sizeClass(runBytes(run), fanIn)
+      const sameClass = classes.get(order)
+      if (sameClass === undefined) classes.set(order, [run])
+      else sameClass.push(run)
+    }
+    const grown = [...classes].filter(([, inputs]) => inputs.length >= fanIn).toSorted(([left], [right]) => left - right)
+    const [smallest] = grown
+    if (smallest !== undefined) return { kind: 'runs', ns, inputs: smallest[1] }
+  }
+  const stretch = segmentStretches(manifest.segments, (left, right) => sizeClass(left.sizeBytes, fanIn) === sizeClass(right.sizeBytes, fanIn)).find(({ length }) => length >= fanIn)
+  return stretch === undefined ? undefined : { kind: 'segments', inputs: stretch }
+}
+
+/** Everything that a full compaction merges: one run a namespace, and segments as large as they may be. */
+export function allMerges(manifest: Manifest): MergeJob[] {
+  const jobs: MergeJob[] = []
+  for (const [ns, runs] of Object.entries(manifest.runs)) if (runs.length > 1) jobs.push({ kind: 'runs', ns, inputs: runs })
+  for (const inputs of segmentStretches(manifest.segments, () => true)) if (inputs.length > 1) jobs.push({ kind: 'segments', inputs })
+  return jobs
+}
+
+export function jobRows(job: MergeJob): number {
+  const files = job.kind === 'runs' ? job.inputs.flatMap((run) => run.files) : job.inputs
+  return files.reduce((sum, file) => sum + file.rows, 0)
+}
+
+/** Merges runs into one: of each entity the newest state, tombstones included. Memory: a batch an input and one output file. */
+export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts: MergeParts): Promise<RunEntry> {
+  const shape = new ShapeBuilder()
+  for (const run of job.inputs) for (const file of run.files) shape.merge(await (await parts.tables.run(file)).shape())
+  const built = shape.build()
+  const outputs: FileEntry[] = []
+  let writer = new RunFileWriter({ shape: built, metadata: fileMetadata })
+  for await (const states of mergeById(job.inputs.map((run) => scanRun(run, parts)))) {
+    for (const state of states) writer.append(state)
+    parts.onRows?.(states.length)
+    if (writer.bytes >= runFileBytesMax) {
+      outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
+      writer = new RunFileWriter({ shape: built, metadata: fileMetadata })
+    }
+    await parts.clock.sleep(0)
+    checkAborted(parts.signal)
+  }
+  if (writer.rows > 0 || outputs.length === 0) outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
+  return { level: Math.max(...job.inputs.map((run) => run.level)) + 1, files: outputs }
+}
+
+/** Merges neighbouring segments into one, keeping a snapshot at each entity's first event and at every threshold after it. */
+export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>, parts: MergeParts): Promise<FileEntry> {
+  const writer = new SegmentFileWriter({ metadata: fileMetadata })
+  let before: { ns: string; state: EntityState } | undefined
+  let sinceSnapshot = 0
+  let sinceTurn = 0
+  for await (const event of mergeEvents(job.inputs, parts)) {
+    const sameEntity = before?.ns === event.ns && before.state.id === event.id
+    const state = stateAfter(sameEntity ? before?.state : undefined, event)
+    const takesSnapshot = !sameEntity || event.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold
+    sinceSnapshot = takesSnapshot ? 0 : sinceSnapshot + 1
+    writer.append({ ...event, state: takesSnapshot ? state : undefined })
+    before = { ns: event.ns, state }
+    if (++sinceTurn % 1000 === 0) {
+      parts.onRows?.(1000)
+      await parts.clock.sleep(0)
+      checkAborted(parts.signal)
+    }
+  }
+  return parts.output.writeSegment(writer.finish())
+}
+
+async function* scanRun(run: RunEntry, parts: MergeParts): AsyncGenerator<readonly EntityState[]> {
+  for (const file of run.files) yield* (await parts.tables.run(file)).scan({ signal: parts.signal })
+}
+
+/** Events of several segments in the order of one. */
+async function* mergeEvents(inputs: readonly FileEntry[], parts: MergeParts): AsyncGenerator<StoredEvent> {
+  let sources: Source<StoredEvent>[] = []
+  for (const file of inputs) {
+    const reader = await parts.tables.segment(file)
+    sources.push({ iterator: reader.scan({ signal: parts.signal })[Symbol.asyncIterator](), batch: [], at: 0 })
+  }
+  try {
+    sources = await advanceAll(sources)
+    while (sources.length > 0) {
+      const least = sources.reduce((best, source) => (byKeyAndSeq(headOf(source), headOf(best)) < 0 ? source : best))
+      yield headOf(least)
+      least.at++
+      if (least.at >= least.batch.length) sources = await advanceAll(sources)
+    }
+  } finally {
+    for (const { iterator } of sources) await iterator.return?.()
+  }
+}
+
+/** Neighbours that belong together and are not too large together. */
+function segmentStretches(segments: readonly FileEntry[], together: (left: FileEntry, right: FileEntry) => boolean): FileEntry[][] {
+  const stretches: FileEntry[][] = []
+  let bytes = 0
+  for (const file of segments) {
+    const last = stretches.at(-1)
+    const before = last?.at(-1)
+    if (last !== undefined && before !== undefined && bytes + file.sizeBytes <= segmentBytesMax && together(before, file)) {
+      last.push(file)
+      bytes += file.sizeBytes
+    } else {
+      stretches.push([file])
+      bytes = file.sizeBytes
+    }
+  }
+  return stretches
+}
+
+function runBytes(run: RunEntry): number {
+  return run.files.reduce((sum, file) => sum + file.sizeBytes, 0)
+}
+
+function sizeClass(bytes: number, fanIn: number): number {
+  return Math.max(0, Math.ceil(Math.log(bytes / smallestClassBytes) / Math.log(fanIn)))
+}
+
+function headOf(source: Source<StoredEvent>): StoredEvent {
+  return source.batch[source.at] as StoredEvent
+}

@@ -1,0 +1,53 @@
+import { epochOfDataFile } from './DataFiles.ts'
+import { listLogParts } from './log-reader.ts'
+import { dataFiles } from './manifest.ts'
+import type { Partition } from './Partition.ts'
+import { logPrefix } from './replay.ts'
+import type { StorageBackend } from './storage-backend.ts'
+
+/** Manifests before the current one that stay for readers in other processes which are about to read them. */
+const keptManifests = 8
+
+/** F5: deletes dropped files past their grace that no view of this process reads. `nextAtMs`: when the next of them may go. */
+export async function collectDropped(at: { partition: Partition; backend: StorageBackend; nowMs: number; graceMs: number }): Promise<{ deleted: ReadonlySet<string>; nextAtMs: number | undefined }> {
+  const { partition, backend, nowMs, graceMs } = at
+  const oldestPinned = partition.oldestPinnedManifest()
+  const deleted = new Set<string>()
+  let nextAtMs: number | undefined
+  for (const file of partition.manifest.dropped) {
+    const dueAtMs = file.atMs + graceMs
+    if (dueAtMs > nowMs || file.manifestId > oldestPinned) {
+      nextAtMs = Math.min(nextAtMs ?? Number.POSITIVE_INFINITY, dueAtMs)
+      continue
+    }
+    partition.files.forget(file.path)
+    await backend.delete(file.path)
+    deleted.add(file.path)
+  }
+  return { deleted, nextAtMs }
+}
+
+/**
+ * Deletes what writers of older epochs left behind: log parts, manifests, and data files that no manifest ever named.
+ * Only the holder of `epoch` may call it, after its head is published and found not fenced.
+ */
+export async function sweepOlderEpochs(at: { partition: Partition; backend: StorageBackend; logBackend: StorageBackend; epoch: number }): Promise<void> {
+  const { partition, backend, logBackend, epoch } = at
+  for (const part of await listLogParts(logBackend, logPrefix)) if (part.epoch < epoch) await logBackend.delete(part.path)
+  const { manifest } = partition
+  await deleteWhere(backend, 'manifest/', (path) => Number(/^manifest\/(\d{20})-/.exec(path)?.[1] ?? Number.POSITIVE_INFINITY) < manifest.id - keptManifests)
+  const kept = new Set([...dataFiles(manifest)].map(({ file }) => file.path))
+  for (const { path } of manifest.dropped) kept.add(path)
+  const isOrphan = (path: string): boolean => !kept.has(path) && (epochOfDataFile(path) ?? epoch) < epoch
+  await deleteWhere(backend, 'events/', isOrphan)
+  await deleteWhere(backend, 'entities/', isOrphan)
+}
+
+async function deleteWhere(backend: StorageBackend, prefix: string, isGarbage: (path: string) => boolean): Promise<void> {
+  let cursor: string | undefined
+  do {
+    const page = await backend.list(prefix, cursor === undefined ? {} : { cursor })
+    for (const { path } of page.objects) if (isGarbage(path)) await backend.delete(path)
+    cursor = page.cursor
+  } while (cursor !== undefined)
+}

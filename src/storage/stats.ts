@@ -1,0 +1,53 @@
+import type { EngineStats } from './engine.ts'
+import type { FollowerSession } from './FollowerSession.ts'
+import { filesOfRuns } from './manifest.ts'
+import type { Partition } from './Partition.ts'
+import type { WriterSession } from './WriterSession.ts'
+
+/** Facts about an open partition, from memory alone. */
+export function engineStats(session: WriterSession | FollowerSession, of: { kind: string; graceMs: number }): EngineStats {
+  const { partition, opened } = session
+  const { manifest, overlay } = partition
+  const counts = session.kind === 'writer' ? session.counts : undefined
+  return {
+    kind: of.kind,
+    readOnly: session.kind === 'follower',
+    epoch: session.epoch,
+    lastSeq: overlay.lastSeq,
+    flushedSeq: manifest.flushedSeq,
+    manifestId: manifest.id,
+    namespaces: namespaceStats(partition),
+    segments: {
+      count: manifest.segments.length,
+      events: manifest.segments.reduce((sum, file) => sum + file.rows, 0),
+      bytes: manifest.segments.reduce((sum, file) => sum + file.sizeBytes, 0),
+    },
+    log: { unflushedEvents: overlay.eventCount, unflushedBytes: Math.round(overlay.bytes) },
+    garbage: {
+      files: manifest.dropped.length,
+      bytes: manifest.dropped.reduce((sum, file) => sum + file.sizeBytes, 0),
+      nextDeleteAtMs: manifest.dropped.length === 0 ? undefined : Math.min(...manifest.dropped.map((file) => file.atMs)) + of.graceMs,
+    },
+    cache: partition.cache.stats(),
+    open: { requests: opened.meter.requests, bytes: opened.meter.bytes, replayedEvents: opened.replayedEvents, tornBytes: opened.tornBytes },
+    commits: { count: counts?.commits ?? 0, events: counts?.events ?? 0, syncs: counts?.syncs ?? 0 },
+    background: { flushes: counts?.flushes ?? 0, compactions: counts?.compactions ?? 0, lastError: counts?.lastError },
+  }
+}
+
+function namespaceStats(partition: Partition): EngineStats['namespaces'] {
+  const { manifest, overlay } = partition
+  const names = new Set([...Object.keys(manifest.runs), ...overlay.namespaces()])
+  const stats: Record<string, EngineStats['namespaces'][string]> = Object.create(null) as Record<string, EngineStats['namespaces'][string]>
+  for (const ns of names) {
+    const runs = filesOfRuns(manifest, ns)
+    const files = runs.flatMap((run) => run.files)
+    stats[ns] = {
+      runs: runs.length,
+      rows: files.reduce((sum, file) => sum + file.rows, 0),
+      bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+      overlay: overlay.entityCount(ns),
+    }
+  }
+  return stats
+}

@@ -1,0 +1,170 @@
+import { checkAborted } from '../base/abort.ts'
+import { crc32 } from '../base/crc32.ts'
+import { isParqueDBError } from '../base/ParqueDBError.ts'
+import type { EntityState } from '../model/entity.ts'
+import { equalValues } from '../model/values.ts'
+import type { StoredEvent } from '../model/event.ts'
+import { fold } from '../model/fold.ts'
+import type { VerifyReport } from './engine.ts'
+import { checkFormat } from './format.ts'
+import { readHead } from './head.ts'
+import { dataFiles, emptyManifest, readManifest, type FileEntry, type Manifest } from './manifest.ts'
+import type { Partition } from './Partition.ts'
+import { replay } from './replay.ts'
+import type { StorageBackend } from './storage-backend.ts'
+
+export interface VerifyInput {
+  readonly backend: StorageBackend
+  readonly logBackend: StorageBackend
+  readonly partition: Partition
+  /** Read every row of every file, and fold every event again. */
+  readonly deep: boolean
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: { checkedFiles: number; totalFiles: number }) => void) | undefined
+}
+
+type Problem = VerifyReport['problems'][number]
+
+/** The last bytes of a Parquet file: length of the footer, and the magic. */
+const footerTailBytes = 8
+
+/** Checks everything that the head reaches and goes on past what it finds; only a failing store, or the signal, stops it. */
+export async function verifyPartition(input: VerifyInput): Promise<VerifyReport> {
+  const report = { checkedFiles: 0, checkedBytes: 0, checkedEvents: 0, problems: [] as Problem[] }
+  const check = async (path: string, work: () => Promise<void>): Promise<void> => {
+    checkAborted(input.signal)
+    try {
+      await work()
+    } catch (error) {
+      if (!isParqueDBError(error) || error.code === 'ABORTED' || error.code === 'STORAGE_UNAVAILABLE') throw error
+      report.problems.push({ path: typeof error.details['path'] === 'string' ? error.details['path'] : path, code: error.code, message: error.message })
+    }
+  }
+  // Pinned, so that a merge in the background deletes no file that is still to be read.
+  const view = input.partition.view()
+  try {
+    await check('FORMAT', async () => void (await checkFormat(input.backend)))
+    let manifest: Manifest | undefined
+    await check('epoch/', async () => {
+      manifest = await verifyHeadAndLog(input, report)
+    })
+    if (manifest !== undefined) {
+      const current = manifest
+      await check(`manifest ${current.id}`, async () => checkManifest(current, report.problems))
+      const total = [...dataFiles(current)]
+      for (const entry of total) {
+        await check(entry.file.path, () => verifyFile(entry, { input, report }))
+        input.onProgress?.({ checkedFiles: report.checkedFiles, totalFiles: total.length })
+      }
+      if (input.deep && report.problems.length === 0) await check('entities/', () => verifyStates(current, { input, report }))
+    }
+  } finally {
+    view.release()
+  }
+  return { ok: report.problems.length === 0, ...report }
+}
+
+interface Totals {
+  checkedFiles: number
+  checkedBytes: number
+  checkedEvents: number
+  problems: Problem[]
+}
+
+async function verifyHeadAndLog(input: VerifyInput, report: Totals): Promise<Manifest> {
+  const { head } = await readHead(input.logBackend)
+  if (head === undefined) return emptyManifest
+  const manifest = head.manifest === undefined ? emptyManifest : await readManifest(input.backend, head.manifest)
+  try {
+    const { frames } = await replay(input.logBackend, head, { afterSeq: manifest.flushedSeq })
+    for (const { events } of frames) report.checkedEvents += events.length
+  } catch (error) {
+    if (!isParqueDBError(error, 'CORRUPT_FILE')) throw error
+    report.problems.push({ path: String(error.details['path']), code: error.code, message: error.message })
+  }
+  return manifest
+}
+
+/** F4: the segments' seqs are one stretch from 1 to flushedSeq. */
+async function checkManifest(manifest: Manifest, problems: Problem[]): Promise<void> {
+  let next = 1
+  for (const file of manifest.segments) {
+    if (file.minSeq !== next || file.maxSeq - file.minSeq + 1 !== file.rows) {
+      problems.push({ path: file.path, code: 'CORRUPT_FILE', message: `The segment ${file.path} should begin at event ${next}; the manifest says that it holds ${file.rows} events from ${file.minSeq} to ${file.maxSeq}.` })
+    }
+    next = file.maxSeq + 1
+  }
+  if (next !== manifest.flushedSeq + 1) problems.push({ path: `manifest ${manifest.id}`, code: 'CORRUPT_FILE', message: `The segments end at event ${next - 1}; the manifest says that ${manifest.flushedSeq} events are flushed.` })
+}
+
+async function verifyFile(entry: { kind: 'segment' | 'run'; file: FileEntry }, to: { input: VerifyInput; report: Totals }): Promise<void> {
+  const { input, report } = to
+  const { file } = entry
+  report.checkedFiles++
+  const info = await input.backend.stat(file.path)
+  if (info === undefined || info.sizeBytes !== file.sizeBytes) {
+    const found = info === undefined ? 'is missing' : `has ${info.sizeBytes} bytes`
+    report.problems.push({ path: file.path, code: 'CORRUPT_FILE', message: `${file.path} ${found}; the manifest says that it has ${file.sizeBytes} bytes. Restore it from a backup.` })
+    return
+  }
+  await checkFooter(file, input, report)
+  const tables = input.partition.files
+  // A reader kept from before may have read the file's index when it was whole.
+  tables.forget(file.path)
+  const reader = entry.kind === 'segment' ? await tables.segment(file) : await tables.run(file)
+  report.checkedBytes += file.sizeBytes
+  if (input.deep) await reader.verify({ signal: input.signal })
+  if (entry.kind === 'segment') report.checkedEvents += file.rows
+}
+
+/** Other readers start from the footer; its checksum is only in the manifest. */
+async function checkFooter(file: FileEntry, input: VerifyInput, report: Totals): Promise<void> {
+  const source = input.partition.files.source(file)
+  const tail = await source.readRange({ start: file.sizeBytes - footerTailBytes, end: file.sizeBytes })
+  const length = new DataView(tail.buffer, tail.byteOffset).getUint32(0, true)
+  const isMagic = String.fromCharCode(...tail.subarray(4)) === 'PAR1'
+  const start = file.sizeBytes - footerTailBytes - length
+  const footer = isMagic && start >= 4 ? await source.readRange({ start, end: file.sizeBytes - footerTailBytes }) : undefined
+  if (footer !== undefined && crc32(footer) === file.footerCrc32) return
+  report.problems.push({ path: file.path, code: 'CORRUPT_FILE', message: `The footer of ${file.path} is damaged; this database does not need it, other readers of Parquet do. Restore the file from a backup, or compact to write it anew.` })
+}
+
+/** Folds the whole history again and compares it with the runs: state is derived from the log, so both must agree. */
+async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report: Totals }): Promise<void> {
+  const { input, report } = to
+  const view = input.partition.view()
+  try {
+    for (const ns of view.namespaces()) {
+      for await (const states of view.scan(ns, { signal: input.signal })) {
+        for (const state of states) {
+          if (state.seq > manifest.flushedSeq) continue
+          const folded = await refold(view.entityEvents({ ns, id: state.id }, { toSeq: state.seq }))
+          if (folded === undefined || !sameState(folded, state)) {
+            report.problems.push({ path: `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${state.id} at version ${state.version} is not what its events give. Its history is right: report this, it is a bug.` })
+          }
+        }
+      }
+    }
+  } finally {
+    view.release()
+  }
+}
+
+async function refold(events: AsyncIterable<StoredEvent>): Promise<EntityState | undefined> {
+  let state: EntityState | undefined
+  for await (const event of events) state = fold(state, event)
+  return state
+}
+
+function sameState(left: EntityState, right: EntityState): boolean {
+  return (
+    left.version === right.version &&
+    left.seq === right.seq &&
+    left.createdAt === right.createdAt &&
+    left.updatedAt === right.updatedAt &&
+    left.createdBy === right.createdBy &&
+    left.updatedBy === right.updatedBy &&
+    left.deletedAt === right.deletedAt &&
+    equalValues(left.document, right.document)
+  )
+}
