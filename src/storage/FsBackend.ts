@@ -67,7 +67,9 @@ export class FsBackend implements StorageBackend {
 
   async read(path: string): Promise<Uint8Array> {
     return this.#withFile(path, async (file) => {
-      const { size } = await file.stat()
+      const stats = await file.stat()
+      if (!stats.isFile()) throw notFound(path)
+      const { size } = stats
       if (size > readBytesMax) throw tooLarge(path, size)
       return readUpTo(file, { start: 0, end: size })
     })
@@ -178,7 +180,7 @@ export class FsBackend implements StorageBackend {
         await file.close()
       }
     } catch (error) {
-      if (isAbsence(error) || errnoOf(error) === 'EISDIR') throw notFound(path, error)
+      if (isAbsence(error) || isNoObject(error)) throw notFound(path, error)
       throw storageError(error, { operation: 'read', path })
     }
   }
@@ -317,6 +319,12 @@ function undefinedWhenAbsent(error: unknown): undefined {
 function isAbsence(error: unknown): boolean {
   const errno = errnoOf(error)
   return errno === 'ENOENT' || errno === 'ENOTDIR'
+}
+
+/** A folder, or a pipe, is where the object would be. */
+function isNoObject(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'EISDIR' || errno === 'ESPIPE'
 }
 
 function tooLarge(path: string, sizeBytes: number): ParqueDBError {

@@ -10,10 +10,10 @@ const two: LogFrame = { epoch: 3, firstSeq: 0x1_0000_0007, count: 1, payload: ne
 describe('encodeFrames', () => {
   test('lays a frame out as the format says', () => {
     const { bytes, chain } = encodeFrames([one], 0x01020304)
-    const covered = '03000000' + '0200000001000000' + '05000000' + '04030201' + 'aabb'
+    const covered = ['03000000', '0200000001000000', '05000000', '04030201', 'aabb'].join('')
     const crc = crc32(Uint8Array.from(covered.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)))
     const crcField = toHex(Uint8Array.of(crc, crc >>> 8, crc >>> 16, crc >>> 24))
-    expect(toHex(bytes)).toBe('02000000' + crcField + covered)
+    expect(toHex(bytes)).toBe(`02000000${crcField}${covered}`)
     expect(chain).toBe(crc)
   })
   test('chains each frame to the crc32 of the one before, and marks what one append wrote together', () => {

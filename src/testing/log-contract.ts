@@ -88,7 +88,7 @@ function appendTests(test: FixtureTest<StorageFixture>, { expect }: TestTools): 
 function partTests(test: FixtureTest<StorageFixture>, { expect }: TestTools): void {
   test('a part is named by its epoch and its first seq', async ({ backend }) => {
     const log = await openLog(backend, 12)
-    await log.append([frame(1000, 1, [1], 12)])
+    await log.append([ofEpoch(12, frame(1000, 1, [1]))])
     const [part] = await listLogParts(backend, 'log')
     expect(part?.path).toBe('log/00000000000000000012-00000000000000001000.log')
     expect(part?.epoch).toBe(12)
@@ -112,11 +112,11 @@ function partTests(test: FixtureTest<StorageFixture>, { expect }: TestTools): vo
     await older.append([frame(1, 4, [1])])
     await older.close()
     const log = await openLog(backend, 2)
-    await log.append([frame(5, 5, [1], 2)])
+    await log.append([ofEpoch(2, frame(5, 5, [1]))])
     await log.rotate(10)
-    await log.append([frame(10, 10, [2], 2)])
+    await log.append([ofEpoch(2, frame(10, 10, [2]))])
     await log.rotate(20)
-    await log.append([frame(20, 1, [3], 2)])
+    await log.append([ofEpoch(2, frame(20, 1, [3]))])
     const kept = async (): Promise<string[]> => (await listLogParts(backend, 'log')).map(({ epoch, firstSeq }) => `${epoch}:${firstSeq}`)
     await log.truncate(9)
     expect(await kept()).toEqual(['1:1', '2:5', '2:10', '2:20'])
@@ -126,8 +126,8 @@ function partTests(test: FixtureTest<StorageFixture>, { expect }: TestTools): vo
     expect(await kept()).toEqual(['1:1', '2:10', '2:20'])
     await log.truncate(1000)
     expect(await kept()).toEqual(['1:1', '2:20'])
-    await log.append([frame(21, 1, [4], 2)])
-    expect((await readFrames(backend)).at(-1)).toEqual(frame(21, 1, [4], 2))
+    await log.append([ofEpoch(2, frame(21, 1, [4]))])
+    expect((await readFrames(backend)).at(-1)).toEqual(ofEpoch(2, frame(21, 1, [4])))
     await log.close()
   })
   test('a rotated part that is truncated leaves a log that goes on', async ({ backend }) => {
@@ -143,10 +143,10 @@ function partTests(test: FixtureTest<StorageFixture>, { expect }: TestTools): vo
   test('the logs of two epochs do not touch each other', async ({ backend }) => {
     const older = await openLog(backend, 1)
     const newer = await openLog(backend, 2)
-    await older.append([frame(1, 1, [1], 1)])
-    await newer.append([frame(2, 1, [2], 2)])
-    await older.append([frame(2, 1, [3], 1)])
-    await newer.append([frame(3, 1, [4], 2)])
+    await older.append([ofEpoch(1, frame(1, 1, [1]))])
+    await newer.append([ofEpoch(2, frame(2, 1, [2]))])
+    await older.append([ofEpoch(1, frame(2, 1, [3]))])
+    await newer.append([ofEpoch(2, frame(3, 1, [4]))])
     expect((await readFrames(backend)).map(({ epoch, firstSeq }) => `${epoch}:${firstSeq}`)).toEqual(['1:1', '1:2', '2:2', '2:3'])
     await older.close()
     await newer.close()
@@ -170,7 +170,7 @@ function misuseTests(test: FixtureTest<StorageFixture>, { expect }: TestTools): 
     await expect(log.append([frame(4, 1, [2])])).rejects.toThrow('F4: seq is dense')
     await expect(log.append([frame(2, 1, [2])])).rejects.toThrow('F4: seq is dense')
     await expect(log.append([frame(3, 1, [2]), frame(5, 1, [2])])).rejects.toThrow('F4: seq is dense')
-    await expect(log.append([frame(3, 1, [2], 7)])).rejects.toThrow('frames of one epoch')
+    await expect(log.append([ofEpoch(7, frame(3, 1, [2]))])).rejects.toThrow('frames of one epoch')
     await expect(log.rotate(9)).rejects.toThrow('F4: seq is dense')
     const appended = log.append([frame(3, 1, [3])])
     await expect(log.append([frame(4, 1, [4])])).rejects.toThrow('do not overlap')
@@ -202,8 +202,12 @@ function openLog(backend: StorageBackend, epoch = 1): Promise<AppendLog> {
   return backend.openLog({ prefix: 'log', epoch })
 }
 
-function frame(firstSeq: number, count: number, payload: readonly number[], epoch = 1): LogFrame {
-  return { epoch, firstSeq, count, payload: Uint8Array.from(payload) }
+function frame(firstSeq: number, count: number, payload: readonly number[]): LogFrame {
+  return { epoch: 1, firstSeq, count, payload: Uint8Array.from(payload) }
+}
+
+function ofEpoch(epoch: number, frameOfOne: LogFrame): LogFrame {
+  return { ...frameOfOne, epoch }
 }
 
 /** Every frame of every part, each part read as the last of its epoch. */

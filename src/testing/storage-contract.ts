@@ -1,3 +1,4 @@
+import { systemClock } from '../base/clock.ts'
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError } from '../base/ParqueDBError.ts'
 import type { ObjectInfo, StorageBackend } from '../storage/storage-backend.ts'
@@ -225,18 +226,18 @@ function concurrencyTests(test: FixtureTest<StorageFixture>, { expect }: TestToo
   })
   test('a reader sees the old object or the new one, never a part', async ({ backend }) => {
     await backend.put('swapped', new Uint8Array(300_000).fill(0))
-    let writing = true
+    const writer = { done: false }
     const write = async (): Promise<void> => {
       for (let value = 1; value <= 20; value++) await backend.put('swapped', new Uint8Array(300_000 + value).fill(value))
-      writing = false
+      writer.done = true
     }
     const read = async (): Promise<void> => {
-      while (writing) {
+      while (!writer.done) {
         const bytes = await backend.read('swapped')
         const value = bytes[0] ?? -1
         expect(bytes.length).toBe(300_000 + value)
         expect(bytes.every((byte) => byte === value)).toBe(true)
-        await pause()
+        await systemClock.sleep(0)
       }
     }
     await Promise.all([write(), read()])
@@ -247,7 +248,7 @@ function concurrencyTests(test: FixtureTest<StorageFixture>, { expect }: TestToo
 function listingTests(test: FixtureTest<StorageFixture>, { expect }: TestTools): void {
   test('a listing is ordered by the UTF-8 bytes of the whole path', async ({ backend }) => {
     const ordered = ['B', 'a!', 'a-b', 'a.b', 'a/', 'a0', 'ab', 'é', '\uffee', '😀'].map((path) => (path === 'a/' ? 'a/c' : path))
-    for (const path of [...ordered].reverse()) await backend.put(path, Uint8Array.of(1))
+    for (const path of ordered.toReversed()) await backend.put(path, Uint8Array.of(1))
     expect(paths((await backend.list('')).objects)).toEqual(ordered)
   })
   test('a prefix may end inside a name or with a slash', async ({ backend }) => {
@@ -326,18 +327,6 @@ async function outcomeOf(work: Promise<unknown>): Promise<string> {
   } catch (error) {
     return isParqueDBError(error) ? error.code : String(error)
   }
-}
-
-/** Lets the other side of a race go on, in a store that answers without waiting. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel()
-    port1.onmessage = () => {
-      port1.close()
-      resolve()
-    }
-    port2.postMessage(undefined)
-  })
 }
 
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
