@@ -55,9 +55,9 @@ function fieldEdit(operation: EditOperation, context: UpdateContext): FieldEdit 
     case 'currentDate':
       return creating('$currentDate', () => new Date(context.nowMs))
     case 'bit':
-      return creating('$bit', (old) => applyMasks({ operator: '$bit', old: old ?? 0, path }, operation.masks))
+      return creating('$bit', (old) => applyMasks({ operator: '$bit', old: old === undefined ? 0 : old, path }, operation.masks))
     case 'push':
-      return creating('$push', (old) => keepEqual(old, pushValues(arrayAt('$push', old ?? [], path), operation.push)))
+      return creating('$push', (old) => keepEqual(old, pushValues(old === undefined ? [] : arrayAt('$push', old, path), operation.push)))
     case 'addToSet':
       return creating('$addToSet', (old) => addMissing(old === undefined ? [] : arrayAt('$addToSet', old, path), operation.values))
     case 'pull':
