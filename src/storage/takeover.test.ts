@@ -1,0 +1,175 @@
+import { mkdtemp, readdir, rm, appendFile, truncate, stat, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { FaultyBackend } from '../testing/FaultyBackend.ts'
+import { withEventSourcing } from './EventSourcedBackend.ts'
+import { FsBackend } from './FsBackend.ts'
+import { MemoryBackend } from './MemoryBackend.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'parquedb-takeover-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+const create = (id: string): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { id } })
+
+async function ids(engine: ReturnType<typeof withEventSourcing>): Promise<string[]> {
+  const view = await engine.view()
+  const found: string[] = []
+  for await (const states of view.scan('n')) found.push(...states.map((state) => state.id))
+  view.release()
+  return found
+}
+
+async function newestLogPart(): Promise<string> {
+  const [name] = (await readdir(join(folder, 'log'))).toSorted().reverse()
+  return join(folder, 'log', name as string)
+}
+
+describe('one writer at a time', () => {
+  test('a second writer is told who holds the folder', async () => {
+    const first = withEventSourcing(new FsBackend(folder))
+    await first.appendEvent(create('a'))
+    const second = withEventSourcing(new FsBackend(folder))
+    await expect(second.appendEvent(create('b'))).rejects.toMatchObject({ code: 'WRITER_LOCKED', details: { pid: process.pid } })
+    await first.close()
+    await second.appendEvent(create('b'))
+    expect(await ids(second)).toEqual(['a', 'b'])
+    await second.close()
+  })
+
+  test('a writer that was taken over acknowledges nothing more, and what it had acknowledged is kept', async () => {
+    const zombie = withEventSourcing(new FsBackend(folder))
+    await zombie.appendEvent(create('a'))
+    const owner = withEventSourcing(new FsBackend(folder, { takeOver: true }))
+    await owner.appendEvent(create('b'))
+    await expect(zombie.appendEvent(create('lost'))).rejects.toMatchObject({ code: 'WRITER_FENCED' })
+    await expect(zombie.appendEvent(create('lost'))).rejects.toMatchObject({ code: 'WRITER_FENCED' })
+    expect(await ids(owner)).toEqual(['a', 'b'])
+    await zombie.close()
+    await owner.close()
+    const again = withEventSourcing(new FsBackend(folder))
+    expect(await ids(again)).toEqual(['a', 'b'])
+    await again.close()
+  })
+
+  test('a flush of a writer that was taken over changes nothing for the new one', async () => {
+    const zombie = withEventSourcing(new FsBackend(folder))
+    await zombie.appendEvent(create('a'))
+    const owner = withEventSourcing(new FsBackend(folder, { takeOver: true }))
+    await owner.appendEvent(create('b'))
+    await expect(zombie.flush()).rejects.toMatchObject({ code: 'WRITER_FENCED' })
+    await zombie.close()
+    await owner.flush()
+    await owner.appendEvent(create('c'))
+    await owner.close()
+    const again = withEventSourcing(new FsBackend(folder))
+    expect(await ids(again)).toEqual(['a', 'b', 'c'])
+    expect((await again.verify({ deep: true })).problems).toEqual([])
+    await again.close()
+  })
+})
+
+describe('a damaged log', () => {
+  test('an unfinished append at the end is cut off, and said', async () => {
+    const engine = withEventSourcing(new FsBackend(folder))
+    await engine.appendEvent(create('a'))
+    await engine.appendEvent(create('b'))
+    const part = await newestLogPart()
+    await engine.close()
+    await truncate(part, (await stat(part)).size - 3)
+    await appendFile(part, new Uint8Array(2))
+    const again = withEventSourcing(new FsBackend(folder))
+    expect(await ids(again)).toEqual(['a'])
+    expect((await again.stats()).open.tornBytes).toBeGreaterThan(0)
+    await again.appendEvent(create('c'))
+    await again.close()
+  })
+
+  test('damage before the end is refused with file and offset, and can be read around', async () => {
+    const engine = withEventSourcing(new FsBackend(folder))
+    await engine.appendEvent(create('a'))
+    const part = await newestLogPart()
+    const firstEnd = (await stat(part)).size
+    await engine.appendEvent(create('b'))
+    await engine.appendEvent(create('c'))
+    await engine.close()
+    const bytes = await readFile(part)
+    bytes[firstEnd + 40] = (bytes[firstEnd + 40] ?? 0) ^ 1
+    await writeFile(part, bytes)
+    const again = withEventSourcing(new FsBackend(folder))
+    await expect(again.appendEvent(create('d'))).rejects.toMatchObject({ code: 'CORRUPT_FILE', details: { offset: firstEnd } })
+    await again.close()
+  })
+})
+
+describe('a store that fails', () => {
+  test('after a failed sync nothing more is acknowledged, and reopening decides what is there', async () => {
+    const storage = new MemoryBackend()
+    const faulty = new FaultyBackend(storage)
+    const engine = withEventSourcing(faulty)
+    await engine.appendEvent(create('a'))
+    faulty.plan({ on: 'append', nth: 1, when: 'before', effect: { kind: 'fail' } })
+    await expect(engine.appendEvent(create('b'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', details: { outcome: 'unknown' } })
+    await expect(engine.appendEvent(create('c'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+    expect(await ids(engine)).toEqual(['a'])
+    await engine.close()
+    const again = withEventSourcing(storage)
+    expect(await ids(again)).toEqual(['a'])
+    await again.close()
+  })
+
+  test('a flush that fails loses nothing and is made good by the next', async () => {
+    const storage = new MemoryBackend()
+    const faulty = new FaultyBackend(storage)
+    const engine = withEventSourcing(faulty)
+    for (const id of ['a', 'b', 'c']) await engine.appendEvent(create(id))
+    faulty.plan({ on: 'put', nth: 1, when: 'before', effect: { kind: 'fail' } })
+    await expect(engine.flush()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+    await engine.appendEvent(create('d'))
+    await engine.flush()
+    expect(await ids(engine)).toEqual(['a', 'b', 'c', 'd'])
+    await engine.close()
+    const again = withEventSourcing(storage)
+    expect(await ids(again)).toEqual(['a', 'b', 'c', 'd'])
+    expect((await again.verify({ deep: true })).problems).toEqual([])
+    await again.close()
+  })
+})
+
+describe('a follower', () => {
+  test('sees what the writer committed, through flushes, merges and takeovers, and never goes back', async () => {
+    const writer = withEventSourcing(new FsBackend(folder), { graceMs: 0 })
+    await writer.appendEvent(create('00'))
+    const follower = withEventSourcing(new FsBackend(folder), { readOnly: true, followMs: 0 })
+    const heard: number[] = []
+    follower.onCommit((events) => heard.push(...events.map((event) => event.seq)))
+    expect(await ids(follower)).toEqual(['00'])
+    const expected = ['00']
+    for (let index = 1; index < 30; index++) {
+      const id = String(index).padStart(2, '0')
+      await writer.appendEvent(create(id))
+      expected.push(id)
+      if (index % 7 === 0) await writer.flush()
+      if (index % 11 === 0) await writer.compact()
+      expect(await ids(follower)).toEqual(expected)
+    }
+    expect(heard).toEqual(Array.from({ length: 29 }, (_, index) => index + 2))
+    await writer.close()
+    const next = withEventSourcing(new FsBackend(folder))
+    await next.appendEvent(create('99'))
+    expect(await ids(follower)).toEqual([...expected, '99'])
+    await expect(follower.appendEvent(create('x'))).rejects.toMatchObject({ code: 'READ_ONLY' })
+    await next.close()
+    await follower.close()
+  })
+
+  test('of a folder without a database says so and makes none', async () => {
+    const follower = withEventSourcing(new FsBackend(folder), { readOnly: true })
+    await expect(follower.view()).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    expect(await readdir(folder)).toEqual([])
+    await follower.close()
+  })
+})
