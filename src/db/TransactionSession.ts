@@ -1,0 +1,152 @@
+import type { Clock } from '../base/clock.ts'
+import type { IdSource } from '../base/ids.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { formatEntityId } from '../model/entity-id.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { EventDraft, StoredEvent } from '../model/event.ts'
+import { fold } from '../model/fold.ts'
+import type { CommitRequest, DecisionContext } from '../storage/engine.ts'
+import type { View } from '../storage/view.ts'
+import { ReadSet } from './ReadSet.ts'
+import type { Committed, DatabaseLimits, Session } from './session.ts'
+import { TransactionView } from './TransactionView.ts'
+
+/** What all writes of a transaction carry that bring nothing of their own. */
+export interface TransactionDefaults {
+  readonly actor: string | undefined
+}
+
+/**
+ * One attempt of a transaction: it reads from one view under its own writes, decides at once, and keeps what it decided. Its owner commits
+ * the drafts, or drops them.
+ */
+export class TransactionSession implements Session {
+  readonly clock: Clock
+  readonly ids: IdSource
+  readonly limits: DatabaseLimits
+  readonly isTransaction = true
+  readonly #base: View
+  readonly #defaults: TransactionDefaults
+  readonly #reads = new ReadSet()
+  readonly #own = new Map<string, Map<string, EntityState[]>>()
+  readonly #drafts: EventDraft[] = []
+  #entityCount = 0
+  #writesRunning = 0
+  #isOver = false
+
+  constructor(outer: Session, base: View, defaults: TransactionDefaults) {
+    this.clock = outer.clock
+    this.ids = outer.ids
+    this.limits = outer.limits
+    this.#base = base
+    this.#defaults = defaults
+  }
+
+  async view(): Promise<View> {
+    this.#assertOpen()
+    return new TransactionView(this.#base, this.#own, this.#reads)
+  }
+
+  async commit(request: CommitRequest): Promise<Committed> {
+    this.#assertOpen()
+    this.#writesRunning += 1
+    try {
+      const flushed = new Map<string, EntityState | undefined>()
+      for (const key of request.keys) {
+        this.#reads.noteEntity(key)
+        if (this.#ownState(key) === undefined) flushed.set(formatEntityId(key), await this.#base.get(key))
+      }
+      this.#assertOpen()
+      // From here to the end nothing waits, so two writes at once cannot decide on the same state.
+      return this.#decide(request, (key) => this.#ownState(key) ?? flushed.get(formatEntityId(key)))
+    } finally {
+      this.#writesRunning -= 1
+    }
+  }
+
+  /** Every later use is CLOSED. */
+  close(): void {
+    this.#isOver = true
+  }
+
+  /** Ends the attempt for good or fails with INVALID_ARGUMENT, when a write has not been awaited and would be lost. */
+  end(): void {
+    this.close()
+    if (this.#writesRunning === 0) return
+    throw new ParqueDBError('INVALID_ARGUMENT', 'The transaction ended while some of its writes were still running, so it was rolled back; await every call.')
+  }
+
+  /** What the attempt wants to have committed; `decide` fails with TRANSACTION_CONFLICT once anything that it read has changed. */
+  request(): CommitRequest | undefined {
+    if (this.#drafts.length === 0) return undefined
+    const written = [...this.#own].flatMap(([ns, entities]) => [...entities.keys()].map((id) => ({ ns, id })))
+    const { seq } = this.#base
+    return {
+      keys: [...this.#reads.keys(), ...written],
+      decide: (context) => {
+        const changed = this.#reads.changedSince(seq, context)
+        if (changed === undefined) return this.#drafts
+        throw new ParqueDBError('TRANSACTION_CONFLICT', `Another write changed '${changed}' while the transaction ran; run it again.`, { details: { changed } })
+      },
+    }
+  }
+
+  #decide(request: CommitRequest, stateOf: (key: EntityKey) => EntityState | undefined): Committed {
+    const nowMs = this.clock.nowMs()
+    const context: DecisionContext = {
+      state: stateOf,
+      namespaceSeq: () => this.#base.seq,
+      nowMs,
+    }
+    const states: EntityState[] = []
+    for (const draft of request.decide(context)) {
+      const own = { ...draft, actor: draft.actor ?? this.#defaults.actor }
+      const state = fold(stateOf(own), this.#provisionalEvent(own, { before: stateOf(own), nowMs }))
+      this.#keep(own, state)
+      states.push(state)
+    }
+    return { states, repeated: false }
+  }
+
+  #keep(draft: EventDraft, state: EntityState): void {
+    const entities = this.#own.get(draft.ns) ?? new Map<string, EntityState[]>()
+    const states = entities.get(draft.id) ?? []
+    if (states.length === 0) this.#entityCount += 1
+    const most = this.limits.transactionEntitiesMax
+    if (this.#entityCount > most) {
+      throw new ParqueDBError('LIMIT_EXCEEDED', `A transaction may change at most ${most} entities; split it, or raise transactionEntitiesMax.`, {
+        details: { limit: 'transactionEntitiesMax', most },
+      })
+    }
+    states.push(state)
+    this.#own.set(draft.ns, entities.set(draft.id, states))
+    this.#drafts.push(draft)
+  }
+
+  /** The event that the commit will make of the draft, as far as it is known before: its seq and ts will be others. */
+  #provisionalEvent(draft: EventDraft, at: { before: EntityState | undefined; nowMs: number }): StoredEvent {
+    return {
+      seq: this.#base.seq + this.#drafts.length + 1,
+      ts: Math.max(at.nowMs, this.#base.ts),
+      eventId: '',
+      op: draft.op,
+      ns: draft.ns,
+      id: draft.id,
+      version: (at.before?.version ?? 0) + 1,
+      after: draft.after,
+      patch: draft.patch,
+      actor: draft.actor,
+      txId: undefined,
+      metadata: draft.metadata,
+      state: undefined,
+    }
+  }
+
+  #ownState(key: EntityKey): EntityState | undefined {
+    return this.#own.get(key.ns)?.get(key.id)?.at(-1)
+  }
+
+  #assertOpen(): void {
+    if (this.#isOver) throw new ParqueDBError('CLOSED', 'The transaction has ended; use its collections only inside the callback, and await every call.')
+  }
+}

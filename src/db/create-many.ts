@@ -1,0 +1,208 @@
+import { checkAborted } from '../base/abort.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { decide } from '../model/decide.ts'
+import { formatEntityId } from '../model/entity-id.ts'
+import type { EventDraft } from '../model/event.ts'
+import { approximateBytes } from '../model/values.ts'
+import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../query/check-options.ts'
+import type { DecisionContext } from '../storage/engine.ts'
+import { parseNewDocument, type NewEntity } from './parse-input.ts'
+import type { Session } from './session.ts'
+import { idempotentOptionNames, parseWrite, type IdempotentOptions, type ParsedWrite } from './write-options.ts'
+
+/** Documents of one commit, at most: what is written at once, and in memory at once. */
+const batchDocumentsMax = 1000
+/** Estimated bytes at which a batch is full; one larger document is a batch of its own. */
+const batchBytesMax = 1024 * 1024
+
+export interface CreateManyOptions extends IdempotentOptions {
+  /** Documents of one commit: 1 to 1,000, the default. A batch also ends at about 1 MiB. */
+  batchSize?: number
+  /** What to do with a document whose id is there already. 'error' (ALREADY_EXISTS) is the default. */
+  onConflict?: 'error' | 'skip' | 'replace'
+  /** Called after each batch. */
+  onProgress?: (progress: CreateManyCounts) => void
+  /** Whether to collect the ids, in the order of the documents. They are not kept otherwise. */
+  returnIds?: boolean
+}
+
+/** Documents that are done with, by what became of them. */
+export interface CreateManyCounts {
+  readonly createdCount: number
+  readonly replacedCount: number
+  readonly skippedCount: number
+  /** Documents of batches that had been committed before under the same txId. */
+  readonly repeatedCount: number
+}
+
+export interface CreateManyResult extends CreateManyCounts {
+  /** `$id` of each document, when `returnIds` asked for them. */
+  readonly ids?: string[]
+}
+
+/**
+ * Creates documents in batches: each is one commit, all of it or none, and the ones before a failure stay. The error then says which
+ * document it was (`details.index`) and carries the counts. The next batch is read and checked while the last one becomes durable; no more is held.
+ * With a `txId`, batch n is committed as `txId#n`: the same input under the same txId goes on where it was interrupted.
+ */
+export async function createMany(session: Session, target: { ns: string; documents: unknown }, options: CreateManyOptions | undefined): Promise<CreateManyResult> {
+  const checked = checkOptions('createMany', options, createManyOptionNames)
+  const source = iterable(target.documents)
+  const run = new BulkCreate(session, target.ns, checked)
+  try {
+    for await (const document of source) await run.add(document)
+    return await run.end()
+  } catch (thrown) {
+    const error = (await run.earlierFailure()) ?? thrown
+    if (!isParqueDBError(error)) throw error
+    throw new ParqueDBError(error.code, error.message, { details: { ...error.details, ...run.counts }, cause: error })
+  }
+}
+
+const createManyOptionNames = [...idempotentOptionNames, 'batchSize', 'onConflict', 'onProgress', 'returnIds'] as const
+
+interface Batch {
+  readonly firstIndex: number
+  readonly entities: NewEntity[]
+  readonly ids: Set<string>
+  bytes: number
+}
+
+/** One call of createMany: the batch that fills and the one that is being committed. */
+class BulkCreate {
+  readonly #session: Session
+  readonly #ns: string
+  readonly #write: ParsedWrite
+  readonly #options: CreateManyOptions
+  readonly #batchSize: number
+  readonly #ids: string[] | undefined
+  #batch: Batch = newBatch(0)
+  #batchIndex = 0
+  /** Settles without ever rejecting, so that a failure waits until it is asked for. */
+  #committing: Promise<{ error: unknown } | undefined> = Promise.resolve(undefined)
+  counts: CreateManyCounts = { createdCount: 0, replacedCount: 0, skippedCount: 0, repeatedCount: 0 }
+
+  constructor(session: Session, ns: string, options: CreateManyOptions) {
+    this.#session = session
+    this.#ns = ns
+    this.#options = options
+    this.#write = parseWrite(session, options)
+    this.#batchSize = checkWholeNumber(options.batchSize, { option: 'batchSize', least: 1, most: batchDocumentsMax }) ?? batchDocumentsMax
+    this.#ids = checkFlag(options.returnIds, 'returnIds') ? [] : undefined
+    checkFunction(options.onProgress, 'onProgress')
+    if (![undefined, 'error', 'skip', 'replace'].includes(options.onConflict)) {
+      throw new ParqueDBError('INVALID_ARGUMENT', "The option 'onConflict' must be 'error', 'skip' or 'replace'.", { details: { option: 'onConflict' } })
+    }
+  }
+
+  async add(input: unknown): Promise<void> {
+    checkAborted(this.#write.signal)
+    const index = this.#batch.firstIndex + this.#batch.entities.length
+    const entity = located(index, () => parseNewDocument(this.#session, this.#ns, input))
+    // Within a commit every document sees the state before it, so a second one of the same id has to wait for the next.
+    if (this.#batch.ids.has(entity.key.id)) await this.#submit()
+    this.#batch.entities.push(entity)
+    this.#batch.ids.add(entity.key.id)
+    this.#batch.bytes += approximateBytes(entity.document)
+    if (this.#batch.entities.length >= this.#batchSize || this.#batch.bytes >= batchBytesMax) await this.#submit()
+  }
+
+  async end(): Promise<CreateManyResult> {
+    if (this.#batch.entities.length > 0) await this.#submit()
+    await this.#settle()
+    return this.#ids === undefined ? this.counts : { ...this.counts, ids: this.#ids }
+  }
+
+  /** What went wrong with the batch that is still being committed, if anything: it comes before whatever stopped the reading. */
+  async earlierFailure(): Promise<unknown> {
+    return (await this.#committing)?.error
+  }
+
+  async #submit(): Promise<void> {
+    const batch = this.#batch
+    this.#batch = newBatch(batch.firstIndex + batch.entities.length)
+    await this.#settle()
+    this.#committing = this.#commit(batch).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+  }
+
+  async #settle(): Promise<void> {
+    const failure = await this.#committing
+    this.#committing = Promise.resolve(undefined)
+    if (failure !== undefined) throw failure.error
+  }
+
+  async #commit(batch: Batch): Promise<void> {
+    const { txId, signal } = this.#write
+    let skipped: ReadonlySet<string> = new Set()
+    let replacedCount = 0
+    const { states, repeated } = await this.#session.commit({
+      keys: batch.entities.map(({ key }) => key),
+      decide: (context) => {
+        const decision = this.#decide(batch, context)
+        skipped = decision.skipped
+        replacedCount = decision.replacedCount
+        return decision.drafts
+      },
+      txId: txId === undefined ? undefined : `${txId}#${this.#batchIndex}`,
+      signal,
+    })
+    this.#batchIndex += 1
+    const total = batch.entities.length
+    const { counts } = this
+    this.counts = repeated
+      ? { ...counts, repeatedCount: counts.repeatedCount + total }
+      : {
+          ...counts,
+          createdCount: counts.createdCount + total - replacedCount - skipped.size,
+          replacedCount: counts.replacedCount + replacedCount,
+          skippedCount: counts.skippedCount + skipped.size,
+        }
+    const ids = repeated && states.length === total ? states.map(({ id }) => id) : batch.entities.map(({ key }) => key.id)
+    for (const id of this.#ids === undefined ? [] : ids) this.#ids?.push(formatEntityId({ ns: this.#ns, id }))
+    this.#options.onProgress?.(this.counts)
+  }
+
+  #decide(batch: Batch, context: DecisionContext): { drafts: readonly EventDraft[]; skipped: ReadonlySet<string>; replacedCount: number } {
+    const onConflict = this.#options.onConflict ?? 'error'
+    const drafts: EventDraft[] = []
+    const skipped = new Set<string>()
+    let replacedCount = 0
+    for (const [offset, { key, document }] of batch.entities.entries()) {
+      const state = context.state(key)
+      const isThere = state !== undefined && state.deletedAt === undefined
+      if (isThere && onConflict === 'skip') {
+        skipped.add(key.id)
+        continue
+      }
+      const replaces = isThere && onConflict === 'replace'
+      if (replaces) replacedCount += 1
+      const command = replaces ? ({ kind: 'replace', document, fields: {}, orCreate: true } as const) : ({ kind: 'create', document } as const)
+      drafts.push(...located(batch.firstIndex + offset, () => decide(state, command, { key, nowMs: context.nowMs, limits: this.#session.limits, ...this.#write })))
+    }
+    return { drafts, skipped, replacedCount }
+  }
+}
+
+function newBatch(firstIndex: number): Batch {
+  return { firstIndex, entities: [], ids: new Set(), bytes: 0 }
+}
+
+function iterable(documents: unknown): AsyncIterable<unknown> | Iterable<unknown> {
+  if (typeof documents === 'object' && documents !== null && (Symbol.asyncIterator in documents || Symbol.iterator in documents)) {
+    return documents as AsyncIterable<unknown> | Iterable<unknown>
+  }
+  throw new ParqueDBError('INVALID_ARGUMENT', 'createMany takes an array, an iterable or an async iterable of documents.')
+}
+
+/** Says in an error which document it was. */
+function located<Result>(index: number, work: () => Result): Result {
+  try {
+    return work()
+  } catch (error) {
+    if (!isParqueDBError(error)) throw error
+    throw new ParqueDBError(error.code, `Document ${index}: ${error.message}`, { details: { ...error.details, index }, cause: error })
+  }
+}

@@ -1,0 +1,73 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { ExpectedVersion } from '../model/decide.ts'
+import { formatEntityId, parseEntityId } from '../model/entity-id.ts'
+import type { EntityKey } from '../model/entity.ts'
+import { isPlainObject, parseDocument, parseValue } from '../model/parse-document.ts'
+import { systemFields } from '../model/system-fields.ts'
+import type { Document } from '../model/values.ts'
+import type { Session } from './session.ts'
+import { parseExpectedVersion } from './write-options.ts'
+
+const idField: ReadonlySet<string> = new Set(['$id'])
+
+export interface NewEntity {
+  readonly key: EntityKey
+  readonly document: Document
+}
+
+/** A document to create: its `$id` or a new ULID, and its own fields. System fields are refused: the database writes them itself. */
+export function parseNewDocument(session: Session, ns: string, input: unknown): NewEntity {
+  if (isPlainObject(input)) {
+    for (const name of systemFields) {
+      if (name === '$id' || !Object.hasOwn(input, name) || input[name] === undefined) continue
+      throw new ParqueDBError('VALIDATION_FAILED', `'${name}' is written by the database and cannot be given to a new document; leave it out or rename it.`, {
+        details: { path: name },
+      })
+    }
+  }
+  const document = parseDocument(input, session.limits, { skip: idField })
+  const given = (input as Record<string, unknown>).$id
+  return { key: { ns, id: given === undefined ? session.ids.next() : parseEntityId(given, ns) }, document }
+}
+
+export interface Replacement {
+  readonly document: Document
+  /** System fields that came along, `$id` and `version` aside. */
+  readonly fields: Document
+  readonly expectedVersion: ExpectedVersion | undefined
+}
+
+/**
+ * A document to put in place of another. An entity that was read and changed may be given as it is: its `$id` must be the one that is
+ * replaced, its `version` becomes the expected one, and the other system fields must be the current ones.
+ */
+export function parseReplacement(session: Session, key: EntityKey, replace: { input: unknown; expectedVersion: ExpectedVersion | undefined }): Replacement {
+  const { input } = replace
+  const document = parseDocument(input, session.limits, { skip: systemFields })
+  const fields: Document = {}
+  let expectedVersion = replace.expectedVersion
+  const source = input as Record<string, unknown>
+  for (const name of systemFields) {
+    const value = Object.hasOwn(source, name) ? source[name] : undefined
+    if (value === undefined) continue
+    if (name === '$id') checkSameId(key, value)
+    else if (name === 'version') expectedVersion = agreedVersion(parseExpectedVersion(value), expectedVersion)
+    else fields[name] = parseValue(value, name, session.limits)
+  }
+  return { document, fields, expectedVersion }
+}
+
+function checkSameId(key: EntityKey, value: unknown): void {
+  if (parseEntityId(value, key.ns) === key.id) return
+  const $id = formatEntityId(key)
+  throw new ParqueDBError('VALIDATION_FAILED', `The document that is to replace ${$id} has another $id, ${String(value).slice(0, 80)}; an entity keeps its id.`, {
+    details: { $id, path: '$id' },
+  })
+}
+
+function agreedVersion(ofDocument: ExpectedVersion | undefined, ofOptions: ExpectedVersion | undefined): ExpectedVersion | undefined {
+  if (ofOptions === undefined || ofDocument === ofOptions) return ofDocument
+  throw new ParqueDBError('INVALID_ARGUMENT', `The document says version ${ofDocument}, expectedVersion says ${ofOptions}; give one of them.`, {
+    details: { option: 'expectedVersion' },
+  })
+}

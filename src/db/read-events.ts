@@ -1,0 +1,69 @@
+import { checkAborted } from '../base/abort.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { validateNamespace } from '../model/entity-id.ts'
+import type { Event, EventOp } from '../model/event.ts'
+import { parseAsOf } from '../query/as-of.ts'
+import { checkName, checkOptions, checkWholeNumber } from '../query/check-options.ts'
+import type { EventScanOptions } from '../storage/view.ts'
+import { publicEvent } from '../model/public-event.ts'
+import type { Session } from './session.ts'
+import { nameLengthMax } from './write-options.ts'
+
+export interface EventQueryOptions {
+  /** Only events of this collection. */
+  ns?: string
+  /** Inclusive. */
+  fromSeq?: number
+  /** Inclusive. */
+  toSeq?: number
+  /** Events at or after this time. */
+  from?: Date | string
+  /** Events at or before this time. */
+  to?: Date | string
+  op?: EventOp | readonly EventOp[]
+  actor?: string
+  signal?: AbortSignal
+}
+
+const eventOps: readonly EventOp[] = ['CREATE', 'UPDATE', 'DELETE']
+
+/** INVALID_ARGUMENT with the option that is wrong. */
+export function parseEventQuery(options: EventQueryOptions | undefined): EventScanOptions {
+  const checked = checkOptions('events', options, ['ns', 'fromSeq', 'toSeq', 'from', 'to', 'op', 'actor', 'signal'])
+  return {
+    ns: checked.ns === undefined ? undefined : validateNamespace(checked.ns),
+    fromSeq: checkWholeNumber(checked.fromSeq, { option: 'fromSeq', least: 1 }),
+    toSeq: checkWholeNumber(checked.toSeq, { option: 'toSeq', least: 0 }),
+    fromTs: parseTime(checked.from, 'from'),
+    toTs: parseTime(checked.to, 'to'),
+    ops: parseOps(checked.op),
+    actor: checkName(checked.actor, { option: 'actor', charactersMax: nameLengthMax }),
+    signal: checked.signal,
+  }
+}
+
+export async function* readEvents(session: Session, query: EventScanOptions): AsyncGenerator<Event> {
+  const view = await session.view()
+  try {
+    for await (const event of view.events(query)) {
+      checkAborted(query.signal)
+      yield publicEvent(event)
+    }
+  } finally {
+    view.release()
+  }
+}
+
+function parseTime(time: unknown, option: string): number | undefined {
+  if (typeof time === 'number') {
+    throw new ParqueDBError('INVALID_ARGUMENT', `'${option}' is a time, a Date or an ISO 8601 string; for a position use '${option}Seq'.`, { details: { option } })
+  }
+  return parseAsOf(time, option)?.ts
+}
+
+function parseOps(op: unknown): readonly EventOp[] | undefined {
+  if (op === undefined) return undefined
+  const ops: unknown[] = Array.isArray(op) ? op : [op]
+  if (ops.length > 0 && ops.every((one) => (eventOps as readonly unknown[]).includes(one))) return ops as EventOp[]
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option 'op' must be one or more of ${eventOps.join(', ')}.`, { details: { option: 'op' } })
+}

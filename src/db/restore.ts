@@ -1,0 +1,45 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { notFound } from '../model/decide.ts'
+import { formatEntityId } from '../model/entity-id.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import { lastLiveState, stateAtPoint, type ParsedPoint } from './history.ts'
+import { withView, type Session } from './session.ts'
+import { writeEntity } from './write-entity.ts'
+import type { ParsedWrite } from './write-options.ts'
+
+/** How often another write may bring back and delete the entity again while it is being restored. */
+const attemptsMax = 100
+
+/** The state after bringing a deleted entity back as it was last; the state as it is where it lives. */
+export async function restoreEntity(session: Session, key: EntityKey, write: ParsedWrite): Promise<EntityState | undefined> {
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const { tombstone, document } = await lastDocument(session, key)
+    // What was read must still be the last of it when the command is decided.
+    const condition = (state: EntityState | undefined): boolean => state?.deletedAt === undefined || state.version === tombstone?.version
+    const { after, isStale } = await writeEntity(session, { key, command: { kind: 'restore', document }, condition }, write)
+    if (!isStale) return after
+  }
+  throw new ParqueDBError('TRANSACTION_CONFLICT', `${formatEntityId(key)} was deleted again ${attemptsMax} times while it was being restored; try again.`)
+}
+
+/** The state after making the entity's document what it was at a point. */
+export async function revertEntity(session: Session, { key, point }: { key: EntityKey; point: ParsedPoint }, write: ParsedWrite): Promise<EntityState | undefined> {
+  const state = await withView(session, (view) => stateAtPoint(view, key, point))
+  if (state === undefined || state.deletedAt !== undefined) {
+    const $id = formatEntityId(key)
+    throw new ParqueDBError('NOT_FOUND', `${$id} was ${state === undefined ? 'not there' : 'deleted'} at that point, so it cannot be made what it was then.`, { details: { $id } })
+  }
+  const { after } = await writeEntity(session, { key, command: { kind: 'revert', document: state.document } }, write)
+  return after
+}
+
+async function lastDocument(session: Session, key: EntityKey) {
+  return withView(session, async (view) => {
+    const newest = await view.get(key)
+    if (newest === undefined) throw notFound(newest, key)
+    if (newest.deletedAt === undefined) return { tombstone: undefined, document: newest.document }
+    const last = await lastLiveState(view, key, newest)
+    if (last === undefined) throw notFound(newest, key)
+    return { tombstone: newest, document: last.document }
+  })
+}

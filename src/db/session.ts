@@ -1,0 +1,49 @@
+import type { Clock } from '../base/clock.ts'
+import type { IdSource } from '../base/ids.ts'
+import type { EntityState } from '../model/entity.ts'
+import type { DocumentLimits } from '../model/parse-document.ts'
+import type { CommitRequest } from '../storage/engine.ts'
+import type { View } from '../storage/view.ts'
+
+/**
+ * What a collection reads from and writes to: the database itself, or a transaction, which sees its own writes and
+ * keeps them to itself until it ends. CLOSED once the database is closed or the transaction has ended.
+ */
+export interface Session {
+  readonly clock: Clock
+  readonly ids: IdSource
+  readonly limits: DatabaseLimits
+  /** Whether a commit may carry a txId of its own: in a transaction it may not. */
+  readonly isTransaction: boolean
+  /** The caller releases it. */
+  view(): Promise<View>
+  /** As Engine.commit; in a transaction nothing is durable yet, and the versions and times of the states are provisional. */
+  commit(request: CommitRequest): Promise<Committed>
+}
+
+export interface Committed {
+  /** State of each event's entity after it; empty when nothing was written. */
+  readonly states: readonly EntityState[]
+  /** True when the txId had been committed before and `decide` was not asked. */
+  readonly repeated: boolean
+}
+
+/** What the database refuses to hold in memory at once. Past one of these: LIMIT_EXCEEDED, with `details.limit` naming it. */
+export interface DatabaseLimits extends DocumentLimits {
+  /** Rows of a query that has a sort but no limit, or `skip + limit` of one that has both. Default 250,000. */
+  readonly sortDocumentsMax: number
+  /** Values that `distinct` may collect. Default 100,000. */
+  readonly distinctValuesMax: number
+  /** Entities that one transaction may change. Default 100,000. */
+  readonly transactionEntitiesMax: number
+}
+
+/** Runs `read` over one view, which is released whatever happens. */
+export async function withView<Result>(session: Session, read: (view: View) => Promise<Result>): Promise<Result> {
+  const view = await session.view()
+  try {
+    return await read(view)
+  } finally {
+    view.release()
+  }
+}

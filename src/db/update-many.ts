@@ -1,0 +1,70 @@
+import { decide, type Command } from '../model/decide.ts'
+import type { EntityState } from '../model/entity.ts'
+import type { EventDraft } from '../model/event.ts'
+import { parseUpdate, type ParsedUpdate } from '../model/update/parse-update.ts'
+import type { Query } from '../query/parse-query.ts'
+import { acceptor, matchingStates } from '../query/run-query.ts'
+import { withView, type Session } from './session.ts'
+import type { ParsedWrite } from './write-options.ts'
+
+/** Entities of one commit: what is decided, and locked in the queue, at once. */
+const batchEntitiesMax = 1000
+
+export interface UpdateManyResult {
+  /** Entities that the filter accepted when their turn came. */
+  readonly matchedCount: number
+  /** Of those, the ones that the update changed. */
+  readonly modifiedCount: number
+}
+
+export interface DeleteManyResult {
+  readonly deletedCount: number
+}
+
+/**
+ * Carries out one command on every entity that the query finds in the state at the beginning, in commits of up to 1,000 entities. Each entity is checked against
+ * the filter again when its commit is decided, so a concurrent change is never overwritten by what it had replaced.
+ */
+export async function writeMany(session: Session, many: { query: Query; command: Command }, write: ParsedWrite): Promise<UpdateManyResult> {
+  return withView(session, async (view) => {
+    let matchedCount = 0
+    let modifiedCount = 0
+    for await (const states of matchingStates(many.query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
+      for (let at = 0; at < states.length; at += batchEntitiesMax) {
+        const counts = await writeBatch(session, { ...many, states: states.slice(at, at + batchEntitiesMax) }, write)
+        matchedCount += counts.matchedCount
+        modifiedCount += counts.modifiedCount
+      }
+    }
+    return { matchedCount, modifiedCount }
+  })
+}
+
+export function updateCommand(update: unknown, options: { arrayFilters?: unknown; orCreate: boolean }): { kind: 'update'; update: ParsedUpdate; orCreate: boolean } {
+  return { kind: 'update', update: parseUpdate(update, { arrayFilters: options.arrayFilters }), orCreate: options.orCreate }
+}
+
+async function writeBatch(
+  session: Session,
+  { query, command, states }: { query: Query; command: Command; states: readonly EntityState[] },
+  write: ParsedWrite,
+): Promise<UpdateManyResult> {
+  const keys = states.map(({ id }) => ({ ns: query.ns, id }))
+  const accepts = acceptor(query)
+  let matchedCount = 0
+  const committed = await session.commit({
+    keys,
+    decide: (context) => {
+      const drafts: EventDraft[] = []
+      for (const key of keys) {
+        const state = context.state(key)
+        if (state === undefined || accepts?.(state) === false) continue
+        matchedCount += 1
+        drafts.push(...decide(state, command, { key, nowMs: context.nowMs, limits: session.limits, ...write }))
+      }
+      return drafts
+    },
+    signal: write.signal,
+  })
+  return { matchedCount, modifiedCount: committed.states.length }
+}

@@ -1,0 +1,64 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { ExpectedVersion } from '../model/decide.ts'
+import { parseDocument } from '../model/parse-document.ts'
+import type { Document } from '../model/values.ts'
+import { checkName } from '../query/check-options.ts'
+import type { Session } from './session.ts'
+
+/** What every write may carry. */
+export interface WriteOptions {
+  /** Who does it: recorded in the event, and as createdBy or updatedBy. */
+  actor?: string
+  /** Recorded in the event, and nowhere else. */
+  metadata?: Document
+  /** The write is cancelled as long as it has not begun to become durable: ABORTED. */
+  signal?: AbortSignal
+}
+
+export interface IdempotentOptions extends WriteOptions {
+  /** A name for this write: one that was committed before is not done again, and gives the first one's result. */
+  txId?: string
+}
+
+export interface VersionedOptions extends IdempotentOptions {
+  /** The version that the entity must have, or 'absent'; else VERSION_CONFLICT. */
+  expectedVersion?: ExpectedVersion
+}
+
+export const writeOptionNames = ['actor', 'metadata', 'signal'] as const
+export const idempotentOptionNames = [...writeOptionNames, 'txId'] as const
+export const versionedOptionNames = [...idempotentOptionNames, 'expectedVersion'] as const
+
+export interface ParsedWrite {
+  readonly actor: string | undefined
+  readonly metadata: Document | undefined
+  readonly txId: string | undefined
+  readonly signal: AbortSignal | undefined
+  readonly expectedVersion: ExpectedVersion | undefined
+}
+
+/** Names are kept in every event: long ones would be data in disguise. UTF-16 units. */
+export const nameLengthMax = 256
+
+/** The values of write options whose names have been checked. */
+export function parseWrite(session: Session, options: VersionedOptions): ParsedWrite {
+  const txId = checkName(options.txId, { option: 'txId', charactersMax: nameLengthMax })
+  if (txId !== undefined && session.isTransaction) {
+    throw new ParqueDBError('INVALID_ARGUMENT', 'Inside a transaction a write has no txId of its own; give it to transaction().', { details: { option: 'txId' } })
+  }
+  return {
+    actor: checkName(options.actor, { option: 'actor', charactersMax: nameLengthMax }),
+    metadata: options.metadata === undefined ? undefined : parseDocument(options.metadata, session.limits),
+    txId,
+    signal: options.signal,
+    expectedVersion: parseExpectedVersion(options.expectedVersion),
+  }
+}
+
+export function parseExpectedVersion(value: unknown): ExpectedVersion | undefined {
+  if (value === undefined || value === 'absent') return value
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
+  throw new ParqueDBError('INVALID_ARGUMENT', "The option 'expectedVersion' must be a version, a whole number from 1 on, or 'absent'.", {
+    details: { option: 'expectedVersion' },
+  })
+}

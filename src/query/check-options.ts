@@ -1,0 +1,59 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+
+/**
+ * Refuses what a method does not know, so that a misspelt option is never ignored: INVALID_ARGUMENT names it and the known ones.
+ * `undefined` stands for no options. Returns them as given.
+ */
+export function checkOptions<Options extends object>(method: string, options: Options | undefined, known: readonly (keyof Options & string)[]): Options {
+  if (options === undefined) return {} as Options
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new ParqueDBError('INVALID_ARGUMENT', `${method}: the options must be an object.`, { details: { method } })
+  }
+  for (const name of Object.keys(options)) {
+    if ((known as readonly string[]).includes(name)) continue
+    const advice = known.length === 0 ? 'It takes none.' : `Known here: ${known.join(', ')}.`
+    throw new ParqueDBError('INVALID_ARGUMENT', `${method}: there is no option '${name}'. ${advice}`, { details: { method, option: name } })
+  }
+  if ('signal' in options) checkSignal(method, options.signal)
+  return options
+}
+
+/** A whole number within bounds, or undefined; else INVALID_ARGUMENT. */
+export function checkWholeNumber(value: unknown, rule: { option: string; least: number; most?: number }): number | undefined {
+  if (value === undefined) return undefined
+  const most = rule.most ?? Number.MAX_SAFE_INTEGER
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= rule.least && value <= most) return value
+  const range = rule.most === undefined ? `of at least ${rule.least}` : `from ${rule.least} to ${rule.most}`
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${rule.option}' must be a whole number ${range}; it is ${shown(value)}.`, { details: { option: rule.option } })
+}
+
+export function checkFlag(value: unknown, option: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${option}' must be true or false; it is ${shown(value)}.`, { details: { option } })
+}
+
+/** A non-empty string of at most `charactersMax` UTF-16 units, or undefined; else INVALID_ARGUMENT. */
+export function checkName(value: unknown, rule: { option: string; charactersMax: number }): string | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'string' && value !== '' && value.length <= rule.charactersMax) return value
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${rule.option}' must be a string of 1 to ${rule.charactersMax} characters; it is ${shown(value)}.`, {
+    details: { option: rule.option },
+  })
+}
+
+export function checkFunction(value: unknown, option: string): void {
+  if (value === undefined || typeof value === 'function') return
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${option}' must be a function; it is ${shown(value)}.`, { details: { option } })
+}
+
+function checkSignal(method: string, signal: unknown): void {
+  if (signal === undefined) return
+  if (typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal) return
+  throw new ParqueDBError('INVALID_ARGUMENT', `${method}: the option 'signal' must be an AbortSignal.`, { details: { method, option: 'signal' } })
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value)
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value)
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}

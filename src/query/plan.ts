@@ -1,0 +1,145 @@
+import { compareStrings } from '../base/bytes.ts'
+import type { FilterNode } from '../model/filter/filter-node.ts'
+import type { Value } from '../model/values.ts'
+
+/** Where the rows of a query come from. Each brings at least every row that the filter accepts, in the order of ids. */
+export type ScanPlan =
+  /** Point reads; ids are distinct and in order. */
+  | { readonly kind: 'ids'; readonly ids: readonly string[] }
+  /** A part of the namespace. */
+  | { readonly kind: 'range'; readonly range: IdRange }
+  | { readonly kind: 'scan' }
+
+/** Bounds are ids without their namespace; at least one is given. */
+export interface IdRange {
+  /** Inclusive. */
+  readonly fromId?: string | undefined
+  /** Exclusive. */
+  readonly afterId?: string | undefined
+  /** Exclusive. */
+  readonly beforeId?: string | undefined
+}
+
+/** Up to here a point read each costs less than a scan between the ids. */
+const pointReadsMax = 10_000
+
+/**
+ * Chooses, from what the filter demands of `$id`, the least that must be read. Pure. The filter stays to be evaluated on every row:
+ * the plan may bring more than it accepts, never less.
+ */
+export function planScan(ns: string, filter: FilterNode): ScanPlan {
+  const bound = boundOf(`${ns}/`, filter)
+  if (bound === undefined) return { kind: 'scan' }
+  if (bound.kind === 'ids' && bound.ids.length > pointReadsMax) return { kind: 'scan' }
+  return bound
+}
+
+type Bound = Exclude<ScanPlan, { kind: 'scan' }>
+
+/** undefined: the node says nothing of `$id` that narrows the scan. */
+function boundOf(prefix: string, node: FilterNode): Bound | undefined {
+  switch (node.kind) {
+    case 'and':
+      return node.nodes.map((inner) => boundOf(prefix, inner)).reduce(intersection, undefined)
+    case 'or':
+      return node.nodes.map((inner) => boundOf(prefix, inner)).reduce(union, { kind: 'ids', ids: [] })
+    case 'compare':
+      return isId(node.path) ? compareBound(prefix, node.op, node.value) : undefined
+    case 'in':
+      if (!isId(node.path) || node.patterns.length > 0) return undefined
+      return idsBound(prefix, node.values)
+    case 'startsWith':
+      if (!isId(node.path)) return undefined
+      return node.text.startsWith(prefix) ? prefixBound(node.text.slice(prefix.length)) : undefined
+    case 'nor':
+    case 'not':
+    case 'exists':
+    case 'type':
+    case 'regex':
+    case 'endsWith':
+    case 'contains':
+    case 'size':
+    case 'mod':
+    case 'elemMatch':
+    case 'elemMatchValue':
+      return undefined
+  }
+}
+
+function isId(path: readonly string[]): boolean {
+  return path.length === 1 && path[0] === '$id'
+}
+
+function idsBound(prefix: string, values: readonly Value[]): Bound {
+  const ids = new Set<string>()
+  for (const value of values) if (typeof value === 'string' && value.length > prefix.length && value.startsWith(prefix)) ids.add(value.slice(prefix.length))
+  return { kind: 'ids', ids: [...ids].toSorted(compareStrings) }
+}
+
+function compareBound(prefix: string, op: 'eq' | 'gt' | 'gte' | 'lt' | 'lte', value: Value): Bound | undefined {
+  if (op === 'eq') return idsBound(prefix, [value])
+  // An id is a string, and comparison never leaves its type. A bound outside of the namespace is rare: the filter alone decides it.
+  if (typeof value !== 'string' || !value.startsWith(prefix)) return undefined
+  const id = value.slice(prefix.length)
+  switch (op) {
+    case 'gt':
+      return { kind: 'range', range: { afterId: id } }
+    case 'gte':
+      return { kind: 'range', range: { fromId: id } }
+    case 'lt':
+      return { kind: 'range', range: { beforeId: id } }
+    case 'lte':
+      // The least string that is greater: ids may hold U+0000.
+      return { kind: 'range', range: { beforeId: `${id}\u0000` } }
+  }
+}
+
+function prefixBound(text: string): Bound | undefined {
+  if (text === '') return undefined
+  const last = text.codePointAt(text.length - 1) as number
+  // The end of the range is the next code point; where there is none, or it would be a surrogate, the filter alone decides.
+  const isPlain = last < 0xd7ff
+  return { kind: 'range', range: isPlain ? { fromId: text, beforeId: text.slice(0, -1) + String.fromCodePoint(last + 1) } : { fromId: text } }
+}
+
+function intersection(left: Bound | undefined, right: Bound | undefined): Bound | undefined {
+  if (left === undefined || right === undefined) return left ?? right
+  if (left.kind === 'ids') return { kind: 'ids', ids: left.ids.filter(membership(right)) }
+  if (right.kind === 'ids') return { kind: 'ids', ids: right.ids.filter(membership(left)) }
+  return {
+    kind: 'range',
+    range: {
+      fromId: greater(left.range.fromId, right.range.fromId),
+      afterId: greater(left.range.afterId, right.range.afterId),
+      beforeId: lesser(left.range.beforeId, right.range.beforeId),
+    },
+  }
+}
+
+/** Only point reads are joined: a union of ranges would have to be a list of them. */
+function union(left: Bound | undefined, right: Bound | undefined): Bound | undefined {
+  if (left?.kind !== 'ids' || right?.kind !== 'ids') return undefined
+  return { kind: 'ids', ids: [...new Set([...left.ids, ...right.ids])].toSorted(compareStrings) }
+}
+
+function membership(bound: Bound): (id: string) => boolean {
+  if (bound.kind === 'ids') {
+    const ids = new Set(bound.ids)
+    return (id) => ids.has(id)
+  }
+  const { fromId, afterId, beforeId } = bound.range
+  return (id) =>
+    (fromId === undefined || compareStrings(id, fromId) >= 0) &&
+    (afterId === undefined || compareStrings(id, afterId) > 0) &&
+    (beforeId === undefined || compareStrings(id, beforeId) < 0)
+}
+
+function greater(left: string | undefined, right: string | undefined): string | undefined {
+  if (left === undefined || right === undefined) return left ?? right
+  return compareStrings(left, right) >= 0 ? left : right
+}
+
+function lesser(left: string | undefined, right: string | undefined): string | undefined {
+  if (left === undefined || right === undefined) return left ?? right
+  return compareStrings(left, right) <= 0 ? left : right
+}
