@@ -1,0 +1,92 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { systemClock } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
+import type { ParqueDB } from '../db/ParqueDB.ts'
+import { isDatabaseFolder, openFolderToRead, openFolderToWrite } from '../node/open-folder.ts'
+import { exitCodes } from './exit-codes.ts'
+import type { ExitCode } from './exit-codes.ts'
+import type { Terminal } from './Terminal.ts'
+
+/** What every command takes. */
+export interface GlobalOptions {
+  readonly db?: string
+  readonly json?: boolean
+  readonly pretty?: boolean
+  readonly quiet?: boolean
+  readonly verbose?: boolean
+}
+
+/** One run of the command line: its streams, its clock, its interruption, and the database it is about. */
+export class CommandLine {
+  readonly terminal: Terminal
+  readonly stdin: NodeJS.ReadStream
+  readonly clock: Clock = systemClock
+  readonly #interruption = new AbortController()
+  #options: GlobalOptions = {}
+  #exitCode: ExitCode = exitCodes.ok
+
+  constructor(terminal: Terminal, stdin: NodeJS.ReadStream) {
+    this.terminal = terminal
+    this.stdin = stdin
+  }
+
+  begin(options: GlobalOptions): void {
+    this.#options = options
+    this.terminal.configure({ json: options.json === true, pretty: options.pretty === true, quiet: options.quiet === true })
+  }
+
+  /** Aborted when the user interrupts. */
+  get signal(): AbortSignal {
+    return this.#interruption.signal
+  }
+
+  interrupt(): void {
+    this.#interruption.abort(new ParqueDBError('ABORTED', 'interrupted'))
+  }
+
+  get exitCode(): ExitCode {
+    return this.#exitCode
+  }
+
+  /** For a command that ran to its end and yet has bad news. */
+  exitWith(code: ExitCode): void {
+    this.#exitCode = code
+  }
+
+  /** The folder of the database. INVALID_ARGUMENT when none was named. */
+  get folder(): string {
+    const folder = this.#options.db ?? ''
+    if (folder !== '') return folder
+    throw new ParqueDBError('INVALID_ARGUMENT', 'no database was named: add --db <folder>, or set PARQUEDB_DB')
+  }
+
+  /** Work that only reads: it never waits for a writer, and creates nothing. */
+  async read(work: (db: ParqueDB) => Promise<void>): Promise<void> {
+    await this.#use(await openFolderToRead(this.folder), work)
+  }
+
+  /** Work as the database's one writer, in a database that is made where there is none. */
+  async write(work: (db: ParqueDB) => Promise<void>): Promise<void> {
+    const isNew = !(await isDatabaseFolder(this.folder))
+    const db = openFolderToWrite(this.folder)
+    if (isNew) this.terminal.note(`creating a database in ${this.folder}`)
+    await this.#use(db, work)
+  }
+
+  /** Work on a database that has to be there already, as its one writer. */
+  async change(work: (db: ParqueDB) => Promise<void>): Promise<void> {
+    if (!(await isDatabaseFolder(this.folder))) await openFolderToRead(this.folder)
+    await this.#use(openFolderToWrite(this.folder), work)
+  }
+
+  /** Closes whatever happens; what the work threw goes before what closing throws. */
+  async #use(db: ParqueDB, work: (db: ParqueDB) => Promise<void>): Promise<void> {
+    try {
+      await work(db)
+    } catch (error) {
+      await db.close().catch(() => undefined)
+      throw error
+    }
+    await db.close()
+  }
+}

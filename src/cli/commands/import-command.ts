@@ -1,0 +1,178 @@
+import { resolve } from 'node:path'
+import { Command, Option } from 'commander'
+import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
+import type { CommandLine } from '../CommandLine.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { formatCount } from '../format-value.ts'
+import { parseColumnTypes } from '../input/CsvReader.ts'
+import type { CsvColumn } from '../input/CsvReader.ts'
+import { columnTypes } from '../input/csv-types.ts'
+import type { ColumnType } from '../input/csv-types.ts'
+import { importRows } from '../input/import-rows.ts'
+import type { ImportCounts, OnConflict } from '../input/import-rows.ts'
+import { mapRows, parseRenames } from '../input/map-rows.ts'
+import { inputFormats, openRows } from '../input/open-rows.ts'
+import type { InputFormat, OpenRows } from '../input/open-rows.ts'
+import { parseJsonArgument } from '../json-argument.ts'
+import { actorOption, repeated } from '../options.ts'
+import { printFacts } from '../print-entity.ts'
+import type { Terminal } from '../Terminal.ts'
+
+interface ImportOptions {
+  readonly format?: InputFormat
+  readonly id?: string
+  readonly rename?: readonly string[]
+  readonly drop?: readonly string[]
+  readonly onConflict: OnConflict
+  readonly again?: boolean
+  readonly name?: string
+  readonly bigint?: boolean
+  readonly delimiter?: string
+  readonly infer: boolean
+  readonly types?: readonly string[]
+  readonly actor?: string
+}
+
+const examples = `
+Examples:
+  parquedb import movies movies.json --db data
+  parquedb import users users.csv --id email --types zip=string
+  parquedb import films films.ndjson --rename version=film_version --drop updatedAt
+  gunzip -c events.ndjson.gz | parquedb import events - --format ndjson
+
+Formats: json (one array of objects), ndjson, csv, tsv, parquet. JSON is Extended JSON, so dates, 64-bit integers and bytes survive.
+CSV: a column is read as number, boolean or date when its first 1,000 values are; stderr says what was guessed. '007' and numbers past
+2^53 stay text, an empty field is absent, and a later value that does not fit stays text and is counted.
+
+An import commits up to 1,000 documents at a time. Interrupted (Ctrl-C, a crash, an error in the file), it is continued by the same
+command: rows that were imported before are recognised by the file's path and their content, and not imported again. --again imports
+them all the same. From stdin that works with --name.`
+
+export function importCommand(cli: CommandLine): Command {
+  return new Command('import')
+    .summary('documents from a json, ndjson, csv, tsv or parquet file')
+    .description('Creates a document for each object or row of a file, in batches; an interrupted import is continued by the same command.')
+    .argument('<ns>', 'the collection')
+    .argument('<file>', "a file, or '-' for stdin")
+    .addOption(new Option('--format <format>', 'what the file is, where its name does not tell').choices(inputFormats))
+    .option('--id <field>', "this field's value is the id (the field stays in the document)")
+    .option('--rename <old=new>', 'give a field another name; repeatable', repeated)
+    .option('--drop <field>', 'leave a field out; repeatable', repeated)
+    .addOption(new Option('--on-conflict <rule>', 'a document with this id is there already').choices(['error', 'skip', 'replace']).default('error'))
+    .option('--again', 'import also what the same import brought before')
+    .option('--name <name>', "names the import, to continue it (default: the file's path)")
+    .option('--bigint', 'json: keep integers past 2^53 exactly, as 64-bit integers')
+    .option('--delimiter <char>', "csv: what stands between two fields (default: ',', or a tab for tsv)")
+    .option('--types <name=type,…>', `csv: read columns as ${columnTypes.join(', ')}; repeatable; JSON for odd names`, repeated)
+    .option('--no-infer', 'csv: guess no types; all is text')
+    .addOption(actorOption())
+    .addHelpText('after', examples)
+    .action((ns: string, file: string, options: ImportOptions) => importFile(cli, { ns, file, options }))
+}
+
+async function importFile(cli: CommandLine, { ns, file, options }: { ns: string; file: string; options: ImportOptions }): Promise<void> {
+  const { terminal, clock, signal } = cli
+  const mapping = { idField: options.id, renames: parseRenames(options.rename ?? []), drops: new Set(options.drop) }
+  const open = await openRows({
+    file,
+    stdin: cli.stdin,
+    format: options.format,
+    bigint: options.bigint === true,
+    delimiter: options.delimiter,
+    infer: options.infer,
+    types: parseTypes(options.types ?? []),
+    onColumns: (columns) => noteColumns(terminal, columns),
+  })
+  const startMs = clock.nowMs()
+  await cli.write(async (db) => {
+    const result = await importRows({
+      collection: db.collection(ns),
+      ns,
+      where: open.where,
+      rows: mapRows(open.rows, { where: open.where, ...mapping }),
+      name: importName(file, options),
+      onConflict: options.onConflict,
+      actor: options.actor,
+      signal,
+      onProgress: (counts) => terminal.progress(progressText({ ns, counts, open, ms: clock.nowMs() - startMs }), clock.nowMs()),
+    }).catch((error: unknown) => {
+      throw withCounts(error)
+    })
+    const { isInterrupted, ...counts } = result
+    if (!isInterrupted) await open.checkUnchanged()
+    noteMisfits(terminal, open)
+    noteRepeated(terminal, counts)
+    if (isInterrupted) {
+      terminal.note(`interrupted: ${describe(counts)}; ${file === '-' && options.name === undefined ? 'what came through the pipe cannot be continued' : 'the same command continues it'}`)
+      cli.exitWith(exitCodes.interrupted)
+    }
+    const ms = Math.max(1, clock.nowMs() - startMs)
+    if (terminal.forPeople) await terminal.line(`${ns}: ${describe(counts)} in ${(ms / 1000).toFixed(1)} s`)
+    else await printFacts(terminal, { ns, ...counts, interrupted: isInterrupted, ms })
+  })
+}
+
+/** undefined: rows are imported whatever was before. */
+function importName(file: string, { again, name }: ImportOptions): string | undefined {
+  if (again === true) return undefined
+  if (name !== undefined) return `name:${name}`
+  return file === '-' ? undefined : `file:${resolve(file)}`
+}
+
+function parseTypes(texts: readonly string[]): ReadonlyMap<string, ColumnType> {
+  return parseColumnTypes(texts.flatMap(typePairs))
+}
+
+function typePairs(text: string): [string, unknown][] {
+  if (text.trimStart().startsWith('{')) {
+    return Object.entries(parseJsonArgument(text, { what: '--types', example: '{"a,b": "string"}', code: 'INVALID_ARGUMENT', operators: false }))
+  }
+  return text.split(',').map((pair) => {
+    const at = pair.lastIndexOf('=')
+    if (at <= 0) throw new ParqueDBError('INVALID_ARGUMENT', `--types ${JSON.stringify(pair)}: write name=type, as in --types zip=string,id=bigint`)
+    return [pair.slice(0, at), pair.slice(at + 1)]
+  })
+}
+
+function noteColumns(terminal: Terminal, columns: readonly CsvColumn[]): void {
+  const guesses = columns.map(({ name, type }) => `${name} ${type}`)
+  terminal.note(`columns: ${guesses.join(', ')}${columns.some(({ type }) => type === 'date') ? ' (dates without a zone are UTC)' : ''}`)
+}
+
+function noteMisfits(terminal: Terminal, open: OpenRows): void {
+  for (const { column, type, count, firstLine, firstText } of open.misfits()) {
+    const values = count === 1 ? 'value is' : 'values are'
+    terminal.note(`column ${column}: ${formatCount(count)} ${values} no ${type} and stayed text, first ${JSON.stringify(firstText)} on line ${firstLine}`)
+  }
+}
+
+function noteRepeated(terminal: Terminal, { repeated: count }: ImportCounts): void {
+  if (count > 0) terminal.note(`${formatCount(count)} rows were imported before by the same import, and not again (--again imports them once more)`)
+}
+
+function progressText({ ns, counts, open, ms }: { ns: string; counts: ImportCounts; open: OpenRows; ms: number }): string {
+  const rows = counts.created + counts.replaced + counts.skipped + counts.repeated
+  const fraction = open.fraction()
+  const percent = fraction === undefined ? '' : `${Math.floor(fraction * 100)}%, `
+  return `${ns}: ${percent}${formatCount(rows)} rows, ${formatCount(Math.round((rows * 1000) / Math.max(ms, 1)))} a second`
+}
+
+function describe({ created, replaced, skipped, repeated: again }: ImportCounts): string {
+  const parts = [
+    `${formatCount(created)} created`,
+    ...(replaced > 0 ? [`${formatCount(replaced)} replaced`] : []),
+    ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
+    ...(again > 0 ? [`${formatCount(again)} there before`] : []),
+  ]
+  return parts.join(', ')
+}
+
+/** A failure says what is imported already: whole batches from the start of the file. */
+function withCounts(error: unknown): unknown {
+  if (!isParqueDBError(error)) return error
+  const counts = error.details['imported'] as ImportCounts | undefined
+  const total = counts === undefined ? 0 : counts.created + counts.replaced + counts.skipped + counts.repeated
+  if (counts === undefined || total === 0) return error
+  const message = `${error.message} (the ${formatCount(total)} rows before that batch are imported; the same command, once this is put right, goes on behind them)`
+  return new ParqueDBError(error.code, message, { details: error.details, cause: error })
+}

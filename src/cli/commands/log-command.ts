@@ -1,0 +1,92 @@
+import { Command } from 'commander'
+import { stringifyExtendedJson } from '../../model/ejson.ts'
+import type { Event } from '../../model/event.ts'
+import { decodePatchPath } from '../../model/path.ts'
+import type { Document } from '../../model/values.ts'
+import type { CommandLine } from '../CommandLine.ts'
+import { formatTime, formatValue } from '../format-value.ts'
+import { given, wholeNumber } from '../options.ts'
+import type { Terminal } from '../Terminal.ts'
+
+interface LogOptions {
+  readonly ns?: string
+  readonly fromSeq?: number
+  readonly limit?: number
+  readonly follow?: boolean
+}
+
+const screenLimit = 20
+
+const examples = `
+Examples:
+  parquedb log --db data                          the last ${screenLimit} events on a terminal; all of them into a pipe
+  parquedb log --ns users --from-seq 1000 --limit 50
+  parquedb log --follow --json | jq .target       and then every event as it happens, until Ctrl-C`
+
+export function logCommand(cli: CommandLine): Command {
+  return new Command('log')
+    .summary('the events, newest last')
+    .description('Prints the events of the whole database, or of one collection, newest last.')
+    .option('--ns <ns>', 'only of this collection')
+    .option('--from-seq <n>', 'from this event on', wholeNumber(1))
+    .option('--limit <n>', 'at most so many: the first ones from --from-seq, else the last ones', wholeNumber(1))
+    .option('--follow', 'go on with every event as it happens, until interrupted')
+    .addHelpText('after', examples)
+    .action((options: LogOptions) => log(cli, options))
+}
+
+async function log(cli: CommandLine, options: LogOptions): Promise<void> {
+  const { terminal, signal } = cli
+  const limit = options.limit ?? (terminal.isTTY && terminal.forPeople && options.fromSeq === undefined ? screenLimit : undefined)
+  await cli.read(async (db) => {
+    const { lastSeq } = await db.stats()
+    const filter = given({ ns: options.ns, signal })
+    if (limit !== undefined && options.fromSeq === undefined) {
+      for (const event of await lastEvents(limit, lastSeq, (range) => db.events({ ...filter, ...range }))) await printEvent(terminal, event)
+    } else {
+      let left = limit ?? Number.POSITIVE_INFINITY
+      for await (const event of db.events({ ...filter, fromSeq: options.fromSeq ?? 1, toSeq: Math.max(lastSeq, 1) })) {
+        if (left-- <= 0) break
+        await printEvent(terminal, event)
+      }
+    }
+    if (options.follow !== true) return
+    await terminal.flush()
+    for await (const event of db.subscribe({ ...filter, fromSeq: Math.max(lastSeq + 1, options.fromSeq ?? 1) })) {
+      await printEvent(terminal, event)
+      await terminal.flush()
+    }
+  }).catch((error: unknown) => {
+    if (options.follow !== true || !signal.aborted) throw error
+  })
+}
+
+/** The last `count` events that match, found by looking back over ranges that double. */
+async function lastEvents(count: number, lastSeq: number, events: (range: { fromSeq: number; toSeq: number }) => AsyncIterable<Event>): Promise<Event[]> {
+  let found: Event[] = []
+  let toSeq = lastSeq
+  for (let span = count; toSeq >= 1 && found.length < count; span *= 4) {
+    const fromSeq = Math.max(1, toSeq - span + 1)
+    const here: Event[] = []
+    for await (const event of events({ fromSeq, toSeq })) {
+      here.push(event)
+      if (here.length > count) here.shift()
+    }
+    found = [...here, ...found].slice(-count)
+    toSeq = fromSeq - 1
+  }
+  return found
+}
+
+async function printEvent(terminal: Terminal, event: Event): Promise<void> {
+  if (!terminal.forPeople) return terminal.line(stringifyExtendedJson(event as unknown as Document))
+  const by = event.actor === undefined ? '' : `  by ${formatValue(event.actor)}`
+  const place = event.target.replace(':', '/')
+  await terminal.line(`${String(event.seq).padStart(8)}  ${formatTime(event.ts).padEnd(24)}  ${event.op}  ${terminal.paint('bold', formatValue(place))}  v${event.version}${by}  ${terminal.paint('dim', summary(event))}`.trimEnd())
+}
+
+function summary({ patch }: Event): string {
+  const paths = [...Object.keys(patch?.set ?? {}), ...(patch?.unset ?? [])].map((path) => decodePatchPath(path).join('.'))
+  const shown = [...new Set(paths)]
+  return shown.length <= 6 ? shown.join(', ') : `${shown.slice(0, 6).join(', ')} and ${shown.length - 6} more`
+}

@@ -1,0 +1,64 @@
+import { stringifyExtendedJson } from '../model/ejson.ts'
+import type { Document, Value } from '../model/values.ts'
+
+/** A value for a person's eyes: text as it is, unless it could be taken for something else or would move the cursor. */
+export function formatValue(value: Value | undefined): string {
+  if (value === undefined) return ''
+  if (typeof value === 'string') return isPlain(value) ? value : quote(value)
+  if (typeof value === 'bigint') return String(value)
+  if (value instanceof Date) return formatTime(value.getTime())
+  if (typeof value === 'number') return String(value)
+  return escapeControls(stringifyExtendedJson(value))
+}
+
+export function formatTime(ms: number): string {
+  return new Date(ms).toISOString().replace('.000Z', 'Z')
+}
+
+/** 12345678 as '12,345,678'. */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-US')
+}
+
+/** Bytes with a unit, three digits. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`
+  const units = ['kB', 'MB', 'GB', 'TB', 'PB']
+  let size = bytes / 1000
+  let unit = 0
+  while (size >= 999.5 && unit < units.length - 1) {
+    size /= 1000
+    unit++
+  }
+  return `${size < 10 ? size.toFixed(2) : size < 100 ? size.toFixed(1) : size.toFixed(0)} ${units[unit] ?? ''}`
+}
+
+/** One line a field, names in a column, lines ended by '\n'. */
+export function formatFields(fields: Document, indent = '  '): string {
+  const names = Object.keys(fields).map((name) => (isPlain(name) ? name : quote(name)))
+  const width = Math.min(32, Math.max(0, ...names.map((name) => name.length)))
+  return Object.values(fields)
+    .map((value, index) => `${indent}${(names[index] ?? '').padEnd(width)}  ${formatValue(value)}\n`)
+    .join('')
+}
+
+/** Columns as wide as their widest cell; those named in `right` end together. Lines ended by '\n'. */
+export function formatTable(header: readonly string[], rows: readonly (readonly string[])[], right: readonly string[] = []): string {
+  const widths = header.map((name, index) => Math.max(name.length, ...rows.map((row) => (row[index] ?? '').length)))
+  const line = (cells: readonly string[]): string =>
+    `${cells.map((cell, index) => (right.includes(header[index] ?? '') ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))).join('  ')}`.trimEnd() + '\n'
+  return [header, ...rows].map(line).join('')
+}
+
+function isPlain(text: string): boolean {
+  return text !== '' && text === text.trim() && !/^(?:true|false|null|[-+.]?\d[\d.eE+:TZ-]*|["[{].*)$/.test(text) && text === escapeControls(text)
+}
+
+function quote(text: string): string {
+  return escapeControls(JSON.stringify(text))
+}
+
+/** Stored text must not be able to drive the terminal. */
+function escapeControls(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

@@ -1,0 +1,219 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { CsvError, Parser } from 'csv-parse'
+import type { Info } from 'csv-parse'
+import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import type { Document } from '../../model/values.ts'
+import { columnTypes, guessType, readCell } from './csv-types.ts'
+import type { Cell, ColumnType } from './csv-types.ts'
+import { inputError } from './input-error.ts'
+import type { Row, Rows } from './row.ts'
+import { textBytes } from './text-bytes.ts'
+
+export interface CsvOptions {
+  /** What errors call the file. */
+  readonly where: string
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** One character. */
+  readonly delimiter: string
+  /** Guess the type of each column that `types` does not name; else such columns are strings. */
+  readonly infer: boolean
+  /** Types by column name. A value that does not fit the type that was asked for is an error, unlike with a guess. */
+  readonly types: ReadonlyMap<string, ColumnType>
+}
+
+export interface CsvColumn {
+  readonly name: string
+  readonly type: ColumnType
+  readonly guessed: boolean
+}
+
+/** Values that did not fit the guess for their column and stayed strings. */
+export interface Misfit {
+  readonly column: string
+  readonly type: ColumnType
+  readonly count: number
+  readonly firstLine: number
+  readonly firstText: string
+}
+
+interface CsvRecord {
+  readonly line: number
+  readonly cells: readonly Cell[]
+  readonly bytes: number
+}
+
+/** As many rows as a guess looks at before the first one is imported. */
+const sampleRows = 1_000
+const groupRows = 1_000
+/** A quote that is never closed would otherwise swallow the file. */
+const recordBytesMax = 16 * 1024 * 1024
+
+/**
+ * CSV (RFC 4180) with a header line, as typed rows. An empty field is absent; a quoted empty one is '' in a column of strings and
+ * absent in others. A record with more or fewer fields than the header is VALIDATION_FAILED naming its line.
+ */
+export class CsvReader {
+  readonly #options: CsvOptions
+  readonly #misfits = new Map<string, { type: ColumnType; count: number; firstLine: number; firstText: string }>()
+  #columns: readonly CsvColumn[] = []
+
+  constructor(options: CsvOptions) {
+    this.#options = options
+  }
+
+  /** Values so far that stayed strings, by column. */
+  get misfits(): Misfit[] {
+    return [...this.#misfits].map(([column, misfit]) => ({ column, ...misfit }))
+  }
+
+  /** `onColumns` is told once, before the first row, what each column is read as. */
+  async *rows(onColumns: (columns: readonly CsvColumn[]) => void): Rows {
+    let header: string[] | undefined
+    let waiting: CsvRecord[] = []
+    for await (const record of this.#records()) {
+      if (header === undefined) {
+        header = this.#header(record)
+        continue
+      }
+      waiting.push(record)
+      if (waiting.length < (this.#columns.length === 0 ? sampleRows : groupRows)) continue
+      this.#settleColumns(header, waiting, onColumns)
+      yield waiting.map((each) => this.#row(each))
+      waiting = []
+    }
+    if (header === undefined) throw inputError(this.#options.where, 1, 'the file is empty; expected a header line with the column names')
+    this.#settleColumns(header, waiting, onColumns)
+    if (waiting.length > 0) yield waiting.map((each) => this.#row(each))
+  }
+
+  async *#records(): AsyncIterable<CsvRecord> {
+    const { where, chunks, delimiter } = this.#options
+    const parser = new Parser({
+      delimiter,
+      info: true,
+      skip_empty_lines: true,
+      max_record_size: recordBytesMax,
+      cast: (text, { quoting }) => (text === '' && !quoting ? null : text),
+    })
+    // The parser is destroyed with whatever fails in the pipeline, so its loop throws it; here it would only be said twice.
+    const fed = pipeline(Readable.from(decode(where, textBytes(where, chunks))), parser).then(undefined, () => undefined)
+    let line = 1
+    // csv-parse counts a CRLF inside a quoted value as two lines.
+    let overcount = 0
+    try {
+      for await (const { record, info } of parser as AsyncIterable<{ record: Cell[]; info: Info }>) {
+        let bytes = 0
+        for (const cell of record) {
+          bytes += (cell?.length ?? 0) + 1
+          if (cell?.includes('\r\n') === true) overcount += cell.split('\r\n').length - 1
+        }
+        yield { line, cells: record, bytes }
+        line = info.lines - overcount + 1
+      }
+    } catch (error) {
+      throw error instanceof CsvError ? csvProblem(where, error, overcount) : error
+    } finally {
+      parser.destroy()
+      await fed
+    }
+  }
+
+  #header(record: CsvRecord): string[] {
+    const { where, types } = this.#options
+    const names = record.cells.map((cell) => cell ?? '')
+    const seen = new Set<string>()
+    for (const [index, name] of names.entries()) {
+      if (name === '') throw inputError(where, record.line, `column ${index + 1} has no name in the header line; name it`)
+      if (seen.has(name)) throw inputError(where, record.line, `two columns are named ${JSON.stringify(name)}; rename one in the header line`)
+      seen.add(name)
+    }
+    for (const name of types.keys()) {
+      if (!seen.has(name)) throw new ParqueDBError('INVALID_ARGUMENT', `--types names the column ${JSON.stringify(name)}, which ${where} does not have; it has: ${names.join(', ')}`, { details: { column: name } })
+    }
+    return names
+  }
+
+  #settleColumns(header: readonly string[], sample: readonly CsvRecord[], onColumns: (columns: readonly CsvColumn[]) => void): void {
+    if (this.#columns.length > 0) return
+    const { infer, types } = this.#options
+    this.#columns = header.map((name, index) => {
+      const asked = types.get(name)
+      if (asked !== undefined || !infer) return { name, type: asked ?? 'string', guessed: false }
+      return { name, type: guessType(sample.map(({ cells }) => cells[index] ?? null)), guessed: true }
+    })
+    onColumns(this.#columns)
+  }
+
+  #row(record: CsvRecord): Row {
+    const document: Document = {}
+    for (const [index, column] of this.#columns.entries()) {
+      const cell = record.cells[index] ?? null
+      if (cell === null || (cell === '' && column.type !== 'string')) continue
+      document[column.name] = readCell(cell, column.type) ?? this.#misfit(column, cell, record.line)
+    }
+    return { line: record.line, document, bytes: record.bytes }
+  }
+
+  #misfit(column: CsvColumn, text: string, line: number): string {
+    const { name, type, guessed } = column
+    if (!guessed) throw inputError(this.#options.where, line, `${JSON.stringify(shorten(text))} in the column ${JSON.stringify(name)} is not a ${type}, which --types asks for`)
+    const known = this.#misfits.get(name)
+    if (known === undefined) this.#misfits.set(name, { type, count: 1, firstLine: line, firstText: shorten(text) })
+    else known.count++
+    return text
+  }
+}
+
+/** Reads `a=string,b=number`, or a JSON object for names that hold ',' or '='. */
+export function parseColumnTypes(pairs: Iterable<readonly [string, unknown]>): ReadonlyMap<string, ColumnType> {
+  const types = new Map<string, ColumnType>()
+  for (const [name, type] of pairs) {
+    const known = columnTypes.find((each) => each === type)
+    if (known === undefined) {
+      throw new ParqueDBError('INVALID_ARGUMENT', `--types: ${JSON.stringify(type)} for the column ${JSON.stringify(name)} is not a type; the types are ${columnTypes.join(', ')}`, { details: { column: name } })
+    }
+    types.set(name, known)
+  }
+  return types
+}
+
+async function* decode(where: string, chunks: AsyncIterable<Uint8Array>): AsyncIterable<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  let line = 1
+  const read = (bytes?: Uint8Array): string => {
+    try {
+      return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true })
+    } catch (cause) {
+      throw new ParqueDBError('VALIDATION_FAILED', `${where}, at or after line ${line}: not UTF-8 text; convert the file to UTF-8 first`, { details: { file: where, line }, cause })
+    }
+  }
+  for await (const chunk of chunks) {
+    const text = read(chunk)
+    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) line++
+    yield text
+  }
+  yield read()
+}
+
+function csvProblem(where: string, error: CsvError, overcount: number): ParqueDBError {
+  const line = typeof error['lines'] === 'number' ? error['lines'] - overcount : 0
+  switch (error.code) {
+    case 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH': {
+      const fieldCount = Array.isArray(error['record']) ? error['record'].length : 'another number of'
+      return inputError(where, line, `the record has ${fieldCount} fields, the header has another number; a value that holds the delimiter must be in double quotes`)
+    }
+    case 'CSV_QUOTE_NOT_CLOSED':
+      return inputError(where, line, 'the file ends inside a quoted value: a closing double quote is missing')
+    case 'CSV_MAX_RECORD_SIZE':
+      return inputError(where, line, `a record is longer than ${recordBytesMax} bytes; a closing double quote may be missing`)
+    case 'CSV_INVALID_CLOSING_QUOTE':
+    case 'INVALID_OPENING_QUOTE':
+      return inputError(where, line, 'a double quote stands inside a value; quote the whole value and double the quotes in it ("")')
+  }
+  return inputError(where, line, error.message)
+}
+
+function shorten(text: string): string {
+  return text.length <= 40 ? text : `${text.slice(0, 40)}…`
+}

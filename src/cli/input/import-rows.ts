@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto'
+import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
+import type { Collection } from '../../db/Collection.ts'
+import { stringifyExtendedJson } from '../../model/ejson.ts'
+import type { Row, Rows } from './row.ts'
+
+export interface ImportRequest {
+  readonly collection: Collection
+  /** The collection's name. */
+  readonly ns: string
+  /** What errors call the file. */
+  readonly where: string
+  readonly rows: Rows
+  /** Names this import: rows that stood at this place of an import of this name are not imported again. undefined: every run is another import. */
+  readonly name: string | undefined
+  /** What to do with a document whose id is there already. */
+  readonly onConflict: OnConflict
+  readonly actor?: string | undefined
+  /** Stops between two batches. */
+  readonly signal?: AbortSignal | undefined
+  /** Called after each batch. */
+  readonly onProgress?: ((counts: ImportCounts) => void) | undefined
+}
+
+export type OnConflict = 'error' | 'skip' | 'replace'
+
+/** Rows by what became of them. */
+export interface ImportCounts {
+  readonly created: number
+  readonly replaced: number
+  readonly skipped: number
+  /** Imported before, by an import of this name. */
+  readonly repeated: number
+}
+
+export interface ImportResult extends ImportCounts {
+  /** The signal came before the end of the rows. */
+  readonly isInterrupted: boolean
+}
+
+/** Rows of one commit: all of them are there after a crash, or none. */
+const batchRowsMax = 1_000
+const batchBytesMax = 512 * 1024
+
+interface Batch {
+  readonly rows: readonly Row[]
+  readonly txId: string | undefined
+}
+
+/**
+ * Creates the rows' documents, a batch of up to 1,000 a commit; the next batch is read while one becomes durable.
+ *
+ * Resumable: a batch's txId is a hash over the import's name and every row up to its end. So the same rows under the same name give the
+ * same txIds, and the engine does not commit those again that it has; a file that is corrected behind the point where it failed goes on there.
+ * An error names the row's line, and its `details` carry the counts of what is imported: whole batches, from the start.
+ */
+export async function importRows(request: ImportRequest): Promise<ImportResult> {
+  let counts: ImportCounts = { created: 0, replaced: 0, skipped: 0, repeated: 0 }
+  const batches = cutBatches(request)[Symbol.asyncIterator]()
+  try {
+    let next = await batches.next()
+    while (next.done !== true) {
+      if (request.signal?.aborted === true) return { ...counts, isInterrupted: true }
+      const [committed, read] = await Promise.allSettled([commit(next.value, request), batches.next()])
+      if (committed.status === 'rejected') throw committed.reason
+      counts = sum(counts, committed.value)
+      request.onProgress?.(counts)
+      if (read.status === 'rejected') throw read.reason
+      next = read.value
+    }
+    return { ...counts, isInterrupted: false }
+  } catch (error) {
+    if (!isParqueDBError(error)) throw error
+    throw new ParqueDBError(error.code, error.message, { details: { ...error.details, imported: counts }, cause: error })
+  } finally {
+    await batches.return?.()
+  }
+}
+
+async function* cutBatches({ rows, name, ns }: ImportRequest): AsyncIterable<Batch> {
+  let chain = createHash('sha256').update(JSON.stringify([name ?? '', ns])).digest('hex')
+  let batch: Row[] = []
+  let bytes = 0
+  const cut = (): Batch => {
+    const hash = createHash('sha256').update(chain)
+    if (name !== undefined) for (const { document } of batch) hash.update(stringifyExtendedJson(document)).update('\n')
+    chain = hash.digest('hex')
+    const whole = { rows: batch, txId: name === undefined ? undefined : `import:${chain.slice(0, 40)}` }
+    batch = []
+    bytes = 0
+    return whole
+  }
+  for await (const group of rows) {
+    for (const row of group) {
+      batch.push(row)
+      bytes += row.bytes
+      if (batch.length >= batchRowsMax || bytes >= batchBytesMax) yield cut()
+    }
+  }
+  if (batch.length > 0) yield cut()
+}
+
+async function commit({ rows, txId }: Batch, request: ImportRequest): Promise<ImportCounts> {
+  const { collection, onConflict, actor, where } = request
+  if (onConflict !== 'error') checkIds(rows, request)
+  const options = {
+    onConflict,
+    // With ids and a rule for conflicts, a second run is right by itself, and may be meant to undo what came after the first.
+    ...(txId === undefined || onConflict !== 'error' ? {} : { txId }),
+    ...(actor === undefined ? {} : { actor }),
+  }
+  try {
+    const result = await collection.createMany(
+      rows.map(({ document }) => document),
+      options,
+    )
+    return { created: result.createdCount, replaced: result.replacedCount, skipped: result.skippedCount, repeated: result.repeatedCount }
+  } catch (error) {
+    const index = isParqueDBError(error) ? error.details['index'] : undefined
+    const row = typeof index === 'number' ? rows[index] : undefined
+    if (!isParqueDBError(error) || row === undefined) throw error
+    const message = error.message.replace(/^Document \d+: /, '')
+    throw new ParqueDBError(error.code, `${where}, line ${row.line}: ${message}${advice(error)}`, { details: { ...error.details, file: where, line: row.line }, cause: error })
+  }
+}
+
+function advice(error: ParqueDBError): string {
+  return error.code === 'ALREADY_EXISTS' ? ' To import all the same: --on-conflict skip, or --on-conflict replace.' : ''
+}
+
+function checkIds(rows: readonly Row[], { where, onConflict }: ImportRequest): void {
+  const row = rows.find(({ document }) => document.$id === undefined)
+  if (row === undefined) return
+  throw new ParqueDBError('VALIDATION_FAILED', `${where}, line ${row.line}: --on-conflict ${onConflict} needs documents with ids; name the field that holds them with --id <field>`, {
+    details: { file: where, line: row.line },
+  })
+}
+
+function sum(left: ImportCounts, right: ImportCounts): ImportCounts {
+  return {
+    created: left.created + right.created,
+    replaced: left.replaced + right.replaced,
+    skipped: left.skipped + right.skipped,
+    repeated: left.repeated + right.repeated,
+  }
+}

@@ -1,0 +1,53 @@
+import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
+import { fromExtendedJson } from '../../model/ejson.ts'
+import { isObject } from '../../model/values.ts'
+import type { Document } from '../../model/values.ts'
+import { inputError } from './input-error.ts'
+import { JsonSplitter } from './JsonSplitter.ts'
+import type { Piece, SplitMode } from './JsonSplitter.ts'
+import { parseJson } from './parse-json.ts'
+import type { Row, Rows } from './row.ts'
+import { textBytes } from './text-bytes.ts'
+
+export interface JsonRowsOptions {
+  /** What errors call the file. */
+  readonly where: string
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** 'lines' for ndjson, 'array' for one JSON array of objects. */
+  readonly mode: SplitMode
+  /** Keep integers past 2^53 as bigints instead of refusing them. */
+  readonly bigint: boolean
+}
+
+/** Documents of strict Extended JSON; what is not that is VALIDATION_FAILED naming its line. Blank lines of ndjson are skipped. */
+export async function* jsonRows(options: JsonRowsOptions): Rows {
+  const splitter = new JsonSplitter(options.where, options.mode)
+  for await (const chunk of textBytes(options.where, options.chunks)) {
+    const rows = splitter.push(chunk).map((piece) => readRow(piece, options))
+    if (rows.length > 0) yield rows
+  }
+  const last = splitter.end().map((piece) => readRow(piece, options))
+  if (last.length > 0) yield last
+}
+
+function readRow(piece: Piece, { where, bigint }: JsonRowsOptions): Row {
+  const result = parseJson(piece.text, { bigint, firstLine: piece.line })
+  if (result.kind === 'problem') throw inputError(where, result.problem.line, result.problem.reason)
+  const { value: json } = result
+  if (json === null || typeof json !== 'object' || Array.isArray(json)) {
+    throw inputError(where, piece.line, `expected an object, found ${Array.isArray(json) ? 'an array' : JSON.stringify(json).slice(0, 40)}`)
+  }
+  return { line: piece.line, document: unwrap(json, where, piece.line), bytes: piece.text.length }
+}
+
+function unwrap(json: object, where: string, line: number): Document {
+  let value
+  try {
+    value = fromExtendedJson(json)
+  } catch (cause) {
+    if (!isParqueDBError(cause)) throw cause
+    throw new ParqueDBError(cause.code, `${where}, line ${line}: ${cause.message}`, { details: { ...cause.details, file: where, line }, cause })
+  }
+  if (!isObject(value)) throw inputError(where, line, 'expected an object with fields, found a single value')
+  return value
+}

@@ -1,0 +1,215 @@
+import type { Json } from '../../model/ejson.ts'
+
+/** Why a text is not strict JSON, and where; `line` and `column` count from 1, `line` from the `firstLine` that was given. */
+export interface JsonProblem {
+  readonly reason: string
+  readonly line: number
+  readonly column: number
+}
+
+export type JsonResult = { readonly kind: 'value'; readonly value: Json } | { readonly kind: 'problem'; readonly problem: JsonProblem }
+
+export interface JsonOptions {
+  /** Keep an integer past ±(2^53 - 1) as `{ "$numberLong": "…" }` instead of refusing it. */
+  readonly bigint?: boolean | undefined
+  /** The line on which the text begins in its file. */
+  readonly firstLine?: number | undefined
+}
+
+/** Documents nest to 100 levels; Extended JSON wraps a value in at most two more. */
+const depthMax = 104
+const int64Max = 2n ** 63n - 1n
+const int64Min = -(2n ** 63n)
+const numberPattern = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
+const shortEscapes: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
+
+/**
+ * Strict JSON (RFC 8259), and nothing lost on the way: where `JSON.parse` rounds a large integer, overflows to Infinity,
+ * keeps the last of two equal keys or trips over `__proto__`, this is a problem that names its line.
+ */
+export function parseJson(text: string, options: JsonOptions = {}): JsonResult {
+  const parser = new JsonParser(text, options.bigint === true)
+  try {
+    return { kind: 'value', value: parser.whole() }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const before = text.slice(0, error.at)
+    const lineStart = before.lastIndexOf('\n') + 1
+    const line = (options.firstLine ?? 1) + before.split('\n').length - 1
+    return { kind: 'problem', problem: { reason: error.message, line, column: error.at - lineStart + 1 } }
+  }
+}
+
+/** Leaves the recursion; never leaves `parseJson`. */
+class Refusal extends Error {
+  readonly at: number
+  constructor(reason: string, at: number) {
+    super(reason)
+    this.at = at
+  }
+}
+
+class JsonParser {
+  readonly #text: string
+  readonly #bigint: boolean
+  #at = 0
+  #depth = 0
+
+  constructor(text: string, bigint: boolean) {
+    this.#text = text
+    this.#bigint = bigint
+  }
+
+  whole(): Json {
+    const value = this.#value()
+    this.#skipSpace()
+    if (this.#at < this.#text.length) throw new Refusal(`expected the end, found ${this.#found()}`, this.#at)
+    return value
+  }
+
+  #value(): Json {
+    this.#skipSpace()
+    const unit = this.#text.charCodeAt(this.#at)
+    if (unit === 0x22) return this.#string()
+    if (unit === 0x7b) return this.#nested(() => this.#object())
+    if (unit === 0x5b) return this.#nested(() => this.#array())
+    if (unit === 0x2d || (unit >= 0x30 && unit <= 0x39)) return this.#number()
+    for (const [word, value] of [['true', true], ['false', false], ['null', null]] as const) {
+      if (this.#text.startsWith(word, this.#at)) {
+        this.#at += word.length
+        return value
+      }
+    }
+    throw new Refusal(`expected a value, found ${this.#found()}`, this.#at)
+  }
+
+  #nested(read: () => Json): Json {
+    if (this.#depth === depthMax) throw new Refusal(`nested deeper than ${depthMax} levels`, this.#at)
+    this.#depth++
+    this.#at++
+    const value = read()
+    this.#depth--
+    return value
+  }
+
+  #object(): Json {
+    const object: { [field: string]: Json } = {}
+    this.#skipSpace()
+    if (this.#take(0x7d)) return object
+    for (;;) {
+      this.#skipSpace()
+      const keyAt = this.#at
+      if (this.#text.charCodeAt(keyAt) !== 0x22) throw new Refusal(`expected a field name in double quotes, found ${this.#found()}`, keyAt)
+      const key = this.#string()
+      if (key === '__proto__') throw new Refusal(`the field name "__proto__" is not allowed`, keyAt)
+      if (Object.hasOwn(object, key)) throw new Refusal(`the field ${JSON.stringify(key)} is there twice in one object`, keyAt)
+      this.#skipSpace()
+      if (!this.#take(0x3a)) throw new Refusal(`expected ':' after the field name, found ${this.#found()}`, this.#at)
+      object[key] = this.#value()
+      this.#skipSpace()
+      if (this.#take(0x7d)) return object
+      if (!this.#take(0x2c)) throw new Refusal(`expected ',' or '}', found ${this.#found()}`, this.#at)
+    }
+  }
+
+  #array(): Json {
+    const array: Json[] = []
+    this.#skipSpace()
+    if (this.#take(0x5d)) return array
+    for (;;) {
+      array.push(this.#value())
+      this.#skipSpace()
+      if (this.#take(0x5d)) return array
+      if (!this.#take(0x2c)) throw new Refusal(`expected ',' or ']', found ${this.#found()}`, this.#at)
+    }
+  }
+
+  #number(): Json {
+    const start = this.#at
+    numberPattern.lastIndex = start
+    const match = numberPattern.exec(this.#text)
+    if (match === null) throw new Refusal('not a number', start)
+    const literal = match[0]
+    const next = this.#text.charCodeAt(start + literal.length)
+    if (isNumberUnit(next)) throw new Refusal('not a number as JSON writes it', start)
+    this.#at += literal.length
+    const value = Number(literal)
+    const isInteger = match[1] === undefined && match[2] === undefined
+    if (isInteger && !Number.isSafeInteger(value)) return this.#largeInteger(literal, start)
+    if (!Number.isFinite(value)) throw new Refusal(`the number ${literal} is too large for a double`, start)
+    if (value === 0 && /^[^eE]*[1-9]/.test(literal)) throw new Refusal(`the number ${literal} is too small for a double`, start)
+    return value
+  }
+
+  #largeInteger(literal: string, start: number): Json {
+    const exact = BigInt(literal)
+    if (exact > int64Max || exact < int64Min) throw new Refusal(`the integer ${shorten(literal)} does not fit in 64 bits; write it as a string`, start)
+    if (!this.#bigint) {
+      throw new Refusal(`the integer ${literal} is past 2^53 and would be rounded; write {"$numberLong":"${literal}"} or a string (import: --bigint keeps it exactly)`, start)
+    }
+    return { $numberLong: literal }
+  }
+
+  #string(): string {
+    const text = this.#text
+    const start = ++this.#at
+    let made = ''
+    let from = start
+    for (;;) {
+      const unit = text.charCodeAt(this.#at)
+      if (unit === 0x22) break
+      if (Number.isNaN(unit)) throw new Refusal('a string is not closed', start - 1)
+      if (unit < 0x20) throw new Refusal('a control character in a string must be escaped', this.#at)
+      if (unit === 0x5c) {
+        made += text.slice(from, this.#at) + this.#escape()
+        from = this.#at
+      } else {
+        this.#at++
+      }
+    }
+    const whole = made === '' ? text.slice(start, this.#at) : made + text.slice(from, this.#at)
+    this.#at++
+    return whole
+  }
+
+  #escape(): string {
+    const at = this.#at
+    const letter = this.#text[at + 1] ?? ''
+    const short = Object.hasOwn(shortEscapes, letter) ? shortEscapes[letter] : undefined
+    if (short !== undefined) {
+      this.#at += 2
+      return short
+    }
+    const digits = this.#text.slice(at + 2, at + 6)
+    if (letter !== 'u' || !/^[0-9a-fA-F]{4}$/.test(digits)) throw new Refusal('not an escape that JSON knows', at)
+    this.#at += 6
+    return String.fromCharCode(Number.parseInt(digits, 16))
+  }
+
+  #skipSpace(): void {
+    for (;;) {
+      const unit = this.#text.charCodeAt(this.#at)
+      if (unit !== 0x20 && unit !== 0x0a && unit !== 0x0d && unit !== 0x09) return
+      this.#at++
+    }
+  }
+
+  #take(unit: number): boolean {
+    if (this.#text.charCodeAt(this.#at) !== unit) return false
+    this.#at++
+    return true
+  }
+
+  #found(): string {
+    const point = this.#text.codePointAt(this.#at)
+    return point === undefined ? 'the end' : JSON.stringify(String.fromCodePoint(point))
+  }
+}
+
+function isNumberUnit(unit: number): boolean {
+  return (unit >= 0x30 && unit <= 0x39) || unit === 0x2e || unit === 0x2b || unit === 0x2d || unit === 0x65 || unit === 0x45
+}
+
+function shorten(literal: string): string {
+  return literal.length <= 40 ? literal : `${literal.slice(0, 40)}… (${literal.length} digits)`
+}

@@ -1,0 +1,37 @@
+import { InvalidArgumentError, Option } from 'commander'
+
+/** Reads a whole number from `least` up, for commander. */
+export function wholeNumber(least = 0): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`It must be a whole number from ${least} up.`)
+    return value
+  }
+}
+
+/** Collects an option that may be given more than once. */
+export function repeated(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text]
+}
+
+/** A point in the past: a seq, or a time that the database reads. */
+export function point(text: string): number | string {
+  return /^\d{1,15}$/.test(text) ? Number(text) : text
+}
+
+export function atOption(): Option {
+  return new Option('--at <time|seq>', "the state then: '2026-03-01T12:00:00Z', '2026-03-01' (midnight UTC), or the number of an event").argParser(point)
+}
+
+export function actorOption(): Option {
+  return new Option('--actor <name>', 'who does it: recorded in the event')
+}
+
+export function expectedVersionOption(): Option {
+  return new Option('--expect-version <n>', 'refuse (exit 4) unless the entity is at this version').argParser(wholeNumber(1))
+}
+
+/** Removes what is undefined: an option that was not given is not passed on. */
+export function given<T extends object>(options: T): { [Name in keyof T]: Exclude<T[Name], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [Name in keyof T]: Exclude<T[Name], undefined> }
+}
