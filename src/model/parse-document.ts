@@ -8,11 +8,14 @@ import { isWellFormed } from './well-formed.ts'
 export interface DocumentLimits {
   /** Estimated as approximateBytes does. */
   readonly documentBytesMax: number
-  /** Containers inside each other; the document itself is the first. At most 1,000, as the walks recurse. */
+  /** Containers inside each other; the document itself is the first. At most 200, as Extended JSON reads no deeper than 256. */
   readonly depthMax: number
   /** Fields of the document and of every object inside it, together. */
   readonly fieldCountMax: number
 }
+
+/** What is stored must fit with its wrappers into the 256 levels that Extended JSON reads. */
+const deepestDepthMax = 200
 
 export const defaultDocumentLimits: DocumentLimits = {
   /** What MongoDB allows; a document is read and written whole, so larger things belong into files. */
@@ -84,6 +87,7 @@ class Walk {
   #fieldCount = 0
 
   constructor(limits: DocumentLimits, root: unknown, base = '') {
+    if (limits.depthMax > deepestDepthMax) throw new ParqueDBError('INVALID_ARGUMENT', `The limit depthMax can be at most ${deepestDepthMax}, not ${limits.depthMax}.`)
     this.#limits = limits
     this.#root = root
     this.#base = base
