@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
@@ -17,36 +17,33 @@ interface Block {
   readonly text: string
 }
 
-const guides = existsSync(join(root, 'docs/guides')) ? readdirSync(join(root, 'docs/guides')).map((name) => `docs/guides/${name}`) : []
-const pages = ['README.md', 'packages/storage/README.md', ...guides].map((path) => ({ path, blocks: blocksOf(readFileSync(join(root, path), 'utf8')) }))
+const documents = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
+const pages = ['README.md', 'packages/storage/README.md', ...documents.map((name) => `docs/${name}`)].map((path) => ({
+  path,
+  blocks: blocksOf(readFileSync(join(root, path), 'utf8')),
+}))
 const programs = pages.filter(({ blocks }) => blocks.some(isProgram))
 const sessions = pages.filter(({ blocks }) => blocks.some(isSession))
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The `ts` blocks of a page are one program; each `text` block after one of them is a part of what it prints. */
-describe.each(programs)('the program of $path', ({ path, blocks }) => {
-  const source = join(folder, `${slug(path)}.ts`)
+describe('the programs', () => {
+  beforeAll(() => {
+    for (const { path, blocks } of programs) writeFileSync(sourceOf(path), blocks.filter(isProgram).map(({ text }) => text).join('\n'))
+  })
 
-  test('type checks', async () => {
-    writeFileSync(source, blocks.filter(isProgram).map(({ text }) => text).join('\n'))
-    const project = join(folder, `tsconfig.${slug(path)}.json`)
-    writeFileSync(
-      project,
-      JSON.stringify({
-        extends: join(root, 'tsconfig.json'),
-        compilerOptions: { rootDir: root, noUnusedLocals: false, typeRoots: [join(root, 'node_modules/@types')] },
-        include: [],
-        files: [source],
-      }),
-    )
+  test('type check', async () => {
+    const project = join(folder, 'tsconfig.json')
+    const compilerOptions = { rootDir: root, noUnusedLocals: false, typeRoots: [join(root, 'node_modules/@types')] }
+    writeFileSync(project, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions, include: [], files: programs.map(({ path }) => sourceOf(path)) }))
     const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project]).catch((error: { stdout: string }) => error)
     expect(stdout).toBe('')
   })
 
-  test('runs, and prints what the page says', async () => {
+  test.each(programs)('of $path runs, and prints what the page says', async ({ path, blocks }) => {
     const script = join(folder, `${slug(path)}.mjs`)
-    await bundle(source, script)
+    await bundle(sourceOf(path), script)
     const { stdout } = await run(process.execPath, [script], { cwd: emptyFolder(`${slug(path)}-program`) })
     expectInOrder(stdout, expectedAfter(blocks, isProgram))
   })
@@ -139,6 +136,10 @@ function emptyFolder(name: string): string {
   const path = join(folder, name)
   mkdirSync(path, { recursive: true })
   return path
+}
+
+function sourceOf(path: string): string {
+  return join(folder, `${slug(path)}.ts`)
 }
 
 function slug(path: string): string {

@@ -39,10 +39,14 @@ describe.each([...code, ...scripts])('$path', ({ path, text }) => {
     expect(basename(path, '.ts')).not.toMatch(vagueNames)
     expect(path).not.toMatch(vagueFolders)
   })
-  test('reads no ambient clock, swallows no error and leaves no marker behind', () => {
-    expect(text).not.toMatch(/\bnew Date\(\)|FIXME|XXX|HACK/)
+  test('swallows no error and leaves no marker behind', () => {
+    expect(text).not.toMatch(/FIXME|XXX|HACK/)
     expect(text).not.toMatch(/catch( \(\w+\))? \{\s*(\/\/[^\n]*\s*)*\}/)
   })
+})
+
+test('no code reads the ambient clock', () => {
+  expect(code.filter(({ text }) => /\bnew Date\(\)/.test(text)).map(({ path }) => path)).toEqual([])
 })
 
 test('the code as a whole is within its line budget', () => {
