@@ -74,13 +74,17 @@ async function writeUntilKilled(seed) {
   const { code, signal } = await exited
   await read
   if (signal !== 'SIGKILL') {
-    totals.unopened++
-    problems.push(`seed ${seed}: the writer ended by itself with code ${code}: ${errors}`)
+    report('unopened', `seed ${seed}: the writer ended by itself with code ${code}: ${errors}`)
     return
   }
   totals.killed++
   if (doing === 'flush') totals.inFlush++
   if (doing === 'compact') totals.inCompaction++
+}
+
+function report(what, problem) {
+  totals[what]++
+  problems.push(problem)
 }
 
 /** A line that the kill cut off is no statement. */
@@ -98,28 +102,24 @@ async function check(seed) {
     const found = new Map()
     let seq = 0
     for await (const event of db.events()) {
-      if (event.seq !== ++seq) problems.push(`seed ${seed}: event ${seq} is missing`), totals.lost++
+      if (event.seq !== ++seq) report('lost', `seed ${seed}: event ${seq} is missing`)
       const op = event.metadata?.op
       found.set(op, (found.get(op) ?? 0) + 1)
     }
     for (const [op, { events, told }] of begun) judge(seed, { op, events, told, count: found.get(op) ?? 0 })
-    const report = await db.verify({ deep: true })
-    if (!report.ok) {
-      totals.damaged++
-      problems.push(`seed ${seed}: ${JSON.stringify(report.problems)}`)
-    }
+    const verified = await db.verify({ deep: true })
+    if (!verified.ok) report('damaged', `seed ${seed}: ${JSON.stringify(verified.problems)}`)
   } catch (error) {
-    totals.unopened++
-    problems.push(`seed ${seed}: the folder does not open: ${error.stack}`)
+    report('unopened', `seed ${seed}: the folder does not open: ${error.stack}`)
   } finally {
     await db.close().catch(() => undefined)
   }
 }
 
 function judge(seed, { op, events, told, count }) {
-  if (told === 'acknowledged' && count < events) problems.push(`seed ${seed}: ${op} was acknowledged, and ${count} of its ${events} events are there`), totals.lost++
-  else if (count > events || (told === 'refused' && count > 0)) problems.push(`seed ${seed}: ${op} is there ${count} times, not ${told === 'refused' ? 0 : events}`), totals.doubled++
-  else if (count !== 0 && count !== events) problems.push(`seed ${seed}: of ${op}, ${count} of ${events} events are there`), totals.halves++
+  if (told === 'acknowledged' && count < events) report('lost', `seed ${seed}: ${op} was acknowledged, and ${count} of its ${events} events are there`)
+  else if (count > events || (told === 'refused' && count > 0)) report('doubled', `seed ${seed}: ${op} is there ${count} times, not ${told === 'refused' ? 0 : events}`)
+  else if (count !== 0 && count !== events) report('halves', `seed ${seed}: of ${op}, ${count} of ${events} events are there`)
   // Counted once, in the round that wrote it.
   if (!op.startsWith(`${seed}-`)) return
   if (told === 'acknowledged') totals.acknowledged++

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Clock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
-import { EventSourcedBackend, withEventSourcing } from './EventSourcedBackend.ts'
+import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import type { EngineOptions } from './engine-options.ts'
 import { MemoryBackend } from './MemoryBackend.ts'
 

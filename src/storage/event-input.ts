@@ -2,11 +2,10 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { alreadyExists, notFound } from '../model/decide.ts'
 import { parseEntityId, parseTarget, validateNamespace, formatTarget } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import type { Event, EventDraft, StoredEvent } from '../model/event.ts'
+import type { EventDraft } from '../model/event.ts'
 import { parseDocument } from '../model/parse-document.ts'
 import { applyPatch, type Patch } from '../model/patch.ts'
 import { encodePatchPath } from '../model/path.ts'
-import { cloneDocument } from '../model/values.ts'
 import type { Document } from '../model/values.ts'
 import type { DecisionContext } from './engine.ts'
 
@@ -59,7 +58,7 @@ export function parseEventInput(input: EventInput, nowMs: number): ParsedEvent {
 }
 
 /** The draft of a parsed event on an entity in `state`; NOT_FOUND, ALREADY_EXISTS, VERSION_CONFLICT. */
-export function draftOf(event: ParsedEvent, state: EntityState | undefined): EventDraft {
+function draftOf(event: ParsedEvent, state: EntityState | undefined): EventDraft {
   const { key, input, after, metadata } = event
   const live = state !== undefined && state.deletedAt === undefined
   const version = (state?.version ?? 0) + 1
@@ -89,23 +88,6 @@ export function draftAll(events: readonly ParsedEvent[], context: DecisionContex
     live.set(name, pretend(before, draft))
     return draft
   })
-}
-
-/** An event as users see it; they own what they get. */
-export function publicEvent(event: StoredEvent): Event {
-  return {
-    seq: event.seq,
-    id: event.eventId,
-    ts: event.ts,
-    op: event.op,
-    target: formatTarget(event),
-    version: event.version,
-    ...(event.after === undefined ? {} : { after: cloneDocument(event.after) }),
-    ...(event.patch === undefined ? {} : { patch: { ...event.patch, ...(event.patch.set === undefined ? {} : { set: cloneDocument(event.patch.set as Document) }) } }),
-    ...(event.actor === undefined ? {} : { actor: event.actor }),
-    ...(event.txId === undefined ? {} : { txId: event.txId }),
-    ...(event.metadata === undefined ? {} : { metadata: cloneDocument(event.metadata) }),
-  }
 }
 
 /** Enough of the state after a draft for the checks of the drafts behind it. */

@@ -24,7 +24,7 @@ async function ids(engine: ReturnType<typeof withEventSourcing>): Promise<string
 }
 
 async function newestLogPart(): Promise<string> {
-  const [name] = (await readdir(join(folder, 'log'))).toSorted().reverse()
+  const [name] = (await readdir(join(folder, 'log'))).toSorted().toReversed()
   return join(folder, 'log', name as string)
 }
 

@@ -11,6 +11,7 @@ import { readHead } from './head.ts'
 import { dataFiles, emptyManifest, readManifest, type FileEntry, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import { replay } from './replay.ts'
+import type { View } from './view.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 export interface VerifyInput {
@@ -131,23 +132,24 @@ async function checkFooter(file: FileEntry, input: VerifyInput, report: Totals):
 
 /** Folds the whole history again and compares it with the runs: state is derived from the log, so both must agree. */
 async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report: Totals }): Promise<void> {
-  const { input, report } = to
-  const view = input.partition.view()
+  const view = to.input.partition.view()
   try {
     for (const ns of view.namespaces()) {
-      for await (const states of view.scan(ns, { signal: input.signal })) {
-        for (const state of states) {
-          if (state.seq > manifest.flushedSeq) continue
-          const folded = await refold(view.entityEvents({ ns, id: state.id }, { toSeq: state.seq }))
-          if (folded === undefined || !sameState(folded, state)) {
-            report.problems.push({ path: `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${state.id} at version ${state.version} is not what its events give. Its history is right: report this, it is a bug.` })
-          }
-        }
+      for await (const states of view.scan(ns, { signal: to.input.signal })) {
+        const flushed = states.filter((state) => state.seq <= manifest.flushedSeq)
+        for (const state of flushed) await compareWithHistory(state, { ns, view, report: to.report })
       }
     }
   } finally {
     view.release()
   }
+}
+
+async function compareWithHistory(state: EntityState, at: { ns: string; view: View; report: Totals }): Promise<void> {
+  const { ns, view, report } = at
+  const folded = await refold(view.entityEvents({ ns, id: state.id }, { toSeq: state.seq }))
+  if (folded !== undefined && sameState(folded, state)) return
+  report.problems.push({ path: `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${state.id} at version ${state.version} is not what its events give. Its history is right: report this, it is a bug.` })
 }
 
 async function refold(events: AsyncIterable<StoredEvent>): Promise<EntityState | undefined> {
