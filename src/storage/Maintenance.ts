@@ -44,14 +44,14 @@ export class Maintenance {
   #cancelGarbageTimer: (() => void) | undefined
   #flushes = 0
   #compactions = 0
-  #lastError: unknown
+  #lastError: Error | undefined
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts
   }
 
   get counts(): { flushes: number; compactions: number; lastError: string | undefined } {
-    return { flushes: this.#flushes, compactions: this.#compactions, lastError: this.#lastError === undefined ? undefined : String(this.#lastError) }
+    return { flushes: this.#flushes, compactions: this.#compactions, lastError: this.#lastError?.message }
   }
 
   /** After commits: begins a flush in the background when one is due. */
@@ -206,7 +206,7 @@ export class Maintenance {
           this.#lastError = undefined
         },
         (error: unknown) => {
-          if (!isParqueDBError(error, 'ABORTED')) this.#lastError = error
+          if (!isParqueDBError(error, 'ABORTED')) this.#lastError = error instanceof Error ? error : new Error(String(error))
           if (isParqueDBError(error, 'WRITER_FENCED')) this.#parts.writer().fail(error)
         },
       )

@@ -85,7 +85,7 @@ function eventToJson(event: StoredEvent): EventJson {
 function patchToJson(patch: Patch): { set?: unknown; unset?: readonly string[] } {
   return {
     ...(patch.unset === undefined ? {} : { unset: patch.unset }),
-    ...(patch.set === undefined ? {} : { set: toExtendedJson(patch.set as Document) }),
+    ...(patch.set === undefined ? {} : { set: toExtendedJson(patch.set) }),
   }
 }
 
