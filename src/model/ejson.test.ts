@@ -39,7 +39,7 @@ test.each<[Value, string]>([
   [Number.NaN, '{"$numberDouble":"NaN"}'],
   [-Infinity, '{"$numberDouble":"-Infinity"}'],
   [{ a: [1, 1.5, 'x', null, true] }, '{"a":[1,1.5,"x",null,true]}'],
-])('%j is written as %s', (original, text) => {
+])('%o is written as %s', (original, text) => {
   expect(stringifyExtendedJson(original)).toBe(text)
   expect(equalValues(parseExtendedJson(text), original)).toBe(true)
 })

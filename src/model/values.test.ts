@@ -24,7 +24,7 @@ test.each<[Value, Value]>([
   [null, {}],
   [{ a: 1 }, { a: 1, b: 1 }],
   ['1', 1],
-])('%j and %j are not the same', (left, right) => {
+])('%o and %o are not the same', (left, right) => {
   expect(equalValues(left, right)).toBe(false)
   expect(equalValues(right, left)).toBe(false)
 })
@@ -35,7 +35,7 @@ test.each<[Value, Value]>([
   [new Date(5), new Date(5)],
   [new Uint8Array([1, 2]), new Uint8Array([1, 2])],
   [{ a: [{ b: 1n }] }, { a: [{ b: 1n }] }],
-])('%j and %j are the same', (left, right) => {
+])('%o and %o are the same', (left, right) => {
   expect(equalValues(left, right)).toBe(true)
 })
 
