@@ -1,0 +1,153 @@
+import { checkAborted } from '../base/abort.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { crc32 } from '../base/crc32.ts'
+import type { ByteSource } from './byte-source.ts'
+import { ByteCursor } from './ByteCursor.ts'
+import { leavesOf } from './columns.ts'
+import type { Leaf } from './columns.ts'
+import { inFile } from './decode-chunk.ts'
+import { malformed } from './malformed.ts'
+import { RowGroup } from './RowGroup.ts'
+import { readFilters, readIndex } from './sparse-index.ts'
+import type { Filters, RowGroupEntry, Section, SparseIndex } from './sparse-index.ts'
+import type { FileFacts } from './written-file.ts'
+
+/** The first request of a scan, for those that stop early; each further one is twice as large. */
+const firstRequestBytes = 128 * 1024
+/** What one request of a long scan asks for: the time on the way no longer counts. */
+const requestBytesMax = 1024 * 1024
+/** Reads for keys that turned out absent, after which filters that are not in the index are worth their request. */
+const wastedReadsMax = 4
+
+/** A file's index, and its row groups on demand. */
+export class TableReader {
+  readonly index: SparseIndex
+  readonly indexBytes: number
+  readonly #source: ByteSource
+  readonly #leaves: readonly Leaf[]
+  #filters: Filters | undefined
+  #wastedReads = 0
+
+  private constructor(source: ByteSource, index: SparseIndex, indexBytes: number) {
+    this.#source = source
+    this.index = index
+    this.indexBytes = indexBytes
+    this.#leaves = leavesOf(index.fields)
+    this.#filters = index.filters
+  }
+
+  /** One request. CORRUPT_FILE when the index is not the one that `facts` describe. */
+  static async open(source: ByteSource, facts: FileFacts, kind: SparseIndex['kind']): Promise<TableReader> {
+    const bytes = await readSection(source, facts.index, 'index')
+    const index = inFile({ path: source.path, offset: facts.index.start }, () => {
+      const read = readIndex(bytes)
+      if (read.kind !== kind) throw malformed(`it is a ${read.kind} where a ${kind} belongs`)
+      for (const group of read.rowGroups) if (group.end > facts.index.start) throw malformed('a row group lies outside of the file')
+      return read
+    })
+    return new TableReader(source, index, bytes.length)
+  }
+
+  get leaves(): readonly Leaf[] {
+    return this.#leaves
+  }
+
+  get rowGroups(): readonly RowGroupEntry[] {
+    return this.index.rowGroups
+  }
+
+  /** The filters, as far as they are in memory. */
+  get filters(): Filters | undefined {
+    return this.#filters
+  }
+
+  /** The filters, from a request of their own where the index does not have them. */
+  async loadFilters(): Promise<Filters> {
+    if (this.#filters !== undefined) return this.#filters
+    const section = this.index.sections['filters']
+    if (section === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.#source.path} has no filters.`, { details: { path: this.#source.path } })
+    const bytes = await readSection(this.#source, section, 'filters')
+    this.#filters = inFile({ path: this.#source.path, offset: section.start }, () => readFilters(new ByteCursor(bytes)))
+    return this.#filters
+  }
+
+  /** Says that a row group was read for a key that it does not have; loads the filters when that has happened often. */
+  async noteWastedRead(): Promise<void> {
+    this.#wastedReads += 1
+    if (this.#filters === undefined && this.#wastedReads >= wastedReadsMax) await this.loadFilters()
+  }
+
+  /** A block that the writer was given. */
+  async section(name: string): Promise<Uint8Array | undefined> {
+    const section = this.index.sections[name]
+    return section === undefined ? undefined : await readSection(this.#source, section, name)
+  }
+
+  /** One row group, in one request. */
+  async rowGroup(index: number): Promise<RowGroup> {
+    const [group] = await this.#readAdjacent(index, index + 1)
+    return group as RowGroup
+  }
+
+  /** Row groups in the order given, which ascends. Adjacent ones share requests; the next request is under way while one is worked on. */
+  async *groups(indexes: readonly number[], signal?: AbortSignal): AsyncGenerator<RowGroup> {
+    const requests = this.#requests(indexes)
+    let next = this.#ahead(requests[0])
+    for (let at = 0; at < requests.length; at++) {
+      checkAborted(signal)
+      const current = next
+      next = this.#ahead(requests[at + 1])
+      for (const group of (await current) ?? []) {
+        checkAborted(signal)
+        yield group
+      }
+    }
+  }
+
+  /** Starts reading. Its failure is seen by whoever awaits it; when nobody does, as the scan stopped early, nobody needs it. */
+  #ahead(request: { start: number; end: number } | undefined): Promise<RowGroup[]> | undefined {
+    if (request === undefined) return undefined
+    const reading = this.#readAdjacent(request.start, request.end)
+    reading.catch(() => undefined)
+    return reading
+  }
+
+  /** Ranges of adjacent row groups that are fetched together. */
+  #requests(indexes: readonly number[]): { start: number; end: number }[] {
+    const requests: { start: number; end: number }[] = []
+    let most = firstRequestBytes
+    for (const index of indexes) {
+      const last = requests[requests.length - 1]
+      const entry = this.index.rowGroups[index] as RowGroupEntry
+      if (last !== undefined && last.end === index && entry.end - (this.index.rowGroups[last.start] as RowGroupEntry).start <= most) {
+        last.end = index + 1
+      } else {
+        if (last !== undefined) most = Math.min(most * 2, requestBytesMax)
+        requests.push({ start: index, end: index + 1 })
+      }
+    }
+    return requests
+  }
+
+  async #readAdjacent(start: number, end: number): Promise<RowGroup[]> {
+    const entries = this.index.rowGroups.slice(start, end)
+    const from = (entries[0] as RowGroupEntry).start
+    const to = (entries[entries.length - 1] as RowGroupEntry).end
+    const bytes = await this.#source.readRange({ start: from, end: to })
+    const file = { path: this.#source.path, leaves: this.#leaves }
+    return entries.map((entry) => new RowGroup(entry, bytes.subarray(entry.start - from, entry.end - from), file))
+  }
+}
+
+async function readSection(source: ByteSource, section: Section, name: string): Promise<Uint8Array> {
+  if (section.start < 0 || section.end < section.start || section.end > source.sizeBytes) {
+    throw new ParqueDBError('CORRUPT_FILE', `${source.path} has ${source.sizeBytes} bytes, and its ${name} would end at ${section.end}. Restore the file from a backup.`, {
+      details: { path: source.path, offset: section.start },
+    })
+  }
+  const bytes = await source.readRange({ start: section.start, end: section.end })
+  inFile({ path: source.path, offset: section.start }, () => {
+    if (crc32(bytes) !== section.crc32) throw malformed(`its ${name} does not have the checksum that it should`)
+  })
+  return bytes
+}

@@ -1,0 +1,207 @@
+import { compareBytes, utf8Decode } from '../base/bytes.ts'
+import type { ByteBuffer } from './ByteBuffer.ts'
+import { ByteCursor } from './ByteCursor.ts'
+import { decodeDelta, encodeDelta } from './delta-binary.ts'
+import { malformed } from './malformed.ts'
+
+/** Byte arrays side by side: value `i` is `blob[offsets[i] .. offsets[i + 1])`. */
+export interface ByteArrays {
+  readonly blob: Uint8Array
+  readonly offsets: Int32Array
+}
+
+const encoder = new TextEncoder()
+
+/** The strings as UTF-8, encoded in one go. Well-formed strings only. */
+export function byteArraysOfTexts(texts: readonly string[]): ByteArrays {
+  const joined = texts.join('')
+  const blob = encoder.encode(joined)
+  const offsets = new Int32Array(texts.length + 1)
+  const isAscii = blob.length === joined.length
+  let at = 0
+  for (let index = 0; index < texts.length; index++) {
+    const text = texts[index] as string
+    at += isAscii ? text.length : utf8Length(text)
+    offsets[index + 1] = at
+  }
+  return { blob, offsets }
+}
+
+export function byteArraysOfBytes(values: readonly Uint8Array[]): ByteArrays {
+  const offsets = new Int32Array(values.length + 1)
+  let size = 0
+  for (let index = 0; index < values.length; index++) offsets[index + 1] = size += (values[index] as Uint8Array).length
+  const blob = new Uint8Array(size)
+  for (let index = 0; index < values.length; index++) blob.set(values[index] as Uint8Array, offsets[index])
+  return { blob, offsets }
+}
+
+/** Bytes of a well-formed string in UTF-8. */
+export function utf8Length(text: string): number {
+  let length = text.length
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit < 0x80) continue
+    // A surrogate pair is two units and four bytes.
+    length += unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 1 : 2
+  }
+  return length
+}
+
+export function encodePlainByteArrays({ blob, offsets }: ByteArrays, out: ByteBuffer): void {
+  for (let index = 0; index + 1 < offsets.length; index++) {
+    const start = offsets[index] as number
+    const end = offsets[index + 1] as number
+    out.uint32(end - start)
+    out.append(blob.subarray(start, end))
+  }
+}
+
+export function decodePlainByteArrays(bytes: Uint8Array, count: number): ByteArrays {
+  const cursor = new ByteCursor(bytes)
+  if (count * 4 > bytes.length) throw malformed('a page is too short for its values')
+  const offsets = new Int32Array(count + 1)
+  const blob = new Uint8Array(bytes.length - count * 4)
+  let at = 0
+  for (let index = 0; index < count; index++) {
+    const value = cursor.take(cursor.uint32())
+    blob.set(value, at)
+    offsets[index + 1] = at += value.length
+  }
+  return { blob, offsets }
+}
+
+export function encodeDeltaLength({ blob, offsets }: ByteArrays, out: ByteBuffer): void {
+  const count = offsets.length - 1
+  const lengths = new Int32Array(count)
+  for (let index = 0; index < count; index++) lengths[index] = (offsets[index + 1] as number) - (offsets[index] as number)
+  encodeDelta(lengths, count, out)
+  out.append(blob)
+}
+
+export function decodeDeltaLength(cursor: ByteCursor, count: number): ByteArrays {
+  const lengths = new Int32Array(count)
+  decodeDelta(cursor, lengths)
+  const offsets = offsetsOfLengths(lengths, cursor.bytes.length - cursor.at)
+  return { blob: cursor.take(offsets[count] as number), offsets }
+}
+
+/** DELTA_BYTE_ARRAY: what each value shares with the one before it is left out. For sorted values. */
+export function encodeDeltaBytes({ blob, offsets }: ByteArrays, out: ByteBuffer): void {
+  const count = offsets.length - 1
+  const prefixes = new Int32Array(count)
+  const suffixOffsets = new Int32Array(count + 1)
+  const suffixes = new Uint8Array(blob.length)
+  let at = 0
+  for (let index = 0; index < count; index++) {
+    const start = offsets[index] as number
+    const end = offsets[index + 1] as number
+    const before = index === 0 ? 0 : (offsets[index - 1] as number)
+    let shared = 0
+    if (index > 0) {
+      const most = Math.min(end - start, start - before)
+      while (shared < most && blob[before + shared] === blob[start + shared]) shared++
+    }
+    prefixes[index] = shared
+    for (let from = start + shared; from < end; from++) suffixes[at++] = blob[from] as number
+    suffixOffsets[index + 1] = at
+  }
+  encodeDelta(prefixes, count, out)
+  encodeDeltaLength({ blob: suffixes.subarray(0, at), offsets: suffixOffsets }, out)
+}
+
+/** `sizeMax` bounds what the values may expand to, as a shared prefix costs next to nothing in the file. */
+export function decodeDeltaBytes(cursor: ByteCursor, count: number, sizeMax: number): ByteArrays {
+  const prefixes = new Int32Array(count)
+  decodeDelta(cursor, prefixes)
+  const suffixes = decodeDeltaLength(cursor, count)
+  const offsets = new Int32Array(count + 1)
+  let size = 0
+  let before = 0
+  for (let index = 0; index < count; index++) {
+    const shared = prefixes[index] as number
+    if (shared < 0 || shared > before) throw malformed('a shared prefix is longer than the value before it')
+    before = shared + (suffixes.offsets[index + 1] as number) - (suffixes.offsets[index] as number)
+    size += before
+    if (size > sizeMax) throw malformed('values expand to more than their page may hold')
+    offsets[index + 1] = size
+  }
+  const blob = new Uint8Array(size)
+  for (let index = 0; index < count; index++) {
+    let to = offsets[index] as number
+    const shared = prefixes[index] as number
+    const from = index === 0 ? 0 : (offsets[index - 1] as number)
+    for (let at = 0; at < shared; at++) blob[to++] = blob[from + at] as number
+    const end = suffixes.offsets[index + 1] as number
+    for (let at = suffixes.offsets[index] as number; at < end; at++) blob[to++] = suffixes.blob[at] as number
+  }
+  return { blob, offsets }
+}
+
+function offsetsOfLengths(lengths: Int32Array, sizeMax: number): Int32Array {
+  const offsets = new Int32Array(lengths.length + 1)
+  let at = 0
+  for (let index = 0; index < lengths.length; index++) {
+    const length = lengths[index] as number
+    at += length
+    if (length < 0 || at > sizeMax) throw malformed('values are longer than their page')
+    offsets[index + 1] = at
+  }
+  return offsets
+}
+
+/** Below this, decoding value by value is as fast, and the strings do not hold on to a page's whole text. */
+const oneByOneMax = 8
+
+/** Values `start` to `end` as strings. Many at once are slices of one text, so each of them keeps that text alive. */
+export function textsOf(arrays: ByteArrays, start: number, end: number): string[] {
+  const { blob, offsets } = arrays
+  const texts = new Array<string>(end - start)
+  if (end - start <= oneByOneMax) {
+    for (let index = start; index < end; index++) texts[index - start] = textAt(arrays, index)
+    return texts
+  }
+  const first = offsets[start] as number
+  const last = offsets[end] as number
+  const whole = utf8Decode(blob.subarray(first, last))
+  if (whole.length === last - first) {
+    for (let index = start; index < end; index++) texts[index - start] = whole.substring((offsets[index] as number) - first, (offsets[index + 1] as number) - first)
+    return texts
+  }
+  let at = 0
+  for (let index = start; index < end; index++) {
+    const to = at + utf16Length(blob, offsets[index] as number, offsets[index + 1] as number)
+    texts[index - start] = whole.substring(at, to)
+    at = to
+  }
+  return texts
+}
+
+/** A string of its own: nothing else is kept alive by it. */
+export function textAt({ blob, offsets }: ByteArrays, index: number): string {
+  return utf8Decode(blob.subarray(offsets[index], offsets[index + 1]))
+}
+
+/** UTF-16 units of the UTF-8 text `bytes[start..end)`. */
+function utf16Length(bytes: Uint8Array, start: number, end: number): number {
+  let length = end - start
+  for (let index = start; index < end; index++) {
+    const byte = bytes[index] as number
+    if (byte < 0x80) continue
+    if ((byte & 0xc0) === 0x80) length -= 1
+    else if (byte >= 0xf0) length += 1
+  }
+  return length
+}
+
+/** Of ascending values, the index of the first that is at least `key`; their count when all are below. */
+export function firstAtOrAbove({ blob, offsets }: ByteArrays, key: Uint8Array): number {
+  let low = 0
+  let high = offsets.length - 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compareBytes(blob.subarray(offsets[middle], offsets[middle + 1]), key) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}

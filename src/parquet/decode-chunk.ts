@@ -1,0 +1,213 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { crc32 } from '../base/crc32.ts'
+import { bitWidthOf } from './bit-packing.ts'
+import { decodeDeltaBytes, decodeDeltaLength, decodePlainByteArrays } from './byte-arrays.ts'
+import type { ByteArrays } from './byte-arrays.ts'
+import { ByteCursor } from './ByteCursor.ts'
+import type { Leaf } from './columns.ts'
+import { decodeDelta } from './delta-binary.ts'
+import { malformed } from './malformed.ts'
+import { readPageHeader } from './page-header.ts'
+import type { PageHeader } from './page-header.ts'
+import { decodeHybrid } from './rle-hybrid.ts'
+import { snappyDecompress } from './snappy.ts'
+
+/** Values of a column without its nulls, still as a column. Ints, dates (milliseconds) and doubles are numbers. */
+export type ColumnValues =
+  | { readonly kind: 'numbers'; readonly numbers: Float64Array }
+  | { readonly kind: 'bigints'; readonly bigints: BigInt64Array }
+  | { readonly kind: 'flags'; readonly flags: Uint8Array }
+  | { readonly kind: 'arrays'; readonly arrays: ByteArrays }
+  /** Of texts: value `i` is `dictionary[codes[i]]`. */
+  | { readonly kind: 'codes'; readonly codes: Uint16Array; readonly dictionary: ByteArrays }
+
+/** One physical column of a row group, decoded. */
+export interface Column {
+  readonly leaf: Leaf
+  readonly rowCount: number
+  readonly entryCount: number
+  readonly valueCount: number
+  /** Per entry; undefined when every entry is a value. */
+  readonly definitions: Uint8Array | undefined
+  /** Per entry; only of a list's leaf. */
+  readonly repetitions: Uint8Array | undefined
+  readonly values: ColumnValues
+}
+
+/** One column chunk as the directory of its row group describes it. */
+export interface ChunkBytes {
+  readonly leaf: Leaf
+  /** Rows of the row group. */
+  readonly rowCount: number
+  readonly bytes: Uint8Array
+  readonly crc32: number
+  readonly isCompressed: boolean
+}
+
+/** A run of one value takes five bytes however long it is, so levels and codes are bounded by a count of their own. */
+const entriesMax = 1 << 24
+/** Snappy's longest copy: 64 bytes from three. */
+const snappyRatioMax = 22
+/** What sorted keys of one row group may expand to. */
+const prefixedBytesMax = 1 << 26
+
+/** Checks and decodes a chunk; CORRUPT_FILE when it is not what was written. Without file and offset: see `inFile`. */
+export function decodeChunk(chunk: ChunkBytes): Column {
+  const { leaf, rowCount } = chunk
+  if (crc32(chunk.bytes) !== chunk.crc32) throw malformed('a column chunk does not have the checksum that its directory says')
+  const cursor = new ByteCursor(chunk.bytes)
+  let header = readPageHeader(cursor)
+  let dictionary: { page: Uint8Array; count: number } | undefined
+  if (header.kind === 'dictionary') {
+    dictionary = { page: decompress(chunk, pageBytes(cursor, header), header.uncompressedBytes), count: header.valueCount }
+    header = readPageHeader(cursor)
+  }
+  checkCounts(header, chunk)
+  const page = pageBytes(cursor, header)
+  const levelBytes = header.repetitionBytes + header.definitionBytes
+  if (cursor.at !== chunk.bytes.length || levelBytes > page.length || levelBytes > header.uncompressedBytes) throw malformed('a column chunk has another size than its pages')
+  const entryCount = header.valueCount
+  const valueCount = entryCount - header.nullCount
+  const repetitions = leaf.maxRepetition === 0 ? undefined : levels(page.subarray(0, header.repetitionBytes), entryCount, 1)
+  const definitions = header.nullCount === 0 ? undefined : levels(page.subarray(header.repetitionBytes, levelBytes), entryCount, leaf.maxDefinition)
+  const body = decompress(chunk, page.subarray(levelBytes), header.uncompressedBytes - levelBytes)
+  const values = decodeValues({ leaf, header, body, dictionary }, valueCount)
+  return { leaf, rowCount, entryCount, valueCount, definitions, repetitions, values }
+}
+
+function checkCounts(header: PageHeader, { leaf, rowCount }: ChunkBytes): void {
+  const isRight =
+    header.kind === 'data' &&
+    header.rowCount === rowCount &&
+    header.nullCount <= header.valueCount &&
+    (leaf.maxRepetition === 0 ? header.valueCount === rowCount : header.valueCount >= rowCount && header.valueCount <= entriesMax)
+  if (!isRight) throw malformed('a page has another number of rows than its row group')
+}
+
+/** The page's bytes as stored. Their own checksum is for other readers: the chunk's, verified, covers them. */
+function pageBytes(cursor: ByteCursor, header: PageHeader): Uint8Array {
+  return cursor.take(header.compressedBytes)
+}
+
+function decompress({ isCompressed }: ChunkBytes, bytes: Uint8Array, size: number): Uint8Array {
+  if (!isCompressed) {
+    if (bytes.length !== size) throw malformed('an uncompressed page has two sizes')
+    return bytes
+  }
+  if (size > bytes.length * snappyRatioMax) throw malformed('a page announces more than its bytes can expand to')
+  return snappyDecompress(bytes, size)
+}
+
+function levels(bytes: Uint8Array, count: number, greatest: number): Uint8Array {
+  const out = new Uint8Array(count)
+  decodeHybrid(bytes, { count, width: bitWidthOf(greatest), greatest }, out)
+  return out
+}
+
+interface EncodedPage {
+  readonly leaf: Leaf
+  readonly header: PageHeader
+  readonly body: Uint8Array
+  readonly dictionary: { readonly page: Uint8Array; readonly count: number } | undefined
+}
+
+function decodeValues(page: EncodedPage, count: number): ColumnValues {
+  switch (page.leaf.kind) {
+    case 'string':
+    case 'bytes':
+      return decodeByteArrays(page, count)
+    case 'int':
+    case 'date':
+      return { kind: 'numbers', numbers: decodeInts(page, count) }
+    case 'double':
+      return { kind: 'numbers', numbers: decodeDoubles(page, count) }
+    case 'bigint':
+      if (page.header.encoding !== 'PLAIN') throw unexpectedEncoding(page)
+      return { kind: 'bigints', bigints: new BigInt64Array(plain64(page.body, count)) }
+    case 'boolean':
+      if (page.header.encoding !== 'RLE') throw unexpectedEncoding(page)
+      return { kind: 'flags', flags: decodeFlags(page.body, count) }
+  }
+}
+
+function decodeByteArrays(page: EncodedPage, count: number): ColumnValues {
+  const cursor = new ByteCursor(page.body)
+  switch (page.header.encoding) {
+    case 'DELTA_LENGTH_BYTE_ARRAY':
+      return { kind: 'arrays', arrays: decodeDeltaLength(cursor, count) }
+    case 'DELTA_BYTE_ARRAY':
+      return { kind: 'arrays', arrays: decodeDeltaBytes(cursor, count, prefixedBytesMax) }
+    case 'RLE_DICTIONARY': {
+      const dictionary = dictionaryOf(page)
+      return { kind: 'codes', codes: decodeCodes(page, count), dictionary: decodePlainByteArrays(dictionary.page, dictionary.count) }
+    }
+    case 'PLAIN':
+    case 'RLE':
+    case 'DELTA_BINARY_PACKED':
+      throw unexpectedEncoding(page)
+  }
+}
+
+function decodeInts(page: EncodedPage, count: number): Float64Array {
+  if (page.header.encoding === 'PLAIN') return Float64Array.from(new BigInt64Array(plain64(page.body, count)), Number)
+  if (page.header.encoding !== 'DELTA_BINARY_PACKED') throw unexpectedEncoding(page)
+  const numbers = new Float64Array(count)
+  decodeDelta(new ByteCursor(page.body), numbers)
+  return numbers
+}
+
+function decodeDoubles(page: EncodedPage, count: number): Float64Array {
+  if (page.header.encoding === 'PLAIN') return new Float64Array(plain64(page.body, count))
+  if (page.header.encoding !== 'RLE_DICTIONARY') throw unexpectedEncoding(page)
+  const dictionary = dictionaryOf(page)
+  const values = new Float64Array(plain64(dictionary.page, dictionary.count))
+  const codes = decodeCodes(page, count)
+  const numbers = new Float64Array(count)
+  for (let index = 0; index < count; index++) numbers[index] = values[codes[index] as number] as number
+  return numbers
+}
+
+/** A copy, aligned for a typed array of eight-byte values. */
+function plain64(body: Uint8Array, count: number): ArrayBuffer {
+  if (body.length !== count * 8) throw malformed('a page has another size than its values')
+  const copy = new ArrayBuffer(body.length)
+  new Uint8Array(copy).set(body)
+  return copy
+}
+
+function decodeFlags(body: Uint8Array, count: number): Uint8Array {
+  const cursor = new ByteCursor(body)
+  const out = new Uint8Array(count)
+  decodeHybrid(cursor.take(cursor.uint32()), { count, width: 1, greatest: 1 }, out)
+  return out
+}
+
+function dictionaryOf(page: EncodedPage): { readonly page: Uint8Array; readonly count: number } {
+  if (page.dictionary === undefined || page.dictionary.count > 0xffff) throw malformed('a page of codes has no dictionary, or one that is too large')
+  return page.dictionary
+}
+
+function decodeCodes(page: EncodedPage, count: number): Uint16Array {
+  const codes = new Uint16Array(count)
+  if (count === 0) return codes
+  const width = page.body[0] ?? 0
+  if (width > 16) throw malformed('codes are wider than any dictionary')
+  decodeHybrid(page.body.subarray(1), { count, width, greatest: dictionaryOf(page).count - 1 }, codes)
+  return codes
+}
+
+function unexpectedEncoding({ leaf, header }: EncodedPage): ParqueDBError {
+  return malformed(`a column of the type ${leaf.kind} has the encoding ${header.encoding}`)
+}
+
+/** Runs `decode` and says of any failure where in which file it happened, as CORRUPT_FILE. */
+export function inFile<T>(place: { path: string; offset: number; column?: string }, decode: () => T): T {
+  try {
+    return decode()
+  } catch (cause) {
+    // Whatever a decoder throws (a text that is not UTF-8, JSON that is none) comes from bytes that no writer of ours makes.
+    const reason = cause instanceof Error ? cause.message.replace('The Parquet data is damaged: ', '') : String(cause)
+    const column = place.column === undefined ? '' : `, column '${place.column}'`
+    throw new ParqueDBError('CORRUPT_FILE', `${place.path} is damaged at byte ${place.offset}${column}: ${reason} Restore the file from a backup, or salvage what is sound.`, { details: place, cause })
+  }
+}

@@ -1,0 +1,79 @@
+import { bitWidthOf, packBits, unpackBits } from './bit-packing.ts'
+import type { ByteBuffer } from './ByteBuffer.ts'
+import type { ByteCursor } from './ByteCursor.ts'
+import { malformed } from './malformed.ts'
+
+const blockValues = 128
+const miniblocks = 4
+const miniblockValues = blockValues / miniblocks
+
+/** The greatest magnitude of values whose deltas, and deltas of deltas in zigzag, are exact in doubles: all stay under 2^53. */
+export const deltaMagnitudeMax = 2 ** 50
+
+/** DELTA_BINARY_PACKED of whole numbers of at most `deltaMagnitudeMax` in magnitude. */
+export function encodeDelta(values: Int32Array | Float64Array | readonly number[], count: number, out: ByteBuffer): void {
+  out.varint(blockValues)
+  out.varint(miniblocks)
+  out.varint(count)
+  out.zigzag(count > 0 ? (values[0] as number) : 0)
+  const deltas = new Float64Array(blockValues)
+  for (let start = 1; start < count; start += blockValues) {
+    const length = Math.min(blockValues, count - start)
+    let least = Infinity
+    for (let index = 0; index < length; index++) {
+      const delta = (values[start + index] as number) - (values[start + index - 1] as number)
+      deltas[index] = delta
+      if (delta < least) least = delta
+    }
+    for (let index = 0; index < length; index++) deltas[index] = (deltas[index] as number) - least
+    deltas.fill(0, length)
+    out.zigzag(least)
+    writeMiniblocks(deltas, length, out)
+  }
+}
+
+function writeMiniblocks(deltas: Float64Array, length: number, out: ByteBuffer): void {
+  const bytes = out.reserve(miniblocks + blockValues * 8)
+  const widthsAt = out.length
+  let at = widthsAt + miniblocks
+  for (let block = 0; block < miniblocks; block++) {
+    const start = block * miniblockValues
+    let greatest = 0
+    for (let index = start; index < start + miniblockValues; index++) {
+      const delta = deltas[index] as number
+      if (delta > greatest) greatest = delta
+    }
+    const width = start < length ? bitWidthOf(greatest) : 0
+    bytes[widthsAt + block] = width
+    if (width > 0) at = packBits(deltas, { start, count: miniblockValues, width }, { bytes, at })
+  }
+  out.length = at
+}
+
+/** Decodes exactly `out.length` values at the cursor and moves it past them. */
+export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array): void {
+  const perBlock = cursor.varint()
+  const blocks = cursor.varint()
+  const count = cursor.varint()
+  if (perBlock !== blockValues || blocks !== miniblocks) throw malformed('a delta block has an unknown size')
+  if (count !== out.length) throw malformed(`${count} delta values stand where ${out.length} belong`)
+  let value = cursor.zigzag()
+  if (count > 0) out[0] = value
+  let index = 1
+  while (index < count) {
+    const least = cursor.zigzag()
+    const widths = cursor.take(miniblocks)
+    for (let block = 0; block < miniblocks && index < count; block++) {
+      const width = widths[block] as number
+      if (width > 53) throw malformed('a delta is too wide')
+      const end = Math.min(count, index + miniblockValues)
+      if (width > 0) {
+        unpackBits(cursor, { start: index, count: end - index, width }, out)
+        cursor.take((width * miniblockValues) / 8)
+        for (; index < end; index++) out[index] = value += least + (out[index] as number)
+      } else {
+        for (; index < end; index++) out[index] = value += least
+      }
+    }
+  }
+}

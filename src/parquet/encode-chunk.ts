@@ -1,0 +1,206 @@
+import { crc32 } from '../base/crc32.ts'
+import { bitWidthOf } from './bit-packing.ts'
+import { byteArraysOfBytes, byteArraysOfTexts, encodeDeltaBytes, encodeDeltaLength, encodePlainByteArrays } from './byte-arrays.ts'
+import { ByteBuffer } from './ByteBuffer.ts'
+import type { ScalarKind } from './columns.ts'
+import { deltaMagnitudeMax, encodeDelta } from './delta-binary.ts'
+import type { LeafBuilder, LeafValue } from './LeafBuilder.ts'
+import { writePageHeader } from './page-header.ts'
+import type { PageEncoding } from './page-header.ts'
+import { encodeHybrid, encodeRun } from './rle-hybrid.ts'
+import type { SnappyCompressor } from './snappy.ts'
+import { byteArrayStatistics, statisticsOf } from './statistics.ts'
+import type { ColumnStatistics } from './statistics.ts'
+
+/** One column chunk: a dictionary page where there is one, then one data page. */
+export interface EncodedChunk {
+  readonly bytes: Uint8Array
+  /** Where the data page's header stands; 0 without a dictionary. */
+  readonly dataPageAt: number
+  readonly uncompressedBytes: number
+  readonly isCompressed: boolean
+  readonly encoding: PageEncoding
+  readonly entryCount: number
+  readonly statistics: ColumnStatistics
+}
+
+/** What compression has to save to be worth undoing on every read. */
+const compressionGain = 0.9
+
+interface EncodedValues {
+  readonly encoding: PageEncoding
+  /** PLAIN values of the dictionary. */
+  readonly dictionary?: { readonly bytes: Uint8Array; readonly count: number }
+  readonly data: Uint8Array
+  readonly statistics: ColumnStatistics
+}
+
+/** Encodes what a leaf has gathered. `isSorted`: the values ascend and share beginnings, as keys do. */
+export function encodeChunk(leaf: LeafBuilder, options: { isSorted: boolean; compressor: SnappyCompressor }): EncodedChunk {
+  const levels = encodeLevels(leaf)
+  const nullCount = leaf.entryCount - leaf.values.length
+  const { encoding, dictionary, data, statistics } = encodeValues({ kind: leaf.leaf.kind, values: leaf.values, isSorted: options.isSorted }, nullCount)
+  const packed = compress(dictionary?.bytes, data, options.compressor)
+  const out = new ByteBuffer(packed.data.length + levels.bytes.length + (packed.dictionary?.length ?? 0) + 128)
+  let uncompressedBytes = 0
+  if (dictionary !== undefined && packed.dictionary !== undefined) {
+    const crc = crc32(packed.dictionary)
+    writePageHeader({ ...emptyHeader, kind: 'dictionary', uncompressedBytes: dictionary.bytes.length, compressedBytes: packed.dictionary.length, crc32: crc, valueCount: dictionary.count }, out)
+    uncompressedBytes += out.length + dictionary.bytes.length
+    out.append(packed.dictionary)
+  }
+  const dataPageAt = out.length
+  writePageHeader(
+    {
+      kind: 'data',
+      uncompressedBytes: levels.bytes.length + data.length,
+      compressedBytes: levels.bytes.length + packed.data.length,
+      crc32: crc32(packed.data, crc32(levels.bytes)),
+      encoding,
+      valueCount: leaf.entryCount,
+      nullCount,
+      rowCount: leaf.rowCount,
+      definitionBytes: levels.definitionBytes,
+      repetitionBytes: levels.bytes.length - levels.definitionBytes,
+    },
+    out,
+  )
+  uncompressedBytes += out.length - dataPageAt + levels.bytes.length + data.length
+  out.append(levels.bytes)
+  out.append(packed.data)
+  return { bytes: out.view(), dataPageAt, uncompressedBytes, isCompressed: packed.isCompressed, encoding, entryCount: leaf.entryCount, statistics }
+}
+
+const emptyHeader = { encoding: 'PLAIN', nullCount: 0, rowCount: 0, definitionBytes: 0, repetitionBytes: 0 } as const
+
+/** Compresses both pages or neither, as the codec is the chunk's. */
+function compress(dictionary: Uint8Array | undefined, data: Uint8Array, compressor: SnappyCompressor): { dictionary?: Uint8Array; data: Uint8Array; isCompressed: boolean } {
+  const smallData = compressor.compress(data)
+  const smallDictionary = dictionary && compressor.compress(dictionary)
+  const before = data.length + (dictionary?.length ?? 0)
+  const after = smallData.length + (smallDictionary?.length ?? 0)
+  if (after > before * compressionGain) return { data, isCompressed: false, ...(dictionary && { dictionary }) }
+  return { data: smallData, isCompressed: true, ...(smallDictionary && { dictionary: smallDictionary }) }
+}
+
+/** Repetition levels, then definition levels, as the second version of data pages has them. */
+function encodeLevels(leaf: LeafBuilder): { bytes: Uint8Array; definitionBytes: number } {
+  const { maxDefinition, maxRepetition } = leaf.leaf
+  const out = new ByteBuffer(64)
+  if (maxRepetition > 0) encodeHybrid(leaf.repetitions(), { count: leaf.entryCount, width: 1 }, out)
+  const definitionsAt = out.length
+  if (maxDefinition > 0) {
+    const width = bitWidthOf(maxDefinition)
+    const definitions = leaf.definitions()
+    if (definitions === undefined) encodeRun(maxDefinition, { count: leaf.entryCount, width }, out)
+    else encodeHybrid(definitions, { count: leaf.entryCount, width }, out)
+  }
+  return { bytes: out.view(), definitionBytes: out.length - definitionsAt }
+}
+
+function encodeValues({ kind, values, isSorted }: { kind: ScalarKind; values: readonly LeafValue[]; isSorted: boolean }, nullCount: number): EncodedValues {
+  switch (kind) {
+    case 'string':
+      return encodeTexts(values as readonly string[], { isSorted, nullCount })
+    case 'bytes': {
+      const arrays = byteArraysOfBytes(values as readonly Uint8Array[])
+      return { encoding: 'DELTA_LENGTH_BYTE_ARRAY', data: written((out) => encodeDeltaLength(arrays, out)), statistics: byteArrayStatistics(arrays, undefined, nullCount) }
+    }
+    case 'int':
+    case 'date':
+      return { ...encodeInts(values as readonly number[]), statistics: statisticsOf(kind, values, nullCount) }
+    case 'double':
+      return { ...encodeDoubles(values as readonly number[]), statistics: statisticsOf(kind, values, nullCount) }
+    case 'bigint': {
+      const data = BigInt64Array.from(values as readonly bigint[])
+      return { encoding: 'PLAIN', data: new Uint8Array(data.buffer), statistics: statisticsOf(kind, values, nullCount) }
+    }
+    case 'boolean':
+      return { encoding: 'RLE', data: encodeBooleans(values as readonly boolean[]), statistics: statisticsOf(kind, values, nullCount) }
+  }
+}
+
+function encodeTexts(texts: readonly string[], { isSorted, nullCount }: { isSorted: boolean; nullCount: number }): EncodedValues {
+  const distinct = isSorted ? undefined : findDistinct(texts)
+  if (distinct !== undefined) {
+    const arrays = byteArraysOfTexts(distinct.values)
+    const dictionary = { bytes: written((out) => encodePlainByteArrays(arrays, out)), count: distinct.values.length }
+    return { encoding: 'RLE_DICTIONARY', dictionary, data: encodeCodes(distinct), statistics: byteArrayStatistics(arrays, distinct.values, nullCount) }
+  }
+  const arrays = byteArraysOfTexts(texts)
+  const statistics = byteArrayStatistics(arrays, texts, nullCount)
+  if (isSorted) return { encoding: 'DELTA_BYTE_ARRAY', data: written((out) => encodeDeltaBytes(arrays, out)), statistics }
+  return { encoding: 'DELTA_LENGTH_BYTE_ARRAY', data: written((out) => encodeDeltaLength(arrays, out)), statistics }
+}
+
+function encodeInts(values: readonly number[]): Omit<EncodedValues, 'statistics'> {
+  let least = Infinity
+  let greatest = -Infinity
+  for (const value of values) {
+    if (value < least) least = value
+    if (value > greatest) greatest = value
+  }
+  if (values.length === 0 || (least >= -deltaMagnitudeMax && greatest <= deltaMagnitudeMax)) return { encoding: 'DELTA_BINARY_PACKED', data: written((out) => encodeDelta(values, values.length, out)) }
+  return { encoding: 'PLAIN', data: new Uint8Array(BigInt64Array.from(values, BigInt).buffer) }
+}
+
+function encodeDoubles(values: readonly number[]): Omit<EncodedValues, 'statistics'> {
+  // A Map does not tell the two zeros apart.
+  const distinct = values.some((value) => value === 0 && Object.is(value, -0)) ? undefined : findDistinct(values)
+  if (distinct === undefined) return { encoding: 'PLAIN', data: new Uint8Array(Float64Array.from(values).buffer) }
+  const dictionary = { bytes: new Uint8Array(Float64Array.from(distinct.values).buffer), count: distinct.values.length }
+  return { encoding: 'RLE_DICTIONARY', dictionary, data: encodeCodes(distinct) }
+}
+
+/** RLE with its length before it, which booleans have where levels have none. */
+function encodeBooleans(values: readonly boolean[]): Uint8Array {
+  const bits = Uint8Array.from(values, Number)
+  return written((out) => {
+    out.uint32(0)
+    encodeHybrid(bits, { count: bits.length, width: 1 }, out)
+    new DataView(out.bytes.buffer).setUint32(0, out.length - 4, true)
+  })
+}
+
+interface Distinct<T> {
+  readonly values: readonly T[]
+  readonly codes: Uint16Array
+}
+
+/** A dictionary pays when it has fewer values than this share of the column. */
+const distinctShareMax = 0.5
+/** After this many values a column that has hardly repeated itself is given up. */
+const probeCount = 200
+
+/** The distinct values in order of appearance and each value's place among them; undefined where a dictionary does not pay. */
+function findDistinct<T extends string | number>(values: readonly T[]): Distinct<T> | undefined {
+  if (values.length < 4) return undefined
+  const places = new Map<T, number>()
+  const codes = new Uint16Array(values.length)
+  const most = Math.min(0xffff, values.length * distinctShareMax)
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as T
+    let code = places.get(value)
+    if (code === undefined) {
+      code = places.size
+      if (code >= most || (index === probeCount && code > probeCount * 0.95)) return undefined
+      places.set(value, code)
+    }
+    codes[index] = code
+  }
+  return { values: [...places.keys()], codes }
+}
+
+function encodeCodes({ values, codes }: Distinct<unknown>): Uint8Array {
+  const width = Math.max(1, bitWidthOf(values.length - 1))
+  return written((out) => {
+    out.byte(width)
+    encodeHybrid(codes, { count: codes.length, width }, out)
+  })
+}
+
+function written(write: (out: ByteBuffer) => void): Uint8Array {
+  const out = new ByteBuffer(4096)
+  write(out)
+  return out.view()
+}

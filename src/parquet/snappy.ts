@@ -1,0 +1,171 @@
+import { ByteCursor } from './ByteCursor.ts'
+import { malformed } from './malformed.ts'
+
+const blockBytes = 1 << 16
+const tableBits = 14
+/** A match ends this far before a block's end, so that no load reaches past it. */
+const marginBytes = 15
+
+/**
+ * Snappy (google/snappy, format_description.txt) in plain JavaScript: WebAssembly made from bytes is refused in Workers.
+ * Keeps its hash table between calls; one compressor has one caller at a time.
+ */
+export class SnappyCompressor {
+  readonly #table = new Uint16Array(1 << tableBits)
+
+  compress(input: Uint8Array): Uint8Array {
+    const out = new Uint8Array(32 + input.length + Math.ceil(input.length / 6))
+    let at = 0
+    let rest = input.length
+    while (rest >= 128) {
+      out[at++] = (rest & 127) | 128
+      rest >>>= 7
+    }
+    out[at++] = rest
+    const view = new DataView(input.buffer, input.byteOffset, input.byteLength)
+    for (let start = 0; start < input.length; start += blockBytes) {
+      at = this.#block({ input, view, start, end: Math.min(input.length, start + blockBytes) }, out, at)
+    }
+    return out.subarray(0, at)
+  }
+
+  #block({ input, view, start, end }: { input: Uint8Array; view: DataView; start: number; end: number }, out: Uint8Array, from: number): number {
+    let to = from
+    let literal = start
+    const limit = end - marginBytes
+    const table = this.#table
+    table.fill(0)
+    let at = start + 1
+    /** Grows while nothing matches, so that incompressible bytes are passed over quickly. */
+    let misses = 32
+    while (at < limit) {
+      const word = view.getUint32(at, true)
+      const slot = Math.imul(word, 0x1e35a7bd) >>> (32 - tableBits)
+      const match = start + (table[slot] as number)
+      table[slot] = at - start
+      if (match >= at || view.getUint32(match, true) !== word) {
+        at += misses++ >>> 5
+        continue
+      }
+      misses = 32
+      if (at > literal) to = writeLiteral(input.subarray(literal, at), out, to)
+      const length = 4 + matchLength(view, { left: match + 4, right: at + 4, end })
+      to = writeCopy({ offset: at - match, length }, out, to)
+      at += length
+      literal = at
+      if (at >= limit) break
+      table[Math.imul(view.getUint32(at - 1, true), 0x1e35a7bd) >>> (32 - tableBits)] = at - 1 - start
+    }
+    return literal < end ? writeLiteral(input.subarray(literal, end), out, to) : to
+  }
+}
+
+function matchLength(view: DataView, { left, right, end }: { left: number; right: number; end: number }): number {
+  let length = 0
+  while (right + length + 4 <= end && view.getUint32(left + length, true) === view.getUint32(right + length, true)) length += 4
+  while (right + length < end && view.getUint8(left + length) === view.getUint8(right + length)) length++
+  return length
+}
+
+function writeLiteral(bytes: Uint8Array, out: Uint8Array, at: number): number {
+  const count = bytes.length - 1
+  let to = at
+  if (count < 60) {
+    out[to++] = count << 2
+  } else if (count < 256) {
+    out[to++] = 60 << 2
+    out[to++] = count
+  } else {
+    out[to++] = 61 << 2
+    out[to++] = count
+    out[to++] = count >>> 8
+  }
+  if (bytes.length > 24) out.set(bytes, to)
+  else for (let index = 0; index < bytes.length; index++) out[to + index] = bytes[index] as number
+  return to + bytes.length
+}
+
+function writeCopy({ offset, length }: { offset: number; length: number }, out: Uint8Array, at: number): number {
+  let to = at
+  let rest = length
+  // Never leaves fewer than four bytes for the last copy, the least that the short form can say.
+  while (rest >= 68) {
+    to = writeLongCopy(offset, 64, { out, at: to })
+    rest -= 64
+  }
+  if (rest > 64) {
+    to = writeLongCopy(offset, 60, { out, at: to })
+    rest -= 60
+  }
+  if (rest >= 12 || offset >= 2048) return writeLongCopy(offset, rest, { out, at: to })
+  out[to++] = 1 | ((rest - 4) << 2) | ((offset >>> 8) << 5)
+  out[to++] = offset
+  return to
+}
+
+function writeLongCopy(offset: number, length: number, { out, at }: { out: Uint8Array; at: number }): number {
+  out[at] = 2 | ((length - 1) << 2)
+  out[at + 1] = offset
+  out[at + 2] = offset >>> 8
+  return at + 3
+}
+
+/** The decompressed bytes, which must be exactly `size`; CORRUPT_FILE otherwise. The caller has bounded `size`. */
+export function snappyDecompress(input: Uint8Array, size: number): Uint8Array {
+  const cursor = new ByteCursor(input)
+  if (cursor.varint() !== size) throw malformed('a compressed page has another size than its header says')
+  const out = new Uint8Array(size)
+  let at = cursor.at
+  let to = 0
+  while (at < input.length) {
+    const tag = input[at++] as number
+    let length: number
+    if ((tag & 3) === 0) {
+      length = (tag >>> 2) + 1
+      if (length > 60) {
+        const extra = length - 60
+        length = 1 + littleEndian(input, at, extra)
+        at += extra
+      }
+      if (at + length > input.length || to + length > size) throw malformed('a literal runs past the end of a compressed page')
+      copyLiteral({ input, at, length }, out, to)
+      at += length
+    } else {
+      let offset: number
+      if ((tag & 3) === 1) {
+        length = ((tag >>> 2) & 7) + 4
+        offset = ((tag >>> 5) << 8) | (input[at++] ?? 0)
+      } else {
+        const width = (tag & 3) === 2 ? 2 : 4
+        length = (tag >>> 2) + 1
+        offset = littleEndian(input, at, width)
+        at += width
+      }
+      if (offset === 0 || offset > to || to + length > size || at > input.length) throw malformed('a copy reaches outside of a compressed page')
+      copyBack({ offset, length }, out, to)
+    }
+    to += length
+  }
+  if (to !== size) throw malformed('a compressed page is cut short')
+  return out
+}
+
+function littleEndian(input: Uint8Array, at: number, width: number): number {
+  let value = 0
+  for (let index = width - 1; index >= 0; index--) value = value * 256 + (input[at + index] ?? 0)
+  return value
+}
+
+/** A call costs as much as some twenty bytes copied one by one. */
+const byHandMax = 24
+
+function copyLiteral({ input, at, length }: { input: Uint8Array; at: number; length: number }, out: Uint8Array, to: number): void {
+  if (length > byHandMax) out.set(input.subarray(at, at + length), to)
+  else for (let index = 0; index < length; index++) out[to + index] = input[at + index] as number
+}
+
+function copyBack({ offset, length }: { offset: number; length: number }, out: Uint8Array, to: number): void {
+  const from = to - offset
+  if (length > byHandMax && offset >= length) out.copyWithin(to, from, from + length)
+  else for (let index = 0; index < length; index++) out[to + index] = out[from + index] as number
+}
