@@ -1,0 +1,113 @@
+import { fromExtendedJson } from '../model/ejson.ts'
+import type { EntityState } from '../model/entity.ts'
+import type { EventOp, StoredEvent } from '../model/event.ts'
+import type { Patch } from '../model/patch.ts'
+import type { Document, Value } from '../model/values.ts'
+import { numbersOf, scalarsOf } from './column-values.ts'
+import { malformed } from './malformed.ts'
+import type { RowGroup } from './RowGroup.ts'
+import { segmentColumn } from './segment-columns.ts'
+import type { SegmentColumn } from './segment-columns.ts'
+import { TextColumn } from './TextColumn.ts'
+
+/** From so many rows on, or when they are most of the row group, a column is decoded in one go. */
+const wholeColumnRows = 64
+
+/** The events of some rows of a segment's row group; `rows` ascend. */
+export function readEvents(group: RowGroup, rows: readonly number[]): StoredEvent[] {
+  if (rows.length === 0) return []
+  const texts = textsOfColumns(group, rows)
+  const all = { start: 0, end: group.rowCount }
+  const seqs = numbersOf(group.column(segmentColumn.seq), all)
+  const times = numbersOf(group.column(segmentColumn.ts), all)
+  const versions = numbersOf(group.column(segmentColumn.version), all)
+  return rows.map((row): StoredEvent => {
+    const op = opOf(texts.op(row))
+    const id = texts.id(row) ?? ''
+    const state = parseOptional(texts.state(row), (json) => stateOf(id, json))
+    const after = parseOptional(texts.after(row), documentOf)
+    return {
+      seq: seqs[row] as number,
+      ts: times[row] as number,
+      eventId: texts.eventId(row) ?? '',
+      op,
+      ns: texts.ns(row) ?? '',
+      id,
+      version: versions[row] as number,
+      after: after ?? (op === 'CREATE' ? state?.document : undefined),
+      patch: parseOptional(texts.patch(row), patchOf),
+      actor: texts.actor(row),
+      txId: texts.txId(row),
+      metadata: parseOptional(texts.metadata(row), documentOf),
+      state,
+    }
+  })
+}
+
+type TextName = 'ns' | 'id' | 'op' | 'eventId' | 'actor' | 'txId' | 'patch' | 'after' | 'state' | 'metadata'
+type TextOfRow = (row: number) => string | undefined
+
+function textsOfColumns(group: RowGroup, rows: readonly number[]): Readonly<Record<TextName, TextOfRow>> {
+  const of = (name: SegmentColumn): TextOfRow => textOfRow(group, segmentColumn[name], rows.length)
+  return {
+    ns: of('ns'),
+    id: of('id'),
+    op: of('op'),
+    eventId: of('eventId'),
+    actor: of('actor'),
+    txId: of('txId'),
+    patch: of('patch'),
+    after: of('after'),
+    state: of('state'),
+    metadata: of('metadata'),
+  }
+}
+
+function textOfRow(group: RowGroup, column: number, wantedRows: number): TextOfRow {
+  if (wantedRows < wholeColumnRows && wantedRows * 2 < group.rowCount) {
+    const texts = new TextColumn(group.column(column))
+    return (row) => texts.text(row)
+  }
+  const values = scalarsOf(group.column(column), { start: 0, end: group.rowCount }) as (string | undefined)[]
+  return (row) => values[row]
+}
+
+function opOf(text: string | undefined): EventOp {
+  if (text === 'CREATE' || text === 'UPDATE' || text === 'DELETE') return text
+  throw malformed(`an event has the unknown op '${String(text)}'`)
+}
+
+function parseOptional<T>(text: string | undefined, read: (json: Readonly<Record<string, unknown>>) => T): T | undefined {
+  if (text === undefined) return undefined
+  const json: unknown = JSON.parse(text)
+  if (typeof json !== 'object' || json === null) throw malformed('a part of an event is no object')
+  return read(json as Readonly<Record<string, unknown>>)
+}
+
+function documentOf(json: Readonly<Record<string, unknown>>): Document {
+  return fromExtendedJson(json) as Document
+}
+
+function patchOf(json: Readonly<Record<string, unknown>>): Patch {
+  const unset = json['unset'] as readonly string[] | undefined
+  const values = json['set'] as Readonly<Record<string, unknown>> | undefined
+  if (values === undefined) return unset === undefined ? {} : { unset }
+  const set: { [path: string]: Value } = {}
+  // Paths are no field names: a value at a time, so that none is taken for a wrapper of Extended JSON.
+  for (const path of Object.keys(values)) set[path] = fromExtendedJson(values[path])
+  return unset === undefined ? { set } : { set, unset }
+}
+
+function stateOf(id: string, json: Readonly<Record<string, unknown>>): EntityState {
+  return {
+    id,
+    version: json['version'] as number,
+    seq: json['seq'] as number,
+    createdAt: json['createdAt'] as number,
+    createdBy: json['createdBy'] as string | undefined,
+    updatedAt: json['updatedAt'] as number,
+    updatedBy: json['updatedBy'] as string | undefined,
+    deletedAt: json['deletedAt'] as number | undefined,
+    document: documentOf(json['document'] as Readonly<Record<string, unknown>>),
+  }
+}
