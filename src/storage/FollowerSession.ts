@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ResolvedOptions } from './engine-options.ts'
+import type { StoredEvent } from '../model/event.ts'
 import { checkFormat } from './format.ts'
 import { headEtag, readHead, type Head } from './head.ts'
 import { emptyManifest, readManifest, type Manifest } from './manifest.ts'
@@ -16,6 +17,8 @@ const refreshAttempts = 20
 const retryDelayMs = 10
 /** A writer that took an epoch and has published nothing for this long is taken for dead. */
 const takeoverPatienceMs = 1000
+/** Events that listeners are given at once. */
+const publishBatch = 1000
 
 /** A read-only view of a partition that another process writes: at most `followMs` behind it when a read begins. */
 export class FollowerSession {
@@ -111,13 +114,33 @@ export class FollowerSession {
     const from = skipped || head.epoch !== this.#head?.epoch || !isKept(this.#reached, head) ? undefined : this.#reached
     const replayed = await replay(this.#logBackend, head, { afterSeq: overlay.lastSeq, from })
     if ((await headEtag(this.#logBackend)) !== etag) return false
+    const knownSeq = partition.overlay.lastSeq
+    const isFirst = this.#head === undefined
     if (skipped) partition.cache.clear()
     partition.install({ manifest, overlay })
+    if (skipped && !isFirst) await this.#publishFlushed({ from: knownSeq + 1, to: manifest.flushedSeq })
     for (const { frame, events } of replayed.frames) for (const event of events) partition.apply(event, { bytes: frame.payload.length / frame.count })
     this.#head = head
     this.#reached = replayed.reached
     for (const { events } of replayed.frames) partition.publish(events)
     return true
+  }
+
+  /** Listeners hear of events that went from the log into files before they were read there. */
+  async #publishFlushed(range: { from: number; to: number }): Promise<void> {
+    const view = this.partition.view()
+    try {
+      let batch: StoredEvent[] = []
+      for await (const event of view.events({ fromSeq: range.from, toSeq: range.to })) {
+        batch.push(event)
+        if (batch.length < publishBatch) continue
+        this.partition.publish(batch)
+        batch = []
+      }
+      if (batch.length > 0) this.partition.publish(batch)
+    } finally {
+      view.release()
+    }
   }
 
   async #manifestOf(head: Head): Promise<Manifest> {
