@@ -49,6 +49,17 @@ describe('the programs', () => {
   })
 })
 
+/** Every `sql` block is a question to DuckDB about the folder that the getting-started guide's program has made. */
+test.each(pages.flatMap(({ path, blocks }) => blocks.filter(({ language }) => language === 'sql').map(({ text }) => ({ path, text }))))(
+  'DuckDB answers the query of $path',
+  async ({ text }) => {
+    const script = join(folder, 'query.mjs')
+    writeFileSync(script, queryScript)
+    const { stdout } = await run(process.execPath, [script, text], { cwd: emptyFolder(`${slug('docs/guides/getting-started.md')}-program`) })
+    expect(JSON.parse(stdout).length).toBeGreaterThan(0)
+  },
+)
+
 /** The `sh` blocks of a page are one session in an empty folder. */
 describe.each(sessions)('the commands of $path', ({ path, blocks }) => {
   let commands = ''
@@ -69,6 +80,13 @@ describe.each(sessions)('the commands of $path', ({ path, blocks }) => {
 test('the getting-started guide has a program or a session', () => {
   expect([...programs, ...sessions].map(({ path }) => path)).toContain('docs/guides/getting-started.md')
 })
+
+const queryScript = `
+import { DuckDBInstance } from '@duckdb/node-api'
+const connection = await (await DuckDBInstance.create()).connect()
+const reader = await connection.runAndReadAll(process.argv[2])
+console.log(JSON.stringify(reader.getRowsJson()))
+`
 
 function blocksOf(page: string): Block[] {
   return [...page.matchAll(/^```(\w+)[^\n]*\n([^]*?)^```$/gm)].map((match) => ({ language: match[1] ?? '', text: match[2] ?? '' }))
