@@ -36,7 +36,10 @@ const someKnown = () => known[random(known.length)]
 const kinds = [
   () => operation(1, async (op) => known.push((await accounts.create({ op, balance: random(100) }, { metadata: { op } })).$id)),
   () => operation(12, (op) => notes.createMany(Array.from({ length: 12 }, (_, index) => ({ op, index, text: 'x'.repeat(random(200)) })), { metadata: { op } })),
-  () => known.length === 0 || operation(1, (op) => accounts.update(someKnown(), { $inc: { balance: 1 }, $set: { op } }, { metadata: { op } })),
+  () => {
+    const id = someKnown()
+    return id === undefined ? undefined : operation(1, (op) => accounts.update(id, { $inc: { balance: 1 }, $set: { op } }, { metadata: { op } }))
+  },
   () => {
     if (known.length === 0) return undefined
     const [id] = known.splice(random(known.length), 1)
@@ -45,18 +48,21 @@ const kinds = [
       if (!(await accounts.delete(id, { metadata: { op } }))) throw Object.assign(new Error(), { code: 'NOT_FOUND' })
     })
   },
-  () =>
-    known.length === 0 ||
-    operation(3, (op) =>
-      db.transaction(
-        async (tx) => {
-          const note = await tx.collection('notes').create({ op, part: 1 }, { metadata: { op } })
-          await tx.collection('accounts').update(someKnown(), { $inc: { balance: -1 }, $set: { op } }, { metadata: { op } })
-          await tx.collection('notes').update(note.$id, { $set: { part: 2 } }, { metadata: { op } })
-        },
-      ),
-    ),
+  () => {
+    const id = someKnown()
+    return id === undefined ? undefined : operation(3, (op) => transfer(op, id))
+  },
 ]
+
+/** A transaction over two collections that creates, updates, and updates what it created. */
+function transfer(op, id) {
+  const options = { metadata: { op } }
+  return db.transaction(async (tx) => {
+    const note = await tx.collection('notes').create({ op, part: 1 }, options)
+    await tx.collection('accounts').update(id, { $inc: { balance: -1 }, $set: { op } }, options)
+    await tx.collection('notes').update(note.$id, { $set: { part: 2 } }, options)
+  })
+}
 
 async function maintain() {
   for (;;) {
