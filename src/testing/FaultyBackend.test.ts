@@ -23,8 +23,8 @@ describe('a fault', () => {
   test('before an operation keeps it from the store; after it only the answer is lost', async () => {
     const inner = new MemoryBackend()
     const backend = new FaultyBackend(inner, [
-      { point: 'put', kind: 'fail' },
-      { point: 'put', nth: 2, when: 'after', kind: 'fail' },
+      { on: 'put', nth: 1, when: 'before', effect: { kind: 'fail' } },
+      { on: 'put', nth: 2, when: 'after', effect: { kind: 'fail' } },
     ])
     await expect(backend.put('a', one)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', details: { point: 'put', path: 'a' } })
     expect(await inner.stat('a')).toBeUndefined()
@@ -32,21 +32,20 @@ describe('a fault', () => {
     expect(await inner.read('a')).toEqual(one)
     await backend.put('b', one)
     expect(backend.count('put')).toBe(3)
-    expect(backend.count('any')).toBe(3)
   })
   test('may be on some paths only, and may have an error of its own', async () => {
     const error = new Error('planned')
-    const backend = new FaultyBackend(new MemoryBackend(), [{ point: 'any', path: 'manifest/', nth: 'every', kind: 'fail', error }])
+    const backend = new FaultyBackend(new MemoryBackend(), [{ on: 'any', path: 'manifest/', when: 'before', effect: { kind: 'fail', error } }])
     await backend.put('log/1', one)
     await expect(backend.put('manifest/1', one)).rejects.toBe(error)
     await expect(backend.read('manifest/1')).rejects.toBe(error)
     await expect(backend.list('manifest/')).rejects.toBe(error)
     await backend.list('')
   })
-  test('may be planned later, and counts from then on', async () => {
+  test('may be planned later, and counts from then', async () => {
     const backend = new FaultyBackend(new MemoryBackend())
     await backend.put('a', one)
-    backend.plan({ point: 'put', nth: 2, kind: 'fail' })
+    backend.plan({ on: 'put', nth: 2, when: 'before', effect: { kind: 'fail' } })
     await backend.put('b', one)
     await expect(backend.put('c', one)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
   })
@@ -56,7 +55,7 @@ describe('a fault', () => {
     const until = new Promise<void>((resolve) => {
       release = resolve
     })
-    const backend = new FaultyBackend(inner, [{ point: 'put', path: 'slow', kind: 'stall', until }])
+    const backend = new FaultyBackend(inner, [{ on: 'put', path: 'slow', when: 'before', effect: { kind: 'stall', until } }])
     const stalled = backend.put('slow', one)
     await backend.put('quick', one)
     expect(await inner.stat('slow')).toBeUndefined()
@@ -70,7 +69,7 @@ describe('a crash', () => {
   test('may be at any operation, and nothing after it reaches the store', async () => {
     for (let nth = 1; nth <= 3; nth++) {
       const inner = new MemoryBackend()
-      const backend = new FaultyBackend(inner, [{ point: 'any', nth, when: 'after', kind: 'crash' }])
+      const backend = new FaultyBackend(inner, [{ on: 'any', nth, when: 'after', effect: { kind: 'crash' } }])
       const work = async (): Promise<void> => {
         for (const path of ['1', '2', '3', '4']) await backend.put(path, one)
       }
@@ -87,8 +86,8 @@ describe('a crash', () => {
       release = resolve
     })
     const backend = new FaultyBackend(inner, [
-      { point: 'put', path: 'slow', kind: 'stall', until },
-      { point: 'put', path: 'crash', kind: 'crash' },
+      { on: 'put', path: 'slow', when: 'before', effect: { kind: 'stall', until } },
+      { on: 'put', path: 'crash', when: 'before', effect: { kind: 'crash' } },
     ])
     const stalled = backend.put('slow', one)
     await expect(backend.put('crash', one)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
@@ -102,8 +101,8 @@ describe('the log', () => {
   test('fails by plan, and takes nothing after a failed append', async () => {
     const inner = new MemoryBackend()
     const backend = new FaultyBackend(inner, [
-      { point: 'append', nth: 2, when: 'after', kind: 'fail' },
-      { point: 'rotate', kind: 'fail' },
+      { on: 'append', nth: 2, when: 'after', effect: { kind: 'fail' } },
+      { on: 'rotate', when: 'before', effect: { kind: 'fail' } },
     ])
     const log = await backend.openLog?.({ prefix: 'log', epoch: 1 })
     await log?.append([frame(1)])

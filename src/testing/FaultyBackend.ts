@@ -31,7 +31,7 @@ export class FaultyBackend implements StorageBackend {
     if (inner.lockWriter !== undefined) this.lockWriter = () => run({ point: 'lockWriter', path: '' }, () => lockInner(inner))
   }
 
-  /** Plans another fault; its `nth` counts from now on. */
+  /** Plans another fault; its `nth` counts from now. */
   plan(fault: Fault): void {
     this.#planned.push({ fault, matchCount: 0 })
   }
@@ -76,7 +76,7 @@ export class FaultyBackend implements StorageBackend {
     this.#counts.set(operation.point, this.count(operation.point) + 1)
     this.#refuseWhenCrashed(operation)
     const faults = this.#matching(operation)
-    for (const fault of faults) if (fault.when !== 'after') await this.#apply(fault, operation)
+    for (const fault of faults) if (fault.when === 'before') await this.#apply(fault, operation)
     this.#refuseWhenCrashed(operation)
     const result = await work()
     for (const fault of faults) if (fault.when === 'after') await this.#apply(fault, operation)
@@ -87,20 +87,20 @@ export class FaultyBackend implements StorageBackend {
   #matching({ point, path }: Operation): Fault[] {
     const matching: Fault[] = []
     for (const planned of this.#planned) {
-      const { point: wanted, path: prefix = '', nth = 1 } = planned.fault
-      if ((wanted !== 'any' && wanted !== point) || !path.startsWith(prefix)) continue
+      const { fault } = planned
+      if ((fault.on !== 'any' && fault.on !== point) || !path.startsWith(fault.path ?? '')) continue
       planned.matchCount += 1
-      if (nth === 'every' || nth === planned.matchCount) matching.push(planned.fault)
+      if (fault.nth === undefined || fault.nth === planned.matchCount) matching.push(fault)
     }
     return matching
   }
 
-  async #apply(fault: Fault, operation: Operation): Promise<void> {
-    switch (fault.kind) {
+  async #apply({ when, effect }: Fault, operation: Operation): Promise<void> {
+    switch (effect.kind) {
       case 'fail':
-        throw fault.error ?? plannedFailure(`The ${operation.point} of '${operation.path}' fails ${fault.when ?? 'before'} it is done, as planned.`, operation)
+        throw effect.error ?? plannedFailure(`The ${operation.point} of '${operation.path}' fails ${when} it is done, as planned.`, operation)
       case 'stall':
-        return fault.until
+        return effect.until
       case 'crash':
         this.#crashed = true
     }
