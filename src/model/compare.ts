@@ -8,22 +8,13 @@ export type TypeRank = (typeof typeRanks)[keyof typeof typeRanks]
 
 /** Absent ranks with null. */
 export function typeRank(value: Value | undefined): TypeRank {
-  switch (typeof value) {
-    case 'undefined':
-      return typeRanks.null
-    case 'number':
-    case 'bigint':
-      return typeRanks.number
-    case 'string':
-      return typeRanks.string
-    case 'boolean':
-      return typeRanks.boolean
-    case 'object':
-      if (value === null) return typeRanks.null
-      if (Array.isArray(value)) return typeRanks.array
-      if (value instanceof Date) return typeRanks.date
-      return value instanceof Uint8Array ? typeRanks.binary : typeRanks.object
-  }
+  if (typeof value === 'string') return typeRanks.string
+  if (typeof value === 'number' || typeof value === 'bigint') return typeRanks.number
+  if (value === undefined || value === null) return typeRanks.null
+  if (typeof value === 'boolean') return typeRanks.boolean
+  if (Array.isArray(value)) return typeRanks.array
+  if (value instanceof Date) return typeRanks.date
+  return value instanceof Uint8Array ? typeRanks.binary : typeRanks.object
 }
 
 /**

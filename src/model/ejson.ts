@@ -29,21 +29,13 @@ const lastIsoMs = new Date('9999-12-31T23:59:59.999Z').getTime()
  * {"$binary": …}, {"$numberDouble": …} for NaN, the infinities and -0. Copy on write: the same reference when nothing inside needs a wrapper.
  */
 export function toExtendedJson(value: Value): Json {
-  switch (typeof value) {
-    case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0) ? value : { $numberDouble: Object.is(value, -0) ? '-0.0' : String(value) }
-    case 'bigint':
-      return { $numberLong: String(value) }
-    case 'object':
-      if (value === null) return null
-      if (Array.isArray(value)) return wrapArray(value)
-      if (value instanceof Date) return { $date: dateToJson(value.getTime()) }
-      if (value instanceof Uint8Array) return { $binary: { base64: encodeBase64(value), subType: '00' } }
-      return wrapObject(value)
-    case 'string':
-    case 'boolean':
-      return value
-  }
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value
+  if (typeof value === 'number') return numberToJson(value)
+  if (typeof value === 'bigint') return { $numberLong: String(value) }
+  if (Array.isArray(value)) return wrapArray(value)
+  if (value instanceof Date) return { $date: dateToJson(value.getTime()) }
+  if (value instanceof Uint8Array) return { $binary: { base64: encodeBase64(value), subType: '00' } }
+  return wrapObject(value)
 }
 
 /**
@@ -92,6 +84,12 @@ function wrapObject(value: Document): Json {
     copy[name] = json
   }
   return copy ?? (value as { [field: string]: Json })
+}
+
+/** JSON has neither NaN nor the infinities, and JSON.stringify drops the sign of -0. */
+function numberToJson(value: number): Json {
+  if (Object.is(value, -0)) return { $numberDouble: '-0.0' }
+  return Number.isFinite(value) ? value : { $numberDouble: String(value) }
 }
 
 function dateToJson(ms: number): Json {

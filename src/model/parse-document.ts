@@ -93,13 +93,12 @@ class Walk {
     this.#base = base
   }
 
-  document(input: object, skip: ReadonlySet<string> | undefined): Document {
+  document(input: Readonly<Record<string, unknown>>, skip: ReadonlySet<string> | undefined): Document {
     const copy: Document = {}
-    const source = input as Record<string, unknown>
     this.#count(slotBytes, 0)
-    for (const name of Object.keys(source)) {
+    for (const name of Object.keys(input)) {
       if (skip?.has(name)) continue
-      const value = source[name]
+      const value = input[name]
       if (value === undefined) continue
       this.#keys[0] = name
       if (name !== '$type' || typeof value !== 'string') this.#checkName(name, 1)
@@ -149,11 +148,10 @@ class Walk {
       return new Uint8Array(input)
     }
     if (!isPlainObject(input)) this.#fail(depth, `holds ${describe(input)}, which cannot be stored`)
-    const source = input as Record<string, unknown>
     const copy: Document = {}
     this.#count(slotBytes, depth)
-    for (const name of Object.keys(source)) {
-      const value = source[name]
+    for (const name of Object.keys(input)) {
+      const value = input[name]
       if (value === undefined) continue
       this.#keys[depth] = name
       this.#checkName(name, depth + 1)

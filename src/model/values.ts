@@ -31,7 +31,8 @@ export function cloneValue(value: Value): Value {
     return copy
   }
   if (value instanceof Date) return new Date(value.getTime())
-  if (value instanceof Uint8Array) return value.slice()
+  // Not slice(): a subclass, as Node's Buffer, may share its memory there.
+  if (value instanceof Uint8Array) return new Uint8Array(value)
   return cloneDocument(value)
 }
 

@@ -86,18 +86,11 @@ function compileCompare({ path, op, value }: CompareNode): ValueTest {
 }
 
 function equalTest(wanted: Value): ValueTest {
-  switch (typeof wanted) {
-    case 'string':
-    case 'boolean':
-      return (value) => value === wanted
-    case 'number':
-      if (Number.isNaN(wanted)) return Number.isNaN
-      return (value) => value === wanted || (typeof value === 'bigint' && valuesMatchEqual(value, wanted))
-    case 'bigint':
-    case 'object':
-      if (wanted === null) return (value) => value === null || value === undefined
-      return (value) => valuesMatchEqual(value, wanted)
-  }
+  if (typeof wanted === 'string' || typeof wanted === 'boolean') return (value) => value === wanted
+  if (wanted === null) return (value) => value === null || value === undefined
+  if (typeof wanted !== 'number') return (value) => valuesMatchEqual(value, wanted)
+  if (Number.isNaN(wanted)) return Number.isNaN
+  return (value) => value === wanted || (typeof value === 'bigint' && valuesMatchEqual(value, wanted))
 }
 
 /** $gt and its like see values of the operand's own type only; with NaN nothing is ordered, though NaN equals itself. */
