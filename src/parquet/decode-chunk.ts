@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { ParqueDBError, isParqueDBError } from '../base/ParqueDBError.ts'
 import { crc32 } from '../base/crc32.ts'
 import { bitWidthOf } from './bit-packing.ts'
 import { decodeDeltaBytes, decodeDeltaLength, decodePlainByteArrays } from './byte-arrays.ts'
@@ -205,6 +205,7 @@ export function inFile<T>(place: { path: string; offset: number; column?: string
   try {
     return decode()
   } catch (cause) {
+    if (isParqueDBError(cause, 'UNSUPPORTED_FORMAT')) throw cause
     // Whatever a decoder throws (a text that is not UTF-8, JSON that is none) comes from bytes that no writer of ours makes.
     const reason = cause instanceof Error ? cause.message.replace('The Parquet data is damaged: ', '') : String(cause)
     const column = place.column === undefined ? '' : `, column '${place.column}'`

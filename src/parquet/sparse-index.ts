@@ -1,4 +1,5 @@
 import { compareStrings, utf8Decode, utf8Encode } from '../base/bytes.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { BloomFilter } from './BloomFilter.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
@@ -94,7 +95,9 @@ export function readIndex(bytes: Uint8Array): SparseIndex {
   const cursor = new ByteCursor(bytes)
   if (cursor.uint32() !== magic) throw malformed('the index does not begin as one')
   const header = JSON.parse(readText(cursor)) as IndexHeader
-  if (header.format !== indexFormat) throw malformed(`the index has the format ${String(header.format)}, and this version reads ${indexFormat}`)
+  if (header.format !== indexFormat) {
+    throw new ParqueDBError('UNSUPPORTED_FORMAT', `The file has the format ${String(header.format)}, and this version of ParqueDB reads ${indexFormat}; use the version that wrote it, or a newer one.`)
+  }
   const groupCount = cursor.varint()
   const keyParts = cursor.varint()
   if (groupCount > bytes.length || keyParts > 2) throw malformed('the index announces more than it can hold')

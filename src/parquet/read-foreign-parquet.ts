@@ -1,0 +1,180 @@
+import type { AsyncBuffer, Compressors, FileMetaData, SchemaElement } from 'hyparquet'
+import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet'
+import { checkAborted } from '../base/abort.ts'
+import { ParqueDBError, isParqueDBError } from '../base/ParqueDBError.ts'
+import type { Document } from '../model/values.ts'
+import type { ByteSource } from './byte-source.ts'
+import { describeType, rowConverter, withoutDecimal } from './foreign-values.ts'
+import { lz4Decompress } from './lz4.ts'
+import { snappyDecompress } from './snappy.ts'
+
+/** Decompresses a page to `size` bytes. */
+export type Decompress = (bytes: Uint8Array, size: number) => Uint8Array
+
+export interface ForeignParquetOptions {
+  /** What a null in a row or an object becomes; 'absent'. A null in a list is always kept. */
+  readonly nulls?: 'absent' | 'null' | undefined
+  /** For codecs that need the host: those of node:zlib for GZIP and BROTLI, for example. */
+  readonly decompressors?: { readonly [codec in 'GZIP' | 'BROTLI' | 'ZSTD' | 'LZ4' | 'LZO']?: Decompress } | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ForeignParquet {
+  readonly rowCount: number
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly createdBy: string | undefined
+  readonly keyValues: Readonly<Record<string, string>>
+  /** All rows in order, in batches; memory holds one row group. */
+  rows(): AsyncGenerator<Document[]>
+}
+
+/** Rows handed on at once. */
+const batchRows = 1000
+/** A row group is decoded whole; one past this size, as the footer gives it, is refused. */
+const rowGroupBytesMax = 1024 * 1024 * 1024
+const rowGroupRowsMax = 50_000_000
+const footerBytesMax = 256 * 1024 * 1024
+
+/**
+ * Opens a Parquet file that something else wrote. Values: INT64 and smaller as numbers, beyond 2^53 as bigints; texts, enums and UUIDs as strings; bytes
+ * without annotation as Uint8Array; timestamps (without what is below a millisecond, which a Date cannot hold) and dates as Date; times of day as
+ * the number they are stored as; decimals of up to 15 digits as the nearest number, longer ones as text; lists, maps and groups as arrays and objects.
+ * UNSUPPORTED_FORMAT naming column and codec or type for what cannot be read, CORRUPT_FILE for what is damaged.
+ */
+export async function readForeignParquet(source: ByteSource, options: ForeignParquetOptions = {}): Promise<ForeignParquet> {
+  const file = asyncBufferOf(source)
+  const metadata = await attempt(source, 'footer', async () => {
+    await checkEnds(source)
+    return parquetMetadataAsync(file, { geoparquet: false, parsers })
+  })
+  checkReadable(source, metadata, options)
+  return attempt(source, 'schema', async () => {
+    const root = parquetSchema(metadata)
+    const plain = { ...metadata, schema: metadata.schema.map(withoutDecimal) }
+    const convert = rowConverter(root, { nulls: options.nulls ?? 'absent' })
+    return {
+      rowCount: Number(metadata.num_rows),
+      columns: root.children.map((child) => ({ name: child.element.name, type: describeType(child) })),
+      createdBy: metadata.created_by,
+      keyValues: Object.fromEntries((metadata.key_value_metadata ?? []).map(({ key, value }) => [key, value ?? ''])),
+      rows: () => readRows({ source, file, metadata: plain, compressors: compressorsOf(options), signal: options.signal }, convert),
+    }
+  })
+}
+
+interface RowSource {
+  readonly source: ByteSource
+  readonly file: AsyncBuffer
+  readonly metadata: FileMetaData
+  readonly compressors: Compressors
+  readonly signal: AbortSignal | undefined
+}
+
+async function* readRows(from: RowSource, convert: (row: Record<string, unknown>) => Document): AsyncGenerator<Document[]> {
+  const { source, file, metadata, compressors, signal } = from
+  let rowStart = 0
+  for (const [index, group] of metadata.row_groups.entries()) {
+    checkAborted(signal)
+    const rowEnd = rowStart + Number(group.num_rows)
+    const place = `row group ${index}`
+    if (rowEnd > rowStart) {
+      const range = { rowStart, rowEnd }
+      const rows = await attempt(source, place, () => parquetReadObjects({ file, metadata, compressors, parsers, ...range, utf8: false, geoparquet: false }))
+      if (rows.length !== rowEnd - rowStart) throw damaged(source, `${place} has ${rows.length} rows where its footer says ${rowEnd - rowStart}`)
+      for (let at = 0; at < rows.length; at += batchRows) {
+        checkAborted(signal)
+        yield await attempt(source, place, () => rows.slice(at, at + batchRows).map(convert))
+      }
+    }
+    rowStart = rowEnd
+  }
+}
+
+/** Where hyparquet's own conversions would lose something, or build what is no Value. */
+const parsers = {
+  timestampFromMilliseconds: (ms: bigint | number) => new Date(Number(ms)),
+  timestampFromMicroseconds: (micros: bigint | number) => dateBelow(BigInt(micros), 1000n),
+  timestampFromNanoseconds: (nanos: bigint | number) => dateBelow(BigInt(nanos), 1_000_000n),
+  geometryFromBytes: (bytes: Uint8Array) => bytes,
+  geographyFromBytes: (bytes: Uint8Array) => bytes,
+}
+
+/** Rounds down, before 1970 too. */
+function dateBelow(ticks: bigint, perMs: bigint): Date {
+  const ms = ticks / perMs
+  return new Date(Number(ticks % perMs < 0n ? ms - 1n : ms))
+}
+
+function compressorsOf({ decompressors = {} }: ForeignParquetOptions): Compressors {
+  return { SNAPPY: decompressSnappy, LZ4_RAW: lz4Decompress, ...decompressors }
+}
+
+/** A page without values is nothing at all in the files of some writers. */
+function decompressSnappy(bytes: Uint8Array, size: number): Uint8Array {
+  return bytes.length === 0 && size === 0 ? bytes : snappyDecompress(bytes, size)
+}
+
+function asyncBufferOf(source: ByteSource): AsyncBuffer {
+  return {
+    byteLength: source.sizeBytes,
+    async slice(start, end = source.sizeBytes) {
+      if (!(start >= 0 && end <= source.sizeBytes && start <= end)) throw damaged(source, `it points to the bytes ${start} to ${end} of ${source.sizeBytes}`)
+      const bytes = await source.readRange({ start, end })
+      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+    },
+  }
+}
+
+const magicBytes = 4
+const trailerBytes = 8
+
+async function checkEnds(source: ByteSource): Promise<void> {
+  if (source.sizeBytes < magicBytes + trailerBytes) throw damaged(source, `it has ${source.sizeBytes} bytes, fewer than an empty Parquet file`)
+  const trailer = await source.readRange({ start: source.sizeBytes - trailerBytes, end: source.sizeBytes })
+  const magic = String.fromCharCode(...trailer.subarray(magicBytes))
+  if (magic === 'PARE') throw unsupported(source, 'its footer is encrypted; decrypt it first')
+  if (magic !== 'PAR1') throw unsupported(source, "it does not end with 'PAR1', so it is no Parquet file, or is cut off")
+  const footerBytes = new DataView(trailer.buffer, trailer.byteOffset).getUint32(0, true)
+  if (footerBytes > Math.min(footerBytesMax, source.sizeBytes - trailerBytes)) throw damaged(source, `its footer would have ${footerBytes} bytes`)
+}
+
+function checkReadable(source: ByteSource, metadata: FileMetaData, options: ForeignParquetOptions): void {
+  const readable = new Set(['UNCOMPRESSED', ...Object.keys(compressorsOf(options))])
+  for (const element of metadata.schema) checkType(source, element)
+  for (const [index, group] of metadata.row_groups.entries()) {
+    const rows = Number(group.num_rows)
+    if (!(rows >= 0 && rows <= rowGroupRowsMax) || Number(group.total_byte_size) > rowGroupBytesMax) {
+      throw new ParqueDBError('LIMIT_EXCEEDED', `${source.path}: row group ${index} has ${rows} rows in ${group.total_byte_size} bytes, more than is decoded at once; write the file with smaller row groups.`, {
+        details: { path: source.path, rowGroup: index },
+      })
+    }
+    for (const { meta_data: chunk } of group.columns) {
+      if (chunk === undefined) throw unsupported(source, 'its columns are encrypted or in other files')
+      const column = chunk.path_in_schema.join('.')
+      if (!readable.has(chunk.codec)) throw unsupported(source, `its column '${column}' is compressed with ${chunk.codec}; write it with SNAPPY, LZ4_RAW or no compression`, column)
+    }
+  }
+}
+
+function checkType(source: ByteSource, element: SchemaElement): void {
+  const type = element.converted_type
+  if (type === 'BSON' || type === 'INTERVAL') throw unsupported(source, `its column '${element.name}' has the type ${type}, which no value of a document can hold`, element.name)
+}
+
+function unsupported(source: ByteSource, problem: string, column?: string): ParqueDBError {
+  return new ParqueDBError('UNSUPPORTED_FORMAT', `${source.path} cannot be read: ${problem}.`, { details: { path: source.path, ...(column !== undefined && { column }) } })
+}
+
+function damaged(source: ByteSource, problem: string, cause?: unknown): ParqueDBError {
+  return new ParqueDBError('CORRUPT_FILE', `${source.path} is damaged: ${problem}. Get the file again from where it came.`, { details: { path: source.path }, cause })
+}
+
+/** hyparquet says with plain errors of many kinds that it could not make sense of the bytes. */
+async function attempt<T>(source: ByteSource, place: string, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (cause) {
+    if (isParqueDBError(cause) && cause.details['path'] !== undefined) throw cause
+    throw damaged(source, `${place}: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+  }
+}
