@@ -11,6 +11,9 @@ export function formatValue(value: Value | undefined): string {
   return escapeControls(stringifyExtendedJson(value))
 }
 
+/** A name longer than this does not push all values to the right. */
+const nameWidthMax = 32
+
 export function formatTime(ms: number): string {
   return new Date(ms).toISOString().replace('.000Z', 'Z')
 }
@@ -34,19 +37,24 @@ export function formatBytes(bytes: number): string {
 }
 
 /** One line a field, names in a column, lines ended by '\n'. */
-export function formatFields(fields: Document, indent = '  '): string {
-  const names = Object.keys(fields).map((name) => (isPlain(name) ? name : quote(name)))
-  const width = Math.min(32, Math.max(0, ...names.map((name) => name.length)))
-  return Object.values(fields)
-    .map((value, index) => `${indent}${(names[index] ?? '').padEnd(width)}  ${formatValue(value)}\n`)
-    .join('')
+export function formatFields(fields: Document, indent = ''): string {
+  return formatPairs(Object.entries(fields).map(([name, value]) => [formatValue(name), formatValue(value)]), indent)
+}
+
+/** As formatFields, of what is formatted already. */
+export function formatPairs(pairs: readonly (readonly [string, string])[], indent = ''): string {
+  const width = Math.min(nameWidthMax, Math.max(0, ...pairs.map(([name]) => name.length)))
+  return pairs.map(([name, text]) => `${indent}${name.padEnd(width)}  ${text}\n`).join('')
 }
 
 /** Columns as wide as their widest cell; those named in `right` end together. Lines ended by '\n'. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[], right: readonly string[] = []): string {
   const widths = header.map((name, index) => Math.max(name.length, ...rows.map((row) => (row[index] ?? '').length)))
   const line = (cells: readonly string[]): string =>
-    `${cells.map((cell, index) => (right.includes(header[index] ?? '') ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))).join('  ')}`.trimEnd() + '\n'
+    `${cells
+      .map((cell, index) => (right.includes(header[index] ?? '') ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd()}\n`
   return [header, ...rows].map(line).join('')
 }
 

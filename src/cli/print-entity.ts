@@ -9,12 +9,12 @@ export async function printEntity(terminal: Terminal, entity: object): Promise<v
   const document = entity as Document
   if (!terminal.forPeople) return terminal.line(stringifyExtendedJson(document))
   const own = Object.fromEntries(Object.entries(document).filter(([name]) => !systemFields.has(name)))
-  await terminal.write(`${heading(terminal, document)}\n${formatFields(own)}`)
+  await terminal.write(`${heading(terminal, document)}\n${formatFields(own, '  ')}`)
 }
 
 /** A value that is not an entity: a line of Extended JSON, or its fields for people. */
 export async function printFacts(terminal: Terminal, facts: Document): Promise<void> {
-  await (terminal.forPeople ? terminal.write(formatFields(facts, '')) : terminal.line(stringifyExtendedJson(facts)))
+  await (terminal.forPeople ? terminal.write(formatFields(facts)) : terminal.line(stringifyExtendedJson(facts)))
 }
 
 function heading(terminal: Terminal, entity: Document): string {

@@ -34,7 +34,7 @@ function oneLine(text: string): string {
 function stackOf(error: unknown): string {
   const lines: string[] = []
   for (let each: unknown = error; each !== undefined && lines.length < 10; each = each instanceof Error ? each.cause : undefined) {
-    lines.push(each instanceof Error ? (each.stack ?? each.message) : String(each))
+    lines.push(each instanceof Error ? (each.stack ?? each.message) : JSON.stringify(each))
   }
   return lines.join('\ncaused by: ')
 }

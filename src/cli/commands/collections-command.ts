@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
-import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatCount, formatTable } from '../format-value.ts'
 
@@ -21,7 +20,7 @@ export function collectionsCommand(cli: CommandLine): Command {
           const rows = collections.map(({ name, count }) => [name, formatCount(count)])
           await terminal.write(formatTable(['collection', 'documents'], rows, ['documents']))
         } else {
-          for (const collection of collections) await terminal.line(stringifyExtendedJson({ ...collection } as Document))
+          for (const collection of collections) await terminal.line(stringifyExtendedJson({ ...collection }))
         }
       })
     })

@@ -66,7 +66,10 @@ async function find(cli: CommandLine, { ns, filterText, options }: { ns: string;
       if (options.limit === undefined && shown !== undefined && count > shown) terminal.note(`(${shown} shown, there are more: --limit <n>, or --count)`)
       else await printEntity(terminal, entity)
     }
-    if (count === 0 && terminal.forPeople) terminal.note('(nothing matches)')
+    if (count > 0) return
+    const names = Object.keys((await db.stats()).namespaces)
+    if (!names.includes(ns)) terminal.note(`there is no collection ${ns}; there ${names.length === 0 ? 'are none' : `are: ${names.join(', ')}`}`)
+    else if (terminal.forPeople) terminal.note('(nothing matches)')
   })
 }
 

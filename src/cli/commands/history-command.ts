@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
 import { decodePatchPath } from '../../model/path.ts'
 import type { Patch } from '../../model/patch.ts'
+import { systemFields } from '../../model/system-fields.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatTime, formatValue } from '../format-value.ts'
@@ -46,8 +47,8 @@ export function historyCommand(cli: CommandLine): Command {
           const by = entry.actor === undefined ? '' : `  by ${formatValue(entry.actor)}`
           await terminal.line(`${terminal.paint('bold', `version ${entry.version}`)}  ${entry.op}  seq ${entry.seq}  ${formatTime(entry.at.getTime())}${by}`)
           const { before, after } = entry
-          if (entry.patch !== undefined) await terminal.write(formatPatch(entry.patch, before as Document | undefined))
-          else if (entry.op === 'CREATE' && after !== undefined) await terminal.line(`  with ${Object.keys(after).join(', ')}`)
+          if (entry.patch !== undefined) await terminal.write(formatPatch(entry.patch, before))
+          else if (entry.op === 'CREATE' && after !== undefined) await terminal.line(`  with ${Object.keys(after).filter((name) => !systemFields.has(name)).join(', ')}`)
         }
         if (count === 0 && options.from === undefined && options.to === undefined) throw noSuchDocument({ ns, id })
       })

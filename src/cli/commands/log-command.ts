@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
+import type { ParqueDB } from '../../db/ParqueDB.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
 import type { Event } from '../../model/event.ts'
 import { decodePatchPath } from '../../model/path.ts'
@@ -16,6 +18,7 @@ interface LogOptions {
 }
 
 const screenLimit = 20
+const followIntervalMs = 200
 
 const examples = `
 Examples:
@@ -50,15 +53,24 @@ async function log(cli: CommandLine, options: LogOptions): Promise<void> {
         await printEvent(terminal, event)
       }
     }
-    if (options.follow !== true) return
-    await terminal.flush()
-    for await (const event of db.subscribe({ ...filter, fromSeq: Math.max(lastSeq + 1, options.fromSeq ?? 1) })) {
-      await printEvent(terminal, event)
-      await terminal.flush()
-    }
+    if (options.follow === true) await follow(cli, db, { ...filter, fromSeq: Math.max(lastSeq + 1, options.fromSeq ?? 1) })
   }).catch((error: unknown) => {
     if (options.follow !== true || !signal.aborted) throw error
   })
+}
+
+/** Until interrupted. It asks again and again: what another process writes does not announce itself. */
+async function follow({ terminal, signal }: CommandLine, db: ParqueDB, from: { fromSeq: number; ns?: string }): Promise<never> {
+  let { fromSeq } = from
+  for (;;) {
+    const { lastSeq } = await db.stats()
+    if (lastSeq >= fromSeq) {
+      for await (const event of db.events({ ...from, fromSeq, toSeq: lastSeq, signal })) await printEvent(terminal, event)
+      fromSeq = lastSeq + 1
+    }
+    await terminal.flush()
+    await sleep(followIntervalMs, undefined, { signal })
+  }
 }
 
 /** The last `count` events that match, found by looking back over ranges that double. */

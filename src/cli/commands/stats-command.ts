@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { ParqueDB } from '../../db/ParqueDB.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { formatBytes, formatCount, formatFields, formatTable } from '../format-value.ts'
+import { formatBytes, formatCount, formatPairs, formatTable } from '../format-value.ts'
 import { printFacts } from '../print-entity.ts'
 
 const examples = `
@@ -25,16 +25,16 @@ export function statsCommand(cli: CommandLine): Command {
 
 function formatStats(stats: Awaited<ReturnType<ParqueDB['stats']>>): string {
   const { segments, log, open, garbage } = stats
-  const facts = {
-    events: formatCount(stats.lastSeq),
-    'in Parquet up to': formatCount(stats.flushedSeq),
-    segments: `${formatCount(segments.count)} files, ${formatCount(segments.events)} events, ${formatBytes(segments.bytes)}`,
-    log: `${formatCount(log.unflushedEvents)} events, ${formatBytes(log.unflushedBytes)} not yet in Parquet`,
-    'to be deleted': `${formatCount(garbage.files)} files, ${formatBytes(garbage.bytes)}`,
-    opening: `read ${formatBytes(open.bytes)} in ${formatCount(open.requests)} requests, replayed ${formatCount(open.replayedEvents)} events${open.tornBytes > 0 ? `, cut ${open.tornBytes} torn bytes` : ''}`,
-    writer: `epoch ${stats.epoch}, manifest ${stats.manifestId}`,
-  }
+  const pairs: [string, string][] = [
+    ['events', formatCount(stats.lastSeq)],
+    ['in Parquet up to', formatCount(stats.flushedSeq)],
+    ['segments', `${formatCount(segments.count)} files, ${formatCount(segments.events)} events, ${formatBytes(segments.bytes)}`],
+    ['log', `${formatCount(log.unflushedEvents)} events, ${formatBytes(log.unflushedBytes)} not yet in Parquet`],
+    ['to be deleted', `${formatCount(garbage.files)} files, ${formatBytes(garbage.bytes)}`],
+    ['opening', `read ${formatBytes(open.bytes)} in ${formatCount(open.requests)} requests, replayed ${formatCount(open.replayedEvents)} events${open.tornBytes > 0 ? `, cut ${open.tornBytes} torn bytes` : ''}`],
+    ['writer', `epoch ${stats.epoch}, manifest ${stats.manifestId}`],
+  ]
   const rows = Object.entries(stats.namespaces).map(([ns, { runs, rows: count, bytes, overlay }]) => [ns, formatCount(count), formatCount(overlay), formatCount(runs), formatBytes(bytes)])
   const right = ['rows', 'in the log', 'files', 'bytes']
-  return `${formatFields(facts, '')}\n${formatTable(['collection', ...right], rows, right)}`
+  return `${formatPairs(pairs)}\n${formatTable(['collection', ...right], rows, right)}`
 }

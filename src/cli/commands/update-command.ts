@@ -24,7 +24,8 @@ export function updateCommand(cli: CommandLine): Command {
     .addOption(expectedVersionOption())
     .addOption(actorOption())
     .addHelpText('after', examples)
-    .action(async (ns: string, id: string, text: string, options: UpdateOptions) => {
+    .action(async (...words: [ns: string, id: string, text: string, options: UpdateOptions]) => {
+      const [ns, id, text, options] = words
       const update = parseJsonArgument(text, { what: 'the update', example: '{"$set": {"name": "Alice"}}', code: 'INVALID_UPDATE', operators: true })
       await cli.change(async (db) => {
         const entity = await db.collection(ns).update(id, update, given({ actor: options.actor, expectedVersion: options.expectVersion }))

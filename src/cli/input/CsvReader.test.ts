@@ -39,8 +39,8 @@ describe.each([1, 3, 65_536])('in chunks of %i bytes', (chunkBytes) => {
   })
 
   test('a ragged record is refused with its line', async () => {
-    await expect(read('a,b\n1,2\n3\n', { chunkBytes })).rejects.toThrow('x.csv, line 3: the record has 1 fields, the header has another number')
-    await expect(read('a,b\n1,2\n\n"x\ny",2,3\n', { chunkBytes })).rejects.toThrow('x.csv, line 5: the record has 3 fields')
+    await expect(read('a,b\n1,2\n3\n', { chunkBytes })).rejects.toThrow('x.csv, line 3: the record has another number of fields than the header; a value that holds the delimiter must be in double quotes (it has 1)')
+    await expect(read('a,b\n1,2\n\n"x\ny",2,3\n', { chunkBytes })).rejects.toThrow('x.csv, line 5: the record has another number of fields than the header')
   })
 
   test('broken quoting is refused with its line', async () => {
@@ -131,6 +131,9 @@ test.each([
   ['0.30000000000000004', 0.30000000000000004],
   ['0.1234567890123456789', undefined],
   ['1.10', 1.1],
+  ['-.097', -0.097],
+  ['5.', undefined],
+  ['00.5', undefined],
   ['0.000', 0],
   ['-0.5e-3', -0.0005],
 ])('the text %j is the number %j', (text, expected) => {

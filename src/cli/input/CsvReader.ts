@@ -196,22 +196,19 @@ async function* decode(where: string, chunks: AsyncIterable<Uint8Array>): AsyncI
   yield read()
 }
 
+const quoteInside = 'a double quote stands inside a value; quote the whole value and double the quotes in it ("")'
+const csvProblems: ReadonlyMap<string, string> = new Map([
+  ['CSV_RECORD_INCONSISTENT_FIELDS_LENGTH', 'the record has another number of fields than the header; a value that holds the delimiter must be in double quotes'],
+  ['CSV_QUOTE_NOT_CLOSED', 'the file ends inside a quoted value: a closing double quote is missing'],
+  ['CSV_MAX_RECORD_SIZE', `a record is longer than ${recordBytesMax} bytes; a closing double quote may be missing`],
+  ['CSV_INVALID_CLOSING_QUOTE', quoteInside],
+  ['INVALID_OPENING_QUOTE', quoteInside],
+])
+
 function csvProblem(where: string, error: CsvError, overcount: number): ParqueDBError {
   const line = typeof error['lines'] === 'number' ? error['lines'] - overcount : 0
-  switch (error.code) {
-    case 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH': {
-      const fieldCount = Array.isArray(error['record']) ? error['record'].length : 'another number of'
-      return inputError(where, line, `the record has ${fieldCount} fields, the header has another number; a value that holds the delimiter must be in double quotes`)
-    }
-    case 'CSV_QUOTE_NOT_CLOSED':
-      return inputError(where, line, 'the file ends inside a quoted value: a closing double quote is missing')
-    case 'CSV_MAX_RECORD_SIZE':
-      return inputError(where, line, `a record is longer than ${recordBytesMax} bytes; a closing double quote may be missing`)
-    case 'CSV_INVALID_CLOSING_QUOTE':
-    case 'INVALID_OPENING_QUOTE':
-      return inputError(where, line, 'a double quote stands inside a value; quote the whole value and double the quotes in it ("")')
-  }
-  return inputError(where, line, error.message)
+  const found = Array.isArray(error['record']) ? ` (it has ${error['record'].length})` : ''
+  return inputError(where, line, `${csvProblems.get(error.code) ?? error.message}${found}`)
 }
 
 function shorten(text: string): string {

@@ -59,7 +59,7 @@ export async function openRows(request: RowsRequest): Promise<OpenRows> {
   const checkUnchanged = (): Promise<void> => file.checkUnchanged()
   if (format === 'parquet') {
     const parquet = parquetRows(file)
-    return { where: file.name, rows: parquet.rows, misfits: () => [], fraction: parquet.fraction, checkUnchanged }
+    return { where: file.name, rows: parquet.rows, misfits: () => [], fraction: () => parquet.fraction(), checkUnchanged }
   }
   const fraction = (): number => (file.sizeBytes === 0 ? 1 : file.readBytes / file.sizeBytes)
   return { where: file.name, ...readText({ where: file.name, chunks: file.chunks(), format, request }), fraction, checkUnchanged }
