@@ -45,8 +45,12 @@ describe.each([...code, ...scripts])('$path', ({ path, text }) => {
   })
 })
 
-test('no code reads the ambient clock', () => {
-  expect(code.filter(({ text }) => /\bnew Date\(\)/.test(text)).map(({ path }) => path)).toEqual([])
+test.each([
+  { rule: 'reads the ambient clock', broken: /\bnew Date\(\)/ },
+  { rule: 'keeps changing state in a module', broken: /^(export )?(let|var) /m },
+  { rule: 'hides behind a name that says nothing', broken: /\b(class|interface|function|const|type) \w*(Manager|Helper|Util|Service|Impl)\b/ },
+])('no code $rule', ({ broken }) => {
+  expect(code.filter(({ text }) => broken.test(text)).map(({ path }) => path)).toEqual([])
 })
 
 test('the code as a whole is within its line budget', () => {
