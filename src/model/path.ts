@@ -1,16 +1,19 @@
 import type { ErrorCode } from '../base/ParqueDBError.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { prototypeNames } from './field-name.ts'
+import { isWellFormed } from './well-formed.ts'
 
 /** The names, or array indexes, from a document down to a field; never empty in what users write. */
 export type FieldPath = readonly string[]
 
 /** As deep as a document may be. */
 const segmentCountMax = 100
+/** Deeper than any document's own; the walks along a patch's path recurse. */
+const patchSegmentCountMax = 256
 
 /**
  * A dotted path as filters, updates, sorts and projections write it: 'author.name', 'tags.0'. A field whose own name holds a
- * dot cannot be addressed this way. Fails with `code` for an empty segment, a name of the prototype, or too many segments.
+ * dot cannot be addressed this way. Fails with `code` for an empty segment, a name of the prototype, a lone surrogate, or more than 100 segments.
  */
 export function parseFieldPath(text: string, code: ErrorCode = 'INVALID_ARGUMENT'): FieldPath {
   const segments = text.split('.')
@@ -19,6 +22,7 @@ export function parseFieldPath(text: string, code: ErrorCode = 'INVALID_ARGUMENT
     if (segment === '') throw pathError(code, text, 'has an empty segment')
     if (prototypeNames.has(segment)) throw pathError(code, text, `names '${segment}', which would reach the prototype`)
   }
+  if (!isWellFormed(text)) throw pathError(code, text, 'holds a lone surrogate, which no stored name does')
   return segments
 }
 
@@ -33,9 +37,10 @@ export function encodePatchPath(segments: FieldPath): string {
   return segments.map((segment) => (/[.\\]/.test(segment) ? segment.replace(/[.\\]/g, '\\$&') : segment)).join('.')
 }
 
-/** The inverse of encodePatchPath. VALIDATION_FAILED for a stray '\' or a name of the prototype. */
+/** The inverse of encodePatchPath. VALIDATION_FAILED for a stray '\', a name of the prototype, or more than 256 segments. */
 export function decodePatchPath(text: string): FieldPath {
   const segments = text.includes('\\') ? splitEscaped(text) : text.split('.')
+  if (segments.length > patchSegmentCountMax) throw pathError('VALIDATION_FAILED', text.slice(0, 80), `has more than ${patchSegmentCountMax} segments`)
   for (const segment of segments) {
     if (prototypeNames.has(segment)) throw pathError('VALIDATION_FAILED', text, `names '${segment}', which would reach the prototype`)
   }
