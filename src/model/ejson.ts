@@ -99,7 +99,7 @@ function dateToJson(ms: number): Json {
 /** One parse: its options, and where it stands. */
 class Unwrap {
   readonly #options: ExtendedJsonOptions
-  readonly #keys: string[] = []
+  readonly #keys: (string | number)[] = []
 
   constructor(options: ExtendedJsonOptions) {
     this.#options = options
@@ -130,7 +130,7 @@ class Unwrap {
   #array(json: readonly unknown[], depth: number): Value[] {
     let copy: Value[] | undefined
     for (let index = 0; index < json.length; index++) {
-      this.#keys[depth] = String(index)
+      this.#keys[depth] = index
       const value = this.value(json[index], depth + 1)
       if (value !== json[index] && copy === undefined) copy = json.slice(0, index) as Value[]
       copy?.push(value)

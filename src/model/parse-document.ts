@@ -82,7 +82,7 @@ class Walk {
   readonly #root: unknown
   readonly #base: string
   /** The key at each depth on the way to the value being read; what lies beyond the current depth is stale. */
-  readonly #keys: string[] = []
+  readonly #keys: (string | number)[] = []
   #bytes = 0
   #fieldCount = 0
 
@@ -165,7 +165,7 @@ class Walk {
     const copy: Value[] = []
     this.#count(slotBytes, depth)
     for (let index = 0; index < input.length; index++) {
-      this.#keys[depth] = String(index)
+      this.#keys[depth] = index
       copy.push(this.value(input[index], depth + 1))
     }
     return copy

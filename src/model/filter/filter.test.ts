@@ -100,6 +100,8 @@ const examples: Record<string, Example[]> = {
     [{ a: /^a\.b$/ }, [{ a: 'a.b' }], [{ a: 'axb' }, { a: 'a.b\n' }]],
     [{ a: /\u00e9|[\d]{2}/ }, [{ a: 'é' }, { a: '12' }], [{ a: '1' }]],
     [{ a: { $not: /^a/ } }, [{ a: 'b' }, {}, { a: 1 }], [{ a: 'a' }, { a: ['b', 'a'] }]],
+    [{ a: /\u{1f600}/u }, [{ a: '😀' }], [{ a: 'x' }]],
+    [{ a: /^.\\ud83d/ }, [{ a: '😀\\ud83d' }], [{ a: '😀' }]],
     [{ a: /(a+)+$/ }, [{ a: 'aaaa' }], [{ a: `${'a'.repeat(5000)}!` }]],
   ],
   $all: [
@@ -181,6 +183,8 @@ const refused: readonly [unknown, string, string][] = [
   [{ a: { $regex: '(a)\\1' } }, 'backreferences', 'a'],
   [{ a: /(?=a)/ }, 'lookaround', 'a'],
   [{ a: /(?<!a)b/ }, 'lookaround', 'a'],
+  [{ a: /\ud83d\ude00/ }, 'surrogate', 'a'],
+  [{ a: { $regex: 'x\ud83d' } }, 'surrogate', 'a'],
   [{ a: /a/y }, "flag 'y'", 'a'],
   [{ a: { $regex: 'a', $options: 'x' } }, "flag 'x'", 'a'],
   [{ a: { $regex: /a/i, $options: 'm' } }, '$options', 'a'],

@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { isWellFormed } from '../well-formed.ts'
 
 /** A regular expression that runs in time linear in the text. */
 export interface Pattern {
@@ -22,6 +23,9 @@ const patternLengthMax = 4096
 /** '^' and '$' around characters without a meaning of their own, punctuation escaped or not. */
 const literalShape = /^(\^?)((?:[^\\^$.|?*+()[\]{}]|\\[\\^$.|?*+()[\]{}/-])*)(\$?)$/
 
+/** '\ud83d': the engine reads whole characters, of which this is never one. */
+const surrogateEscape = /(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]/
+
 /**
  * Compiles RE2 syntax: JavaScript's and PCRE's without backreferences and lookaround. `flags` may hold i, m and s, and g and u, which
  * change nothing here. INVALID_FILTER at `path` for any other syntax or flag; LIMIT_EXCEEDED past 4,096 characters.
@@ -32,6 +36,7 @@ export function compilePattern(source: string, flags: string, path: string): Pat
       details: { limit: 'patternLengthMax', most: patternLengthMax, path },
     })
   }
+  if (!isWellFormed(source) || surrogateEscape.test(source)) throw invalid(path, "names half of a surrogate pair; write the character itself, or '\\u{…}' with the flag u")
   const known = sortedFlags(flags, path)
   const literal = known === '' ? literalOf(source) : undefined
   return { source, flags: known, literal, test: literal === undefined ? compileRe2(source, known, path) : literalTest(literal) }
