@@ -1,15 +1,15 @@
 import { checkAborted } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import type { EntityState } from '../model/entity.ts'
-import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
-import { byKeyAndSeq, fileMetadata } from './flush.ts'
+import { fileMetadata } from './flush.ts'
 import type { FileEntry, Manifest, RunEntry } from './manifest.ts'
-import { advanceAll, mergeById, type Source } from './merge.ts'
+import { mergeById } from './merge.ts'
+import { mergeEvents, scanRun } from './table-scans.ts'
 import type { TableFiles } from './TableFiles.ts'
 
 /** A merged run goes on in a new file past this: it is held whole while it is written. */
@@ -72,7 +72,7 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
   const built = shape.build()
   const outputs: FileEntry[] = []
   let writer = new RunFileWriter({ shape: built, metadata: fileMetadata })
-  for await (const states of mergeById(job.inputs.map((run) => scanRun(run, parts)))) {
+  for await (const states of mergeById(job.inputs.map((run) => scanRun(run, parts.tables, { signal: parts.signal })))) {
     for (const state of states) writer.append(state)
     parts.onRows?.(states.length)
     if (writer.bytes >= runFileBytesMax) {
@@ -92,7 +92,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   let before: { ns: string; state: EntityState } | undefined
   let sinceSnapshot = 0
   let sinceTurn = 0
-  for await (const event of mergeEvents(job.inputs, parts)) {
+  for await (const event of mergeEvents(job.inputs, parts.tables, { signal: parts.signal })) {
     const sameEntity = before?.ns === event.ns && before.state.id === event.id
     const state = stateAfter(sameEntity ? before?.state : undefined, event)
     const takesSnapshot = !sameEntity || event.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold
@@ -106,30 +106,6 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
     }
   }
   return parts.output.writeSegment(writer.finish())
-}
-
-async function* scanRun(run: RunEntry, parts: MergeParts): AsyncGenerator<readonly EntityState[]> {
-  for (const file of run.files) yield* (await parts.tables.run(file)).scan({ signal: parts.signal })
-}
-
-/** Events of several segments in the order of one. */
-async function* mergeEvents(inputs: readonly FileEntry[], parts: MergeParts): AsyncGenerator<StoredEvent> {
-  let sources: Source<StoredEvent>[] = []
-  for (const file of inputs) {
-    const reader = await parts.tables.segment(file)
-    sources.push({ iterator: reader.scan({ signal: parts.signal })[Symbol.asyncIterator](), batch: [], at: 0 })
-  }
-  try {
-    sources = await advanceAll(sources)
-    while (sources.length > 0) {
-      const least = sources.reduce((best, source) => (byKeyAndSeq(headOf(source), headOf(best)) < 0 ? source : best))
-      yield headOf(least)
-      least.at++
-      if (least.at >= least.batch.length) sources = await advanceAll(sources)
-    }
-  } finally {
-    for (const { iterator } of sources) await iterator.return?.()
-  }
 }
 
 /** Neighbours that belong together and are not too large together. */
@@ -156,8 +132,4 @@ function runBytes(run: RunEntry): number {
 
 function sizeClass(bytes: number, fanIn: number): number {
   return Math.max(0, Math.ceil(Math.log(bytes / smallestClassBytes) / Math.log(fanIn)))
-}
-
-function headOf(source: Source<StoredEvent>): StoredEvent {
-  return source.batch[source.at] as StoredEvent
 }

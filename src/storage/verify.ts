@@ -1,4 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
+import { compareStrings } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
 import { isParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityState } from '../model/entity.ts'
@@ -8,10 +9,11 @@ import { fold } from '../model/fold.ts'
 import type { VerifyReport } from './engine.ts'
 import { checkFormat } from './format.ts'
 import { readHead } from './head.ts'
-import { dataFiles, emptyManifest, readManifest, type FileEntry, type Manifest } from './manifest.ts'
+import { dataFiles, emptyManifest, filesOfRuns, readManifest, type FileEntry, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
+import { mergeById } from './merge.ts'
 import { replay } from './replay.ts'
-import type { View } from './view.ts'
+import { mergeEvents, scanRun } from './table-scans.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 export interface VerifyInput {
@@ -130,32 +132,44 @@ async function checkFooter(file: FileEntry, input: VerifyInput, report: Totals):
   report.problems.push({ path: file.path, code: 'CORRUPT_FILE', message: `The footer of ${file.path} is damaged; this database does not need it, other readers of Parquet do. Restore the file from a backup, or compact to write it anew.` })
 }
 
-/** Folds the whole history again and compares it with the runs: state is derived from the log, so both must agree. */
+/**
+ * Folds the whole history again, in one pass over the segments, and compares it with the runs: state is derived from
+ * the log, so both must hold the same entities in the same states, and every snapshot must be what its events give.
+ */
 async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report: Totals }): Promise<void> {
-  const view = to.input.partition.view()
-  try {
-    for (const ns of view.namespaces()) {
-      for await (const states of view.scan(ns, { signal: to.input.signal })) {
-        const flushed = states.filter((state) => state.seq <= manifest.flushedSeq)
-        for (const state of flushed) await compareWithHistory(state, { ns, view, report: to.report })
-      }
+  const { signal, partition } = to.input
+  for (const ns of Object.keys(manifest.runs)) {
+    const problem = (id: string, what: string): void => {
+      to.report.problems.push({ path: `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${id} ${what}. Its history is right: report this, it is a bug.` })
     }
-  } finally {
-    view.release()
+    const stored = eachState(mergeById(filesOfRuns(manifest, ns).map((run) => scanRun(run, partition.files, { signal }))))
+    const segments = manifest.segments.filter((file) => compareStrings(file.minKey[0] ?? '', ns) <= 0 && compareStrings(file.maxKey[0] ?? '', ns) >= 0)
+    for await (const folded of foldedStates(mergeEvents(segments, partition.files, { ns, signal }), problem)) {
+      const next = await stored.next()
+      if (next.done === true || !sameState(folded, next.value)) return problem(folded.id, `is not what its ${folded.version} events give`)
+    }
+    const extra = await stored.next()
+    if (extra.done !== true) problem(extra.value.id, 'has no events')
   }
 }
 
-async function compareWithHistory(state: EntityState, at: { ns: string; view: View; report: Totals }): Promise<void> {
-  const { ns, view, report } = at
-  const folded = await refold(view.entityEvents({ ns, id: state.id }, { toSeq: state.seq }))
-  if (folded !== undefined && sameState(folded, state)) return
-  report.problems.push({ path: `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${state.id} at version ${state.version} is not what its events give. Its history is right: report this, it is a bug.` })
+async function* eachState(batches: AsyncIterable<readonly EntityState[]>): AsyncGenerator<EntityState, undefined> {
+  for await (const batch of batches) yield* batch
+  return undefined
 }
 
-async function refold(events: AsyncIterable<StoredEvent>): Promise<EntityState | undefined> {
+/** The last state of each entity, folded from its first event on, whatever snapshots say. */
+async function* foldedStates(events: AsyncIterable<StoredEvent>, problem: (id: string, what: string) => void): AsyncGenerator<EntityState> {
   let state: EntityState | undefined
-  for await (const event of events) state = fold(state, event)
-  return state
+  for await (const event of events) {
+    if (state !== undefined && state.id !== event.id) {
+      yield state
+      state = undefined
+    }
+    state = fold(state, event)
+    if (event.state !== undefined && !sameState(state, event.state)) problem(event.id, `in the snapshot at version ${event.version} is not what its events give`)
+  }
+  if (state !== undefined) yield state
 }
 
 function sameState(left: EntityState, right: EntityState): boolean {
