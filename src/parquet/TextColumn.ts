@@ -53,6 +53,6 @@ export class TextColumn {
   #index(row: number): number | undefined {
     if (!this.has(row)) return undefined
     const place = this.#places === undefined ? row : (this.#places[row] as number)
-    return this.#codes === undefined ? place : (this.#codes[place] as number)
+    return this.#codes === undefined ? place : this.#codes[place]
   }
 }

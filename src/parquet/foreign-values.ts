@@ -84,7 +84,7 @@ function mapConverter(valueNode: SchemaTree, options: ConvertOptions): Convert {
   return (value) => {
     if (value === null || value === undefined) return undefined
     const map: Document = {}
-    for (const [key, one] of Object.entries(value as object)) map[key] = convert(one) ?? null
+    for (const [key, one] of Object.entries(value)) map[key] = convert(one) ?? null
     return map
   }
 }

@@ -99,21 +99,14 @@ function increase<K>(counts: Map<K, number>, kind: K, by: number): void {
 }
 
 function observe(value: Value): ObservedKind {
-  switch (typeof value) {
-    case 'string':
-      return 'string'
-    case 'number':
-      return isInt(value) ? 'int' : 'double'
-    case 'boolean':
-      return 'boolean'
-    case 'bigint':
-      return 'bigint'
-    case 'object':
-      if (value === null) return 'null'
-      if (Array.isArray(value)) return 'list'
-      if (value instanceof Date) return 'date'
-      return value instanceof Uint8Array ? 'bytes' : 'object'
-  }
+  if (typeof value === 'number') return isInt(value) ? 'int' : 'double'
+  if (typeof value === 'string') return 'string'
+  if (typeof value === 'boolean') return 'boolean'
+  if (typeof value === 'bigint') return 'bigint'
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'list'
+  if (value instanceof Date) return 'date'
+  return value instanceof Uint8Array ? 'bytes' : 'object'
 }
 
 /** -0 is no int: an INT64 column has one zero. */
