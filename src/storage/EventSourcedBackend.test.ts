@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import type { EngineOptions } from './engine-options.ts'
+import { storageContract } from '../testing/storage-contract.ts'
 import { MemoryBackend } from './MemoryBackend.ts'
 
 /** A clock that stands until it is moved; sleeping takes no time. */
@@ -22,6 +23,11 @@ function open(storage = new MemoryBackend(), options: EngineOptions = {}): { sto
   const clock = manualClock()
   return { storage, clock, engine: withEventSourcing(storage, { clock, random: seededRandom(1), ...options }) }
 }
+
+storageContract({ describe, test, expect }, 'EventSourcedBackend', async () => {
+  const storage = new MemoryBackend()
+  return { backend: withEventSourcing(storage), reopen: async () => withEventSourcing(storage.clone()), cleanup: async () => undefined }
+})
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
@@ -119,5 +125,206 @@ describe('flush, compaction and reopening', () => {
     await engine.compact()
     expect((await engine.stats()).garbage.files).toBe(0)
     expect((await engine.verify({ deep: true })).problems).toEqual([])
+  })
+})
+
+describe('snapshots', () => {
+  async function versions(engine: EventSourcedBackend, count: number): Promise<void> {
+    await engine.appendEvent({ op: 'CREATE', target: 'u:a', after: { n: 1 } })
+    for (let n = 2; n <= count; n++) await engine.appendEvent({ op: 'UPDATE', target: 'u:a', after: { n } })
+  }
+
+  test('are kept at the first event and at every threshold after it', async () => {
+    const { engine } = open(undefined, { autoSnapshotThreshold: 10 })
+    await versions(engine, 25)
+    expect(await engine.getLatestSnapshot('u', 'a')).toMatchObject({ version: 21, entity: { n: 21 } })
+    const view = await engine.view()
+    const kept = (await collect(view.entityEvents({ ns: 'u', id: 'a' }))).filter((event) => event.state !== undefined)
+    view.release()
+    expect(kept.map(({ version }) => version)).toEqual([1, 11, 21])
+  })
+
+  test('are kept as far apart in merged segments, and answer every version', async () => {
+    const { engine } = open(undefined, { autoSnapshotThreshold: 10, compaction: { background: false } })
+    await versions(engine, 7)
+    await engine.flush()
+    for (let n = 8; n <= 30; n++) await engine.appendEvent({ op: 'UPDATE', target: 'u:a', after: { n } })
+    await engine.compact()
+    const view = await engine.view()
+    const kept = (await collect(view.entityEvents({ ns: 'u', id: 'a' }))).filter((event) => event.state !== undefined)
+    view.release()
+    expect(kept.map(({ version }) => version)).toEqual([1, 11, 21])
+    for (let n = 1; n <= 30; n++) expect(await engine.reconstructEntity('u', 'a', { asOf: n })).toMatchObject({ version: n, n })
+  })
+
+  test('one is made on demand, of the present state', async () => {
+    const { engine } = open()
+    await versions(engine, 5)
+    expect(await engine.createSnapshot('u', 'a')).toMatchObject({ version: 5, entity: { n: 5 } })
+    expect(await engine.getLatestSnapshot('u', 'a')).toMatchObject({ version: 5, seq: 5 })
+    await expect(engine.createSnapshot('u', 'nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    expect(await engine.getLatestSnapshot('u', 'nobody')).toBeUndefined()
+  })
+})
+
+describe('a commit', () => {
+  test('with a txId is done once, also after a flush and a reopening', async () => {
+    const { storage, engine, clock } = open()
+    const events = [
+      { op: 'CREATE' as const, target: 'a:x', after: { v: 1 } },
+      { op: 'CREATE' as const, target: 'b:y', after: { v: 2 } },
+    ]
+    const first = await engine.appendEvents(events, { txId: 'import-1' })
+    expect(await engine.appendEvents(events, { txId: 'import-1' })).toEqual(first)
+    await engine.flush()
+    expect(await engine.appendEvents(events, { txId: 'import-1' })).toEqual(first)
+    await engine.close()
+    const again = withEventSourcing(storage, { clock, random: seededRandom(3) })
+    expect(await again.appendEvents(events, { txId: 'import-1' })).toEqual(first)
+    expect((await again.stats()).lastSeq).toBe(2)
+  })
+
+  test('two with one txId at the same moment are one', async () => {
+    const { engine } = open()
+    const commit = (): Promise<unknown> => engine.appendEvents([{ op: 'CREATE', target: 'a:x', after: {} }], { txId: 't' })
+    const [left, right] = await Promise.all([commit(), commit()])
+    expect(left).toEqual(right)
+    expect((await engine.stats()).lastSeq).toBe(1)
+  })
+
+  test('many that arrive together share a few syncs', async () => {
+    const { engine } = open()
+    await Promise.all(Array.from({ length: 200 }, (_, index) => engine.appendEvent({ op: 'CREATE', target: `n:${index}`, after: {} })))
+    const { commits } = await engine.stats()
+    expect(commits).toMatchObject({ count: 200, events: 200 })
+    expect(commits.syncs).toBeLessThan(10)
+  })
+
+  test('is decided on what those before it leave, durable or not', async () => {
+    const { engine } = open()
+    await engine.appendEvent({ op: 'CREATE', target: 'n:a', after: { n: 0 } })
+    const increment = (): Promise<unknown> =>
+      engine.commit({
+        keys: [{ ns: 'n', id: 'a' }],
+        decide: (context) => [{ op: 'UPDATE', ns: 'n', id: 'a', patch: { set: { n: Number(context.state({ ns: 'n', id: 'a' })?.document['n']) + 1 } } }],
+      })
+    await Promise.all(Array.from({ length: 50 }, increment))
+    expect(await engine.reconstructEntity('n', 'a')).toMatchObject({ n: 50, version: 51 })
+  })
+
+  test('has one time, which never steps back though the clock does', async () => {
+    const { engine, clock } = open()
+    await engine.appendEvent({ op: 'CREATE', target: 'n:a', after: {} })
+    clock.advance(-500)
+    const [left, right] = await engine.appendEvents([
+      { op: 'CREATE', target: 'n:b', after: {} },
+      { op: 'CREATE', target: 'n:c', after: {} },
+    ])
+    expect([left?.ts, right?.ts]).toEqual([1_000_000, 1_000_000])
+  })
+})
+
+describe('in the background', () => {
+  test('the log is flushed and runs are merged while writing goes on', async () => {
+    const { engine } = open(undefined, { flush: { eventsMax: 20 }, compaction: { fanIn: 2 }, graceMs: 0 })
+    for (let index = 0; index < 400; index++) await engine.appendEvent({ op: 'CREATE', target: `n:${String(index).padStart(4, '0')}`, after: { index } })
+    const { background, lastSeq } = await engine.stats()
+    expect(lastSeq).toBe(400)
+    expect(background.flushes).toBeGreaterThan(3)
+    expect(background.compactions).toBeGreaterThan(1)
+    expect(background.lastError).toBeUndefined()
+    const view = await engine.view()
+    expect((await collect(view.scan('n'))).flat().map((state) => state.document['index'])).toEqual(Array.from({ length: 400 }, (_, index) => index))
+    view.release()
+  })
+
+  test('a merge that is cancelled changes nothing and leaves no file', async () => {
+    const { storage, engine } = open(undefined, { compaction: { background: false } })
+    for (let round = 0; round < 3; round++) {
+      for (let index = 0; index < 5; index++) await engine.appendEvent({ op: 'CREATE', target: `n:${round}-${index}`, after: {} })
+      await engine.flush()
+    }
+    const before = (await storage.list('')).objects.map(({ path }) => path)
+    const abort = new AbortController()
+    abort.abort()
+    await expect(engine.compact({ signal: abort.signal })).rejects.toMatchObject({ code: 'ABORTED' })
+    expect((await storage.list('')).objects.map(({ path }) => path)).toEqual(before)
+  })
+})
+
+describe('verify', () => {
+  test('finds a flipped byte in any file, and names the file', async () => {
+    const { storage, engine, clock } = open()
+    for (let index = 0; index < 30; index++) await engine.appendEvent({ op: 'CREATE', target: `n:${index}`, after: { index, text: 'abc' } })
+    await engine.flush()
+    await engine.appendEvent({ op: 'UPDATE', target: 'n:3', after: { text: 'later' } })
+    await engine.appendEvent({ op: 'UPDATE', target: 'n:4', after: { text: 'later' } })
+    await engine.close()
+    const paths = (await storage.list('')).objects.map(({ path }) => path)
+    expect(paths.map((path) => path.split('/')[0])).toEqual(expect.arrayContaining(['FORMAT', 'epoch', 'manifest', 'log', 'events', 'entities']))
+    for (const path of paths) {
+      const damaged = storage.clone()
+      const bytes = await damaged.read(path)
+      if (bytes.length === 0) continue
+      const at = path === 'FORMAT' ? 1 : Math.floor(bytes.length / 3)
+      bytes[at] = (bytes[at] ?? 0) ^ 0x10
+      await damaged.put(path, bytes)
+      const reader = withEventSourcing(damaged, { clock, readOnly: true })
+      const found = await reader.verify({ deep: true }).then(
+        (report) => report.problems.map((problem) => problem.path),
+        (error: { details: { path: string } }) => [error.details.path],
+      )
+      // The newest manifest is the one that counts; an old one is nobody's.
+      expect({ path, found }).toEqual({ path, found: expect.arrayContaining([path]) as unknown })
+    }
+  })
+})
+
+describe('bad input', () => {
+  const refusals: readonly [string, (engine: EventSourcedBackend) => Promise<unknown>, string][] = [
+    ['an unknown op', (engine) => engine.appendEvent({ op: 'MERGE' as 'CREATE', target: 'a:x' }), 'INVALID_ARGUMENT'],
+    ['a target without a namespace', (engine) => engine.appendEvent({ op: 'CREATE', target: 'x', after: {} }), 'INVALID_ARGUMENT'],
+    ['a CREATE without a document', (engine) => engine.appendEvent({ op: 'CREATE', target: 'a:x' }), 'INVALID_ARGUMENT'],
+    ['an UPDATE that says nothing', (engine) => engine.appendEvent({ op: 'UPDATE', target: 'a:here' }), 'INVALID_ARGUMENT'],
+    ['a field that events do not have', (engine) => engine.appendEvent({ op: 'DELETE', target: 'a:here', colour: 1 } as never), 'INVALID_ARGUMENT'],
+    ['a document that cannot be stored', (engine) => engine.appendEvent({ op: 'CREATE', target: 'a:x', after: { f: () => 1 } }), 'VALIDATION_FAILED'],
+    ['a time that has not come', (engine) => engine.appendEvent({ op: 'DELETE', target: 'a:here', ts: 9e12 }), 'INVALID_ARGUMENT'],
+    ['another version than the next', (engine) => engine.appendEvent({ op: 'DELETE', target: 'a:here', version: 7 }), 'VERSION_CONFLICT'],
+    ['a second CREATE', (engine) => engine.appendEvent({ op: 'CREATE', target: 'a:here', after: {} }), 'ALREADY_EXISTS'],
+    ['a DELETE of what is not there', (engine) => engine.appendEvent({ op: 'DELETE', target: 'a:x' }), 'NOT_FOUND'],
+    ['a patch into the prototype', (engine) => engine.appendEvent({ op: 'UPDATE', target: 'a:here', patch: { set: { '__proto__.x': 1 } } }), 'VALIDATION_FAILED'],
+    ['ids on some events only', (engine) => engine.appendEvents([{ op: 'CREATE', target: 'a:x', after: {}, id: 'e' }, { op: 'CREATE', target: 'a:y', after: {} }]), 'INVALID_ARGUMENT'],
+    ['an asOf that is no point in time', (engine) => engine.reconstructEntity('a', 'here', { asOf: Number.NaN }), 'INVALID_ARGUMENT'],
+    ['a namespace with a slash', (engine) => engine.reconstructEntity('a/b', 'x'), 'INVALID_ARGUMENT'],
+    ["a write to the engine's own files", (engine) => engine.put('events/x', new Uint8Array(1)), 'INVALID_ARGUMENT'],
+    ["a deletion of the engine's own files", (engine) => engine.delete('FORMAT'), 'INVALID_ARGUMENT'],
+  ]
+
+  test.each(refusals)('%s is refused, and nothing changes', async (_name, act, code) => {
+    const { engine } = open()
+    await engine.appendEvent({ op: 'CREATE', target: 'a:here', after: { v: 1 } })
+    await expect(act(engine)).rejects.toMatchObject({ name: 'ParqueDBError', code })
+    expect((await engine.stats()).lastSeq).toBe(1)
+    expect(await engine.reconstructEntity('a', 'here')).toMatchObject({ version: 1, v: 1 })
+    expect((await collect(engine.readEvents())).length).toBe(1)
+  })
+
+  test.each([
+    ['an unknown option', { snapshots: 1 } as EngineOptions],
+    ['an unknown flush option', { flush: { rows: 1 } } as EngineOptions],
+    ['a threshold of 0', { autoSnapshotThreshold: 0 }],
+    ['a flag that is none', { readOnly: 1 } as unknown as EngineOptions],
+  ])('%s is refused when it is given', (_name, options) => {
+    expect(() => withEventSourcing(new MemoryBackend(), options)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
+  })
+
+  test('everything after close is CLOSED', async () => {
+    const { engine } = open()
+    await engine.appendEvent({ op: 'CREATE', target: 'a:x', after: {} })
+    await engine.close()
+    await engine.close()
+    await expect(engine.appendEvent({ op: 'DELETE', target: 'a:x' })).rejects.toMatchObject({ code: 'CLOSED' })
+    await expect(engine.reconstructEntity('a', 'x')).rejects.toMatchObject({ code: 'CLOSED' })
+    await expect(engine.stats()).rejects.toMatchObject({ code: 'CLOSED' })
   })
 })

@@ -10,6 +10,7 @@ import type { AppendLog } from './append-log.ts'
 import { FileLog } from './FileLog.ts'
 import type { AppendFile } from './FileLog.ts'
 import { Folders, syncFolder } from './fs/Folders.ts'
+import { Gate } from './fs/Gate.ts'
 import { errnoOf, storageError } from './fs/storage-error.ts'
 import { walkFolder } from './fs/walk-folder.ts'
 import { holdWriterSocket } from './fs/writer-socket.ts'
@@ -30,6 +31,13 @@ const uncheckedRangeBytesMax = 1024 * 1024
 const transferBytesMax = 1024 * 1024 * 1024
 /** Objects of a page looked at together. */
 const statCountMax = 16
+/** Operations with a file open; more wait. Node.js works on four at a time, and a process may open some 1,000 files. */
+const openFileCountMax = 64
+
+interface WrittenFile {
+  readonly temporary: string
+  readonly etag: string
+}
 
 /** Links are not followed, and a pipe cannot make an open wait. Windows has neither flag. */
 const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
@@ -48,6 +56,7 @@ export class FsBackend implements StorageBackend {
   readonly #root: string
   readonly #takeOver: boolean
   readonly #folders: Folders
+  readonly #openFiles = new Gate(openFileCountMax)
   /** The last commit on each path that has one under way. */
   readonly #commits = new Map<string, Promise<void>>()
   #lastMtimeUs = 0
@@ -121,16 +130,11 @@ export class FsBackend implements StorageBackend {
     const target = this.#locate(path)
     const parsed = parseCondition(path, condition)
     try {
-      await this.#folders.prepare(dirname(target))
-      await this.#folders.prepare(join(this.#root, temporaryFolder))
-      const temporary = join(this.#root, temporaryFolder, `${process.pid}-${toHex(systemRandom.bytes(12))}`)
-      try {
-        const etag = await this.#writeTemporary(temporary, bytes)
-        await this.#commit(path, () => this.#place(temporary, path, parsed))
-        return { etag }
-      } finally {
-        await unlinkIfThere(temporary)
-      }
+      return await this.#openFiles.run(async () => {
+        await this.#folders.prepare(dirname(target))
+        await this.#folders.prepare(join(this.#root, temporaryFolder))
+        return this.#putFile(path, bytes, parsed)
+      })
     } catch (error) {
       if (isAbsence(error)) this.#folders.forget()
       throw storageError(error, { operation: 'put', path })
@@ -140,10 +144,12 @@ export class FsBackend implements StorageBackend {
   async delete(path: string): Promise<void> {
     const target = this.#locate(path)
     try {
-      await this.#commit(path, async () => {
-        await unlinkIfThere(target)
-        await syncFolder(dirname(target), { followLink: dirname(target) === this.#root })
-      })
+      await this.#openFiles.run(() =>
+        this.#commit(path, async () => {
+          await unlinkIfThere(target)
+          await this.#syncFolderOf(target)
+        }),
+      )
     } catch (error) {
       if (!isAbsence(error)) throw storageError(error, { operation: 'delete', path })
     }
@@ -158,7 +164,12 @@ export class FsBackend implements StorageBackend {
     try {
       await this.#folders.prepare(this.#root)
       const lock = await holdWriterSocket({ root: await realpath(this.#root), takeOver: this.#takeOver })
-      await this.#removeTemporaries()
+      try {
+        await this.#removeTemporaries()
+      } catch (error) {
+        await lock.release()
+        throw error
+      }
       return lock
     } catch (error) {
       throw storageError(error, { operation: 'lock', path: this.#root })
@@ -173,12 +184,14 @@ export class FsBackend implements StorageBackend {
   async #withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
     const location = this.#locate(path)
     try {
-      const file = await open(location, readFlags)
-      try {
-        return await use(file)
-      } finally {
-        await file.close()
-      }
+      return await this.#openFiles.run(async () => {
+        const file = await open(location, readFlags)
+        try {
+          return await use(file)
+        } finally {
+          await file.close()
+        }
+      })
     } catch (error) {
       if (isAbsence(error) || isNoObject(error)) throw notFound(path, error)
       throw storageError(error, { operation: 'read', path })
@@ -189,6 +202,17 @@ export class FsBackend implements StorageBackend {
   async #statAll(paths: readonly string[]): Promise<ObjectInfo[]> {
     const found = await Promise.all(paths.map((path) => this.stat(path)))
     return found.filter((info) => info !== undefined)
+  }
+
+  async #putFile(path: string, bytes: Uint8Array, condition: ParsedCondition): Promise<{ etag: string }> {
+    const temporary = join(this.#root, temporaryFolder, `${process.pid}-${toHex(systemRandom.bytes(12))}`)
+    try {
+      const etag = await this.#writeTemporary(temporary, bytes)
+      await this.#commit(path, () => this.#place({ temporary, etag }, path, condition))
+      return { etag }
+    } finally {
+      await unlinkIfThere(temporary)
+    }
   }
 
   async #writeTemporary(temporary: string, bytes: Uint8Array): Promise<string> {
@@ -223,23 +247,28 @@ export class FsBackend implements StorageBackend {
     }
   }
 
-  async #place(temporary: string, path: string, condition: ParsedCondition): Promise<void> {
+  async #place(written: WrittenFile, path: string, condition: ParsedCondition): Promise<void> {
     const target = this.#locate(path)
     if (condition.kind === 'match') {
       const found = (await this.stat(path))?.etag
       if (found !== condition.etag) throw preconditionFailed(path, condition, found)
     }
-    if (condition.kind === 'absent') await this.#linkNew(temporary, path)
-    else await rename(temporary, target)
-    await syncFolder(dirname(target), { followLink: dirname(target) === this.#root })
+    if (condition.kind === 'absent') await this.#linkNew(written, path)
+    else await rename(written.temporary, target)
+    await this.#syncFolderOf(target)
   }
 
-  async #linkNew(temporary: string, path: string): Promise<void> {
+  async #linkNew({ temporary, etag }: WrittenFile, path: string): Promise<void> {
     try {
       await link(temporary, this.#locate(path))
     } catch (error) {
       const errno = errnoOf(error)
-      if (errno === 'EEXIST') throw preconditionFailed(path, { kind: 'absent' }, (await this.stat(path))?.etag)
+      if (errno === 'EEXIST') {
+        const found = (await this.stat(path))?.etag
+        // A network file system may do it, lose the answer, try again by itself, and find what it made.
+        if (found === etag) return
+        throw preconditionFailed(path, { kind: 'absent' }, found)
+      }
       if (errno !== 'EPERM' && errno !== 'ENOTSUP' && errno !== 'EOPNOTSUPP' && errno !== 'ENOSYS') throw error
       const message = `The file system of ${this.#root} has no hard links, by which objects are created once only. Put the database on one that has them (not FAT or exFAT).`
       throw new ParqueDBError('STORAGE_UNAVAILABLE', message, { details: { path, errno }, cause: error })
@@ -251,12 +280,17 @@ export class FsBackend implements StorageBackend {
     try {
       await this.#folders.prepare(dirname(target))
       const file = await open(target, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND)
-      await syncFolder(dirname(target), { followLink: dirname(target) === this.#root })
+      await this.#syncFolderOf(target)
       return appendFile(file, path)
     } catch (error) {
       if (errnoOf(error) === 'EEXIST') throw preconditionFailed(path, { kind: 'absent' }, (await this.stat(path))?.etag)
       throw storageError(error, { operation: 'create', path })
     }
+  }
+
+  #syncFolderOf(target: string): Promise<void> {
+    const folder = dirname(target)
+    return syncFolder(folder, { followLink: folder === this.#root })
   }
 
   async #removeTemporaries(): Promise<void> {

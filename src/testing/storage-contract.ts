@@ -252,12 +252,12 @@ function listingTests(test: FixtureTest<StorageFixture>, { expect }: TestTools):
     expect(paths((await backend.list('')).objects)).toEqual(ordered)
   })
   test('a prefix may end inside a name or with a slash', async ({ backend }) => {
-    for (const path of ['log/1', 'log/12', 'log/2', 'log-old/1', 'logs', 'other/log/1']) await backend.put(path, Uint8Array.of(1))
-    expect(paths((await backend.list('log')).objects)).toEqual(['log-old/1', 'log/1', 'log/12', 'log/2', 'logs'])
-    expect(paths((await backend.list('log/')).objects)).toEqual(['log/1', 'log/12', 'log/2'])
-    expect(paths((await backend.list('log/1')).objects)).toEqual(['log/1', 'log/12'])
-    expect(paths((await backend.list('log/12')).objects)).toEqual(['log/12'])
-    expect(await backend.list('log/3')).toEqual({ objects: [] })
+    for (const path of ['doc/1', 'doc/12', 'doc/2', 'doc-old/1', 'docs', 'other/doc/1']) await backend.put(path, Uint8Array.of(1))
+    expect(paths((await backend.list('doc')).objects)).toEqual(['doc-old/1', 'doc/1', 'doc/12', 'doc/2', 'docs'])
+    expect(paths((await backend.list('doc/')).objects)).toEqual(['doc/1', 'doc/12', 'doc/2'])
+    expect(paths((await backend.list('doc/1')).objects)).toEqual(['doc/1', 'doc/12'])
+    expect(paths((await backend.list('doc/12')).objects)).toEqual(['doc/12'])
+    expect(await backend.list('doc/3')).toEqual({ objects: [] })
     expect(await backend.list('nothing/here/')).toEqual({ objects: [] })
   })
   test('a page holds at most the limit, and its cursor goes on behind it', async ({ backend }) => {

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -45,6 +45,13 @@ const jobs = {
     setInterval(() => undefined, 1000)
     return { locked: true }
   },
+  async many(backend) {
+    const paths = Array.from({ length: 2000 }, (_, index) => 'many/' + (index % 100))
+    await Promise.all(paths.map((path) => backend.put(path, text('x'))))
+    const found = await Promise.all(paths.map((path) => backend.readRange(path, { start: 0, end: 10 })))
+    await Promise.all(paths.map((path) => backend.delete(path)))
+    return { readBytes: found.reduce((sum, bytes) => sum + bytes.length, 0) }
+  },
   async append(backend) {
     const log = await backend.openLog({ prefix: 'log', epoch: 1 })
     for (let seq = 1; ; seq++) {
@@ -57,7 +64,7 @@ process.once('message', async () => {
   try {
     const found = await jobs[job](new FsBackend(root))
     if (process.connected) process.send(found)
-    if (job === 'race') process.disconnect()
+    if (job === 'race' || job === 'many') process.disconnect()
   } catch (error) {
     process.send({ failed: codeOf(error), details: error.details, message: error.message })
     process.exit(1)
@@ -92,11 +99,20 @@ afterEach(async () => {
 type Message = Record<string, unknown>
 
 /** A child that is ready to start its job. */
-async function startChild(job: string): Promise<ChildProcess> {
-  const child = fork(bundle, [job, root], { execArgv: [] })
+function startChild(job: string): Promise<ChildProcess> {
+  return readyChild(fork(bundle, [job, root], { execArgv: [] }))
+}
+
+async function readyChild(child: ChildProcess): Promise<ChildProcess> {
   children.push(child)
   expect(await nextMessage(child)).toEqual({ ready: true })
   return child
+}
+
+/** A child that may have so many files open. */
+function startLimitedChild(job: string, openFileCountMax: number): Promise<ChildProcess> {
+  const command = `ulimit -n ${openFileCountMax} && exec "$0" "$@"`
+  return readyChild(spawn('sh', ['-c', command, process.execPath, bundle, job, root], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
 }
 
 async function nextMessage(child: ChildProcess): Promise<Message> {
@@ -118,7 +134,7 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 test('of four processes that create the same objects exactly one wins each, and its bytes are there', async () => {
-  const racers = await Promise.all(['race', 'race', 'race', 'race'].map(startChild))
+  const racers = await Promise.all(['race', 'race', 'race', 'race'].map((job) => startChild(job)))
   const results = await Promise.all(racers.map(go))
   const backend = new FsBackend(root)
   const winsByPid = new Map<number, number>()
@@ -128,6 +144,11 @@ test('of four processes that create the same objects exactly one wins each, and 
   }
   expect(results.map(({ wins }) => wins)).toEqual(racers.map(({ pid }) => winsByPid.get(pid ?? 0) ?? 0))
   expect((await backend.list('')).objects.length).toBe(100)
+})
+
+test.skipIf(process.platform === 'win32')('thousands of operations at once do not run out of open files', async () => {
+  const child = await startLimitedChild('many', 128)
+  expect(await go(child)).toEqual({ readBytes: 2000 })
 })
 
 describe('the writer role', () => {

@@ -71,7 +71,9 @@ function listen(name: string): Promise<Server | undefined> {
   })
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
-      if (errnoOf(error) === 'EADDRINUSE' || errnoOf(error) === 'EACCES') resolve(undefined)
+      // Windows refuses a pipe of another user's process so.
+      const isTaken = errnoOf(error) === 'EADDRINUSE' || (process.platform === 'win32' && errnoOf(error) === 'EACCES')
+      if (isTaken) resolve(undefined)
       else reject(error)
     })
     // 'exclusive': in a cluster the primary process would listen for its workers, and outlive them.
