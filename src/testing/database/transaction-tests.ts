@@ -137,7 +137,7 @@ export function transactionTests(test: DatabaseTest, { expect }: TestTools): voi
           const inside = tx.collection<Account>('accounts')
           seen.push((await inside.get('a'))?.balance)
           if (seen.length <= times) await accounts.update('a', { $inc: { balance: 1 } })
-          await inside.update('a', { $set: { owner: `Eve ${seen.length}` } })
+          await inside.update('a', { $push: { visits: seen.length } } as never)
         },
         { retries },
       )

@@ -1,0 +1,6 @@
+export { FaultyBackend } from './FaultyBackend.ts'
+export type { Fault, FaultEffect, FaultPoint } from './fault.ts'
+export { logContract } from './log-contract.ts'
+export { storageContract, type StorageFixture } from './storage-contract.ts'
+export type { Fixture, TestTools } from './test-tools.ts'
+export { writerLockContract, type WriterLockFixture } from './writer-lock-contract.ts'
