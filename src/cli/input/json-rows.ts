@@ -23,11 +23,21 @@ export interface JsonRowsOptions {
 export async function* jsonRows(options: JsonRowsOptions): Rows {
   const splitter = new JsonSplitter(options.where, options.mode)
   for await (const chunk of textBytes(options.where, options.chunks)) {
-    const rows = splitter.push(chunk).map((piece) => readRow(piece, options))
-    if (rows.length > 0) yield rows
+    yield* readRows(splitter.push(chunk), options)
   }
-  const last = splitter.end().map((piece) => readRow(piece, options))
-  if (last.length > 0) yield last
+  yield* readRows(splitter.end(), options)
+}
+
+/** What stands before a broken row is still given, so that it is the row that ends an import, not the chunk that it came in. */
+function* readRows(pieces: readonly Piece[], options: JsonRowsOptions): Iterable<readonly Row[]> {
+  const rows: Row[] = []
+  try {
+    for (const piece of pieces) rows.push(readRow(piece, options))
+  } catch (error) {
+    if (rows.length > 0) yield rows
+    throw error
+  }
+  if (rows.length > 0) yield rows
 }
 
 function readRow(piece: Piece, { where, bigint }: JsonRowsOptions): Row {
