@@ -1,5 +1,8 @@
+import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { decide, type Command } from '../model/decide.ts'
 import type { Entity } from '../model/entity-document.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { Projection, Sort } from '../model/filter-types.ts'
 import { checkOptions } from '../query/check-options.ts'
 import { parseQuery, type Query } from '../query/parse-query.ts'
@@ -7,8 +10,7 @@ import { acceptor, runQuery } from '../query/run-query.ts'
 import { entityMaker } from './find.ts'
 import { withView, type Session } from './session.ts'
 import { updateCommand } from './update-many.ts'
-import { writeEntity } from './write-entity.ts'
-import { parseWrite, writeOptionNames, type WriteOptions } from './write-options.ts'
+import { parseWrite, writeOptionNames, type ParsedWrite, type WriteOptions } from './write-options.ts'
 
 export interface FindOneAndUpdateOptions<T extends object> extends WriteOptions {
   /** Which entity is the first. Default: ascending by id. */
@@ -19,8 +21,12 @@ export interface FindOneAndUpdateOptions<T extends object> extends WriteOptions 
   arrayFilters?: readonly object[]
 }
 
-/** How often another write may take the entity away between finding and updating it. */
+/** Entities that are offered to the decision at once: concurrent callers take the next one instead of meeting at the first. */
+const candidatesMax = 16
+/** How often other writes may take all candidates away between finding and updating them. */
 const attemptsMax = 100
+/** Upper bound of the wait before finding anew: what took the candidates away may not be durable, and so not be seen, yet. */
+const backoffMsMax = 32
 
 export async function findOneAndUpdate<T extends object>(
   session: Session,
@@ -31,25 +37,45 @@ export async function findOneAndUpdate<T extends object>(
   if (returnDocument !== undefined && returnDocument !== 'before' && returnDocument !== 'after') {
     throw new ParqueDBError('INVALID_ARGUMENT', "The option 'returnDocument' must be 'before' or 'after'.", { details: { option: 'returnDocument' } })
   }
-  const query = parseQuery(target.ns, { filter: target.filter, sort, project, limit: 1, signal: rest.signal })
+  const query = parseQuery(target.ns, { filter: target.filter, sort, project, limit: candidatesMax, signal: rest.signal })
   const command = updateCommand(target.update, { arrayFilters, orCreate: false })
   const write = parseWrite(session, rest)
-  const accepts = acceptor(query)
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    const id = await firstId(session, query)
-    if (id === undefined) return undefined
-    const condition = (state: Parameters<NonNullable<typeof accepts>>[0] | undefined): boolean => state !== undefined && accepts?.(state) !== false
-    const { before, after, isStale } = await writeEntity(session, { key: { ns: target.ns, id }, command, condition }, write)
-    if (isStale) continue
-    const state = returnDocument === 'after' ? after : before
-    return state === undefined ? undefined : entityMaker<T>(query)(state)
+    const keys = await candidates(session, query)
+    if (keys.length === 0) return undefined
+    const updated = await updateFirst(session, { query, command, keys }, write)
+    const state = returnDocument === 'after' ? updated?.after : updated?.before
+    if (state !== undefined) return entityMaker<T>(query)(state)
+    await session.clock.sleep(Math.min(2 ** attempt, backoffMsMax), rest.signal).catch(() => checkAborted(rest.signal))
   }
-  throw new ParqueDBError('TRANSACTION_CONFLICT', `findOneAndUpdate found an entity ${attemptsMax} times, and each time another write changed it first; try again.`)
+  throw new ParqueDBError('TRANSACTION_CONFLICT', `findOneAndUpdate found entities ${attemptsMax} times, and each time other writes changed them first; try again.`)
 }
 
-async function firstId(session: Session, query: Query): Promise<string | undefined> {
+async function candidates(session: Session, query: Query): Promise<EntityKey[]> {
   return withView(session, async (view) => {
-    for await (const [state] of runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) return state?.id
-    return undefined
+    const keys: EntityKey[] = []
+    for await (const states of runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
+      for (const { id } of states) keys.push({ ns: query.ns, id })
+    }
+    return keys
   })
+}
+
+/** Updates the first of the entities that the filter still accepts; undefined when it accepts none any more. */
+async function updateFirst(session: Session, { query, command, keys }: { query: Query; command: Command; keys: readonly EntityKey[] }, write: ParsedWrite) {
+  const accepts = acceptor(query)
+  const met: { before: EntityState | undefined } = { before: undefined }
+  const { states } = await session.commit({
+    keys,
+    decide: (context) => {
+      const key = keys.find((candidate) => {
+        const state = context.state(candidate)
+        return state !== undefined && accepts?.(state) !== false
+      })
+      met.before = key === undefined ? undefined : context.state(key)
+      return key === undefined ? [] : decide(met.before, command, { key, nowMs: context.nowMs, limits: session.limits, ...write })
+    },
+    signal: write.signal,
+  })
+  return met.before === undefined ? undefined : { before: met.before, after: states[0] ?? met.before }
 }

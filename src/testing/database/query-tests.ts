@@ -1,4 +1,3 @@
-import type { Document } from '../../model/values.ts'
 import type { TestTools } from '../test-tools.ts'
 import { codeOf, collect, failureOf, moment, timeless, type DatabaseTest } from './observe.ts'
 import { systemClock } from '../../base/clock.ts'
@@ -209,7 +208,7 @@ export function queryTests(test: DatabaseTest, { expect }: TestTools): void {
   })
 
   test('a sort or a distinct past its limit is LIMIT_EXCEEDED and says which one', async ({ reopen }) => {
-    const all = (await reopen({ limits: { sortDocumentsMax: 4, distinctValuesMax: 3 } })).collection<Document>('films')
+    const all = (await reopen({ limits: { sortDocumentsMax: 4, distinctValuesMax: 3 } })).collection('films')
     await all.createMany(films.map((film) => ({ ...film })))
     expect((await failureOf(() => all.find({}, { sort: { year: 1 } }).toArray()))?.details).toEqual({ limit: 'sortDocumentsMax', most: 4 })
     expect((await failureOf(() => all.find({}, { sort: { year: 1 }, limit: 5 }).toArray()))?.code).toBe('LIMIT_EXCEEDED')
