@@ -234,16 +234,19 @@ function differsInUpdate(subject: Document, update: Record<string, unknown>): bo
   return false
 }
 
-/** mingo orders objects by a text of theirs, and arrays by an element; MongoDB orders both by their content. */
+/** mingo orders objects by a text of theirs, arrays by an element, and an absent field before null; MongoDB orders by content, and absent as null. */
 function differsInPushSort(found: Value, { $sort, $each }: Readonly<Record<string, unknown>>): boolean {
   if ($sort === undefined) return false
   const elements = [...(found as Value[]), ...($each as Value[])]
   if (typeof $sort === 'number') return elements.some((element) => isObject(element) || Array.isArray(element))
-  return !elements.every((element) => isObject(element) && !Object.values(element).some(Array.isArray))
+  const [field = ''] = Object.keys($sort as object)
+  return !elements.every((element) => isObject(element) && element[field] !== undefined && !Array.isArray(element[field]))
 }
 
+/** Also in the arrays inside, as '$[]' and an index lead there. */
 function hasDuplicates(found: Value | undefined): boolean {
-  return Array.isArray(found) && found.some((element, index) => found.findIndex((other) => isDeepStrictEqual(element, other)) < index)
+  if (isObject(found)) return Object.values(found).some(hasDuplicates)
+  return Array.isArray(found) && found.some((element, index) => hasDuplicates(element) || found.findIndex((other) => isDeepStrictEqual(element, other)) < index)
 }
 
 describe('filters agree with mingo', () => {
