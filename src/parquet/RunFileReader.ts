@@ -113,24 +113,19 @@ export class RunFileReader {
     })
   }
 
-  /** Reads and checks every byte that a reader of ours would use; CORRUPT_FILE at the first that is wrong. */
+  /** Reads and checks every byte of the file; CORRUPT_FILE at the first that is wrong. */
   async verify(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
-    await this.shape()
     const filters = await this.#table.loadFilters()
     let last: string | undefined
-    let rows = 0
-    for await (const states of this.scan({ signal: options.signal })) {
-      inFile({ path: this.#path, offset: this.#table.rowGroups[0]?.start ?? 0 }, () => {
-        for (const { id } of states) {
-          if (last !== undefined && compareKeys([last], [id]) >= 0) throw malformed(`the id '${id}' is out of order`)
-          if (!filters.keys.mayContain(id)) throw malformed(`the id '${id}' is missing in the filter`)
-          last = id
-        }
-      })
-      rows += states.length
+    const check = (group: RowGroup): void => {
+      for (const { id } of this.#states(group, { start: 0, end: group.rowCount })) {
+        if (last !== undefined && compareKeys([last], [id]) >= 0) throw malformed(`the id '${id}' is out of order`)
+        if (!filters.keys.mayContain(id)) throw malformed(`the id '${id}' is missing in the filter`)
+        last = id
+      }
     }
-    const announced = this.#table.rowGroups.reduce((sum, group) => sum + group.rows, 0)
-    if (rows !== announced) throw inFile({ path: this.#path, offset: 0 }, () => malformed(`it has ${rows} rows and announces ${announced}`))
+    await this.#table.verify(check, options.signal)
+    await this.shape()
   }
 
   /** The row group that holds the id if any does; -1 when none can. */

@@ -144,25 +144,21 @@ export class SegmentFileReader {
     }
   }
 
-  /** Reads and checks every byte that a reader of ours would use; CORRUPT_FILE at the first that is wrong. */
+  /** Reads and checks every byte of the file; CORRUPT_FILE at the first that is wrong. */
   async verify(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     const filters = await this.#table.loadFilters()
     let last: StoredEvent | undefined
-    let rows = 0
-    for await (const events of this.scan({ signal: options.signal })) {
-      inFile({ path: this.#path, offset: this.#table.rowGroups[0]?.start ?? 0 }, () => {
-        for (const event of events) {
-          const order = last === undefined ? -1 : compareKeys([last.ns, last.id], [event.ns, event.id])
-          if (order > 0 || (order === 0 && last !== undefined && last.seq >= event.seq)) throw malformed(`the event ${event.seq} is out of order`)
-          if (!filters.keys.mayContain(joinKey([event.ns, event.id]))) throw malformed(`the key of the event ${event.seq} is missing in the filter`)
-          if (!filters.ids.mayContain(event.eventId)) throw malformed(`the id of the event ${event.seq} is missing in the filter`)
-          last = event
-        }
-      })
-      rows += events.length
+    const check = (group: RowGroup): void => {
+      const rows = Array.from({ length: group.rowCount }, (_, row) => row)
+      for (const event of readEvents(group, rows)) {
+        const order = last === undefined ? -1 : compareKeys([last.ns, last.id], [event.ns, event.id])
+        if (order > 0 || (order === 0 && last !== undefined && last.seq >= event.seq)) throw malformed(`the event ${event.seq} is out of order`)
+        if (!filters.keys.mayContain(joinKey([event.ns, event.id]))) throw malformed(`the key of the event ${event.seq} is missing in the filter`)
+        if (!filters.ids.mayContain(event.eventId)) throw malformed(`the id of the event ${event.seq} is missing in the filter`)
+        last = event
+      }
     }
-    const announced = this.#table.rowGroups.reduce((sum, group) => sum + group.rows, 0)
-    if (rows !== announced) throw inFile({ path: this.#path, offset: 0 }, () => malformed(`it has ${rows} events and announces ${announced}`))
+    await this.#table.verify(check, options.signal)
   }
 
   #entry(index: number): RowGroupEntry {

@@ -1,4 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
+import { compareBytes, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { crc32 } from '../base/crc32.ts'
 import type { ByteSource } from './byte-source.ts'
@@ -19,19 +20,23 @@ const requestBytesMax = 1024 * 1024
 /** Reads for keys that turned out absent, after which filters that are not in the index are worth their request. */
 const wastedReadsMax = 4
 
+const magic = utf8Encode('PAR1')
+
 /** A file's index, and its row groups on demand. */
 export class TableReader {
   readonly index: SparseIndex
   readonly indexBytes: number
   readonly #source: ByteSource
+  readonly #facts: FileFacts
   readonly #leaves: readonly Leaf[]
   #filters: Filters | undefined
   #wastedReads = 0
 
-  private constructor(source: ByteSource, index: SparseIndex, indexBytes: number) {
+  private constructor(source: ByteSource, facts: FileFacts, index: SparseIndex) {
     this.#source = source
+    this.#facts = facts
     this.index = index
-    this.indexBytes = indexBytes
+    this.indexBytes = facts.index.end - facts.index.start
     this.#leaves = leavesOf(index.fields)
     this.#filters = index.filters
   }
@@ -45,7 +50,7 @@ export class TableReader {
       for (const group of read.rowGroups) if (group.end > facts.index.start) throw malformed('a row group lies outside of the file')
       return read
     })
-    return new TableReader(source, index, bytes.length)
+    return new TableReader(source, facts, index)
   }
 
   get leaves(): readonly Leaf[] {
@@ -102,6 +107,37 @@ export class TableReader {
         yield group
       }
     }
+  }
+
+  /**
+   * Reads and checks every byte of the file, also those that only other readers use, handing each row group to `check` when all its columns have been
+   * decoded. CORRUPT_FILE at the first that is wrong.
+   */
+  async verify(check: (group: RowGroup) => void, signal?: AbortSignal): Promise<void> {
+    await this.#verifyFrame()
+    for (const [name, section] of Object.entries(this.index.sections)) await readSection(this.#source, section, name)
+    let rows = 0
+    for await (const group of this.groups(this.rowGroups.map((_, index) => index), signal)) {
+      for (let column = 0; column < this.#leaves.length; column++) group.column(column)
+      inFile({ path: this.#source.path, offset: group.entry.start }, () => check(group))
+      rows += group.rowCount
+    }
+    inFile({ path: this.#source.path, offset: this.#facts.index.start }, () => {
+      if (rows !== this.#facts.rows) throw malformed(`it has ${rows} rows where ${this.#facts.rows} belong`)
+    })
+  }
+
+  /** The magic bytes at both ends, and the footer of other readers. */
+  async #verifyFrame(): Promise<void> {
+    const { path, sizeBytes } = this.#source
+    const { index, footerCrc32 } = this.#facts
+    const start = await this.#source.readRange({ start: 0, end: magic.length })
+    const end = new ByteCursor(await this.#source.readRange({ start: index.end, end: sizeBytes }))
+    inFile({ path, offset: index.end }, () => {
+      const footer = end.take(Math.max(0, sizeBytes - index.end - 4 - magic.length))
+      const isRight = compareBytes(start, magic) === 0 && crc32(footer) === footerCrc32 && end.uint32() === footer.length && compareBytes(end.take(magic.length), magic) === 0
+      if (!isRight) throw malformed('its footer or its magic bytes are not those that were written')
+    })
   }
 
   /** Starts reading. Its failure is seen by whoever awaits it; when nobody does, as the scan stopped early, nobody needs it. */

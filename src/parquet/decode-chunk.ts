@@ -205,7 +205,8 @@ export function inFile<T>(place: { path: string; offset: number; column?: string
   try {
     return decode()
   } catch (cause) {
-    if (isParqueDBError(cause, 'UNSUPPORTED_FORMAT')) throw cause
+    // The innermost place says most.
+    if (isParqueDBError(cause, 'UNSUPPORTED_FORMAT') || (isParqueDBError(cause) && cause.details['path'] !== undefined)) throw cause
     // Whatever a decoder throws (a text that is not UTF-8, JSON that is none) comes from bytes that no writer of ours makes.
     const reason = cause instanceof Error ? cause.message.replace('The Parquet data is damaged: ', '') : String(cause)
     const column = place.column === undefined ? '' : `, column '${place.column}'`

@@ -1,5 +1,6 @@
-import type { AsyncBuffer, Compressors, FileMetaData, SchemaElement } from 'hyparquet'
+import type { AsyncBuffer, Compressors, FileMetaData, RowGroup, SchemaElement, SchemaTree } from 'hyparquet'
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet'
+import { getTreePath } from 'hyparquet/src/schema.js'
 import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError, isParqueDBError } from '../base/ParqueDBError.ts'
 import type { Document } from '../model/values.ts'
@@ -47,9 +48,9 @@ export async function readForeignParquet(source: ByteSource, options: ForeignPar
     await checkEnds(source)
     return parquetMetadataAsync(file, { geoparquet: false, parsers })
   })
-  checkReadable(source, metadata, options)
-  return attempt(source, 'schema', async () => {
+  return attempt(source, 'schema', () => {
     const root = parquetSchema(metadata)
+    checkReadable(source, { metadata, root }, options)
     const plain = { ...metadata, schema: metadata.schema.map(withoutDecimal) }
     const convert = rowConverter(root, { nulls: options.nulls ?? 'absent' })
     return {
@@ -57,21 +58,20 @@ export async function readForeignParquet(source: ByteSource, options: ForeignPar
       columns: root.children.map((child) => ({ name: child.element.name, type: describeType(child) })),
       createdBy: metadata.created_by,
       keyValues: Object.fromEntries((metadata.key_value_metadata ?? []).map(({ key, value }) => [key, value ?? ''])),
-      rows: () => readRows({ source, file, metadata: plain, compressors: compressorsOf(options), signal: options.signal }, convert),
+      rows: () => readRows({ source, metadata: plain, compressors: compressorsOf(options), signal: options.signal }, convert),
     }
   })
 }
 
 interface RowSource {
   readonly source: ByteSource
-  readonly file: AsyncBuffer
   readonly metadata: FileMetaData
   readonly compressors: Compressors
   readonly signal: AbortSignal | undefined
 }
 
 async function* readRows(from: RowSource, convert: (row: Record<string, unknown>) => Document): AsyncGenerator<Document[]> {
-  const { source, file, metadata, compressors, signal } = from
+  const { source, metadata, compressors, signal } = from
   let rowStart = 0
   for (const [index, group] of metadata.row_groups.entries()) {
     checkAborted(signal)
@@ -79,7 +79,10 @@ async function* readRows(from: RowSource, convert: (row: Record<string, unknown>
     const place = `row group ${index}`
     if (rowEnd > rowStart) {
       const range = { rowStart, rowEnd }
-      const rows = await attempt(source, place, () => parquetReadObjects({ file, metadata, compressors, parsers, ...range, utf8: false, geoparquet: false }))
+      const rows = await attempt(source, place, async () => {
+        const file = await rowGroupBuffer(source, group)
+        return parquetReadObjects({ file, metadata, compressors, parsers, ...range, utf8: false, geoparquet: false })
+      })
       if (rows.length !== rowEnd - rowStart) throw damaged(source, `${place} has ${rows.length} rows where its footer says ${rowEnd - rowStart}`)
       for (let at = 0; at < rows.length; at += batchRows) {
         checkAborted(signal)
@@ -114,6 +117,32 @@ function decompressSnappy(bytes: Uint8Array, size: number): Uint8Array {
   return bytes.length === 0 && size === 0 ? bytes : snappyDecompress(bytes, size)
 }
 
+/**
+ * The bytes of one row group, in memory before hyparquet sees them: it starts reads that it does not wait for when another fails,
+ * and an answer that comes at once cannot fail unseen.
+ */
+async function rowGroupBuffer(source: ByteSource, group: RowGroup): Promise<AsyncBuffer> {
+  let first = source.sizeBytes
+  let last = 0
+  for (const { meta_data: chunk } of group.columns) {
+    if (chunk === undefined) continue
+    const start = Number(chunk.dictionary_page_offset) || Number(chunk.data_page_offset)
+    const end = start + Number(chunk.total_compressed_size)
+    if (!(start >= 0 && end >= start && end <= source.sizeBytes)) throw damaged(source, `its column '${chunk.path_in_schema.join('.')}' would stand at the bytes ${start} to ${end} of ${source.sizeBytes}`)
+    first = Math.min(first, start)
+    last = Math.max(last, end)
+  }
+  if (last - first > rowGroupBytesMax) throw damaged(source, `a row group is spread over ${last - first} bytes`)
+  const bytes = first < last ? await source.readRange({ start: first, end: last }) : new Uint8Array(0)
+  return {
+    byteLength: source.sizeBytes,
+    slice(start, end = source.sizeBytes) {
+      if (!(start >= first && end <= last && start <= end)) throw damaged(source, `it points to the bytes ${start} to ${end}, outside of the row group`)
+      return bytes.buffer.slice(bytes.byteOffset + start - first, bytes.byteOffset + end - first) as ArrayBuffer
+    },
+  }
+}
+
 function asyncBufferOf(source: ByteSource): AsyncBuffer {
   return {
     byteLength: source.sizeBytes,
@@ -138,7 +167,7 @@ async function checkEnds(source: ByteSource): Promise<void> {
   if (footerBytes > Math.min(footerBytesMax, source.sizeBytes - trailerBytes)) throw damaged(source, `its footer would have ${footerBytes} bytes`)
 }
 
-function checkReadable(source: ByteSource, metadata: FileMetaData, options: ForeignParquetOptions): void {
+function checkReadable(source: ByteSource, { metadata, root }: { metadata: FileMetaData; root: SchemaTree }, options: ForeignParquetOptions): void {
   const readable = new Set(['UNCOMPRESSED', ...Object.keys(compressorsOf(options))])
   for (const element of metadata.schema) checkType(source, element)
   for (const [index, group] of metadata.row_groups.entries()) {
@@ -151,6 +180,7 @@ function checkReadable(source: ByteSource, metadata: FileMetaData, options: Fore
     for (const { meta_data: chunk } of group.columns) {
       if (chunk === undefined) throw unsupported(source, 'its columns are encrypted or in other files')
       const column = chunk.path_in_schema.join('.')
+      getTreePath(root, chunk.path_in_schema)
       if (!readable.has(chunk.codec)) throw unsupported(source, `its column '${column}' is compressed with ${chunk.codec}; write it with SNAPPY, LZ4_RAW or no compression`, column)
     }
   }

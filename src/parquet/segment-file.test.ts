@@ -1,0 +1,174 @@
+import { parquetReadObjects } from 'hyparquet'
+import { expect, describe, test } from 'vitest'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { StoredEvent } from '../model/event.ts'
+import { sourceOfBytes } from './byte-source.ts'
+import { SegmentFileReader } from './SegmentFileReader.ts'
+import { SegmentFileWriter } from './SegmentFileWriter.ts'
+import type { WrittenFile } from './written-file.ts'
+
+const snapshotEvery = 100
+
+/** `versions` events of an entity: a CREATE, then UPDATEs, a snapshot at the first and at every hundredth after it. */
+function history({ ns, id }: EntityKey, { versions, firstSeq }: { versions: number; firstSeq: number }): StoredEvent[] {
+  return Array.from({ length: versions }, (_, index): StoredEvent => {
+    const seq = firstSeq + index * 3
+    const document = { count: index, big: BigInt(index), at: new Date(index), name: `naïve ${id}` }
+    const state: EntityState = { id, version: index + 1, seq, createdAt: 5, createdBy: undefined, updatedAt: seq * 10, updatedBy: 'ann', deletedAt: undefined, document }
+    const isFirst = index === 0
+    return {
+      seq,
+      ts: seq * 10,
+      eventId: `event-${seq}`,
+      op: isFirst ? 'CREATE' : 'UPDATE',
+      ns,
+      id,
+      version: index + 1,
+      after: isFirst ? document : undefined,
+      patch: isFirst ? undefined : { set: { count: index, 'a.b': new Date(index), $type: 'x' }, unset: ['gone.field'] },
+      actor: index % 2 === 0 ? 'ann' : undefined,
+      txId: index % 5 === 0 ? `tx-${seq}` : undefined,
+      metadata: index % 7 === 0 ? { source: 'test', n: 1n } : undefined,
+      state: index % snapshotEvery === 0 ? state : undefined,
+    }
+  })
+}
+
+const busy: EntityKey = { ns: 'b', id: 'hot' }
+const busyEvents = history(busy, { versions: 6000, firstSeq: 1000 })
+const otherEvents = (ns: string, id: string, firstSeq: number): StoredEvent[] => history({ ns, id }, { versions: 3, firstSeq })
+/** In key order; 'a' has many entities, 'b' a busy one between two others, 'b!' sorts after 'b' though '!' is less than '/'. */
+const events: StoredEvent[] = [
+  ...Array.from({ length: 300 }, (_, index) => otherEvents('a', `e${String(index).padStart(4, '0')}`, 1 + index)).flat(),
+  ...otherEvents('b', 'cold', 900),
+  ...busyEvents,
+  ...otherEvents('b', 'tepid', 19_001),
+  ...otherEvents('b!', 'x', 19_100),
+]
+
+function write(rows: readonly StoredEvent[]): WrittenFile {
+  const writer = new SegmentFileWriter({ metadata: { fold: '1' }, rowGroupBytes: 16 * 1024 })
+  for (const event of rows) writer.append(event)
+  return writer.finish()
+}
+
+const file = write(events)
+
+async function open(): Promise<{ reader: SegmentFileReader; requests: () => number }> {
+  const { bytes, ...facts } = file
+  const source = sourceOfBytes('events/test.parquet', bytes)
+  let count = 0
+  const reader = await SegmentFileReader.open({ ...source, readRange: (range) => ((count += 1), source.readRange(range)) }, JSON.parse(JSON.stringify(facts)) as typeof facts)
+  return {
+    reader,
+    requests: () => {
+      const now = count
+      count = 0
+      return now
+    },
+  }
+}
+
+async function readAll(batches: AsyncIterable<StoredEvent[]>): Promise<StoredEvent[]> {
+  const all: StoredEvent[] = []
+  for await (const batch of batches) all.push(...batch)
+  return all
+}
+
+describe('a segment', () => {
+  test('gives back its events exactly, in key order', async () => {
+    const { reader } = await open()
+    expect(await readAll(reader.scan())).toStrictEqual(events)
+    expect(reader.metadata).toEqual({ fold: '1' })
+    await reader.verify()
+  })
+
+  test('says in its facts what is in it', () => {
+    expect(file).toMatchObject({ rows: 6909, minKey: ['a', 'e0000'], maxKey: ['b!', 'x'], minSeq: 1, maxSeq: 19_106, minTs: 10, maxTs: 191_060 })
+  })
+
+  test('gives one entity, however many row groups it spans', async () => {
+    const { reader } = await open()
+    expect(await reader.entityEvents(busy)).toStrictEqual(busyEvents)
+    expect(await reader.entityEvents({ ns: 'a', id: 'e0123' })).toStrictEqual(events.filter(({ ns, id }) => ns === 'a' && id === 'e0123'))
+    expect(await reader.entityEvents({ ns: 'b!', id: 'x' })).toStrictEqual(events.slice(-3))
+    expect(await reader.entityEvents(busy, { fromSeq: 4000, toSeq: 4010 })).toStrictEqual(busyEvents.filter(({ seq }) => seq >= 4000 && seq <= 4010))
+  })
+
+  test('reads nothing for a key that it does not have', async () => {
+    const { reader, requests } = await open()
+    requests()
+    for (const key of [{ ns: 'a', id: 'e0123x' }, { ns: 'c', id: 'x' }, { ns: '', id: '' }, { ns: 'b', id: 'hotter' }]) {
+      expect(reader.mayContainKey(key)).toBe(false)
+      expect(await reader.entityEvents(key)).toEqual([])
+      expect(await reader.eventsAsOf(key, { seq: 1e9 })).toEqual([])
+    }
+    expect(requests()).toBe(0)
+  })
+
+  test('gives what a past state is folded from, in one or two requests of many', async () => {
+    const { reader, requests } = await open()
+    for (const index of [0, 1, 99, 100, 101, 2750, 5999]) {
+      const { seq, ts } = busyEvents[index] as StoredEvent
+      const expected = busyEvents.slice(index - (index % snapshotEvery), index + 1)
+      requests()
+      expect(await reader.eventsAsOf(busy, { seq: seq + 2 })).toStrictEqual(expected)
+      expect(requests()).toBeLessThanOrEqual(2)
+      expect(await reader.eventsAsOf(busy, { ts: ts + 5 })).toStrictEqual(expected)
+      expect(await reader.eventsAsOf(busy, { seq, ts: 1e9 })).toStrictEqual(expected)
+    }
+    expect(await reader.eventsAsOf(busy, { seq: 999 })).toEqual([])
+    expect(await reader.eventsAsOf(busy, {})).toStrictEqual(busyEvents.slice(5900))
+  })
+
+  test('is scanned within a namespace, between ids, seqs and times', async () => {
+    const { reader } = await open()
+    const within = (wanted: (event: StoredEvent) => boolean): StoredEvent[] => events.filter(wanted)
+    expect(await readAll(reader.scan({ ns: 'b' }))).toStrictEqual(within(({ ns }) => ns === 'b'))
+    expect(await readAll(reader.scan({ ns: 'b', afterId: 'cold', beforeId: 'tepid', toSeq: 1030 }))).toStrictEqual(busyEvents.slice(0, 11))
+    expect(await readAll(reader.scan({ ns: 'a', fromId: 'e0298' }))).toStrictEqual(within(({ ns, id }) => ns === 'a' && id >= 'e0298'))
+    expect(await readAll(reader.scan({ fromSeq: 290, toSeq: 1003 }))).toStrictEqual(within(({ seq }) => seq >= 290 && seq <= 1003))
+    expect(await readAll(reader.scan({ fromTs: 190_010, toTs: 191_000 }))).toStrictEqual(within(({ ts }) => ts >= 190_010 && ts <= 191_000))
+    expect(await readAll(reader.scan({ ns: 'nowhere' }))).toEqual([])
+  })
+
+  test('finds events by event id and by transaction, and reads nothing for an id that it does not have', async () => {
+    const { reader, requests } = await open()
+    expect(await reader.findById('event-4000')).toStrictEqual([busyEvents[1000]])
+    expect(await reader.findById('tx-4000')).toStrictEqual([busyEvents[1000]])
+    requests()
+    expect(await reader.findById('nobody')).toEqual([])
+    expect(requests()).toBe(0)
+    expect(reader.mayContainId('nobody')).toBe(false)
+  })
+
+  test('keeps the document of a CREATE once', async () => {
+    const { bytes } = write(history({ ns: 'a', id: 'one' }, { versions: 1, firstSeq: 1 }))
+    const [row] = await parquetReadObjects({ file: bytes.slice().buffer })
+    expect(row).toMatchObject({ op: 'CREATE', after: null, state: expect.stringContaining('"document":{"count":0') as string })
+  })
+
+  test('keeps the document of a CREATE that has no snapshot, or another one', async () => {
+    const [created] = history({ ns: 'a', id: 'one' }, { versions: 1, firstSeq: 1 }) as [StoredEvent]
+    const rows: StoredEvent[] = [
+      { ...created, id: 'a', state: undefined },
+      { ...created, id: 'b', after: { other: true }, state: { ...(created.state as EntityState), id: 'b' } },
+    ]
+    const { bytes, ...facts } = write(rows)
+    const reader = await SegmentFileReader.open(sourceOfBytes('s', bytes), facts)
+    expect(await readAll(reader.scan())).toStrictEqual(rows)
+  })
+
+  test('refuses events that are out of order, and a namespace with a NUL', () => {
+    const [first, second] = busyEvents as [StoredEvent, StoredEvent]
+    const writer = new SegmentFileWriter()
+    writer.append(second)
+    expect(() => writer.append(first)).toThrow('ascend')
+    expect(() => new SegmentFileWriter().append({ ...first, ns: 'a\0b' })).toThrow('NUL')
+  })
+
+  test('is not taken for a run', async () => {
+    const { RunFileReader } = await import('./RunFileReader.ts')
+    await expect(RunFileReader.open(sourceOfBytes('s', file.bytes), file)).rejects.toMatchObject({ code: 'CORRUPT_FILE' })
+  })
+})
