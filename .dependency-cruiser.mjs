@@ -8,7 +8,7 @@ export const mayImport = {
   query: ['base', 'model', 'parquet', 'storage'],
   db: ['base', 'model', 'parquet', 'storage', 'query'],
   node: ['base', 'model', 'storage', 'db'],
-  cli: ['base', 'model', 'db', 'node'],
+  cli: ['base', 'model', 'parquet', 'db', 'node'],
   testing: ['base', 'model', 'storage', 'db'],
 }
 /** `src/index.ts`, the main door. */
