@@ -96,8 +96,12 @@ export class FsBackend implements StorageBackend {
   }
 
   async stat(path: string): Promise<ObjectInfo | undefined> {
+    return this.#stat(path, this.#locate(path))
+  }
+
+  async #stat(path: string, location: string): Promise<ObjectInfo | undefined> {
     try {
-      const stats = await lstat(this.#locate(path), { bigint: true })
+      const stats = await lstat(location, { bigint: true })
       return stats.isFile() ? { path, sizeBytes: Number(stats.size), etag: etagOf(stats) } : undefined
     } catch (error) {
       if (isAbsence(error)) return undefined
@@ -200,7 +204,7 @@ export class FsBackend implements StorageBackend {
 
   /** An object that is deleted meanwhile is left out. */
   async #statAll(paths: readonly string[]): Promise<ObjectInfo[]> {
-    const found = await Promise.all(paths.map((path) => this.stat(path)))
+    const found = await Promise.all(paths.map((path) => this.#stat(path, toNamespacedPath(join(this.#root, path)))))
     return found.filter((info) => info !== undefined)
   }
 

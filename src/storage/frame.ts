@@ -19,8 +19,8 @@ const chainOffset = 24
 
 /** Bounds what a reader allocates for one frame. */
 export const framePayloadBytesMax = 64 * 1024 * 1024
-export const frameCountMax = 0x7fff_ffff
-export const epochMax = 0xffff_ffff
+const frameCountMax = 0x7fff_ffff
+const epochMax = 0xffff_ffff
 /** Set in the count of a frame whose append began with an earlier frame: alone it does not prove that the bytes before it were ever synced. */
 const continuesAppendBit = 0x8000_0000
 
