@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CliProcess, ended, lines } from './cli-process.ts'
 import type { Outcome, RunOptions } from './cli-process.ts'
@@ -153,6 +154,23 @@ describe('import', () => {
   })
 })
 
+describe('a Parquet file of another program', () => {
+  test('is imported with its types', async () => {
+    const { db, run } = newDatabase()
+    const path = cli.path('films.parquet')
+    await writeParquet(path, `select * from (values (1, 'Heat', date '1995-12-15', [8.3, 8.1], 9007199254740993), (2, null, null, null, 5)) as t(n, title, released, "all ratings", big)`)
+    expect(lines((await run(['import', 'films', path, '--id', 'n'])).stdout)).toMatchObject([{ created: 2 }])
+    expect(lines((await run(['export', 'films'])).stdout)).toEqual([
+      { $id: 'films/1', n: 1, title: 'Heat', released: { $date: '1995-12-15T00:00:00.000Z' }, 'all ratings': [8.3, 8.1], big: { $numberLong: '9007199254740993' } },
+      { $id: 'films/2', n: 2, big: 5 },
+    ])
+    const cut = cli.path('cut.parquet')
+    writeFileSync(cut, readFileSync(path).subarray(0, 100))
+    expect(await run(['import', 'films', cut])).toMatchObject({ code: 1, stderr: expect.stringContaining('cut.parquet') })
+    expect(await cli.run(['import', 'films', '-', '--format', 'parquet', '--db', db])).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot come through a pipe') })
+  })
+})
+
 describe('an import that was cut off', () => {
   test('by an error in the file goes on behind what is imported, once the file is right', async () => {
     const database = newDatabase()
@@ -209,6 +227,14 @@ describe('an import that was cut off', () => {
     expect(lines((await database.run(['import', 'rows', '-', '--format', 'ndjson'], { stdin: ndjson(3) })).stdout)).toMatchObject([{ created: 3 }])
   })
 })
+
+async function writeParquet(path: string, query: string): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  await connection.run(`copy (${query}) to '${path}' (format parquet, compression gzip)`)
+  connection.closeSync()
+  instance.closeSync()
+}
 
 /** Waits until something is imported, as its log shows. */
 async function hasBegun({ run }: Database): Promise<void> {

@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest'
+import { isUtf8 } from 'node:buffer'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
 import { parseJson } from './parse-json.ts'
 
 function valueOf(text: string, bigint = false): unknown {
@@ -52,6 +55,25 @@ test('a large integer is kept exactly when bigints are asked for, within 64 bits
 test('nesting is bounded well before the stack is', () => {
   expect(valueOf('['.repeat(104) + ']'.repeat(104))).toBeInstanceOf(Array)
   expect(valueOf('['.repeat(100_000))).toEqual({ reason: 'nested deeper than 104 levels', line: 1, column: 105 })
+})
+
+/** Cases that every strict parser is judged by: y_ must be read, n_ refused. The two with equal keys are ours to refuse. */
+const suite = resolve(import.meta.dirname, '../../../../shared/data/json-parsing')
+const cases = existsSync(suite) ? readdirSync(suite).filter((name) => /^[yn]_(?!object_duplicated_key).*\.json$/.test(name)) : []
+
+describe.skipIf(cases.length === 0)('the cases of shared/data/json-parsing (skipped where that folder is absent)', () => {
+  test('are read as JSON.parse reads them, or refused', () => {
+    const wrong = cases.filter((name) => {
+      const bytes = readFileSync(join(suite, name))
+      if (!isUtf8(bytes)) return name.startsWith('y_')
+      const text = bytes.toString('utf8')
+      const result = parseJson(text)
+      if (name.startsWith('n_')) return result.kind === 'value'
+      return result.kind !== 'value' || JSON.stringify(result.value) !== JSON.stringify(JSON.parse(text))
+    })
+    expect(wrong).toEqual([])
+    expect(cases.length).toBeGreaterThan(200)
+  })
 })
 
 test('lines count on from where the text begins in its file', () => {
