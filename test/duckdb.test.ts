@@ -18,7 +18,7 @@ type Film = Record<string, unknown>
 async function sql(query: string): Promise<unknown[]> {
   const connection = await instance.connect()
   try {
-    return (await (await connection.runAndReadAll(query)).getRowObjectsJson()) as unknown[]
+    return (await connection.runAndReadAll(query)).getRowObjectsJson()
   } finally {
     connection.closeSync()
   }
