@@ -9,7 +9,7 @@ import { encodeChunk } from './encode-chunk.ts'
 import { writeFileMetadata, writeRowGroup } from './footer.ts'
 import { LeafBuilder } from './LeafBuilder.ts'
 import { SnappyCompressor } from './snappy.ts'
-import { compareKeys, indexFormat, joinKey, writeIndex } from './sparse-index.ts'
+import { indexFormat, joinKey, writeIndex } from './sparse-index.ts'
 import type { RowGroupEntry, Section } from './sparse-index.ts'
 import type { WrittenFile } from './written-file.ts'
 
@@ -86,7 +86,7 @@ export class TableWriter {
 
   /** Ends a row whose values have been added to the leaves. */
   endRow(facts: RowFacts): void {
-    const isNewKey = this.rows === 0 || compareKeys(this.#lastKey, facts.key) !== 0
+    const isNewKey = facts.key.some((part, index) => part !== this.#lastKey[index])
     if (isNewKey) this.#keys.add(joinKey(facts.key))
     this.#lastKey = facts.key
     this.#facts.push(facts)

@@ -38,7 +38,7 @@ async function duckdb(file: WrittenFile, sql: string): Promise<Record<string, un
   const connection = await instance.connect()
   try {
     await connection.run("SET TimeZone = 'UTC'")
-    return (await connection.runAndReadAll(sql.replaceAll('$file', `'${path}'`))).getRowObjectsJS() as Record<string, unknown>[]
+    return (await connection.runAndReadAll(sql.replaceAll('$file', `'${path}'`))).getRowObjectsJS()
   } finally {
     connection.closeSync()
     instance.closeSync()

@@ -30,19 +30,19 @@ const { value } = fc.letrec<{ value: Value }>((tie) => ({
 }))
 const anyDocument: fc.Arbitrary<Document> = fc.dictionary(name, value, { maxKeys: 8, noNullPrototype: true })
 /** Documents of one shape, as collections mostly have: optional fields, explicit nulls, groups, lists. */
-const similarDocument: fc.Arbitrary<Document> = fc.record(
+const similarDocument: fc.Arbitrary<Document> = fc.record<Document>(
   {
     title: fc.string({ unit: 'grapheme' }),
     year: fc.option(fc.integer()),
     ratio: number,
     tags: fc.array(fc.constantFrom('red', 'green', '', 'blue')),
     at: fc.option(fc.date({ noInvalidDate: true })),
-    place: fc.option(fc.record({ lat: fc.double(), lon: fc.option(fc.double()), names: fc.array(fc.string()), inner: fc.record({ deep: fc.bigInt({ min: -5n, max: 5n }), odd: value }, { requiredKeys: [], noNullPrototype: true }) }, { requiredKeys: [], noNullPrototype: true })),
+    place: fc.option(fc.record<Document>({ lat: fc.double(), lon: fc.option(fc.double()), names: fc.array(fc.string()), inner: fc.record<Document>({ deep: fc.bigInt({ min: -5n, max: 5n }), odd: value }, { requiredKeys: [], noNullPrototype: true }) }, { requiredKeys: [], noNullPrototype: true })),
     odd: value,
     list: fc.array(fc.record({ x: fc.integer() }, { noNullPrototype: true })),
   },
   { requiredKeys: ['title', 'year'], noNullPrototype: true },
-) as fc.Arbitrary<Document>
+)
 
 function shapeOf(documents: readonly Document[]): Shape {
   const shape = new ShapeBuilder()
