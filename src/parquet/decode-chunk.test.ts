@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest'
+import { crc32 } from '../base/crc32.ts'
+import { ByteBuffer } from './ByteBuffer.ts'
+import type { Leaf } from './columns.ts'
+import { decodeChunk } from './decode-chunk.ts'
+import type { Column } from './decode-chunk.ts'
+import { encodeChunk } from './encode-chunk.ts'
+import { LeafBuilder } from './LeafBuilder.ts'
+import type { LeafValue } from './LeafBuilder.ts'
+import { writePageHeader } from './page-header.ts'
+import type { PageHeader } from './page-header.ts'
+import { SnappyCompressor } from './snappy.ts'
+
+const text: Leaf = { path: ['t'], kind: 'string', maxDefinition: 1, maxRepetition: 0 }
+const list: Leaf = { path: ['l', 'list', 'element'], kind: 'int', maxDefinition: 2, maxRepetition: 1 }
+
+/** A chunk whose checksums are right, so that only its sizes can give it away. */
+function decodeCrafted(leaf: Leaf, header: Partial<PageHeader>, { body = new Uint8Array(10), isCompressed = false } = {}): Column {
+  const out = new ByteBuffer()
+  const plain: PageHeader = { kind: 'data', uncompressedBytes: body.length, compressedBytes: body.length, crc32: crc32(body), encoding: 'DELTA_LENGTH_BYTE_ARRAY', valueCount: 5, nullCount: 0, rowCount: 5, definitionBytes: 0, repetitionBytes: 0 }
+  writePageHeader({ ...plain, ...header }, out)
+  out.append(body)
+  const bytes = out.copy()
+  return decodeChunk({ leaf, rowCount: 5, bytes, crc32: crc32(bytes), isCompressed })
+}
+
+function encode(leaf: Leaf, values: readonly LeafValue[]): ReturnType<typeof encodeChunk> {
+  const builder = new LeafBuilder(leaf)
+  for (const value of values) builder.value(value)
+  return encodeChunk(builder, { isSorted: false, compressor: new SnappyCompressor() })
+}
+
+describe('a chunk that announces more than it can hold', () => {
+  test.each([
+    ['an uncompressed size past its bytes', { uncompressedBytes: 2 ** 31 }],
+    ['a compressed size past its bytes', { compressedBytes: 2 ** 31 }],
+    ['more values than rows', { valueCount: 2 ** 31 }],
+    ['other rows than its row group', { rowCount: 6 }],
+    ['more nulls than values', { nullCount: 6 }],
+    ['levels past its bytes', { definitionBytes: 11 }],
+    ['an encoding that its type does not have', { encoding: 'DELTA_BINARY_PACKED' as const }],
+    ['a dictionary and no data', { kind: 'dictionary' as const }],
+  ])('is refused before anything is allocated: %s', (_name, header) => {
+    expect(() => decodeCrafted(text, header)).toThrow('damaged')
+  })
+
+  test('is refused when it would expand more than Snappy can', () => {
+    expect(() => decodeCrafted(text, { uncompressedBytes: 2 ** 30 }, { isCompressed: true })).toThrow('more than its bytes can expand to')
+  })
+
+  test('is refused when its lists would have more elements than any row group', () => {
+    expect(() => decodeCrafted(list, { valueCount: 2 ** 30, encoding: 'DELTA_BINARY_PACKED' })).toThrow('another number of rows')
+  })
+
+  test('is refused when its lengths are longer than its bytes', () => {
+    expect(() => decodeCrafted(text, {}, { body: Uint8Array.of(128, 1, 4, 5, 254, 255, 3, 0, 0, 0, 0, 0) })).toThrow('longer than their page')
+  })
+})
+
+describe('the encoding of a column', () => {
+  test('is chosen by its values', () => {
+    const of = (kind: Leaf['kind'], values: readonly LeafValue[]): string => encode({ ...text, kind }, values).encoding
+    const many = Array.from({ length: 400 }, (_, index) => index)
+    expect(of('string', many.map((index) => `value ${index % 7}`))).toBe('RLE_DICTIONARY')
+    expect(of('string', many.map((index) => `value ${index}`))).toBe('DELTA_LENGTH_BYTE_ARRAY')
+    expect(of('double', many.map((index) => (index % 7) / 3))).toBe('RLE_DICTIONARY')
+    expect(of('double', many.map((index) => (index % 7) * -0))).toBe('PLAIN')
+    expect(of('double', many.map((index) => index / 3))).toBe('PLAIN')
+    expect(of('int', many)).toBe('DELTA_BINARY_PACKED')
+    expect(of('int', [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER])).toBe('PLAIN')
+    expect(of('boolean', [true, false])).toBe('RLE')
+    expect(of('bigint', [1n])).toBe('PLAIN')
+  })
+
+  test('is compressed only where that saves something', () => {
+    expect(encode(text, Array.from({ length: 300 }, (_, index) => `the same words again and again ${index}`)).isCompressed).toBe(true)
+    expect(encode(text, ['x', 'q7']).isCompressed).toBe(false)
+  })
+})
