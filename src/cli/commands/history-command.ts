@@ -56,7 +56,7 @@ export function historyCommand(cli: CommandLine): Command {
 }
 
 /** The fields that a change set and unset, a line each. */
-export function formatPatch(patch: Patch, before?: Document): string {
+function formatPatch(patch: Patch, before?: Document): string {
   const set = Object.entries(patch.set ?? {}).map(([path, value]) => {
     const names = decodePatchPath(path)
     const old = names.length === 1 && before !== undefined ? before[names[0] ?? ''] : undefined
