@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import { FsBackend } from '../storage/FsBackend.ts'
 import { MemoryBackend } from '../storage/MemoryBackend.ts'
-import { databaseContract, type DatabaseFixture } from '../testing/database-contract.ts'
+import type { DatabaseFixture } from '../testing/database/fixture.ts'
+import { databaseContract } from '../testing/database-contract.ts'
 import { ParqueDB, type ParqueDBOptions } from './ParqueDB.ts'
 
 const tools = { describe, test, expect }

@@ -79,7 +79,7 @@ export function parseQuery(ns: string, input: QueryInput): Query {
 }
 
 /** A predicate over documents, with what it needs of them. */
-export function compiled(filter: FilterNode): Pick<Query, 'matches' | 'readsSystemFields'> {
+function compiled(filter: FilterNode): Pick<Query, 'matches' | 'readsSystemFields'> {
   const matchesAll = filter.kind === 'and' && filter.nodes.length === 0
   return {
     matches: matchesAll ? undefined : compileFilter(filter),

@@ -1,3 +1,5 @@
+export type { DatabaseFixture } from './database/fixture.ts'
+export { databaseContract } from './database-contract.ts'
 export { FaultyBackend } from './FaultyBackend.ts'
 export type { Fault, FaultEffect, FaultPoint } from './fault.ts'
 export { logContract } from './log-contract.ts'

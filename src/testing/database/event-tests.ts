@@ -1,5 +1,6 @@
 import type { TestTools } from '../test-tools.ts'
-import { codeOf, collect, type DatabaseTest } from './observe.ts'
+import type { DatabaseTest } from './fixture.ts'
+import { codeOf, collect } from './observe.ts'
 import { systemClock } from '../../base/clock.ts'
 
 export function eventTests(test: DatabaseTest, { expect }: TestTools): void {

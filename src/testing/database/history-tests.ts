@@ -1,6 +1,7 @@
 import { systemClock } from '../../base/clock.ts'
 import type { TestTools } from '../test-tools.ts'
-import { codeOf, failureOf, lastSeq, moment, timeless, type DatabaseTest } from './observe.ts'
+import type { DatabaseTest } from './fixture.ts'
+import { codeOf, failureOf, lastSeq, moment, timeless } from './observe.ts'
 
 interface Page {
   title: string

@@ -1,5 +1,6 @@
 import type { TestTools } from '../test-tools.ts'
-import { codeOf, failureOf, lastSeq, timeless, type DatabaseTest } from './observe.ts'
+import type { DatabaseTest } from './fixture.ts'
+import { codeOf, failureOf, lastSeq, timeless } from './observe.ts'
 
 interface Item {
   n: number

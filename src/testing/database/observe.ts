@@ -1,9 +1,5 @@
 import { isParqueDBError } from '../../base/ParqueDBError.ts'
 import type { ParqueDB } from '../../db/ParqueDB.ts'
-import type { DatabaseFixture } from '../database-contract.ts'
-import type { FixtureTest } from '../test-tools.ts'
-
-export type DatabaseTest = FixtureTest<DatabaseFixture>
 
 /** The code that a call fails with, whether it throws or rejects; 'no error' when it does neither. */
 export async function codeOf(call: () => unknown): Promise<string> {

@@ -1,5 +1,6 @@
 import type { TestTools } from '../test-tools.ts'
-import { codeOf, collect, failureOf, moment, timeless, type DatabaseTest } from './observe.ts'
+import type { DatabaseTest } from './fixture.ts'
+import { codeOf, collect, failureOf, moment, timeless } from './observe.ts'
 import { systemClock } from '../../base/clock.ts'
 
 interface Film {

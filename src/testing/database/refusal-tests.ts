@@ -1,6 +1,7 @@
 import type { ParqueDB } from '../../db/ParqueDB.ts'
 import type { TestTools } from '../test-tools.ts'
-import { codeOf, failureOf, lastSeq, type DatabaseTest } from './observe.ts'
+import type { DatabaseTest } from './fixture.ts'
+import { codeOf, failureOf, lastSeq } from './observe.ts'
 
 /** Calls that TypeScript would refuse, as JavaScript makes them. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the point is to pass what the types forbid

@@ -1,6 +1,7 @@
 import type { Collection } from '../../db/Collection.ts'
 import type { TestTools } from '../test-tools.ts'
-import { codeOf, lastSeq, timeless, type DatabaseTest } from './observe.ts'
+import type { DatabaseTest } from './fixture.ts'
+import { codeOf, lastSeq, timeless } from './observe.ts'
 
 interface Account {
   owner: string

@@ -1,6 +1,7 @@
 import type { Value } from '../../model/values.ts'
 import type { TestTools } from '../test-tools.ts'
-import { codeOf, failureOf, lastSeq, timeless, type DatabaseTest } from './observe.ts'
+import type { DatabaseTest } from './fixture.ts'
+import { codeOf, failureOf, lastSeq, timeless } from './observe.ts'
 
 interface Post {
   title: string
