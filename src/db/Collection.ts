@@ -11,6 +11,7 @@ import { checkFlag, checkOptions } from '../query/check-options.ts'
 import { distinctValues } from '../query/distinct.ts'
 import { explainQuery, type Explanation } from '../query/explain.ts'
 import { parseQuery } from '../query/parse-query.ts'
+import { pointReads } from '../query/point-reads.ts'
 import { createMany, type CreateManyOptions, type CreateManyResult } from './create-many.ts'
 import { documentDifferences, type Difference } from './document-differences.ts'
 import { findOneAndUpdate, type FindOneAndUpdateOptions } from './find-one-and-update.ts'
@@ -240,9 +241,11 @@ export class Collection<T extends object = Document> {
     const includeDeleted = checkFlag(options.includeDeleted, 'includeDeleted')
     const parsed = parseAsOf(options.asOf)
     return withView(this.#session, async (view) => {
-      const asOf = resolveAsOf(parsed, view)
-      const states = await Promise.all(keys.map((key) => view.get(key, asOf)))
-      return states.map((state) => (state === undefined || (state.deletedAt !== undefined && !includeDeleted) ? undefined : copyEntity<T>(this.name, state)))
+      const entities: (Entity<T> | undefined)[] = []
+      for await (const states of pointReads(view, keys, { asOf: resolveAsOf(parsed, view), signal: options.signal })) {
+        for (const state of states) entities.push(state === undefined || (state.deletedAt !== undefined && !includeDeleted) ? undefined : copyEntity<T>(this.name, state))
+      }
+      return entities
     })
   }
 

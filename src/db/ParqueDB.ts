@@ -174,7 +174,7 @@ export class ParqueDB {
 
 function openEngine(storage: StorageBackend | EventSourcedBackend, options: EngineOptions): EventSourcedBackend {
   if (storage instanceof EventSourcedBackend) {
-    const [given] = Object.keys(options)
+    const [given] = Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))
     if (given === undefined) return storage
     throw new ParqueDBError('INVALID_ARGUMENT', `The storage is event-sourced already, so give '${given}' to withEventSourcing() instead.`, { details: { option: given } })
   }

@@ -1,3 +1,4 @@
+import { checkAborted } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
@@ -49,6 +50,7 @@ export class TransactionSession implements Session {
 
   async commit(request: CommitRequest): Promise<Committed> {
     this.#assertOpen()
+    checkAborted(request.signal)
     this.#writesRunning += 1
     try {
       const flushed = new Map<string, EntityState | undefined>()

@@ -6,11 +6,9 @@ import type { View } from '../storage/view.ts'
 import { resolveAsOf } from './as-of.ts'
 import { tooManyToSort, type Query } from './parse-query.ts'
 import type { IdRange } from './plan.ts'
+import { pointReads } from './point-reads.ts'
 import { comparePositions, rowMaker, type Row } from './row-order.ts'
 import { TopRows } from './top-rows.ts'
-
-/** Point reads that run at once. */
-const pointReadsAtOnce = 64
 
 export interface QueryRun {
   readonly view: View
@@ -66,11 +64,8 @@ async function* candidates(query: Query, view: View): AsyncGenerator<readonly En
   switch (plan.kind) {
     case 'ids': {
       const ids = afterId === undefined ? plan.ids : plan.ids.filter((id) => compareStrings(id, afterId) > 0)
-      for (let at = 0; at < ids.length; at += pointReadsAtOnce) {
-        checkAborted(signal)
-        const states = await Promise.all(ids.slice(at, at + pointReadsAtOnce).map((id) => view.get({ ns, id }, asOf)))
-        yield states.filter((state) => state !== undefined)
-      }
+      const keys = ids.map((id) => ({ ns, id }))
+      for await (const states of pointReads(view, keys, { asOf, signal })) yield states.filter((state) => state !== undefined)
       return
     }
     case 'range':

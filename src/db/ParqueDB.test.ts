@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest'
+import { seededRandom } from '../base/random.ts'
+import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
+import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { ParqueDB } from './ParqueDB.ts'
+
+const invalid = expect.objectContaining({ code: 'INVALID_ARGUMENT' })
+
+describe('opening a database', () => {
+  test.each([[undefined], [null], ['./data'], [{}], [{ storage: undefined }], [{ storage: './data' }], [{ storage: {} }]])('needs a storage, not %j', (options) => {
+    expect(() => new ParqueDB(options as never)).toThrow(invalid)
+  })
+
+  test('refuses an option that is unknown, and engine options for a storage that has its own', () => {
+    const storage = new MemoryBackend()
+    expect(() => new ParqueDB({ storage, retension: 1 } as never)).toThrow(expect.objectContaining({ details: { method: 'ParqueDB', option: 'retension' } }))
+    expect(() => new ParqueDB({ storage, autoSnapshotThreshold: 0 })).toThrow(invalid)
+    expect(() => new ParqueDB({ storage: withEventSourcing(storage), maxCachedEntities: 5 })).toThrow(expect.objectContaining({ details: { option: 'maxCachedEntities' } }))
+  })
+
+  test('a plain and a wrapped storage give the same database', async () => {
+    const storage = new MemoryBackend()
+    await using plain = new ParqueDB({ storage, random: seededRandom(1) })
+    const created = await plain.collection('a').create({ n: 1 })
+    await plain.close()
+    await using wrapped = new ParqueDB({ storage: withEventSourcing(storage) })
+    expect(await wrapped.collection('a').find().toArray()).toEqual([created])
+    expect(await wrapped.collections()).toEqual([{ name: 'a', count: 1, deletedCount: 0 }])
+  })
+
+  test('collections are counted with what was deleted, in order', async () => {
+    await using db = new ParqueDB({ storage: new MemoryBackend() })
+    await db.collection('b').createMany([{ $id: 'x' }, { $id: 'y' }])
+    await db.collection('b').delete('x')
+    await db.collection('a').create({ $id: 'z' })
+    await db.collection('a').delete('z')
+    expect(await db.collections()).toEqual([
+      { name: 'a', count: 0, deletedCount: 1 },
+      { name: 'b', count: 1, deletedCount: 1 },
+    ])
+  })
+})
