@@ -97,7 +97,7 @@ describe('the architecture page', () => {
 })
 
 test.each(pages)('$path names only paths that exist', ({ path, text }) => {
-  const named = text.match(/\b(src|scripts|test|docs|packages)\/[\w./-]*\w/g) ?? []
+  const named = text.replaceAll(/https?:[^\s)]+/g, '').match(/\b(src|scripts|test|docs|packages)\/[\w./-]*\w/g) ?? []
   const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map((match) => join(dirname(path), match[1] ?? ''))
   expect([...named, ...links].filter((target) => !existsSync(target))).toEqual([])
 })
