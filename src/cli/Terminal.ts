@@ -64,7 +64,7 @@ export class Terminal {
   }
 
   paint(style: keyof typeof styles, text: string): string {
-    return this.#useColour && this.isTTY ? `${escapeCode}[${styles[style]}m${text}${escapeCode}[0m` : text
+    return text !== '' && this.#useColour && this.isTTY ? `${escapeCode}[${styles[style]}m${text}${escapeCode}[0m` : text
   }
 
   /** Adds to stdout; resolves when more may be written. OutputClosed when nobody reads any more. */
@@ -110,7 +110,9 @@ export class Terminal {
     if (nowMs - this.#progressAtMs < progressIntervalMs) return
     this.#progressAtMs = nowMs
     this.#progressShown = true
-    this.#stderr.write(`${clearLine}${text.slice(0, (this.#stderr.columns ?? 80) - 1)}`)
+    // A terminal that does not know its width says 0.
+    const columns = Math.max(this.#stderr.columns ?? 0, 0) || 80
+    this.#stderr.write(`${clearLine}${text.slice(0, columns - 1)}`)
   }
 
   #clearProgress(): void {
