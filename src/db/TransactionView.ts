@@ -41,6 +41,10 @@ export class TransactionView implements View {
     return own?.at(-1) ?? this.#base.get(key)
   }
 
+  getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
+    return Promise.all(keys.map((key) => this.get(key, asOf)))
+  }
+
   scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly EntityState[]> {
     if (options.asOf !== undefined) {
       this.#notePast(ns, options.asOf)

@@ -37,7 +37,7 @@ databaseContract(tools, 'ParqueDB over an event-sourced MemoryBackend with small
   const storage = new MemoryBackend()
   return fixture(
     ({ limits = {}, ...options }) =>
-      new ParqueDB({ storage: withEventSourcing(storage, { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 5000 }, ...options }), limits }),
+      new ParqueDB({ storage: withEventSourcing(storage, { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7 }, ...options }), limits }),
   )
 })
 

@@ -3,6 +3,8 @@ import type { Clock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import type { EngineOptions } from './engine-options.ts'
+import type { EventInput } from './event-input.ts'
+import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { storageContract } from '../testing/storage-contract.ts'
 import { MemoryBackend } from './MemoryBackend.ts'
 
@@ -212,6 +214,18 @@ describe('a commit', () => {
     expect(await engine.reconstructEntity('n', 'a')).toMatchObject({ n: 50, version: 51 })
   })
 
+  test('that writes nothing because of one before it is told only after that one is durable', async () => {
+    const storage = new MemoryBackend()
+    const faulty = new FaultyBackend(storage)
+    const engine = withEventSourcing(faulty)
+    await engine.appendEvent({ op: 'CREATE', target: 'n:a', after: {} })
+    faulty.plan({ on: 'append', nth: 1, when: 'before', effect: { kind: 'fail' } })
+    const writes = engine.appendEvent({ op: 'CREATE', target: 'n:b', after: {} })
+    const writesNothing = engine.commit({ keys: [{ ns: 'n', id: 'b' }], decide: () => [] })
+    const refused = engine.appendEvent({ op: 'CREATE', target: 'n:b', after: {} })
+    for (const outcome of [writes, writesNothing, refused]) await expect(outcome).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+  })
+
   test('has one time, which never steps back though the clock does', async () => {
     const { engine, clock } = open()
     await engine.appendEvent({ op: 'CREATE', target: 'n:a', after: {} })
@@ -236,6 +250,14 @@ describe('in the background', () => {
     const view = await engine.view()
     expect((await collect(view.scan('n'))).flat().map((state) => state.document['index'])).toEqual(Array.from({ length: 400 }, (_, index) => index))
     view.release()
+  })
+
+  test('writing that is faster than flushing waits for it, and goes on', async () => {
+    const { engine } = open(undefined, { flush: { eventsMax: 7 } })
+    const batch = (round: number): EventInput[] => Array.from({ length: 50 }, (_, index) => ({ op: 'CREATE', target: `n:${round}-${index}`, after: {} }))
+    await Promise.all(Array.from({ length: 10 }, (_, round) => engine.appendEvents(batch(round))))
+    await engine.flush()
+    expect(await engine.stats()).toMatchObject({ lastSeq: 500, flushedSeq: 500, background: { lastError: undefined } })
   })
 
   test('a merge that is cancelled changes nothing and leaves no file', async () => {

@@ -144,7 +144,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   async createSnapshot<T extends object = Document>(ns: string, id: string): Promise<Snapshot<T>> {
     const key = parseKey(ns, id)
     const session = await this.#writer()
-    const state = await session.partition.newest(key)
+    const [state] = await session.partition.newestOfMany([key])
     if (state === undefined) throw new ParqueDBError('NOT_FOUND', `There is no ${ns}/${id}.`, { details: { $id: `${ns}/${id}` } })
     session.partition.keepSnapshot(key)
     return snapshotOf<T>(ns, state)

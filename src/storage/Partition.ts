@@ -75,12 +75,22 @@ export class Partition {
     })
   }
 
-  /** The newest durable state: at once where no file has to be read. */
-  newest(key: EntityKey): EntityState | undefined | Promise<EntityState | undefined> {
+  /** The newest durable state as far as memory tells it: 'in files' when a data file has to be read for it. */
+  inMemory(key: EntityKey): EntityState | undefined | 'in files' {
     const state = this.#overlay.state(key, { seq: this.#overlay.lastSeq })
     if (state !== undefined) return state
     if (runFilesFor(this.#manifest, key).length === 0) return undefined
-    return this.#newestFlushed(key)
+    return this.cache.get(key) ?? 'in files'
+  }
+
+  /** The newest durable states, in the order of the keys. */
+  async newestOfMany(keys: readonly EntityKey[]): Promise<(EntityState | undefined)[]> {
+    const view = this.view()
+    try {
+      return await view.getMany(keys)
+    } finally {
+      view.release()
+    }
   }
 
   /** Keeps the newest state with its event, so that the next flush writes both. A flushed state is in a run, whole, already. */
@@ -102,15 +112,6 @@ export class Partition {
     let oldest = this.#manifest.id
     for (const id of this.#pins.keys()) oldest = Math.min(oldest, id)
     return oldest
-  }
-
-  async #newestFlushed(key: EntityKey): Promise<EntityState | undefined> {
-    const view = this.view()
-    try {
-      return await view.get(key)
-    } finally {
-      view.release()
-    }
   }
 
   #unpin(manifestId: number): void {

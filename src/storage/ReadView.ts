@@ -4,7 +4,7 @@ import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { checkAborted } from '../base/abort.ts'
 import type { EntityCache } from './EntityCache.ts'
-import { newestInRuns, pastInSegments, reaches, runFilesFor, segmentsFor } from './lookup.ts'
+import { newestInRuns, newestOfMany, pastInSegments, reaches, runFilesFor, segmentsFor } from './lookup.ts'
 import { filesOfRuns, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeById } from './merge.ts'
 import { stateAt, type Overlay } from './Overlay.ts'
@@ -48,6 +48,31 @@ export class ReadView implements View {
     const inOverlay = overlay.state(key, { seq: this.seq, asOf })
     if (inOverlay !== undefined) return inOverlay
     return pastInSegments(files, segmentsFor(manifest, key, asOf), { key, asOf })
+  }
+
+  async getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
+    // Of the past each entity is a segment's stretch of its own.
+    if (asOf !== undefined || keys.length === 1) return Promise.all(keys.map((key) => this.get(key, asOf)))
+    const { manifest, overlay, files, cache } = this.#parts
+    const states = keys.map((key) => overlay.state(key, { seq: this.seq }) ?? this.#cached(key))
+    const missing = new Map<string, string[]>()
+    keys.forEach(({ ns, id }, index) => {
+      if (states[index] !== undefined) return
+      const ids = missing.get(ns)
+      if (ids === undefined) missing.set(ns, [id])
+      else ids.push(id)
+    })
+    for (const [ns, ids] of missing) {
+      const found = await newestOfMany(files, manifest, { ns, ids })
+      keys.forEach((key, index) => {
+        if (key.ns === ns) states[index] ??= found.get(key.id)
+      })
+    }
+    keys.forEach((key, index) => {
+      const state = states[index]
+      if (state !== undefined && this.#parts.isCurrent(key)) cache.refresh(key, state)
+    })
+    return states
   }
 
   scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly EntityState[]> {
@@ -106,11 +131,17 @@ export class ReadView implements View {
     const { manifest, files, cache, isCurrent } = this.#parts
     const candidates = runFilesFor(manifest, key)
     if (candidates.length === 0) return undefined
-    const cached = cache.get(key)
-    if (cached !== undefined && cached.seq <= this.seq) return cached
+    const cached = this.#cached(key)
+    if (cached !== undefined) return cached
     const state = await newestInRuns(files, candidates, key.id)
     if (state !== undefined && isCurrent(key)) cache.put(key, state)
     return state
+  }
+
+  /** A cached state is the newest one, which a view from before it was made must not see. */
+  #cached(key: EntityKey): EntityState | undefined {
+    const cached = this.#parts.cache.get(key)
+    return cached !== undefined && cached.seq <= this.seq ? cached : undefined
   }
 
   /** True when the newest state is the state at `asOf`, for every entity. */

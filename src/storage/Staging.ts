@@ -48,14 +48,20 @@ export class Staging {
   /** States of the keys, by `keyName`: at once unless a data file has to be read. */
   load(keys: readonly EntityKey[]): LoadedStates | Promise<LoadedStates> {
     const states: LoadedStates = new Map()
-    const reads: Promise<void>[] = []
+    const unread: EntityKey[] = []
     for (const key of keys) {
       const name = keyName(key)
-      const state = this.#pending.get(name) ?? this.#partition.newest(key)
-      if (state instanceof Promise) reads.push(state.then((read) => void states.set(name, read)))
+      const state = this.#pending.get(name) ?? this.#partition.inMemory(key)
+      if (state === 'in files') unread.push(key)
       else states.set(name, state)
     }
-    return reads.length === 0 ? states : Promise.all(reads).then(() => states)
+    return unread.length === 0 ? states : this.#read(unread, states)
+  }
+
+  async #read(keys: readonly EntityKey[], states: LoadedStates): Promise<LoadedStates> {
+    const read = await this.#partition.newestOfMany(keys)
+    keys.forEach((key, index) => states.set(keyName(key), read[index]))
+    return states
   }
 
   /** Decides a request and stages its events; undefined when there are none. Throws what the decision throws, and changes nothing then. */

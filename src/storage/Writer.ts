@@ -6,7 +6,7 @@ import type { AppendLog } from './append-log.ts'
 import type { CommitRequest, CommitResult } from './engine.ts'
 import { joinPayload } from './log-payload.ts'
 import type { Partition } from './Partition.ts'
-import { Staging, type StagedCommit } from './Staging.ts'
+import { Staging, type LoadedStates, type StagedCommit } from './Staging.ts'
 
 /** A batch takes no more commits past this much JSON: one frame, one sync. */
 const batchCharsMax = 4 * 1024 * 1024
@@ -32,26 +32,24 @@ export interface WriterParts {
   readonly findRepeated: (request: CommitRequest) => Promise<CommitResult | undefined>
 }
 
-interface QueuedCommit {
-  readonly kind: 'commit'
+interface Queued {
   readonly request: CommitRequest
   readonly resolve: (result: CommitResult) => void
   readonly reject: (error: unknown) => void
 }
 
-interface QueuedCut {
-  readonly kind: 'cut'
-  readonly resolve: (seq: number) => void
+/** A caller that is told once everything decided before it is durable: of its commit, or of a decision that wrote nothing. */
+interface Waiting {
+  readonly commit: StagedCommit | undefined
+  readonly tell: (seq: number) => void
   readonly reject: (error: unknown) => void
 }
 
-type Queued = QueuedCommit | QueuedCut
-
 interface Batch {
-  readonly commits: (StagedCommit & QueuedCommit)[]
+  readonly waiting: Waiting[]
   chars: number
   /** Set when the log is cut after this batch: no commit joins it any more. */
-  cut: QueuedCut | undefined
+  cut: Omit<Waiting, 'commit'> | undefined
 }
 
 /**
@@ -91,15 +89,21 @@ export class Writer {
   }
 
   commit(request: CommitRequest): Promise<CommitResult> {
-    return new Promise((resolve, reject) => this.#enqueue({ kind: 'commit', request, resolve, reject }))
+    return new Promise((resolve, reject) => this.#enqueue({ request, resolve, reject }))
   }
 
   /**
    * Cuts the log: resolves, once everything decided so far is durable, to the newest seq; later events go to a new
-   * part of the log and begin each entity with a snapshot.
+   * part of the log and begin each entity with a snapshot. It goes ahead of what is queued, which may be waiting for
+   * the flush that asks for the cut.
    */
   cut(): Promise<number> {
-    return new Promise((resolve, reject) => this.#enqueue({ kind: 'cut', resolve, reject }))
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure)
+      this.#staging.cut()
+      this.#openBatch().cut = { tell: resolve, reject }
+      this.#startSync()
+    })
   }
 
   /** Finishes what is queued. Nothing may be queued after it. */
@@ -110,7 +114,7 @@ export class Writer {
   /** Refuses everything that is queued and everything to come. */
   fail(error: ParqueDBError): void {
     this.#failure ??= error
-    const waiting = [...this.#batches.flatMap((batch) => [...batch.commits, ...(batch.cut === undefined ? [] : [batch.cut])]), ...this.#queue]
+    const waiting = [...this.#batches.flatMap((batch) => [...batch.waiting, ...(batch.cut === undefined ? [] : [batch.cut])]), ...this.#queue]
     this.#batches = []
     this.#queue = []
     this.#staging.clear()
@@ -139,7 +143,6 @@ export class Writer {
       for (const queued of queue) {
         await this.#waitForRoom()
         if (this.#failure !== undefined) queued.reject(this.#failure)
-        else if (queued.kind === 'cut') this.#stageCut(queued)
         else await this.#decide(queued)
       }
       this.#startSync()
@@ -154,7 +157,7 @@ export class Writer {
     await room
   }
 
-  async #decide(queued: QueuedCommit): Promise<void> {
+  async #decide(queued: Queued): Promise<void> {
     const { request } = queued
     try {
       checkAborted(request.signal)
@@ -166,12 +169,30 @@ export class Writer {
       if (loading instanceof Promise) this.#startSync()
       const states = loading instanceof Promise ? await loading : loading
       if (this.#failure !== undefined) throw this.#failure
-      const staged = this.#staging.decide(request, states)
-      if (staged === undefined) return queued.resolve({ events: [], states: [], seq: this.#parts.partition.overlay.lastSeq, repeated: false })
-      this.#addToBatch({ ...queued, ...staged })
+      this.#stage(queued, states)
     } catch (error) {
       queued.reject(error)
     }
+  }
+
+  /**
+   * Decides. A refusal, and a decision to write nothing, may rest on commits that are not durable yet: whoever asked is
+   * told after them, or not at all.
+   */
+  #stage({ request, resolve, reject }: Queued, states: LoadedStates): void {
+    let commit: StagedCommit | undefined
+    let tell: (seq: number) => void
+    try {
+      commit = this.#staging.decide(request, states)
+      const { events = [], states: after = [] } = commit ?? {}
+      tell = (seq) => resolve({ events, states: after, seq, repeated: false })
+    } catch (error) {
+      tell = () => reject(error)
+    }
+    if (commit === undefined && !this.#syncing && this.#batches.length === 0) return tell(this.#parts.partition.overlay.lastSeq)
+    const batch = this.#openBatch()
+    batch.waiting.push({ commit, tell, reject })
+    batch.chars += commit?.text.length ?? 0
   }
 
   /** A txId that is still on its way to the log counts as committed: wait for it, then look. */
@@ -181,21 +202,10 @@ export class Writer {
     return this.#parts.findRepeated(request)
   }
 
-  #stageCut(cut: QueuedCut): void {
-    this.#staging.cut()
-    this.#openBatch().cut = cut
-  }
-
-  #addToBatch(commit: StagedCommit & QueuedCommit): void {
-    const batch = this.#openBatch()
-    batch.commits.push(commit)
-    batch.chars += commit.text.length
-  }
-
   #openBatch(): Batch {
     const last = this.#batches.at(-1)
     if (last !== undefined && last.cut === undefined && last.chars < batchCharsMax) return last
-    const batch: Batch = { commits: [], chars: 0, cut: undefined }
+    const batch: Batch = { waiting: [], chars: 0, cut: undefined }
     this.#batches.push(batch)
     return batch
   }
@@ -230,30 +240,34 @@ export class Writer {
   }
 
   async #makeDurable(batch: Batch): Promise<void> {
-    const { partition, log, epoch, onDurable } = this.#parts
-    const first = batch.commits[0]?.events[0]
-    if (first !== undefined) {
-      const count = batch.commits.reduce((sum, commit) => sum + commit.events.length, 0)
-      await log.append([{ epoch, firstSeq: first.seq, count, payload: joinPayload(batch.commits.map((commit) => commit.text)) }])
-      this.#syncs++
-      this.#events += count
-      await this.#parts.assertNotFenced()
-    }
-    for (const commit of batch.commits) {
+    const { partition, log, onDurable } = this.#parts
+    const commits = batch.waiting.flatMap(({ commit }) => commit ?? [])
+    await this.#append(commits)
+    for (const commit of commits) {
       const bytes = commit.text.length / commit.events.length
       commit.events.forEach((event, index) => partition.apply(event, { bytes, state: commit.states[index] }))
       this.#staging.settled(commit)
     }
+    const { lastSeq } = partition.overlay
     if (batch.cut !== undefined) {
-      const { lastSeq } = partition.overlay
       await log.rotate(lastSeq + 1)
-      batch.cut.resolve(lastSeq)
+      batch.cut.tell(lastSeq)
     }
-    this.#commits += batch.commits.length
-    const seq = partition.overlay.lastSeq
-    for (const { events, states, resolve } of batch.commits) resolve({ events, states, seq, repeated: false })
-    for (const { events } of batch.commits) partition.publish(events)
+    this.#commits += commits.length
+    for (const { tell } of batch.waiting) tell(lastSeq)
+    for (const { events } of commits) partition.publish(events)
     onDurable()
+  }
+
+  /** One frame, one sync, and then the look whether this is still the writer. */
+  async #append(commits: readonly StagedCommit[]): Promise<void> {
+    const first = commits[0]?.events[0]
+    if (first === undefined) return
+    const count = commits.reduce((sum, commit) => sum + commit.events.length, 0)
+    await this.#parts.log.append([{ epoch: this.#parts.epoch, firstSeq: first.seq, count, payload: joinPayload(commits.map((commit) => commit.text)) }])
+    this.#syncs++
+    this.#events += count
+    await this.#parts.assertNotFenced()
   }
 }
 

@@ -29,6 +29,20 @@ export async function newestInRuns(files: TableFiles, candidates: readonly FileE
   return newest
 }
 
+/** The newest flushed states of entities of one namespace, by id; ids that have none are left out. */
+export async function newestOfMany(files: TableFiles, manifest: Manifest, of: { ns: string; ids: readonly string[] }): Promise<Map<string, EntityState>> {
+  const newest = new Map<string, EntityState>()
+  const sorted = [...new Set(of.ids)].toSorted(compareStrings)
+  const candidates = filesOfRuns(manifest, of.ns).flatMap((run) => run.files)
+  for (const file of candidates.toSorted((left, right) => right.maxSeq - left.maxSeq)) {
+    const wanted = sorted.filter((id) => holdsId(file, id) && (newest.get(id)?.seq ?? -1) < file.maxSeq)
+    if (wanted.length === 0) continue
+    const reader = await files.run(file)
+    for (const [id, state] of await reader.getMany(wanted)) if ((newest.get(id)?.seq ?? -1) < state.seq) newest.set(id, state)
+  }
+  return newest
+}
+
 /** Segments that may hold events of the key at or before `asOf`, newest first, from the manifest alone. */
 export function segmentsFor(manifest: Manifest, key: EntityKey, asOf?: AsOf): FileEntry[] {
   const found = manifest.segments.filter((file) => reaches(file, asOf) && segmentMayHold(file, key))
@@ -60,5 +74,9 @@ function compareKeys(bound: readonly string[], key: EntityKey): number {
 }
 
 function fileWithKey(run: RunEntry, id: string): FileEntry | undefined {
-  return run.files.find((file) => compareStrings(file.minKey[0] ?? '', id) <= 0 && compareStrings(file.maxKey[0] ?? '', id) >= 0)
+  return run.files.find((file) => holdsId(file, id))
+}
+
+function holdsId(file: FileEntry, id: string): boolean {
+  return compareStrings(file.minKey[0] ?? '', id) <= 0 && compareStrings(file.maxKey[0] ?? '', id) >= 0
 }
