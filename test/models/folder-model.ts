@@ -1,4 +1,6 @@
 import type { Model } from './explore.ts'
+import { atRest, cutPower, etagOf, historyOf, newestEpoch, newestHead, synced, tailOf, truncated, update, written } from './folder-state.ts'
+import type { Entry, EpochFile, FolderState, Head, Lane, Look, Pc, SidePc, Writer } from './folder-state.ts'
 
 /*
  * The commit protocol of a folder (docs/adr/0002 and 0003), as steps of processes that may stall between any two of
@@ -8,6 +10,9 @@ import type { Model } from './explore.ts'
  * head's epoch, copies what was not flushed into a log of its own, syncs it, publishes its head, and checks that no
  * newer epoch exists. Then it commits (write, sync, check, acknowledge), and beside that it sweeps, and flushes
  * (publish a head that names the flushed events, check, delete what that head does not need).
+ *
+ * A check looks whether the next epoch exists, then at the writer's own epoch file. If the first is absent, and the
+ * second as it was when a listing of all epochs proved it, no newer epoch was ever there. Else the epochs are listed.
  *
  * Creating, replacing and deleting a file is one step, durable at once: the backend syncs files and folders before it
  * resolves. Only a log's bytes are written first and synced later; what is written is seen by other processes, and is
@@ -31,68 +36,34 @@ export type FolderVariant =
   | 'seal-in-place'
   /** As 'seal-in-place', but the old log counts to its end, whatever is added to it. */
   | 'no-seal'
+  /** A check looks at the next epoch only. */
+  | 'next-only'
+  /** Once a listing has proven it, a check is content with any file of its own epoch. */
+  | 'own-exists'
+  /** A check looks at its own epoch first, and at the next one after that. */
+  | 'own-first'
+  /** A writer takes what it has put itself for proven, without a listing. */
+  | 'no-listing'
+  /** A sweep deletes the newest of the older epochs first. */
+  | 'sweep-down'
 
 export interface FolderLimits {
   /** How many commits each writer makes; as many writers as numbers. */
   readonly commits: readonly number[]
-  readonly flushes: number
-}
-
-interface Entry {
-  readonly seq: number
-  readonly id: string
-}
-
-interface Log {
-  readonly synced: readonly Entry[]
-  readonly cached: readonly Entry[]
-}
-
-interface Head {
-  readonly epoch: number
-  /** Events 1, 2, … that are in files. */
-  readonly flushed: readonly string[]
-  /** Older logs that count, up to a seq; none in the good protocol. */
-  readonly inherits: readonly { readonly epoch: number; readonly endSeq: number | null }[]
-}
-
-type Pc = 'off' | 'create' | 'list' | 'read' | 'replay' | 'sync copy' | 'publish' | 'check' | 'idle' | 'write' | 'sync' | 'acknowledge' | 'dead'
-
-/** What a writer does beside its commits. */
-type SidePc = 'none' | 'sweep' | 'rest' | 'flush check' | 'flush publish' | 'flush verify' | 'flush delete'
-
-interface Writer {
-  readonly name: string
-  readonly commitsLeft: number
-  readonly flushesLeft: number
-  readonly pc: Pc
-  readonly side: SidePc
-  readonly epoch: number
-  /** Of a takeover: the epoch whose head it is about to read, 0 for none. */
-  readonly headEpoch: number
-  readonly head: Head | null
-  /** Durable or inherited events after the flushed ones, as the writer knows them. */
-  readonly tail: readonly Entry[]
-  readonly flushTo: number
-}
-
-export interface FolderState {
-  /** Epoch files: null while empty. */
-  readonly epochs: Readonly<Record<number, Head | null>>
-  /** Only in 'single-head'. */
-  readonly single: Head | null
-  readonly logs: Readonly<Record<number, Log>>
-  readonly writers: readonly Writer[]
-  readonly acknowledged: readonly Entry[]
-  readonly powerCutsLeft: number
+  /** How many flushes each writer makes. */
+  readonly flushes: readonly number[]
+  readonly powerCuts: number
+  /** How many more processes create an epoch and then stall for ever. */
+  readonly stalled: number
 }
 
 export function folderModel(variant: FolderVariant, limits: FolderLimits): Model<FolderState> {
-  const writers = limits.commits.map((commitsLeft, index): Writer => {
-    const name = String.fromCodePoint(65 + index)
-    return { name, commitsLeft, flushesLeft: limits.flushes, pc: 'off', side: 'none', epoch: 0, headEpoch: 0, head: null, tail: [], flushTo: 0 }
+  const writers = Array.from({ length: limits.commits.length + limits.stalled }, (_, index): Writer => {
+    const { [index]: commitsLeft = 0 } = limits.commits
+    const stalls = index >= limits.commits.length
+    return { ...atRest, name: String.fromCodePoint(65 + index), stalls, commitsLeft, flushesLeft: limits.flushes[index] ?? 0, pc: 'off', side: 'none' }
   })
-  const initial: FolderState = { epochs: {}, single: null, logs: {}, writers, acknowledged: [], powerCutsLeft: 1 }
+  const initial: FolderState = { epochs: {}, single: null, logs: {}, writers, acknowledged: [], powerCutsLeft: limits.powerCuts }
   return { initial, violation: violationOf(variant), steps: (state) => allSteps(state, variant) }
 }
 
@@ -107,27 +78,6 @@ function violationOf(variant: FolderVariant): (state: FolderState) => string | u
     for (const { seq, id } of state.acknowledged) if (found[seq - 1] !== id) return `F1: the acknowledged event ${id} is lost`
     return undefined
   }
-}
-
-/** Ids in the order of seq: what the head names as flushed, then the log. undefined unless that is dense. */
-function historyOf(state: FolderState, head: Head): string[] | undefined {
-  const ids = [...head.flushed]
-  for (const { seq, id } of tailOf(state, head)) {
-    if (seq !== ids.length + 1) return undefined
-    ids.push(id)
-  }
-  return ids
-}
-
-function tailOf(state: FolderState, head: Head): Entry[] {
-  const logs = [...head.inherits, { epoch: head.epoch, endSeq: null }]
-  return logs.flatMap(({ epoch, endSeq }) =>
-    entriesOf(state.logs[epoch]).filter(({ seq }) => seq > head.flushed.length && (endSeq === null || seq <= endSeq)),
-  )
-}
-
-function newestHead(state: FolderState): Head | null {
-  return Object.values(state.epochs).findLast((head) => head !== null) ?? null
 }
 
 type Step = readonly [label: string, next: FolderState]
@@ -154,12 +104,13 @@ function start(state: FolderState, index: number): FolderState {
 function* mainSteps(state: FolderState, index: number, variant: FolderVariant): Generator<Step> {
   const writer = state.writers[index]
   if (writer === undefined) return
-  const fenced = newestEpoch(state) !== writer.epoch
   const goTo = (pc: Pc, change: Partial<Writer> = {}): FolderState => update(state, index, { ...change, pc })
+  const check = (passed: (proven: FolderState) => Step): Step =>
+    checkStep(state, { index, lane: 'look', variant }, { passed, fenced: () => ['is fenced', goTo('dead', { side: 'none' })] })
   switch (writer.pc) {
     case 'create':
       if (writer.epoch in state.epochs) yield ['finds its epoch taken', start(state, index)]
-      else yield ['creates its epoch', { ...goTo('list'), epochs: { ...state.epochs, [writer.epoch]: null } }]
+      else yield ['creates its epoch', update(put(state, index, { head: null, variant }), index, { pc: writer.stalls ? 'dead' : 'list' })]
       return
     case 'list':
       yield ['looks which epoch has a head', goTo('read', { headEpoch: listedHead(state, variant) })]
@@ -174,14 +125,14 @@ function* mainSteps(state: FolderState, index: number, variant: FolderVariant): 
       yield ['syncs the copy', { ...goTo(variant === 'head-before-sync' ? 'check' : 'publish'), logs: synced(state, writer.epoch) }]
       return
     case 'publish':
-      yield ['publishes its first head', published(goTo(variant === 'head-before-sync' ? 'sync copy' : 'check'), writer.head, variant)]
+      yield ['publishes its first head', put(goTo(variant === 'head-before-sync' ? 'sync copy' : 'check'), index, { head: writer.head, variant })]
       return
     case 'check':
-      yield fenced ? ['is fenced', goTo('dead')] : ['is the writer', goTo('idle', { side: 'sweep' })]
+      yield check((proven) => ['is the writer', update(proven, index, { pc: 'idle', side: 'sweep' })])
       return
     case 'idle':
       if (writer.commitsLeft === 0) return
-      if (variant === 'check-before') yield fenced ? ['is fenced', goTo('dead', { side: 'none' })] : ['checks the epochs', goTo('write')]
+      if (variant === 'check-before') yield check((proven) => ['checks the epochs', update(proven, index, { pc: 'write' })])
       else yield writeCommit(state, index)
       return
     case 'write':
@@ -191,8 +142,8 @@ function* mainSteps(state: FolderState, index: number, variant: FolderVariant): 
       yield ['syncs', { ...goTo('acknowledge'), logs: synced(state, writer.epoch) }]
       return
     case 'acknowledge':
-      if (fenced && variant !== 'no-check' && variant !== 'check-before') yield ['is fenced', goTo('dead', { side: 'none' })]
-      else yield ['acknowledges', acknowledged(state, index)]
+      if (variant === 'no-check' || variant === 'check-before') yield ['acknowledges', acknowledged(state, index)]
+      else yield check((proven) => ['acknowledges', acknowledged(proven, index)])
       return
     case 'off':
     case 'dead':
@@ -204,31 +155,56 @@ function* sideSteps(state: FolderState, index: number, variant: FolderVariant): 
   const writer = state.writers[index]
   if (writer === undefined || writer.head === null) return
   const { head, flushTo, tail } = writer
-  const fenced = newestEpoch(state) !== writer.epoch
   const goTo = (side: SidePc, change: Partial<Writer> = {}): FolderState => update(state, index, { ...change, side })
+  const check = (passed: (proven: FolderState) => Step): Step =>
+    checkStep(state, { index, lane: 'sideLook', variant }, { passed, fenced: () => ['gives its flush up', goTo('none', { flushTo: 0, sideLook: null })] })
   const flushedHead: Head = { ...head, flushed: [...head.flushed, ...tail.filter(({ seq }) => seq <= flushTo).map(({ id }) => id)] }
   switch (writer.side) {
     case 'sweep':
-      yield ['deletes older epochs and logs', swept(goTo('rest'), writer)]
+      yield sweep(state, index, variant)
+      return
+    case 'delete epochs':
+      yield deleteEpoch(state, index)
       return
     case 'rest':
       if (writer.flushesLeft > 0 && tail.length > 0) yield ['begins a flush', goTo('flush check', { flushTo: head.flushed.length + tail.length, flushesLeft: writer.flushesLeft - 1 })]
       return
     case 'flush check':
-      yield fenced ? ['gives its flush up', goTo('none', { flushTo: 0 })] : ['checks the epochs', goTo('flush publish')]
+      yield check((proven) => ['checks the epochs', update(proven, index, { side: 'flush publish' })])
       return
     case 'flush publish':
-      yield ['publishes its flush', published(goTo(variant === 'delete-before-check' ? 'flush delete' : 'flush verify'), flushedHead, variant)]
+      yield ['publishes its flush', put(goTo(variant === 'delete-before-check' ? 'flush delete' : 'flush verify'), index, { head: flushedHead, variant })]
       return
     case 'flush verify': {
       const installed = { head: flushedHead, tail: tail.filter(({ seq }) => seq > flushTo), flushTo: variant === 'delete-before-check' ? 0 : flushTo }
-      yield fenced ? ['gives its flush up', goTo('none', { flushTo: 0 })] : ['sees its flush in force', goTo(variant === 'delete-before-check' ? 'rest' : 'flush delete', installed)]
+      yield check((proven) => ['sees its flush in force', update(proven, index, { ...installed, side: variant === 'delete-before-check' ? 'rest' : 'flush delete' })])
       return
     }
     case 'flush delete':
       yield ['deletes the flushed log', { ...(variant === 'delete-before-check' ? goTo('flush verify') : goTo('rest', { flushTo: 0 })), logs: truncated(state, writer.epoch, flushTo) }]
       return
     case 'none':
+  }
+}
+
+/** The next step of a check. A pass is one step with what follows it, since the writer does both alone. */
+function checkStep(state: FolderState, by: { index: number; lane: Lane; variant: FolderVariant }, then: { passed: (proven: FolderState) => Step; fenced: () => Step }): Step {
+  const { index, lane, variant } = by
+  const { epoch = 0, proven = '', [lane]: begun = null } = state.writers[index] ?? {}
+  const look: Look = begun ?? { at: variant === 'own-first' ? 'own' : 'next' }
+  const own = etagOf(state.epochs[epoch])
+  const goOn = (next: Look): FolderState => update(state, index, { [lane]: next })
+  const pass = (change: Partial<Writer> = {}): Step => then.passed(update(state, index, { ...change, [lane]: null }))
+  switch (look.at) {
+    case 'next':
+      // The listing that follows would find it too.
+      if (epoch + 1 in state.epochs) return then.fenced()
+      return variant === 'next-only' || variant === 'own-first' ? pass() : ['misses the next epoch', goOn({ at: 'own' })]
+    case 'own':
+      if (proven === '' || (own !== proven && variant !== 'own-exists') || own === '') return ['sees another file as its epoch', goOn({ at: 'list', own })]
+      return variant === 'own-first' ? ['sees its epoch', goOn({ at: 'next' })] : pass()
+    case 'list':
+      return newestEpoch(state) === epoch ? pass({ proven: look.own }) : then.fenced()
   }
 }
 
@@ -243,7 +219,7 @@ function readHead(state: FolderState, index: number, variant: FolderVariant): St
   const empty: Head = { epoch, flushed: [], inherits: [] }
   if (variant === 'single-head') return ['reads the head', update(state, index, { pc: 'replay', headEpoch: 0, head: state.single ?? empty })]
   if (headEpoch === 0) return ['has no head to read', update(state, index, { pc: 'replay', head: empty })]
-  const head = state.epochs[headEpoch] ?? null
+  const head = state.epochs[headEpoch]?.head ?? null
   if (head === null) return ['finds the head deleted', update(state, index, { pc: 'list', headEpoch: 0 })]
   return ['reads the head', update(state, index, { pc: 'replay', headEpoch: 0, head })]
 }
@@ -279,59 +255,30 @@ function acknowledged(state: FolderState, index: number): FolderState {
   return { ...next, acknowledged: [...state.acknowledged, entry] }
 }
 
-function published(state: FolderState, head: Head | null, variant: FolderVariant): FolderState {
-  if (head === null) return state
-  return variant === 'single-head' ? { ...state, single: head } : { ...state, epochs: { ...state.epochs, [head.epoch]: head } }
+/** Creates or replaces the writer's epoch file. */
+function put(state: FolderState, index: number, { head, variant }: { head: Head | null; variant: FolderVariant }): FolderState {
+  const { name: writer = '', epoch = 0 } = state.writers[index] ?? {}
+  if (variant === 'single-head' && head !== null) return { ...state, single: head }
+  const file: EpochFile = { writer, head }
+  const next = { ...state, epochs: { ...state.epochs, [epoch]: file } }
+  return variant === 'no-listing' ? update(next, index, { proven: etagOf(file) }) : next
 }
 
-/** Logs that the head does not inherit, and epoch files: the real sweep keeps some of those, the model keeps none. */
-function swept(state: FolderState, { epoch, head }: Writer): FolderState {
+/** Deletes the logs that the head does not inherit, and begins with the epochs. The real sweep keeps some of those, the model keeps none. */
+function sweep(state: FolderState, index: number, variant: FolderVariant): Step {
+  const { epoch = 0, head = null } = state.writers[index] ?? {}
   const keptLogs = new Set(head?.inherits.map((log) => log.epoch))
-  const isKept = (name: string): boolean => Number(name) >= epoch
-  return {
-    ...state,
-    epochs: Object.fromEntries(Object.entries(state.epochs).filter(([name]) => isKept(name))),
-    logs: Object.fromEntries(Object.entries(state.logs).filter(([name]) => isKept(name) || keptLogs.has(Number(name)))),
-  }
+  const older = Object.keys(state.epochs)
+    .map(Number)
+    .filter((name) => name < epoch)
+  const next = update(state, index, { side: older.length > 0 ? 'delete epochs' : 'rest', swept: variant === 'sweep-down' ? older.toReversed() : older })
+  const logs = Object.fromEntries(Object.entries(state.logs).filter(([name]) => Number(name) >= epoch || keptLogs.has(Number(name))))
+  return ['deletes older logs and lists older epochs', { ...next, logs }]
 }
 
-function cutPower(state: FolderState): FolderState {
-  return {
-    ...state,
-    powerCutsLeft: state.powerCutsLeft - 1,
-    logs: Object.fromEntries(Object.entries(state.logs).map(([name, log]) => [name, { synced: log.synced, cached: [] }])),
-    writers: state.writers.map((writer) => (writer.pc === 'off' ? writer : { ...writer, pc: 'dead', side: 'none' })),
-  }
+function deleteEpoch(state: FolderState, index: number): Step {
+  const [epoch, ...rest] = state.writers[index]?.swept ?? []
+  const epochs = Object.fromEntries(Object.entries(state.epochs).filter(([name]) => Number(name) !== epoch))
+  return [`deletes epoch ${epoch}`, { ...update(state, index, { side: rest.length > 0 ? 'delete epochs' : 'rest', swept: rest }), epochs }]
 }
 
-function written(state: FolderState, epoch: number, entries: readonly Entry[]): FolderState['logs'] {
-  const log = state.logs[epoch] ?? { synced: [], cached: [] }
-  return { ...state.logs, [epoch]: { ...log, cached: [...log.cached, ...entries] } }
-}
-
-function synced(state: FolderState, epoch: number): FolderState['logs'] {
-  return { ...state.logs, [epoch]: { synced: entriesOf(state.logs[epoch]), cached: [] } }
-}
-
-function truncated(state: FolderState, epoch: number, toSeq: number): FolderState['logs'] {
-  const log = state.logs[epoch] ?? { synced: [], cached: [] }
-  return { ...state.logs, [epoch]: { synced: log.synced.filter(({ seq }) => seq > toSeq), cached: log.cached.filter(({ seq }) => seq > toSeq) } }
-}
-
-function entriesOf(log: Log | undefined): Entry[] {
-  return log === undefined ? [] : [...log.synced, ...log.cached]
-}
-
-function newestEpoch(state: FolderState): number {
-  return Math.max(0, ...Object.keys(state.epochs).map(Number))
-}
-
-/** A dead writer keeps nothing but its name, so that states which differ in nothing else are one. */
-function update(state: FolderState, index: number, change: Partial<Writer>): FolderState {
-  const writers = state.writers.map((writer, at) => {
-    if (at !== index) return writer
-    const next = { ...writer, ...change }
-    return next.pc === 'dead' ? { ...next, commitsLeft: 0, flushesLeft: 0, epoch: 0, headEpoch: 0, head: null, tail: [], flushTo: 0 } : next
-  })
-  return { ...state, writers }
-}
