@@ -33,10 +33,17 @@ export interface SegmentScanOptions extends EventRange {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Row groups by the transactions that have events there; 'too many' to keep. */
+type TxGroups = ReadonlyMap<string, readonly number[]> | 'too many'
+
+/** Transactions of one segment that are kept by name: some 2 MB. */
+const txGroupsMax = 20_000
+
 /** Reads a segment that SegmentFileWriter wrote. CORRUPT_FILE with path and offset where the bytes are not those that were written. */
 export class SegmentFileReader {
   readonly #path: string
   readonly #table: TableReader
+  #txGroups: TxGroups | undefined
 
   private constructor(path: string, table: TableReader) {
     this.#path = path
@@ -117,17 +124,21 @@ export class SegmentFileReader {
     return this.#table.filters?.ids.mayContain(id) !== false
   }
 
-  /** Events whose eventId or txId is `id`, in key order. Reads the file unless its filter knows that there are none. */
+  /**
+   * Events whose eventId or txId is `id`, in key order. Reads the file unless its filter knows that there are none; once
+   * a transaction was asked for, only the row groups that hold the one wanted.
+   */
   async findById(id: string): Promise<StoredEvent[]> {
     const filters = await this.#table.loadFilters()
     if (!filters.ids.mayContain(id)) return []
+    this.#txGroups ??= await this.#groupsOfTransactions()
+    const ofTx = this.#txGroups === 'too many' ? undefined : this.#txGroups.get(id)
     const wanted = utf8Encode(id)
     const found: StoredEvent[] = []
-    for await (const group of this.#table.groups(this.#table.rowGroups.map((_, index) => index))) {
-      const eventIds = this.#texts(group, segmentColumn.eventId)
-      const txIds = this.#texts(group, segmentColumn.txId)
+    for await (const group of this.#table.groups(ofTx ?? this.#table.rowGroups.map((_, index) => index))) {
+      const texts = [segmentColumn.txId, segmentColumn.eventId].map((column) => this.#texts(group, column))
       const rows: number[] = []
-      for (let row = 0; row < group.rowCount; row++) if (eventIds.equals(row, wanted) || txIds.equals(row, wanted)) rows.push(row)
+      for (let row = 0; row < group.rowCount; row++) if (texts.some((each) => each.equals(row, wanted))) rows.push(row)
       found.push(...this.#events(group, rows))
     }
     return found
@@ -159,6 +170,25 @@ export class SegmentFileReader {
       }
     }
     await this.#table.verify(check, options.signal)
+  }
+
+  /** An import that is resumed asks for one transaction after another. */
+  async #groupsOfTransactions(): Promise<TxGroups> {
+    const groups = new Map<string, number[]>()
+    let index = 0
+    for await (const group of this.#table.groups(this.#table.rowGroups.map((_, each) => each))) {
+      const texts = this.#texts(group, segmentColumn.txId)
+      for (let row = 0; row < group.rowCount; row++) {
+        const txId = texts.text(row)
+        if (txId === undefined) continue
+        const known = groups.get(txId)
+        if (known === undefined) groups.set(txId, [index])
+        else if (known.at(-1) !== index) known.push(index)
+      }
+      if (groups.size > txGroupsMax) return 'too many'
+      index++
+    }
+    return groups
   }
 
   #entry(index: number): RowGroupEntry {

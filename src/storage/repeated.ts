@@ -12,7 +12,7 @@ export async function findRepeated(partition: Partition, request: CommitRequest)
   try {
     const states: EntityState[] = []
     for (const event of events) {
-      const state = await view.get(event, { seq: event.seq })
+      const state = event.state ?? (await view.get(event, { seq: event.seq }))
       if (state !== undefined) states.push(state)
     }
     return { events, states, seq: view.seq, repeated: true }
