@@ -2,7 +2,8 @@ import { assert } from '../base/assert.ts'
 import { toHex } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
-import { assertNotFenced, publishHead, readHead, type Head } from './head.ts'
+import type { EpochFence } from './EpochFence.ts'
+import { publishHead, readHead, type Head } from './head.ts'
 import { writeManifest, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { StorageBackend } from './storage-backend.ts'
@@ -12,6 +13,7 @@ export interface PublisherParts {
   readonly backend: StorageBackend
   /** Where the epochs and the log are. */
   readonly logBackend: StorageBackend
+  readonly fence: EpochFence
   readonly random: Random
   readonly head: Head
 }
@@ -39,15 +41,15 @@ export class Publisher {
   }
 
   async #publish(change: (manifest: Manifest) => Omit<Manifest, 'id'>): Promise<void> {
-    const { partition, backend, logBackend, random } = this.#parts
+    const { partition, backend, fence, random } = this.#parts
     const before = partition.manifest
     const manifest: Manifest = { ...change(before), id: before.id + 1 }
     assert(manifest.flushedSeq >= before.flushedSeq, 'I6: flushedSeq never decreases')
     const address = await writeManifest(backend, manifest, toHex(random.bytes(8)))
-    await assertNotFenced(logBackend, this.#head.epoch)
+    await fence.check()
     const head: Head = { epoch: this.#head.epoch, manifest: address, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1 }
     await this.#replaceHead(head)
-    await assertNotFenced(logBackend, head.epoch)
+    await fence.check()
     this.#head = head
     partition.install({ manifest, overlay: manifest.flushedSeq === partition.overlay.flushedSeq ? partition.overlay : partition.overlay.after(manifest) })
   }

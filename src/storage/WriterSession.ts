@@ -4,9 +4,10 @@ import type { AppendLog } from './append-log.ts'
 import { DataFiles } from './DataFiles.ts'
 import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
 import type { ResolvedOptions } from './engine-options.ts'
+import { EpochFence } from './EpochFence.ts'
 import { checkFormat, createFormat } from './format.ts'
 import { sweepOlderEpochs } from './garbage.ts'
-import { assertNotFenced, deleteOldEpochs, publishHead, readHead, takeEpoch, type Head } from './head.ts'
+import { deleteOldEpochs, publishHead, readHead, takeEpoch, type Head } from './head.ts'
 import { Maintenance } from './Maintenance.ts'
 import { emptyManifest, readManifest } from './manifest.ts'
 import { metered, type Meter } from './metered.ts'
@@ -43,7 +44,8 @@ export class WriterSession {
   readonly #maintenance: Maintenance
 
   private constructor(parts: SessionParts) {
-    const { partition, backend, logBackend, log, epoch, options } = parts
+    const { partition, backend, logBackend, log, fence, options } = parts
+    const { epoch } = fence
     const { clock, random } = options
     this.partition = partition
     this.epoch = epoch
@@ -53,7 +55,7 @@ export class WriterSession {
     this.#logBackend = logBackend
     this.#log = log
     this.#lock = parts.lock
-    const publisher = new Publisher({ partition, backend, logBackend, random, head: parts.head })
+    const publisher = new Publisher({ partition, backend, logBackend, fence, random, head: parts.head })
     const files = new DataFiles({ backend, tables: partition.files, epoch })
     const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, writer: () => this.#writer })
     this.#maintenance = maintenance
@@ -64,7 +66,7 @@ export class WriterSession {
       clock,
       ids: this.ids,
       autoSnapshotThreshold: options.autoSnapshotThreshold,
-      assertNotFenced: () => assertNotFenced(logBackend, epoch),
+      assertNotFenced: () => fence.check(),
       room: () => maintenance.room(),
       assertRoom: () => maintenance.assertRoom(),
       onDurable: () => maintenance.afterCommits(),
@@ -89,7 +91,10 @@ export class WriterSession {
       const epoch = await takeEpoch(logBackend)
       const measured = metered(backend)
       const measuredLog = logBackend === backend ? measured : metered(logBackend)
-      const { head } = await readHead(measuredLog.backend)
+      const fence = new EpochFence(logBackend, epoch)
+      const { head, newestEpoch } = await readHead(measuredLog.backend)
+      // It may have stalled between the listing and the creation, and taken an epoch that was taken and deleted meanwhile.
+      fence.assertNewest(newestEpoch)
       const manifest = head?.manifest === undefined ? emptyManifest : await readManifest(measured.backend, head.manifest)
       const overlay = new Overlay(manifest)
       const replayed = head === undefined ? undefined : await replay(measuredLog.backend, head, { afterSeq: overlay.lastSeq })
@@ -98,11 +103,11 @@ export class WriterSession {
       await log.append((replayed?.frames ?? []).map(({ frame }) => ({ ...frame, epoch })))
       const nextHead: Head = { epoch, manifest: head?.manifest, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1 }
       await publishHead(logBackend, nextHead)
-      await assertNotFenced(logBackend, epoch)
+      await fence.check()
       const partition = new Partition(backend, options)
       partition.install({ manifest, overlay })
       const opened = { meter: { ...measured.meter }, replayedEvents: overlay.eventCount, tornBytes: replayed?.tornBytes ?? 0 }
-      const session = new WriterSession({ partition, backend, logBackend, log, epoch, options, lock, head: nextHead, opened })
+      const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, opened })
       session.#maintenance.begin(session.#sweep())
       return session
     } catch (error) {
@@ -164,7 +169,7 @@ interface SessionParts {
   readonly backend: StorageBackend
   readonly logBackend: StorageBackend
   readonly log: AppendLog
-  readonly epoch: number
+  readonly fence: EpochFence
   readonly options: ResolvedOptions
   readonly lock: WriterLock | undefined
   readonly head: Head

@@ -59,7 +59,7 @@ export async function headEtag(backend: StorageBackend): Promise<string> {
 /** Takes the epoch after the newest; whoever held an older one is fenced from now on. */
 export async function takeEpoch(backend: StorageBackend): Promise<number> {
   for (let attempt = 1; ; attempt++) {
-    const epoch = ((await listEpochs(backend)).at(-1)?.epoch ?? 0) + 1
+    const epoch = (await newestEpoch(backend)) + 1
     try {
       await backend.put(epochPath(epoch), new Uint8Array(0), { ifAbsent: true })
       return epoch
@@ -69,23 +69,19 @@ export async function takeEpoch(backend: StorageBackend): Promise<number> {
   }
 }
 
-/** Replaces the content of the writer's own epoch file. It counts as published once `assertNotFenced` passes afterwards. */
+/** Replaces the content of the writer's own epoch file. It counts as published once `EpochFence.check` passes afterwards. */
 export async function publishHead(backend: StorageBackend, head: Head): Promise<void> {
   const json = JSON.stringify(head)
   const bytes = utf8Encode(json)
   await backend.put(epochPath(head.epoch), utf8Encode(`${crc32(bytes).toString(16).padStart(8, '0')} ${json}\n`))
 }
 
-/** F1: throws WRITER_FENCED when a newer epoch than `epoch` exists. */
-export async function assertNotFenced(backend: StorageBackend, epoch: number): Promise<void> {
-  const newest = (await listEpochs(backend)).at(-1)?.epoch ?? 0
-  if (newest === epoch) return
-  throw new ParqueDBError('WRITER_FENCED', `Another writer took over this database (epoch ${newest}; this one had ${epoch}). Whether the writes that were under way are in it is for the new writer to say: open the database again and read them.`, {
-    details: { epoch, newest },
-  })
+/** The newest epoch that exists, with content or not; 0 when there is none. */
+export async function newestEpoch(backend: StorageBackend): Promise<number> {
+  return (await listEpochs(backend)).at(-1)?.epoch ?? 0
 }
 
-/** Deletes epoch files that no reader and no stalled writer needs any more. */
+/** Deletes epoch files that no reader and no stalled writer needs any more: one after the other, the oldest first, on which the fence relies. */
 export async function deleteOldEpochs(backend: StorageBackend, epoch: number): Promise<void> {
   for (const entry of await listEpochs(backend)) {
     if (entry.epoch <= epoch - keptEpochs) await backend.delete(entry.path)
@@ -113,7 +109,7 @@ async function listEpochs(backend: StorageBackend): Promise<EpochEntry[]> {
   return entries
 }
 
-function epochPath(epoch: number): string {
+export function epochPath(epoch: number): string {
   return `${folder}${String(epoch).padStart(20, '0')}`
 }
 
