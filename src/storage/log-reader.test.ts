@@ -142,21 +142,6 @@ describe('a part that is not the last of its epoch', () => {
   })
 })
 
-describe('a sealed part', () => {
-  test('is read to where it was sealed, whatever a fenced writer added', async () => {
-    expect(await readPart(three, { sealedBytes: 62 })).toMatchObject({ seqs: [10, 11], tail: { end: { offset: 62, nextSeq: 12 }, tornBytes: 0 } })
-    expect(await readPart(concatBytes([three.subarray(0, 62), new Uint8Array(7)]), { sealedBytes: 62 })).toMatchObject({ seqs: [10, 11] })
-    expect(await readPart(three, { sealedBytes: 0 })).toMatchObject({ seqs: [] })
-  })
-  test('must be whole and as long as it was', async () => {
-    await expect(readPart(three.subarray(0, 80), { sealedBytes: 93 })).rejects.toMatchObject(corruptAt(80))
-    await expect(readPart(three, { sealedBytes: 70 })).rejects.toMatchObject(corruptAt(62))
-    const damaged = three.slice()
-    damaged[70] = 9
-    await expect(readPart(damaged, { sealedBytes: 93 })).rejects.toMatchObject(corruptAt(62))
-  })
-})
-
 describe('reading', () => {
   test('goes on from where an earlier reading ended', async () => {
     const before = await readPart(three.subarray(0, 70))
@@ -193,10 +178,6 @@ describe('reading', () => {
     for await (const entry of reader.frames()) count += entry.frame.count
     expect(count).toBe(2001)
     expect(asked).toEqual([1_048_576, 3_000_028, 1_048_576, 1_007_440])
-  })
-  test('going on behind the seal is a bug: what is there never was committed', async () => {
-    const { tail } = await readPart(three)
-    await expect(readPart(three, { from: tail.end, sealedBytes: 62 })).rejects.toThrow('Broken invariant')
   })
   test('a part that is gone is NOT_FOUND', async () => {
     const reader = new LogPartReader(new MemoryBackend(), { path, isLast: true })

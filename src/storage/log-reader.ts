@@ -23,8 +23,6 @@ export interface LogPartOptions {
   readonly path: string
   /** Where to go on; the start of the part when absent. */
   readonly from?: LogPosition | undefined
-  /** The part's length as a manifest sealed it: all of that must be whole, and what lies behind it does not count. */
-  readonly sealedBytes?: number | undefined
   /** Whether the part is the newest of its epoch: only there may an unfinished append be. */
   readonly isLast: boolean
 }
@@ -39,7 +37,7 @@ export interface LogEntry {
 /** Where a part's whole frames end. */
 export interface LogTail {
   readonly end: LogPosition
-  /** Bytes behind `end` that an unfinished append left; 0 in a sealed part. */
+  /** Bytes behind `end` that an unfinished append left. */
   readonly tornBytes: number
 }
 
@@ -70,8 +68,7 @@ export async function listLogParts(backend: StorageBackend, prefix: string): Pro
  * Reads the frames of one part in order, with memory for one chunk or one frame. It reads up to the length that the
  * part has when `frames()` starts, so a writer may append meanwhile.
  *
- * A bad frame ends the part as a torn tail when the part is the last of its epoch, is not sealed, and no later append
- * is found behind it; else it is CORRUPT_FILE with the file and the offset: bytes that were durable are damaged.
+ * A bad frame ends the part as a torn tail when the part is the last of its epoch and no later append is found behind it; else it is CORRUPT_FILE with the file and the offset: bytes that were durable are damaged.
  */
 export class LogPartReader {
   readonly #backend: StorageBackend
@@ -113,13 +110,12 @@ export class LogPartReader {
   }
 
   async #findEnd(): Promise<number> {
-    const { path, sealedBytes } = this.#options
-    assert(sealedBytes === undefined || this.#position.offset <= sealedBytes, 'F3: nothing behind a seal was ever read as committed')
+    const { path } = this.#options
     const info = await this.#backend.stat(path)
     if (info === undefined) throw notFound(path)
-    const needed = sealedBytes ?? this.#position.offset
-    if (info.sizeBytes < needed) throw this.#corrupt(info.sizeBytes, `it has ${info.sizeBytes} bytes of the ${needed} that were durable`)
-    return sealedBytes ?? info.sizeBytes
+    const { offset } = this.#position
+    if (info.sizeBytes < offset) throw this.#corrupt(info.sizeBytes, `it has ${info.sizeBytes} bytes of the ${offset} that were durable`)
+    return info.sizeBytes
   }
 
   /** The frame that begins at `offset` and ends by `endOffset`, if one does. */
@@ -151,10 +147,8 @@ export class LogPartReader {
 
   /** Throws unless what begins at the position can be an append that never became durable. */
   async #refuseDamage(endOffset: number): Promise<void> {
-    const { sealedBytes, isLast } = this.#options
     const { offset } = this.#position
-    if (sealedBytes !== undefined) throw this.#corrupt(offset, `a frame is damaged before byte ${sealedBytes}, to where it was sealed`)
-    if (!isLast) throw this.#corrupt(offset, 'a frame is damaged, and the log goes on in a later file')
+    if (!this.#options.isLast) throw this.#corrupt(offset, 'a frame is damaged, and the log goes on in a later file')
     const laterOffset = await this.#findLaterAppend(endOffset)
     if (laterOffset !== undefined) throw this.#corrupt(offset, `a frame is damaged, and a good one follows at byte ${laterOffset}`)
   }
