@@ -67,7 +67,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     let stopped = false
     void this.#open().then(
       (session) => {
-        if (!stopped) stop = session.partition.onCommit(listener)
+        if (!stopped) stop = session.onCommit(listener)
       },
       // Whoever reads or writes meets the same failure; a listener has nobody to tell.
       () => undefined,

@@ -7,7 +7,7 @@ import { headEtag, readHead, type Head } from './head.ts'
 import { emptyManifest, readManifest, type Manifest } from './manifest.ts'
 import { metered } from './metered.ts'
 import { Overlay } from './Overlay.ts'
-import { Partition } from './Partition.ts'
+import { Partition, type CommitListener } from './Partition.ts'
 import { replay, type ReplayPosition } from './replay.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import type { OpenFacts } from './WriterSession.ts'
@@ -17,6 +17,8 @@ const refreshAttempts = 20
 const retryDelayMs = 10
 /** A writer that took an epoch and has published nothing for this long is taken for dead. */
 const takeoverPatienceMs = 1000
+/** A follower that looks for commits by itself does so no more often than this, whatever `followMs` says. */
+const pollMsMin = 10
 /** Events that listeners are given at once. */
 const publishBatch = 1000
 
@@ -32,6 +34,9 @@ export class FollowerSession {
   #reached: ReplayPosition | undefined
   #refreshedAtMs = Number.NEGATIVE_INFINITY
   #refreshing: Promise<void> | undefined
+  #listenerCount = 0
+  #isPolling = false
+  readonly #closed = new AbortController()
 
   private constructor(parts: { backend: StorageBackend; logBackend: StorageBackend; options: ResolvedOptions }) {
     this.#backend = parts.backend
@@ -77,8 +82,37 @@ export class FollowerSession {
     return this.#refreshing
   }
 
+  /** Looks for commits by itself as long as somebody listens. */
+  onCommit(listener: CommitListener): () => void {
+    const stop = this.partition.onCommit(listener)
+    this.#listenerCount++
+    if (!this.#isPolling) void this.#poll()
+    let stopped = false
+    return () => {
+      if (stopped) return
+      stopped = true
+      this.#listenerCount--
+      stop()
+    }
+  }
+
   async close(): Promise<void> {
+    this.#closed.abort()
     await this.#refreshing?.catch(() => undefined)
+  }
+
+  async #poll(): Promise<void> {
+    const { clock, followMs } = this.#options
+    const { signal } = this.#closed
+    this.#isPolling = true
+    while (this.#listenerCount > 0 && !signal.aborted) {
+      // Closing cuts the sleep short. A store that fails for a moment is asked again; whoever reads meets the failure itself.
+      await clock.sleep(Math.max(followMs, pollMsMin), signal).then(
+        () => this.refresh().catch(() => undefined),
+        () => undefined,
+      )
+    }
+    this.#isPolling = false
   }
 
   async #refresh(): Promise<void> {

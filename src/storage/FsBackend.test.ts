@@ -115,21 +115,14 @@ describe('files that are not objects', () => {
 describe('what a crash in a put leaves', () => {
   const leftover = (): string => join(root, '.parquedb-tmp', '1-cut-short')
 
-  test('is not listed, and the next writer removes it', async () => {
-    await backend.put('kept', one)
-    await writeFile(leftover(), 'half an obj')
-    expect(await pathsOf(backend)).toEqual(['kept'])
-    const lock = await backend.lockWriter()
-    expect(readdirSync(join(root, '.parquedb-tmp'))).toEqual([])
-    await lock.release()
-  })
-  test('is left for an hour by a takeover, as the other writer may be at work', async () => {
+  test.each([false, true])('is not listed, and a writer removes it once it is an hour old, as another may be at work until then (takeOver: %s)', async (takeOver) => {
     await backend.put('kept', one)
     await writeFile(leftover(), 'young')
     await writeFile(`${leftover()}-old`, 'old')
     const old = new Date(Date.now() - 2 * 60 * 60 * 1000)
     await utimes(`${leftover()}-old`, old, old)
-    const lock = await new FsBackend(root, { takeOver: true }).lockWriter()
+    expect(await pathsOf(backend)).toEqual(['kept'])
+    const lock = await new FsBackend(root, { takeOver }).lockWriter()
     expect(readdirSync(join(root, '.parquedb-tmp'))).toEqual(['1-cut-short'])
     await lock.release()
   })

@@ -21,7 +21,7 @@ import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBacken
 
 /** Below the root; what a crash leaves in it is removed by the next writer. */
 const temporaryFolder = `${reservedNamePrefix}tmp`
-/** A takeover cannot know whether the other writer is at work, so it leaves it what is younger. */
+/** Whoever locks cannot know whether a writer that took over, or was taken over, is still at work: it leaves it what is younger. */
 const temporaryAgeMsMax = 60 * 60 * 1000
 /** A whole object is one allocation; larger ones are read by ranges. */
 const readBytesMax = 1024 * 1024 * 1024
@@ -163,7 +163,7 @@ export class FsBackend implements StorageBackend {
     return new FileLog({ create: (path) => this.#createAppendFile(path), delete: (path) => this.delete(path) }, options)
   }
 
-  /** The role ends with `release` or with the process. Also removes what puts cut short by a crash have left. */
+  /** The role ends with `release` or with the process. Also removes what puts cut short by a crash have left more than an hour ago. */
   async lockWriter(): Promise<WriterLock> {
     try {
       await this.#folders.prepare(this.#root)
@@ -299,7 +299,7 @@ export class FsBackend implements StorageBackend {
 
   async #removeTemporaries(): Promise<void> {
     const folder = join(this.#root, temporaryFolder)
-    const youngestMs = this.#takeOver ? Date.now() - temporaryAgeMsMax : Infinity
+    const youngestMs = Date.now() - temporaryAgeMsMax
     for (const name of await namesIn(folder)) {
       const temporary = join(folder, name)
       const stats = await lstat(temporary).catch(undefinedWhenAbsent)

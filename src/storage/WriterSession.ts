@@ -12,7 +12,7 @@ import { Maintenance } from './Maintenance.ts'
 import { emptyManifest, readManifest } from './manifest.ts'
 import { metered, type Meter } from './metered.ts'
 import { Overlay } from './Overlay.ts'
-import { Partition } from './Partition.ts'
+import { Partition, type CommitListener } from './Partition.ts'
 import { Publisher } from './Publisher.ts'
 import { findRepeated } from './repeated.ts'
 import { addReplayed, logPrefix, replay } from './replay.ts'
@@ -122,6 +122,10 @@ export class WriterSession {
 
   get logBytes(): number {
     return this.#log.appendedBytes
+  }
+
+  onCommit(listener: CommitListener): () => void {
+    return this.partition.onCommit(listener)
   }
 
   commit(request: CommitRequest): Promise<CommitResult> {

@@ -68,7 +68,8 @@ export async function listLogParts(backend: StorageBackend, prefix: string): Pro
  * Reads the frames of one part in order, with memory for one chunk or one frame. It reads up to the length that the
  * part has when `frames()` starts, so a writer may append meanwhile.
  *
- * A bad frame ends the part as a torn tail when the part is the last of its epoch and no later append is found behind it; else it is CORRUPT_FILE with the file and the offset: bytes that were durable are damaged.
+ * A bad frame ends the part as a torn tail when the part is the last of its epoch and no later append is found behind
+ * it; else it is CORRUPT_FILE with the file and the offset: bytes that were durable are damaged.
  */
 export class LogPartReader {
   readonly #backend: StorageBackend

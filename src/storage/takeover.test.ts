@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
+import { ParqueDB } from '../db/ParqueDB.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import { FsBackend } from './FsBackend.ts'
 import { MemoryBackend } from './MemoryBackend.ts'
@@ -164,6 +165,19 @@ describe('a follower', () => {
     await expect(follower.appendEvent(create('x'))).rejects.toMatchObject({ code: 'READ_ONLY' })
     await next.close()
     await follower.close()
+  })
+
+  test('tells a subscriber of commits by itself, without being read', async () => {
+    const writer = new ParqueDB({ storage: new FsBackend(folder) })
+    await writer.collection('n').create({ $id: 'a' })
+    const follower = new ParqueDB({ storage: new FsBackend(folder), readOnly: true, followMs: 0 })
+    const subscription = follower.subscribe({ fromSeq: 1 })
+    expect((await subscription.next()).value).toMatchObject({ seq: 1, target: 'n:a' })
+    const next = subscription.next()
+    await writer.collection('n').create({ $id: 'b' })
+    expect((await next).value).toMatchObject({ seq: 2, target: 'n:b' })
+    await follower.close()
+    await writer.close()
   })
 
   test('of a folder without a database says so and makes none', async () => {

@@ -1,7 +1,8 @@
 import { fork, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -177,6 +178,15 @@ describe('the writer role', () => {
     expect(refusal).not.toHaveProperty('details.pid')
     const taken = await new FsBackend(root, { takeOver: true }).lockWriter()
     await taken.release()
+  })
+  test('is given back though a process that asked for it has stopped and never hangs up', async () => {
+    const holder = await new FsBackend(root).lockWriter()
+    const asker = connect({ path: socketAddress(await realpath(root)).name, allowHalfOpen: true })
+    await once(asker, 'connect')
+    // The holder has met the asker once another one that came later has its answer.
+    await expect(new FsBackend(root).lockWriter()).rejects.toMatchObject({ code: 'WRITER_LOCKED', details: { pid: process.pid } })
+    await holder.release()
+    asker.destroy()
   })
   test('does not keep a process alive that has nothing else to do', async () => {
     const holder = await startChild('lock-and-end')

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { unlink } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
-import type { Server } from 'node:net'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writerLocked } from '../request-rules.ts'
@@ -44,8 +44,8 @@ export interface SocketAddress {
 export async function holdWriterSocket(options: WriterSocketOptions): Promise<WriterLock> {
   const address = options.address ?? socketAddress(options.root)
   for (let attempt = 1; attempt <= attemptCountMax; attempt++) {
-    const server = await listen(address.name)
-    if (server !== undefined) return { release: () => close(server) }
+    const lock = await listen(address.name)
+    if (lock !== undefined) return lock
     if (options.takeOver) return { release: async () => undefined }
     const answer = await ask(address.name)
     if (answer.kind === 'held') throw writerLocked({ root: options.root, ...answer.holder })
@@ -62,9 +62,12 @@ export function socketAddress(root: string): SocketAddress {
 }
 
 /** undefined when the name is taken. */
-function listen(name: string): Promise<Server | undefined> {
+function listen(name: string): Promise<WriterLock | undefined> {
   const holder: Holder = { pid: process.pid, since: new Date(Date.now()).toISOString() }
+  const askers = new Set<Socket>()
   const server = createServer((socket) => {
+    askers.add(socket)
+    socket.on('close', () => askers.delete(socket))
     socket.on('error', () => socket.destroy())
     socket.unref()
     socket.end(JSON.stringify(holder))
@@ -79,9 +82,18 @@ function listen(name: string): Promise<Server | undefined> {
     // 'exclusive': in a cluster the primary process would listen for its workers, and outlive them.
     server.listen({ path: name, exclusive: true }, () => {
       server.unref()
-      resolve(server)
+      resolve({ release })
     })
   })
+
+  function release(): Promise<void> {
+    // A stopped process that asked would never hang up, and the server ends with its last connection.
+    for (const asker of askers) asker.destroy()
+    return new Promise((resolve) => {
+      // An error says that it was closed before: releasing twice is fine.
+      server.close(() => resolve())
+    })
+  }
 }
 
 /** Asks the socket's owner who it is; 'gone' when nobody listens any more. */
@@ -116,11 +128,4 @@ async function removeStale(name: string): Promise<void> {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
   }
-}
-
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    // An error says that it was closed before: releasing twice is fine.
-    server.close(() => resolve())
-  })
 }
