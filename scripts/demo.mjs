@@ -180,7 +180,7 @@ async function printSizes() {
     console.log(`    ${ns.padEnd(8)} ${number(rows).padStart(9)} documents  ${megabytes(bytes).padStart(9)} in ${runs} file${runs === 1 ? '' : 's'}`)
   }
   console.log(`    ${'events'.padEnd(8)} ${number(stats.lastSeq).padStart(9)} in all     ${megabytes(stats.segments.bytes).padStart(9)} in ${stats.segments.count} files`)
-  console.log(`    opening it again read ${megabytes(stats.open.bytes)} in ${stats.open.requests} requests`)
+  console.log(`    opening it again read ${stats.open.bytes.toLocaleString('en')} bytes in ${stats.open.requests} requests`)
   console.log(`    the folder takes ${megabytes(sizeOf(folder))}, with files that were replaced and wait to be deleted; the sources take ${megabytes([films, flights, nouns].reduce((sum, path) => sum + statSync(path).size, 0))}`)
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import type { ParqueDB } from '../../db/ParqueDB.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
@@ -18,7 +17,6 @@ interface LogOptions {
 }
 
 const screenLimit = 20
-const followIntervalMs = 200
 
 const examples = `
 Examples:
@@ -59,17 +57,12 @@ async function log(cli: CommandLine, options: LogOptions): Promise<void> {
   })
 }
 
-/** Until interrupted. It asks again and again: what another process writes does not announce itself. */
-async function follow({ terminal, signal }: CommandLine, db: ParqueDB, from: { fromSeq: number; ns?: string }): Promise<never> {
-  let { fromSeq } = from
-  for (;;) {
-    const { lastSeq } = await db.stats()
-    if (lastSeq >= fromSeq) {
-      for await (const event of db.events({ ...from, fromSeq, toSeq: lastSeq, signal })) await printEvent(terminal, event)
-      fromSeq = lastSeq + 1
-    }
+/** Until interrupted. */
+async function follow({ terminal, signal }: CommandLine, db: ParqueDB, from: { fromSeq: number; ns?: string }): Promise<void> {
+  const { lastSeq } = await db.stats()
+  for await (const event of db.subscribe({ ...from, fromSeq: Math.min(from.fromSeq, lastSeq + 1), signal })) {
+    if (event.seq >= from.fromSeq) await printEvent(terminal, event)
     await terminal.flush()
-    await sleep(followIntervalMs, undefined, { signal })
   }
 }
 
