@@ -1,5 +1,6 @@
 import { toHex, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { sha256 } from '../base/sha256.ts'
 import type { WrittenFile } from '../parquet/written-file.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
@@ -63,7 +64,7 @@ export async function writeManifest(backend: StorageBackend, manifest: Manifest,
   const path = `manifest/${String(manifest.id).padStart(20, '0')}-${nonce}.json`
   const bytes = utf8Encode(JSON.stringify(manifest))
   await backend.put(path, bytes, { ifAbsent: true })
-  return { path, sha256: await sha256(bytes) }
+  return { path, sha256: toHex(sha256(bytes)) }
 }
 
 /** Reads a manifest back and checks it against the hash that the head names. */
@@ -71,7 +72,7 @@ export async function readManifest(backend: StorageBackend, address: ManifestAdd
   const info = await backend.stat(address.path)
   if (info !== undefined && info.sizeBytes > manifestBytesMax) throw damaged(address.path, `is ${info.sizeBytes} bytes, more than a manifest may have`)
   const bytes = await backend.read(address.path)
-  if ((await sha256(bytes)) !== address.sha256) throw damaged(address.path, 'does not have the hash that the head names')
+  if (toHex(sha256(bytes)) !== address.sha256) throw damaged(address.path, 'does not have the hash that the head names')
   try {
     const manifest = JSON.parse(utf8Decode(bytes)) as Manifest
     // Parsed objects have prototypes; namespaces are data. An object without one makes `__proto__` a plain key.
@@ -83,8 +84,4 @@ export async function readManifest(backend: StorageBackend, address: ManifestAdd
 
 function damaged(path: string, what: string, cause?: unknown): ParqueDBError {
   return new ParqueDBError('CORRUPT_FILE', `The manifest ${path} ${what}. Restore the file from a backup, or salvage what is sound.`, { details: { path, offset: 0 }, cause })
-}
-
-async function sha256(bytes: Uint8Array): Promise<string> {
-  return toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)))
 }
