@@ -60,6 +60,7 @@ async function log(cli: CommandLine, options: LogOptions): Promise<void> {
 /** Until interrupted. */
 async function follow({ terminal, signal }: CommandLine, db: ParqueDB, from: { fromSeq: number; ns?: string }): Promise<void> {
   const { lastSeq } = await db.stats()
+  await terminal.flush()
   for await (const event of db.subscribe({ ...from, fromSeq: Math.min(from.fromSeq, lastSeq + 1), signal })) {
     if (event.seq >= from.fromSeq) await printEvent(terminal, event)
     await terminal.flush()
