@@ -5,8 +5,10 @@ import { SegmentFileReader } from '../parquet/SegmentFileReader.ts'
 import type { FileEntry } from './manifest.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
-/** Sparse indexes kept in memory, in bytes as they are in the files. An index is some 0.1% of its file. */
-const indexBytesMax = 32 * 1024 * 1024
+/** Sparse indexes and filters kept in memory, in bytes as they are in the files. An index is some 0.1% of its file. */
+const indexBytesMax = 64 * 1024 * 1024
+/** Filters are read when they turn out to be useful, so each file counts as if its own were there: ten bits a key, and as much for each of two ids. */
+const filterBytesPerRow = 4
 
 type Reader = RunFileReader | SegmentFileReader
 
@@ -62,7 +64,7 @@ export class TableFiles {
       // A path holds one kind of file for ever, so the reader kept under it is of the kind that is asked for.
       return present.reader as Promise<R>
     }
-    const bytes = file.index.end - file.index.start
+    const bytes = file.index.end - file.index.start + file.rows * filterBytesPerRow
     const reader = open()
     this.#open.set(file.path, { reader, bytes })
     this.#bytes += bytes
