@@ -275,6 +275,17 @@ describe('in the background', () => {
   })
 })
 
+test('a data file that is gone is damage with a name, not an entity that is not there', async () => {
+  const { storage, engine } = open()
+  await engine.appendEvent({ op: 'CREATE', target: 'n:a', after: {} })
+  await engine.flush()
+  await engine.close()
+  const [run] = (await storage.list('entities/')).objects
+  await storage.delete(run?.path ?? '')
+  const again = withEventSourcing(storage)
+  await expect(again.reconstructEntity('n', 'a')).rejects.toMatchObject({ code: 'CORRUPT_FILE', details: { path: run?.path } })
+})
+
 describe('verify', () => {
   test('finds a flipped byte in any file, and names the file', async () => {
     const { storage, engine, clock } = open()

@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ByteSource } from '../parquet/byte-source.ts'
 import { RunFileReader } from '../parquet/RunFileReader.ts'
 import { SegmentFileReader } from '../parquet/SegmentFileReader.ts'
@@ -30,14 +30,16 @@ export class TableFiles {
     return this.#reader(file, () => SegmentFileReader.open(this.source(file), file))
   }
 
-  /** A file's bytes, where a short read is damage: a manifest says how long the file is. */
+  /** A file's bytes, where a short read and a missing file are damage: a manifest says that it is there, and how long. */
   source(file: { path: string; sizeBytes: number }): ByteSource {
     const backend = this.#backend
     return {
       path: file.path,
       sizeBytes: file.sizeBytes,
       async readRange(range) {
-        const bytes = await backend.readRange(file.path, range)
+        const bytes = await backend.readRange(file.path, range).catch((error: unknown) => {
+          throw isParqueDBError(error, 'NOT_FOUND') ? missing(file.path, error) : error
+        })
         if (bytes.length !== range.end - range.start) {
           throw new ParqueDBError('CORRUPT_FILE', `${file.path} ends at byte ${range.start + bytes.length}; the manifest says that it has ${file.sizeBytes} bytes. Restore the file from a backup, or salvage what is sound.`, {
             details: { path: file.path, offset: range.start + bytes.length },
@@ -77,4 +79,9 @@ export class TableFiles {
     }
     return reader
   }
+}
+
+function missing(path: string, cause: unknown): ParqueDBError {
+  const message = `${path} is missing, though the manifest names it. If this is a read-only view that was in use for longer than the writer's graceMs, read again; else restore the file from a backup, or salvage what is sound.`
+  return new ParqueDBError('CORRUPT_FILE', message, { details: { path, offset: 0 }, cause })
 }
