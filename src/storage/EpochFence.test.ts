@@ -5,7 +5,7 @@ import { withEventSourcing } from './EventSourcedBackend.ts'
 import { deleteOldEpochs, epochPath, publishHead, readHead, takeEpoch, type Head } from './head.ts'
 import { MemoryBackend } from './MemoryBackend.ts'
 
-const headOf = (epoch: number, manifestId = 0): Head => ({ epoch, manifest: undefined, manifestId, flushedSeq: 0, logStart: 1 })
+const headOf = (epoch: number, manifestId = 0): Head => ({ epoch, manifest: undefined, manifestId, flushedSeq: 0, logStart: 1, durableSeq: 0 })
 
 /** The effect of a fault: a process stands still there until the test ends it. */
 class Standstill {
@@ -172,7 +172,7 @@ describe('an engine', () => {
     standstill.end()
     await expect(appending).rejects.toMatchObject({ code: 'WRITER_FENCED', details: { epoch: 1, newest: 20 } })
     expect(faulty.count('openLog')).toBe(0)
-    expect(await storage.stat(epochPath(1))).toMatchObject({ sizeBytes: 0 })
+    expect(await storage.stat(epochPath(1))).toMatchObject({ sizeBytes: 6 })
     await late.close()
   })
 })

@@ -40,6 +40,18 @@ export class Publisher {
     return publishing
   }
 
+  /** Records how far the log is durable, so that damage to its end is told from an append that never was. For a writer that has ended. */
+  seal(): Promise<void> {
+    const sealing = this.#last.then(async () => {
+      const durableSeq = this.#parts.partition.overlay.lastSeq
+      if (durableSeq === this.#head.durableSeq) return
+      this.#head = { ...this.#head, durableSeq }
+      await this.#replaceHead(this.#head)
+    })
+    this.#last = sealing.catch(() => undefined)
+    return sealing
+  }
+
   async #publish(change: (manifest: Manifest) => Omit<Manifest, 'id'>): Promise<void> {
     const { partition, backend, fence, random } = this.#parts
     const before = partition.manifest
@@ -47,7 +59,7 @@ export class Publisher {
     assert(manifest.flushedSeq >= before.flushedSeq, 'I6: flushedSeq never decreases')
     const address = await writeManifest(backend, manifest, toHex(random.bytes(8)))
     await fence.check()
-    const head: Head = { epoch: this.#head.epoch, manifest: address, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1 }
+    const head: Head = { epoch: this.#head.epoch, manifest: address, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1, durableSeq: partition.overlay.lastSeq }
     await this.#replaceHead(head)
     await fence.check()
     this.#head = head
@@ -61,7 +73,7 @@ export class Publisher {
       await publishHead(logBackend, head)
     } catch (cause) {
       const found = await readHead(logBackend)
-      if (found.head?.epoch === head.epoch && found.head.manifest?.path === head.manifest?.path) return
+      if (found.head?.epoch === head.epoch && found.head.manifest?.path === head.manifest?.path && found.head.durableSeq === head.durableSeq) return
       throw new ParqueDBError('STORAGE_UNAVAILABLE', 'The new list of files could not be published; the former one stays in force and nothing is lost. Mend the cause and flush again.', { cause })
     }
   }

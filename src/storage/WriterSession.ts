@@ -42,6 +42,7 @@ export class WriterSession {
   readonly #lock: WriterLock | undefined
   readonly #writer: Writer
   readonly #maintenance: Maintenance
+  readonly #publisher: Publisher
 
   private constructor(parts: SessionParts) {
     const { partition, backend, logBackend, log, fence, options } = parts
@@ -56,6 +57,7 @@ export class WriterSession {
     this.#log = log
     this.#lock = parts.lock
     const publisher = new Publisher({ partition, backend, logBackend, fence, random, head: parts.head })
+    this.#publisher = publisher
     const files = new DataFiles({ backend, tables: partition.files, epoch })
     const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, writer: () => this.#writer })
     this.#maintenance = maintenance
@@ -85,6 +87,7 @@ export class WriterSession {
       throw new ParqueDBError('INVALID_ARGUMENT', `A ${logBackend.kind} backend has no append log of its own. Give one that has as the option log, for example { log: new FsBackend('./log') }.`)
     }
     const lock = await logBackend.lockWriter?.()
+    let log: AppendLog | undefined
     try {
       await createFormat(backend)
       await checkFormat(backend)
@@ -99,9 +102,9 @@ export class WriterSession {
       const overlay = new Overlay(manifest)
       const replayed = head === undefined ? undefined : await replay(measuredLog.backend, head, { afterSeq: overlay.lastSeq })
       addReplayed(replayed?.frames ?? [], overlay)
-      const log = await logBackend.openLog({ prefix: logPrefix, epoch })
+      log = await logBackend.openLog({ prefix: logPrefix, epoch })
       await log.append((replayed?.frames ?? []).map(({ frame }) => ({ ...frame, epoch })))
-      const nextHead: Head = { epoch, manifest: head?.manifest, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1 }
+      const nextHead: Head = { epoch, manifest: head?.manifest, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1, durableSeq: overlay.lastSeq }
       await publishHead(logBackend, nextHead)
       await fence.check()
       const partition = new Partition(backend, options)
@@ -111,6 +114,7 @@ export class WriterSession {
       session.#maintenance.begin(session.#sweep())
       return session
     } catch (error) {
+      await log?.close()
       await lock?.release()
       throw error
     }
@@ -152,6 +156,7 @@ export class WriterSession {
       if (this.#writer.failure === undefined) {
         if (overlay.eventCount > closeFlushEventsMax || overlay.bytes > closeFlushBytesMax) await this.#maintenance.flush()
         await this.#maintenance.collectGarbage()
+        await this.#publisher.seal()
       }
     } finally {
       this.#writer.fail(new ParqueDBError('CLOSED', 'The database is closed.'))

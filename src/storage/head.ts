@@ -1,13 +1,13 @@
 import { crc32 } from '../base/crc32.ts'
-import { utf8Decode, utf8Encode } from '../base/bytes.ts'
+import { compareBytes, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ManifestAddress } from './manifest.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 /**
- * The one mutable object of a partition, kept as one file per epoch: `epoch/<e>` is created empty by the writer that
- * takes epoch e (exclusive creation is the fence), and from then on only that writer replaces it. The head is the
- * newest epoch file with content. See docs/adr/0002-head-per-epoch.md.
+ * The one mutable object of a partition, kept as one file per epoch: `epoch/<e>` is created, as a mark without a head, by
+ * the writer that takes epoch e (exclusive creation is the fence), and from then on only that writer replaces it. The head
+ * is in the newest epoch file that has one. See docs/adr/0002-head-per-epoch.md.
  */
 export interface Head {
   readonly epoch: number
@@ -17,6 +17,8 @@ export interface Head {
   readonly flushedSeq: number
   /** Parts of this epoch's log that begin below this seq are no longer needed. */
   readonly logStart: number
+  /** The log of this epoch was durable up to here when the head was put: one that ends earlier has lost something, whatever its end looks like. */
+  readonly durableSeq: number
 }
 
 export interface HeadReading {
@@ -31,17 +33,20 @@ const folder = 'epoch/'
 /** Old epoch files that stay, so that a directory read that races takeovers still meets one that is newer than a stalled writer's. */
 const keptEpochs = 16
 const readAttempts = 10
+/** Some 300 bytes are what one has. */
+const headBytesMax = 64 * 1024
+/** What stands in an epoch file until its head does. Not nothing: a head that damage has emptied must not pass for one that never was. */
+const takenMark = utf8Encode('taken\n')
 
 /** The newest head. A reader that loses a race with a takeover reads again. */
 export async function readHead(backend: StorageBackend): Promise<HeadReading> {
   for (let attempt = 1; ; attempt++) {
     const epochs = await listEpochs(backend)
-    const newest = epochs.at(-1)
-    const written = epochs.findLast((entry) => entry.sizeBytes > 0)
-    if (newest === undefined || written === undefined) return { head: undefined, newestEpoch: newest?.epoch ?? 0, etag: `${newest?.epoch ?? 0}` }
+    const newestEpoch = epochs.at(-1)?.epoch ?? 0
     try {
-      const head = parseHead(await backend.read(written.path), written)
-      return { head, newestEpoch: newest.epoch, etag: `${newest.epoch}:${written.etag}` }
+      const found = await newestWritten(backend, epochs)
+      if (found === undefined) return { head: undefined, newestEpoch, etag: etagOf(epochs) }
+      return { head: parseHead(found.bytes, found.entry), newestEpoch, etag: etagOf(epochs) }
     } catch (error) {
       if (!isParqueDBError(error, 'NOT_FOUND') || attempt === readAttempts) throw error
     }
@@ -50,10 +55,7 @@ export async function readHead(backend: StorageBackend): Promise<HeadReading> {
 
 /** What `readHead` would give as etag, without reading the head. */
 export async function headEtag(backend: StorageBackend): Promise<string> {
-  const epochs = await listEpochs(backend)
-  const newest = epochs.at(-1)
-  const written = epochs.findLast((entry) => entry.sizeBytes > 0)
-  return written === undefined ? `${newest?.epoch ?? 0}` : `${newest?.epoch ?? 0}:${written.etag}`
+  return etagOf(await listEpochs(backend))
 }
 
 /** Takes the epoch after the newest; whoever held an older one is fenced from now on. */
@@ -61,7 +63,7 @@ export async function takeEpoch(backend: StorageBackend): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const epoch = (await newestEpoch(backend)) + 1
     try {
-      await backend.put(epochPath(epoch), new Uint8Array(0), { ifAbsent: true })
+      await backend.put(epochPath(epoch), takenMark, { ifAbsent: true })
       return epoch
     } catch (error) {
       if (!isParqueDBError(error, 'PRECONDITION_FAILED') || attempt === readAttempts) throw error
@@ -109,13 +111,29 @@ async function listEpochs(backend: StorageBackend): Promise<EpochEntry[]> {
   return entries
 }
 
+/** The newest epoch file that is more than a mark, and what is in it. */
+async function newestWritten(backend: StorageBackend, epochs: readonly EpochEntry[]): Promise<{ entry: EpochEntry; bytes: Uint8Array } | undefined> {
+  for (const entry of epochs.toReversed()) {
+    if (entry.sizeBytes > headBytesMax) throw damagedHead(entry.path, `has ${entry.sizeBytes} bytes, more than a head may have`)
+    const bytes = await backend.read(entry.path)
+    if (compareBytes(bytes, takenMark) !== 0) return { entry, bytes }
+  }
+  return undefined
+}
+
+/** Of the set of epochs, and of the content of the newest one that is surely a head. */
+function etagOf(epochs: readonly EpochEntry[]): string {
+  const written = epochs.findLast((entry) => entry.sizeBytes !== takenMark.length)
+  const newest = epochs.at(-1)?.epoch ?? 0
+  return written === undefined ? `${newest}` : `${newest}:${written.etag}`
+}
+
 export function epochPath(epoch: number): string {
   return `${folder}${String(epoch).padStart(20, '0')}`
 }
 
 function parseHead(bytes: Uint8Array, entry: EpochEntry): Head {
-  const damaged = (what: string, cause?: unknown): ParqueDBError =>
-    new ParqueDBError('CORRUPT_FILE', `The head ${entry.path} ${what}. Restore the file from a backup, or salvage what is sound.`, { details: { path: entry.path, offset: 0 }, cause })
+  const damaged = (what: string, cause?: unknown): ParqueDBError => damagedHead(entry.path, what, cause)
   let text: string
   try {
     text = utf8Decode(bytes)
@@ -128,4 +146,8 @@ function parseHead(bytes: Uint8Array, entry: EpochEntry): Head {
   const head = JSON.parse(json) as Head
   if (head.epoch !== entry.epoch) throw damaged(`says that it is of epoch ${head.epoch}`)
   return head
+}
+
+function damagedHead(path: string, what: string, cause?: unknown): ParqueDBError {
+  return new ParqueDBError('CORRUPT_FILE', `The head ${path} ${what}. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path, offset: 0 }, cause })
 }

@@ -2,6 +2,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { LogFrame } from './append-log.ts'
 import type { Head } from './head.ts'
+import { logPartPath } from './log-part.ts'
 import { decodePayload } from './log-payload.ts'
 import { listLogParts, LogPartReader, type LogPartInfo, type LogPosition } from './log-reader.ts'
 import type { Overlay } from './Overlay.ts'
@@ -56,6 +57,7 @@ export async function replay(backend: StorageBackend, head: Head, start: { after
     reached = { part: part.path, position: reader.tail.end }
     tornBytes += reader.tail.tornBytes
   }
+  if (lastSeq < head.durableSeq) throw endMissing({ from: lastSeq + 1, to: head.durableSeq }, { head, reached })
   return { frames, reached, tornBytes }
 }
 
@@ -71,6 +73,16 @@ function missingEvents(seqs: { from: number; to: number }, where: { path: string
     'CORRUPT_FILE',
     `The log misses the events ${seqs.from} to ${seqs.to}: ${where.path} goes on after them. Restore the missing file below ${logPrefix}/ from a backup, or open with readOnly: true to save what can be read.`,
     { details: where },
+  )
+}
+
+function endMissing(seqs: { from: number; to: number }, at: { head: Head; reached: ReplayPosition | undefined }): ParqueDBError {
+  const path = at.reached?.part ?? logPartPath(logPrefix, { epoch: at.head.epoch, firstSeq: seqs.from })
+  const offset = at.reached?.position.offset ?? 0
+  return new ParqueDBError(
+    'CORRUPT_FILE',
+    `The log misses the events ${seqs.from} to ${seqs.to}, which were durable: ${path} is damaged at byte ${offset}, or gone. Restore it from a backup, or salvage what is sound with \`parquedb recover\`.`,
+    { details: { path, offset } },
   )
 }
 

@@ -79,13 +79,41 @@ describe('a damaged log', () => {
     await engine.appendEvent(create('a'))
     await engine.appendEvent(create('b'))
     const part = await newestLogPart()
+    const head = await readFile(join(folder, 'epoch', '1'.padStart(20, '0')))
     await engine.close()
+    // As a crash leaves it: closing says how far the log goes.
+    await writeFile(join(folder, 'epoch', '1'.padStart(20, '0')), head)
     await truncate(part, (await stat(part)).size - 3)
     await appendFile(part, new Uint8Array(2))
     const again = withEventSourcing(new FsBackend(folder))
     expect(await ids(again)).toEqual(['a'])
     expect((await again.stats()).open.tornBytes).toBeGreaterThan(0)
     await again.appendEvent(create('c'))
+    await again.close()
+  })
+
+  test('an end that is missing or damaged after the database was closed is refused: it had been durable', async () => {
+    const engine = withEventSourcing(new FsBackend(folder))
+    await engine.appendEvent(create('a'))
+    const part = await newestLogPart()
+    const firstEnd = (await stat(part)).size
+    await engine.appendEvent(create('b'))
+    await engine.close()
+    await truncate(part, (await stat(part)).size - 3)
+    const again = withEventSourcing(new FsBackend(folder))
+    await expect(again.appendEvent(create('c'))).rejects.toMatchObject({ code: 'CORRUPT_FILE', details: { offset: firstEnd } })
+    await again.close()
+  })
+
+  test('a head that was emptied does not pass for one that never was', async () => {
+    for (const id of ['a', 'b']) {
+      const engine = withEventSourcing(new FsBackend(folder))
+      await engine.appendEvent(create(id))
+      await engine.close()
+    }
+    await truncate(join(folder, 'epoch', '2'.padStart(20, '0')), 0)
+    const again = withEventSourcing(new FsBackend(folder))
+    await expect(again.view()).rejects.toMatchObject({ code: 'CORRUPT_FILE', details: { path: 'epoch/00000000000000000002', offset: 0 } })
     await again.close()
   })
 
