@@ -31,7 +31,7 @@ export async function checkFormat(backend: StorageBackend): Promise<boolean> {
   const { minReader, features } = json
   if (typeof minReader !== 'number' || !Array.isArray(features)) throw damaged()
   if (minReader > formatNumber || features.length > 0) {
-    throw new ParqueDBError('UNSUPPORTED_FORMAT', `This database was written in format ${String(json.format)} (features: ${features.join(', ') || 'none'}); this version of ParqueDB reads up to format ${formatNumber}. Use a newer version.`, { details: { format: json.format, features } })
+    throw new ParqueDBError('UNSUPPORTED_FORMAT', `This database was written in format ${String(json.format)} (features: ${features.join(', ') || 'none'}); this version of ParqueDB reads up to format ${formatNumber}. Use a newer version.`, { details: { path, offset: 0, format: json.format, features } })
   }
   return true
 }

@@ -42,11 +42,11 @@ const takenMark = utf8Encode('taken\n')
 export async function readHead(backend: StorageBackend): Promise<HeadReading> {
   for (let attempt = 1; ; attempt++) {
     const epochs = await listEpochs(backend)
-    const newestEpoch = epochs.at(-1)?.epoch ?? 0
+    const newest = epochs.at(-1)?.epoch ?? 0
     try {
       const found = await newestWritten(backend, epochs)
-      if (found === undefined) return { head: undefined, newestEpoch, etag: etagOf(epochs) }
-      return { head: parseHead(found.bytes, found.entry), newestEpoch, etag: etagOf(epochs) }
+      if (found === undefined) return { head: undefined, newestEpoch: newest, etag: etagOf(epochs) }
+      return { head: parseHead(found.bytes, found.entry), newestEpoch: newest, etag: etagOf(epochs) }
     } catch (error) {
       if (!isParqueDBError(error, 'NOT_FOUND') || attempt === readAttempts) throw error
     }
