@@ -11,8 +11,9 @@ export interface Clock {
 /** The machine's clock. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
+  sleep(ms, signal) {
+    if (ms === 0) return turn(signal)
+    return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
       const abort = (): void => {
         clearTimeout(timer)
@@ -23,11 +24,22 @@ export const systemClock: Clock = {
         resolve()
       }, ms)
       signal?.addEventListener('abort', abort, { once: true })
-    }),
+    })
+  },
   after(ms, task) {
     const timer: unknown = setTimeout(task, ms)
     // Only Node has timers that can be told so; elsewhere they are numbers and no process waits for them.
     if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function') timer.unref()
     return () => clearTimeout(timer as ReturnType<typeof setTimeout>)
   },
+}
+
+/** Lets everything go on that is ready. Node has a way to do so; a timer, which is what others have, waits for a millisecond or more. */
+async function turn(signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted()
+  await new Promise<void>((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve)
+    else setTimeout(resolve, 0)
+  })
+  signal?.throwIfAborted()
 }

@@ -53,7 +53,7 @@ export class SegmentFileWriter {
   append(event: StoredEvent): void {
     this.#checkOrder(event)
     const patch = event.patch === undefined ? undefined : patchText(event.patch)
-    const state = event.state === undefined ? undefined : JSON.stringify({ ...snapshotFacts(event.state), document: toExtendedJson(event.state.document) })
+    const state = event.state === undefined ? undefined : snapshotText(event.state)
     const after = event.after === undefined || isDocumentOf(event.after, event.state) ? undefined : stringifyExtendedJson(event.after)
     const metadata = event.metadata === undefined ? undefined : stringifyExtendedJson(event.metadata)
     this.#leaf('ns').value(event.ns)
@@ -103,9 +103,9 @@ function patchText({ set, unset }: Patch): string {
 }
 
 /** All of a snapshot but its document and its id, which is the event's. */
-function snapshotFacts(state: EntityState): Omit<EntityState, 'id' | 'document'> {
+function snapshotText(state: EntityState): string {
   const { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt } = state
-  return { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt }
+  return JSON.stringify({ version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document: toExtendedJson(state.document) })
 }
 
 /** Whether `after` is the snapshot's document. The same reference nearly always, as the fold of a CREATE hands it on. */

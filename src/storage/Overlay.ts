@@ -59,15 +59,16 @@ export class Overlay {
     assert(event.seq === this.lastSeq + 1, 'I3: the log has no gaps')
     assert(event.ts >= this.#lastTs, 'I4: ts never decreases along seq')
     const namespace = this.#namespace(event.ns)
-    let chain = namespace.chains.get(event.id)
+    const chain = namespace.chains.get(event.id)
+    const state = from.state ?? stateAfter(chain?.states.at(-1), event)
     if (chain === undefined) {
-      chain = { events: [], states: [] }
-      namespace.chains.set(event.id, chain)
+      // Most entities have one event: an array that begins with it has no room to spare.
+      namespace.chains.set(event.id, { events: [event], states: [state] })
       namespace.sortedIds = undefined
+    } else {
+      chain.events.push(event)
+      chain.states.push(state)
     }
-    const state = from.state ?? stateAfter(chain.states.at(-1), event)
-    chain.events.push(event)
-    chain.states.push(state)
     namespace.lastSeq = event.seq
     this.#events.push(event)
     this.#eventIds.set(event.eventId, event)

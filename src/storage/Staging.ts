@@ -6,6 +6,7 @@ import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
 import { fold } from '../model/fold.ts'
 import type { CommitRequest, DecisionContext } from './engine.ts'
+import { KeyMap } from './KeyMap.ts'
 import { encodeEvents } from './log-payload.ts'
 import type { Partition } from './Partition.ts'
 
@@ -19,7 +20,7 @@ export interface StagedCommit {
   readonly text: string
 }
 
-export type LoadedStates = Map<string, EntityState | undefined>
+export type LoadedStates = KeyMap<EntityState | undefined>
 
 /** The states of commits that are decided but not yet durable, and what the next one will be numbered. */
 export class Staging {
@@ -28,11 +29,11 @@ export class Staging {
   readonly #ids: IdSource
   readonly #snapshotThreshold: number
   /** Newest undurable state of each entity. */
-  readonly #pending = new Map<string, EntityState>()
+  readonly #pending = new KeyMap<EntityState>()
   readonly #pendingIds = new Set<string>()
   readonly #namespaceSeqs = new Map<string, number>()
   /** Events of each entity since its last snapshot, since the log was cut. An entity that is not here gets one next. */
-  #sinceSnapshot = new Map<string, number>()
+  #sinceSnapshot = new KeyMap<number>()
   #nextSeq: number
   #lastTs: number
 
@@ -45,22 +46,21 @@ export class Staging {
     this.#lastTs = parts.partition.overlay.lastTs
   }
 
-  /** States of the keys, by `keyName`: at once unless a data file has to be read. */
+  /** States of the keys: at once unless a data file has to be read. */
   load(keys: readonly EntityKey[]): LoadedStates | Promise<LoadedStates> {
-    const states: LoadedStates = new Map()
+    const states: LoadedStates = new KeyMap()
     const unread: EntityKey[] = []
     for (const key of keys) {
-      const name = keyName(key)
-      const state = this.#pending.get(name) ?? this.#partition.inMemory(key)
+      const state = this.#pending.get(key) ?? this.#partition.inMemory(key)
       if (state === 'in files') unread.push(key)
-      else states.set(name, state)
+      else states.set(key, state)
     }
     return unread.length === 0 ? states : this.#read(unread, states)
   }
 
   async #read(keys: readonly EntityKey[], states: LoadedStates): Promise<LoadedStates> {
     const read = await this.#partition.newestOfMany(keys)
-    keys.forEach((key, index) => states.set(keyName(key), read[index]))
+    keys.forEach((key, index) => states.set(key, read[index]))
     return states
   }
 
@@ -70,9 +70,9 @@ export class Staging {
     const context: DecisionContext = {
       nowMs,
       state(key) {
-        const name = keyName(key)
-        assert(states.has(name), 'a decision asks only for the keys of its request')
-        return states.get(name)
+        const state = states.get(key)
+        assert(state !== undefined || states.has(key), 'a decision asks only for the keys of its request')
+        return state
       },
       namespaceSeq: (ns) => this.#namespaceSeqs.get(ns) ?? this.#partition.namespaceSeq(ns),
     }
@@ -90,14 +90,13 @@ export class Staging {
 
   /** From here on each entity begins with a snapshot again: what is staged next will be read without what came before. */
   cut(): void {
-    this.#sinceSnapshot = new Map()
+    this.#sinceSnapshot = new KeyMap()
   }
 
   /** A commit became durable: readers see its states now. */
   settled(commit: StagedCommit): void {
     for (const event of commit.events) {
-      const name = keyName(event)
-      if (this.#pending.get(name)?.seq === event.seq) this.#pending.delete(name)
+      if (this.#pending.get(event)?.seq === event.seq) this.#pending.delete(event)
       this.#pendingIds.delete(event.eventId)
       if (event.txId !== undefined) this.#pendingIds.delete(event.txId)
     }
@@ -122,12 +121,11 @@ export class Staging {
   #number(drafts: readonly EventDraft[], commit: { ts: number; txId: string | undefined; states: LoadedStates }): { events: StoredEvent[]; states: EntityState[] } {
     const events: StoredEvent[] = []
     const after: EntityState[] = []
-    const current = new Map<string, EntityState>()
-    const counts = new Map<string, number>()
+    const changed = new KeyMap<{ state: EntityState; sinceSnapshot: number }>()
     for (const draft of drafts) {
-      const name = keyName(draft)
-      assert(commit.states.has(name), 'a decision changes only the keys of its request')
-      const before = current.get(name) ?? commit.states.get(name)
+      assert(commit.states.has(draft), 'a decision changes only the keys of its request')
+      const earlier = changed.get(draft)
+      const before = earlier?.state ?? commit.states.get(draft)
       const bare: StoredEvent = {
         seq: this.#nextSeq + events.length,
         ts: commit.ts,
@@ -144,10 +142,9 @@ export class Staging {
         state: undefined,
       }
       const state = fold(before, bare)
-      const count = counts.get(name) ?? this.#sinceSnapshot.get(name)
+      const count = earlier?.sinceSnapshot ?? this.#sinceSnapshot.get(draft)
       const takesSnapshot = bare.op === 'CREATE' || count === undefined || count + 1 >= this.#snapshotThreshold
-      counts.set(name, takesSnapshot ? 0 : count + 1)
-      current.set(name, state)
+      changed.set(draft, { state, sinceSnapshot: takesSnapshot ? 0 : count + 1 })
       events.push(takesSnapshot ? { ...bare, state } : bare)
       after.push(state)
     }
@@ -156,19 +153,13 @@ export class Staging {
 
   #keep(staged: { events: StoredEvent[]; states: EntityState[] }, ts: number): void {
     staged.events.forEach((event, index) => {
-      const name = keyName(event)
-      this.#pending.set(name, staged.states[index] as EntityState)
+      this.#pending.set(event, staged.states[index] as EntityState)
       this.#pendingIds.add(event.eventId)
       if (event.txId !== undefined) this.#pendingIds.add(event.txId)
       this.#namespaceSeqs.set(event.ns, event.seq)
-      this.#sinceSnapshot.set(name, event.state === undefined ? (this.#sinceSnapshot.get(name) ?? 0) + 1 : 0)
+      this.#sinceSnapshot.set(event, event.state === undefined ? (this.#sinceSnapshot.get(event) ?? 0) + 1 : 0)
     })
     this.#nextSeq += staged.events.length
     this.#lastTs = ts
   }
-}
-
-/** A namespace holds no '/', so this is one to one. */
-function keyName(key: EntityKey): string {
-  return `${key.ns}/${key.id}`
 }
