@@ -98,9 +98,9 @@ export class WriterSession {
       const { head, newestEpoch } = await readHead(measuredLog.backend)
       // It may have stalled between the listing and the creation, and taken an epoch that was taken and deleted meanwhile.
       fence.assertNewest(newestEpoch)
-      const manifest = head?.manifest === undefined ? emptyManifest : await readManifest(measured.backend, head.manifest)
+      const manifest = head?.manifest === undefined ? emptyManifest : await orFenced(readManifest(measured.backend, head.manifest), fence)
       const overlay = new Overlay(manifest)
-      const replayed = head === undefined ? undefined : await replay(measuredLog.backend, head, { afterSeq: overlay.lastSeq })
+      const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: overlay.lastSeq }), fence)
       addReplayed(replayed?.frames ?? [], overlay)
       log = await logBackend.openLog({ prefix: logPrefix, epoch })
       await log.append((replayed?.frames ?? []).map(({ frame }) => ({ ...frame, epoch })))
@@ -170,6 +170,16 @@ export class WriterSession {
     await sweepOlderEpochs({ partition: this.partition, backend: this.#backend, logBackend: this.#logBackend, epoch: this.epoch })
     await deleteOldEpochs(this.#logBackend, this.epoch)
     await this.#maintenance.collectGarbage()
+  }
+}
+
+/** What seems damaged or gone may have been deleted by a writer that has taken over meanwhile: then WRITER_FENCED is what to say. */
+async function orFenced<T>(reading: Promise<T>, fence: EpochFence): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    await fence.check()
+    throw error
   }
 }
 

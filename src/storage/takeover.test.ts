@@ -56,6 +56,27 @@ describe('one writer at a time', () => {
     await again.close()
   })
 
+  test('a writer that was overtaken while it opened is told so, not that the log which the other one deleted is damaged', async () => {
+    const storage = new MemoryBackend({ takeOver: true })
+    const first = withEventSourcing(storage)
+    await first.appendEvent(create('a'))
+    await first.close()
+    let release = (): void => undefined
+    const until = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const slow = withEventSourcing(new FaultyBackend(storage, [{ on: 'list', path: 'log', when: 'before', effect: { kind: 'stall', until } }]))
+    const opening = slow.appendEvent(create('b'))
+    // In memory everything up to the stall is one turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve))
+    const quick = withEventSourcing(storage)
+    await quick.appendEvent(create('c'))
+    await quick.close()
+    release()
+    await expect(opening).rejects.toMatchObject({ code: 'WRITER_FENCED' })
+    await slow.close()
+  })
+
   test('a flush of a writer that was taken over changes nothing for the new one', async () => {
     const zombie = withEventSourcing(new FsBackend(folder))
     await zombie.appendEvent(create('a'))
