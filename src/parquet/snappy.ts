@@ -48,7 +48,7 @@ export class SnappyCompressor {
         continue
       }
       misses = 32
-      if (at > literal) to = writeLiteral(input.subarray(literal, at), out, to)
+      if (at > literal) to = writeLiteral({ input, start: literal, end: at }, out, to)
       const length = 4 + matchLength(view, { left: match + 4, right: at + 4, end })
       to = writeCopy({ offset: at - match, length }, out, to)
       at += length
@@ -56,7 +56,7 @@ export class SnappyCompressor {
       if (at >= limit) break
       table[Math.imul(view.getUint32(at - 1, true), 0x1e35a7bd) >>> (32 - tableBits)] = at - 1 - start
     }
-    return literal < end ? writeLiteral(input.subarray(literal, end), out, to) : to
+    return literal < end ? writeLiteral({ input, start: literal, end }, out, to) : to
   }
 }
 
@@ -67,8 +67,9 @@ function matchLength(view: DataView, { left, right, end }: { left: number; right
   return length
 }
 
-function writeLiteral(bytes: Uint8Array, out: Uint8Array, at: number): number {
-  const count = bytes.length - 1
+/** At most one block long. */
+function writeLiteral({ input, start, end }: { input: Uint8Array; start: number; end: number }, out: Uint8Array, at: number): number {
+  const count = end - start - 1
   let to = at
   if (count < 60) {
     out[to++] = count << 2
@@ -80,9 +81,10 @@ function writeLiteral(bytes: Uint8Array, out: Uint8Array, at: number): number {
     out[to++] = count
     out[to++] = count >>> 8
   }
-  if (bytes.length > 24) out.set(bytes, to)
-  else for (let index = 0; index < bytes.length; index++) out[to + index] = bytes[index] as number
-  return to + bytes.length
+  // A view of the bytes costs more than copying a few of them one by one.
+  if (count >= 48) out.set(input.subarray(start, end), to)
+  else for (let index = start; index < end; index++) out[to + index - start] = input[index] as number
+  return to + end - start
 }
 
 function writeCopy({ offset, length }: { offset: number; length: number }, out: Uint8Array, at: number): number {

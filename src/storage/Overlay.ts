@@ -27,7 +27,8 @@ export class Overlay {
   readonly flushedSeq: number
   readonly #namespaces = new Map<string, NamespaceOverlay>()
   readonly #events: StoredEvent[] = []
-  readonly #eventIds = new Map<string, StoredEvent>()
+  /** The first `#eventsById.size` events: filled when it is asked, which few do. */
+  readonly #eventsById = new Map<string, StoredEvent>()
   readonly #txIds = new Map<string, StoredEvent[]>()
   #lastTs: number
   #bytes = 0
@@ -71,7 +72,6 @@ export class Overlay {
     }
     namespace.lastSeq = event.seq
     this.#events.push(event)
-    this.#eventIds.set(event.eventId, event)
     if (event.txId !== undefined) {
       const sameTx = this.#txIds.get(event.txId)
       if (sameTx === undefined) this.#txIds.set(event.txId, [event])
@@ -143,7 +143,11 @@ export class Overlay {
   }
 
   eventById(eventId: string): StoredEvent | undefined {
-    return this.#eventIds.get(eventId)
+    for (let index = this.#eventsById.size; index < this.#events.length; index++) {
+      const event = this.#events[index] as StoredEvent
+      this.#eventsById.set(event.eventId, event)
+    }
+    return this.#eventsById.get(eventId)
   }
 
   eventsOfTx(txId: string): readonly StoredEvent[] {

@@ -126,7 +126,7 @@ export class Staging {
       assert(commit.states.has(draft), 'a decision changes only the keys of its request')
       const earlier = changed.get(draft)
       const before = earlier?.state ?? commit.states.get(draft)
-      const bare: StoredEvent = {
+      const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
         seq: this.#nextSeq + events.length,
         ts: commit.ts,
         eventId: draft.eventId ?? this.#ids.next(),
@@ -141,11 +141,12 @@ export class Staging {
         metadata: draft.metadata,
         state: undefined,
       }
-      const state = fold(before, bare)
+      const state = fold(before, event)
       const count = earlier?.sinceSnapshot ?? this.#sinceSnapshot.get(draft)
-      const takesSnapshot = bare.op === 'CREATE' || count === undefined || count + 1 >= this.#snapshotThreshold
+      const takesSnapshot = event.op === 'CREATE' || count === undefined || count + 1 >= this.#snapshotThreshold
       changed.set(draft, { state, sinceSnapshot: takesSnapshot ? 0 : count + 1 })
-      events.push(takesSnapshot ? { ...bare, state } : bare)
+      if (takesSnapshot) event.state = state
+      events.push(event)
       after.push(state)
     }
     return { events, states: after }

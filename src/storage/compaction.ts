@@ -97,7 +97,8 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
     const state = stateAfter(sameEntity ? before?.state : undefined, event)
     const takesSnapshot = !sameEntity || event.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold
     sinceSnapshot = takesSnapshot ? 0 : sinceSnapshot + 1
-    writer.append({ ...event, state: takesSnapshot ? state : undefined })
+    const isKept = takesSnapshot === (event.state !== undefined)
+    writer.append(isKept ? event : { ...event, state: takesSnapshot ? state : undefined })
     before = { ns: event.ns, state }
     if (++sinceTurn % 1000 === 0) {
       parts.onRows?.(1000)

@@ -98,7 +98,7 @@ function stateToJson(state: EntityState): StateJson {
 }
 
 function eventFromJson(json: EventJson, seq: number): StoredEvent {
-  const event = {
+  const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
     seq,
     ts: json.ts,
     eventId: json.id,
@@ -111,9 +111,10 @@ function eventFromJson(json: EventJson, seq: number): StoredEvent {
     actor: json.actor,
     txId: json.tx,
     metadata: json.metadata === undefined ? undefined : (fromExtendedJson(json.metadata) as Document),
+    state: json.state === undefined ? undefined : stateFromJson(json.state, { json, seq }),
   }
-  if (event.op === 'CREATE') return { ...event, state: stateOfCreate(event) }
-  return { ...event, state: json.state === undefined ? undefined : stateFromJson(json.state, { json, seq }) }
+  if (event.op === 'CREATE') event.state = stateOfCreate(event)
+  return event
 }
 
 function patchFromJson(json: { set?: unknown; unset?: readonly string[] }): Patch {
