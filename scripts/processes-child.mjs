@@ -13,14 +13,14 @@ const random = (below) => {
   seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
   return Math.floor((seed / 2 ** 32) * below)
 }
-let isEnding = false
-process.stdin.on('end', () => (isEnding = true)).resume()
+const life = { isEnding: false }
+process.stdin.on('end', () => (life.isEnding = true)).resume()
 await (role === 'write' ? write() : follow())
 
 /** Opens, sometimes by force, writes for a while, closes, and again. What it was fenced out of it tries again, by the same txId, when it is in again. */
 async function write() {
   const lostOps = []
-  for (let term = 1; !isEnding; term++) {
+  for (let term = 1; !life.isEnding; term++) {
     const takeOver = random(3) === 0
     const db = new ParqueDB({ storage: new FsBackend(folder, { takeOver }), flush: { eventsMax: 100 }, compaction: { fanIn: 2 }, graceMs: 2000 })
     try {
@@ -43,7 +43,7 @@ async function write() {
 }
 
 async function writeSome(db, { prefix, count }, lostOps) {
-  for (let index = 0; index < count && !isEnding; index++) await operation(db, { op: `${prefix}-${index}`, events: 1 + random(3) }, lostOps)
+  for (let index = 0; index < count && !life.isEnding; index++) await operation(db, { op: `${prefix}-${index}`, events: 1 + random(3) }, lostOps)
 }
 
 /** One to three events under one txId: an increment that everybody contends for, and notes of its own. */
@@ -78,7 +78,7 @@ async function follow() {
   let seq = 0
   let version = 0
   for (let isLast = false; !isLast; ) {
-    isLast = isEnding
+    isLast = life.isEnding
     const ops = []
     const firstSeq = seq + 1
     for await (const event of db.events({ fromSeq: firstSeq })) {

@@ -1,4 +1,7 @@
+import { utf8Decode } from '../base/bytes.ts'
+
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const equalsSign = 0x3d
 const padding = 64
 const invalid = 255
 
@@ -7,14 +10,18 @@ const bitsOf = makeBitsOf()
 
 /** RFC 4648 section 4, with padding. */
 export function encodeBase64(bytes: Uint8Array): string {
-  let text = ''
+  // As bytes: a text that grows by pieces would take forty times its memory until it is read.
+  const text = new Uint8Array(Math.ceil(bytes.length / 3) * 4)
+  let to = 0
   for (let at = 0; at < bytes.length; at += 3) {
     const left = bytes.length - at
     const word = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)
-    text += alphabet.charAt(word >> 18) + alphabet.charAt((word >> 12) & 63)
-    text += (left > 1 ? alphabet.charAt((word >> 6) & 63) : '=') + (left > 2 ? alphabet.charAt(word & 63) : '=')
+    text[to++] = alphabet.charCodeAt(word >> 18)
+    text[to++] = alphabet.charCodeAt((word >> 12) & 63)
+    text[to++] = left > 1 ? alphabet.charCodeAt((word >> 6) & 63) : equalsSign
+    text[to++] = left > 2 ? alphabet.charCodeAt(word & 63) : equalsSign
   }
-  return text
+  return utf8Decode(text)
 }
 
 /** The inverse; undefined for text that encodeBase64 does not write: other characters, no padding, bits set after the last byte. */
@@ -50,6 +57,6 @@ function decodeFour(text: string, at: number, paddingCount: number): number | un
 function makeBitsOf(): Uint8Array {
   const table = new Uint8Array(128).fill(invalid)
   for (let bits = 0; bits < 64; bits++) table[alphabet.charCodeAt(bits)] = bits
-  table['='.charCodeAt(0)] = padding
+  table[equalsSign] = padding
   return table
 }

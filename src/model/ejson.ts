@@ -244,6 +244,9 @@ class Unwrap {
 
 /** ISO 8601 with a time zone, as toISOString and MongoDB's tools write it; NaN for anything else, dates that do not exist included. */
 function parseIsoDate(text: string): number {
-  const isIso = /^(?:\d{4}|[-+]\d{6})-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[-+]\d\d:?\d\d)$/.test(text)
-  return isIso ? Date.parse(text.replace(/([-+]\d\d)(\d\d)$/, '$1:$2')) : Number.NaN
+  const match = /^(\d{4}|[-+]\d{6})-(\d\d)-(\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[-+]\d\d:?\d\d)$/.exec(text)
+  if (match === null) return Number.NaN
+  // Date.parse takes the 30th of February for a day in March.
+  const midnight = new Date(`${match[1]}-${match[2]}-${match[3]}T00:00:00Z`)
+  return midnight.getUTCDate() === Number(match[3]) ? Date.parse(text.replace(/([-+]\d\d)(\d\d)$/, '$1:$2')) : Number.NaN
 }

@@ -1,4 +1,5 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { isWellFormed } from '../model/well-formed.ts'
 
 /**
  * Refuses what a method does not know, so that a misspelt option is never ignored: INVALID_ARGUMENT names it and the known ones.
@@ -35,8 +36,8 @@ export function checkFlag(value: unknown, option: string): boolean {
 /** A non-empty string of at most `charactersMax` UTF-16 units, or undefined; else INVALID_ARGUMENT. */
 export function checkName(value: unknown, rule: { option: string; charactersMax: number }): string | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'string' && value !== '' && value.length <= rule.charactersMax) return value
-  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${rule.option}' must be a string of 1 to ${rule.charactersMax} characters; it is ${shown(value)}.`, {
+  if (typeof value === 'string' && value !== '' && value.length <= rule.charactersMax && isWellFormed(value)) return value
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${rule.option}' must be a string of 1 to ${rule.charactersMax} characters, without half of a surrogate pair; it is ${shown(value)}.`, {
     details: { option: rule.option },
   })
 }

@@ -3,10 +3,11 @@ import { alreadyExists, notFound } from '../model/decide.ts'
 import { parseEntityId, parseTarget, validateNamespace, formatTarget } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft } from '../model/event.ts'
-import { parseDocument } from '../model/parse-document.ts'
+import { isPlainObject, parseDocument } from '../model/parse-document.ts'
 import { applyPatch, type Patch } from '../model/patch.ts'
 import { encodePatchPath } from '../model/path.ts'
 import type { Document } from '../model/values.ts'
+import { isWellFormed } from '../model/well-formed.ts'
 import type { DecisionContext } from './engine.ts'
 
 /** An event as a caller appends it. seq and, where they are absent, id, ts and version are filled in. */
@@ -119,6 +120,7 @@ function mergePatch(after: Document): Patch {
 
 /** A patch from outside: its paths must decode and apply, its values be storable. */
 function checkedPatch(patch: Patch, document: Document): Patch {
+  if (!isPlainObject(patch) || Object.keys(patch).some((name) => name !== 'set' && name !== 'unset')) throw invalid('patch', 'must be an object of set and unset')
   const { set, unset } = patch
   if (unset !== undefined && !(Array.isArray(unset) && unset.every((path) => typeof path === 'string'))) throw invalid('patch.unset', 'must be an array of paths')
   const checked: Patch = { ...(set === undefined ? {} : { set: parseDocument(set) }), ...(unset === undefined ? {} : { unset: [...unset] }) }
@@ -128,7 +130,9 @@ function checkedPatch(patch: Patch, document: Document): Patch {
 
 function checkName(value: unknown, field: string): void {
   if (value === undefined) return
-  if (typeof value !== 'string' || value === '' || value.length > nameCharsMax) throw invalid(field, `must be a string of 1 to ${nameCharsMax} characters`)
+  if (typeof value !== 'string' || value === '' || value.length > nameCharsMax || !isWellFormed(value)) {
+    throw invalid(field, `must be a string of 1 to ${nameCharsMax} characters, without half of a surrogate pair`)
+  }
 }
 
 function invalid(field: string, problem: string): ParqueDBError {

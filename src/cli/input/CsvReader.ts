@@ -126,6 +126,7 @@ export class CsvReader {
     for (const [index, name] of names.entries()) {
       if (name === '') throw inputError(where, record.line, `column ${index + 1} has no name in the header line; name it`)
       if (seen.has(name)) throw inputError(where, record.line, `two columns are named ${JSON.stringify(name)}; rename one in the header line`)
+      if (name === '__proto__') throw inputError(where, record.line, 'a column is named "__proto__", which would reach the prototype; rename it in the header line')
       seen.add(name)
     }
     for (const name of types.keys()) {
@@ -208,6 +209,7 @@ const csvProblems: ReadonlyMap<string, string> = new Map([
 function csvProblem(where: string, error: CsvError, overcount: number): ParqueDBError {
   const line = typeof error['lines'] === 'number' ? error['lines'] - overcount : 0
   const found = Array.isArray(error['record']) ? ` (it has ${error['record'].length})` : ''
+  if (error.code === 'CSV_MAX_RECORD_SIZE') return new ParqueDBError('LIMIT_EXCEEDED', `${where}, line ${line}: ${csvProblems.get(error.code)}`, { details: { file: where, line, limit: recordBytesMax } })
   return inputError(where, line, `${csvProblems.get(error.code) ?? error.message}${found}`)
 }
 

@@ -64,6 +64,7 @@ export function parseRenames(pairs: readonly string[]): ReadonlyMap<string, stri
     const at = pair.indexOf('=')
     const [from, to] = [pair.slice(0, at), pair.slice(at + 1)]
     if (at <= 0 || to === '') throw new ParqueDBError('INVALID_ARGUMENT', `--rename ${JSON.stringify(pair)}: write old=new, as in --rename version=film_version`)
+    if (to === '__proto__') throw new ParqueDBError('INVALID_ARGUMENT', `--rename ${JSON.stringify(pair)}: no field can be named __proto__`)
     if (renames.has(from)) throw new ParqueDBError('INVALID_ARGUMENT', `--rename names the field ${JSON.stringify(from)} twice`)
     renames.set(from, to)
   }
