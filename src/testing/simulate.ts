@@ -1,0 +1,237 @@
+import type { EngineOptions } from '../storage/engine-options.ts'
+import { Cluster, type Node } from './simulation/Cluster.ts'
+import type { Dice } from './simulation/Dice.ts'
+import { Oracle, Violation } from './simulation/Oracle.ts'
+import { calm, SimulatedWorld } from './simulation/SimulatedWorld.ts'
+import { compareEverything, historicalRead, presentRead, readBack } from './simulation/reads.ts'
+import type { Simulation } from './simulation/simulation.ts'
+import { randomCommand } from './simulation/workload.ts'
+import { compact, flush, retry, write } from './simulation/writes.ts'
+
+export interface SimulationOptions {
+  readonly seed: number
+  /** Resolves when every promise that can settle has: in Node.js `setImmediate` of node:timers/promises. */
+  readonly turn: () => Promise<void>
+  /** Things that are done. Default 120. */
+  readonly steps?: number
+}
+
+export interface SimulationReport {
+  readonly seed: number
+  /** Of everything that happened, in order: the same for the same seed. */
+  readonly traceHash: string
+  /** How often each situation came about that the simulation is there to meet. */
+  readonly coverage: Readonly<Record<string, number>>
+  readonly events: number
+  readonly writes: number
+  readonly simulatedMs: number
+  /** What the engine did that it must not, and the last that happened before; undefined when it kept its word. */
+  readonly violation: { readonly message: string; readonly trace: readonly string[] } | undefined
+}
+
+/** What the worlds of many seeds must have met, lest the simulation pass by seeing nothing. */
+export const coveragePoints: readonly string[] = [
+  'opening replays the log',
+  'a torn tail is cut off',
+  'a power cut loses unsynced bytes',
+  'a power cut tears a file at a sector',
+  'a power cut loses a name',
+  'a sync fails',
+  'the disk is full',
+  'an answer is lost',
+  'an unknown outcome: it had happened',
+  'an unknown outcome: it had not happened',
+  'a write that had happened is tried again',
+  'a process dies at work',
+  'a process dies while it opens',
+  'a second writer is locked out',
+  'two writers open at once',
+  'a writer is taken over from',
+  'a writer is stopped at work and comes back',
+  'a writer is fenced',
+  'a flush',
+  'a flush fails',
+  'a flush is fenced',
+  'a merge',
+  'a merge fails',
+  'a merge is fenced',
+  'a merge is cancelled',
+  'background work failed',
+  'transactions conflict',
+  'a reader races garbage collection',
+  'a slow reader is told that its files are gone',
+]
+
+/** Steps between two readings of the log. */
+const stepsPerReading = 8
+const underWayMax = 4
+const zombiesMax = 2
+const followersMax = 2
+
+const stepWeights = {
+  write: 50,
+  read: 14,
+  history: 8,
+  follow: 6,
+  settle: 5,
+  flush: 4,
+  compact: 4,
+  retry: 3,
+  reopen: 2,
+  kill: 3,
+  powerCut: 2,
+  takeOver: 3,
+  freeze: 2,
+  race: 1,
+  weather: 3,
+  pause: 2,
+} as const
+
+/**
+ * Runs the real engine in a world that is made from a seed: a folder whose unsynced bytes and names a power cut takes, syncs that fail, a disk
+ * that fills, lost answers, processes that die at any moment or stop and come back, clocks that disagree. What it does is compared with a map.
+ */
+export async function simulate({ seed, turn, steps = 120 }: SimulationOptions): Promise<SimulationReport> {
+  const world = new SimulatedWorld(seed, turn)
+  const { dice } = world
+  const oracle = new Oracle((point) => world.hit(point))
+  const cluster = new Cluster({ world, oracle, options: randomOptions(dice) })
+  const simulation: Simulation = { world, oracle, cluster, dice, failure: undefined }
+  const startMs = world.time.nowMs
+  let violation: SimulationReport['violation']
+  try {
+    await world.time.run(live(simulation, steps))
+  } catch (error) {
+    violation = { message: error instanceof Violation ? error.message : String(error instanceof Error ? error.stack : error), trace: world.lastLines }
+  }
+  return {
+    seed,
+    traceHash: world.traceHash,
+    coverage: Object.fromEntries(world.coverage),
+    events: oracle.lastSeq,
+    writes: oracle.writes.size,
+    simulatedMs: Math.round(world.time.nowMs - startMs),
+    violation,
+  }
+}
+
+/** Small limits, so that everything happens often. */
+function randomOptions(dice: Dice): EngineOptions {
+  return {
+    autoSnapshotThreshold: dice.pick([1, 2, 5, 100]),
+    maxCachedEntities: dice.pick([0, 2, 1000]),
+    flush: { eventsMax: dice.pick([4, 10, 30]), ageMsMax: dice.pick([1000, 600_000]) },
+    compaction: { background: dice.chance(0.7), fanIn: dice.pick([2, 3]) },
+    graceMs: dice.pick([0, 1000, 60_000]),
+    followMs: dice.pick([0, 100]),
+  }
+}
+
+async function live(simulation: Simulation, steps: number): Promise<void> {
+  const { cluster, dice, oracle, world } = simulation
+  await cluster.openOwner({ takeOver: false, mayDie: true })
+  for (let index = 1; index <= steps; index++) {
+    const kind = dice.weighed(stepWeights)
+    world.note(`step ${index}: ${kind}`)
+    await step(simulation, kind)
+    throwFailure(simulation)
+    const owner = cluster.owner
+    if (owner === undefined) await cluster.openOwner({ takeOver: dice.chance(0.5), mayDie: true })
+    else if (owner.isBroken) await reopen(simulation, owner)
+    if (index % stepsPerReading === 0) await readBack(simulation)
+  }
+  world.weather = calm
+  for (const node of [...cluster.zombies, ...cluster.followers, ...(cluster.owner === undefined ? [] : [cluster.owner])]) {
+    await cluster.drain(node)
+    await cluster.close(node)
+  }
+  await cluster.openOwner({ takeOver: true, mayDie: false })
+  await cluster.openFollower()
+  await compareEverything(simulation)
+  throwFailure(simulation)
+  oracle.finish()
+}
+
+async function step(simulation: Simulation, kind: keyof typeof stepWeights): Promise<void> {
+  const { cluster, dice, oracle, world } = simulation
+  const writer = dice.chance(0.15) && cluster.zombies.length > 0 ? dice.pick(cluster.zombies) : cluster.owner
+  if (writer === undefined) return
+  switch (kind) {
+    case 'write':
+      begin(writer, write(simulation, writer, randomCommand(dice, oracle.writes.size + 1)))
+      if (writer.underWay.size >= underWayMax || dice.chance(0.4)) await cluster.drain(writer)
+      return
+    case 'read':
+      return presentRead(simulation, dice.pick([writer, ...cluster.zombies, ...cluster.followers]))
+    case 'history':
+      return historicalRead(simulation, dice.pick([writer, ...cluster.zombies, ...cluster.followers]))
+    case 'follow':
+      if (cluster.followers.length < followersMax) return void (await cluster.openFollower())
+      return presentRead(simulation, dice.pick(cluster.followers))
+    case 'settle':
+      return cluster.drain(writer)
+    case 'flush':
+      return begin(writer, flush(simulation, writer))
+    case 'compact':
+      return begin(writer, compact(simulation, writer))
+    case 'retry':
+      return retry(simulation, writer)
+    case 'reopen':
+      return reopen(simulation, writer)
+    case 'pause':
+      return world.time.wait(dice.below(90_000))
+    case 'weather':
+      world.weather = dice.chance(0.4) ? calm : { before: dice.pick([0, 0.02]), after: dice.pick([0, 0.02]), sync: dice.pick([0, 0.05]), full: dice.pick([0, 0.1]) }
+      return
+    case 'kill':
+    case 'powerCut':
+    case 'takeOver':
+    case 'freeze':
+    case 'race':
+      return disturb(simulation, writer, kind)
+  }
+}
+
+async function disturb(simulation: Simulation, writer: Node, kind: 'kill' | 'powerCut' | 'takeOver' | 'freeze' | 'race'): Promise<void> {
+  const { cluster, dice, oracle, world } = simulation
+  if (dice.chance(0.7)) begin(writer, write(simulation, writer, randomCommand(dice, oracle.writes.size + 1)))
+  await world.time.wait(dice.below(8))
+  switch (kind) {
+    case 'kill':
+      if (writer.underWay.size > 0) world.hit('a process dies at work')
+      return cluster.kill(writer)
+    case 'powerCut':
+      cluster.cutPower()
+      return oracle.forgetUnsynced()
+    case 'takeOver':
+    case 'freeze':
+      // The stopped one finds out when it wakes.
+      if (kind === 'freeze') writer.process.frozenUntilMs = world.time.nowMs + dice.below(60_000)
+      if (kind === 'freeze' && writer.underWay.size > 0) world.hit('a writer is stopped at work and comes back')
+      await cluster.openOwner({ takeOver: dice.chance(0.8), mayDie: true })
+      break
+    case 'race':
+      await cluster.race()
+      break
+  }
+  world.hit('a writer is taken over from')
+  for (const zombie of cluster.zombies.slice(0, -zombiesMax)) {
+    await cluster.drain(zombie)
+    await cluster.close(zombie)
+  }
+}
+
+async function reopen({ cluster, dice }: Simulation, node: Node): Promise<void> {
+  if (dice.chance(0.7)) await cluster.drain(node)
+  await cluster.close(node)
+  if (cluster.owner === undefined) await cluster.openOwner({ takeOver: dice.chance(0.3), mayDie: true })
+}
+
+function begin(node: Node, work: Promise<void>): void {
+  node.underWay.add(work)
+  void work.then(() => node.underWay.delete(work))
+}
+
+function throwFailure({ failure }: Simulation): void {
+  if (failure !== undefined) throw failure instanceof Error ? failure : new Error('Something that is no Error was thrown', { cause: failure })
+}

@@ -1,0 +1,73 @@
+import { crc32 } from '../../base/crc32.ts'
+import { utf8Encode } from '../../base/bytes.ts'
+import { Dice } from './Dice.ts'
+import { SimulatedDisk } from './SimulatedDisk.ts'
+import { SimulatedTime, type SimulatedProcess } from './SimulatedTime.ts'
+
+/** The ways in which a step of the disk may fail, and how often each does. */
+export type Weather = Readonly<Record<'before' | 'after' | 'sync' | 'full', number>>
+
+export const calm: Weather = { before: 0, after: 0, sync: 0, full: 0 }
+/** One step in so many takes long. */
+const slowOdds = 200
+/** Lines of the trace that are kept for the report of a failure. */
+const keptLines = 400
+
+/** Everything outside of the engine: time, chance, the disk and its weather, and a record of what happened. */
+export class SimulatedWorld {
+  readonly dice: Dice
+  readonly time: SimulatedTime
+  readonly disk: SimulatedDisk
+  readonly coverage = new Map<string, number>()
+  lockHolder: SimulatedProcess | undefined
+  weather: Weather = calm
+  readonly #ioDice: Dice
+  #traceHash = 0
+  #lines: string[] = []
+
+  constructor(seed: number, turn: () => Promise<void>) {
+    this.dice = new Dice(seed)
+    this.#ioDice = this.dice.child()
+    this.time = new SimulatedTime(this.dice.child(), turn)
+    this.disk = new SimulatedDisk(this.dice.child())
+  }
+
+  get traceHash(): string {
+    return this.#traceHash.toString(16).padStart(8, '0')
+  }
+
+  get lastLines(): readonly string[] {
+    return this.#lines
+  }
+
+  /** Counts a coverage point. */
+  hit(point: string): void {
+    this.coverage.set(point, (this.coverage.get(point) ?? 0) + 1)
+  }
+
+  /** Adds to the trace, whose hash two runs of a seed share. */
+  note(line: string): void {
+    const text = `${(this.time.nowMs - 1_700_000_000_000).toFixed(3)} ${line}`
+    this.#traceHash = crc32(utf8Encode(text), this.#traceHash)
+    this.#lines.push(text)
+    if (this.#lines.length > 2 * keptLines) this.#lines = this.#lines.slice(-keptLines)
+  }
+
+  latency(process: SimulatedProcess): Promise<void> {
+    return this.time.wait(this.#ioDice.below(slowOdds) === 0 ? this.#ioDice.below(2000) : 0, process)
+  }
+
+  meets(danger: keyof Weather): boolean {
+    return this.weather[danger] > 0 && this.#ioDice.chance(this.weather[danger])
+  }
+
+  /** Objects on a page of a listing, at most. */
+  pageLimit(): number {
+    return this.#ioDice.chance(0.2) ? 1 + this.#ioDice.below(4) : 1000
+  }
+
+  /** A process looked for a file that is not there. */
+  missing(process: SimulatedProcess, path: string): void {
+    if (process.name.startsWith('follower') && path !== 'FORMAT') this.hit('a reader races garbage collection')
+  }
+}

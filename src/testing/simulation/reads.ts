@@ -1,0 +1,116 @@
+import type { Event } from '../../model/event.ts'
+import type { ParqueDB } from '../../db/ParqueDB.ts'
+import type { Node } from './Cluster.ts'
+import { describeEntities } from './ReferenceDatabase.ts'
+import { isFileGone, isWorldly, type Simulation } from './simulation.ts'
+import { describeEntity, namespaces, randomKey } from './workload.ts'
+
+/** Reads the present; which state that was is judged when the log has been read back. */
+export async function presentRead(simulation: Simulation, node: Node): Promise<void> {
+  const { dice, oracle, cluster } = simulation
+  const { reference } = oracle
+  const afterWrites = node === cluster.owner ? oracle.acknowledgedCount : 0
+  const key = randomKey(dice)
+  const collection = node.db.collection(key.ns)
+  if (dice.chance(0.5)) {
+    const found = await reading(simulation, node, async () => describeEntity(...(await collection.find().toArray())))
+    if (found !== undefined) oracle.observe({ reader: node, what: `all of ${key.ns}`, found, afterWrites, expected: (seq) => reference.listing(key.ns, seq) })
+  } else {
+    const found = await reading(simulation, node, async () => describeEntity(await collection.get(key.id)))
+    if (found !== undefined) oracle.observe({ reader: node, what: `${key.ns}/${key.id}`, found, afterWrites, expected: (seq) => reference.entity(key, seq) })
+  }
+}
+
+/** Reads a past that this process knows of, which has one answer. */
+export async function historicalRead(simulation: Simulation, node: Node): Promise<void> {
+  const { dice, oracle } = simulation
+  const { reference } = oracle
+  const seq = dice.below(node.seq + 1)
+  const key = randomKey(dice)
+  const collection = node.db.collection(key.ns)
+  switch (dice.below(4)) {
+    case 0:
+      return compareRead(simulation, node, { what: `${key.ns} as of ${seq}`, read: async () => describeEntity(...(await collection.find({}, { asOf: seq }).toArray())), expected: reference.listing(key.ns, seq) })
+    case 1:
+      return compareRead(simulation, node, { what: `${key.ns}/${key.id} as of ${seq}`, read: async () => describeEntity(await collection.get(key.id, { asOf: seq })), expected: reference.entity(key, seq) })
+    case 2:
+      return compareRead(simulation, node, { what: `the history of ${key.ns}/${key.id} to ${seq}`, read: () => readHistory(node.db, key, seq), expected: reference.history(key, seq) })
+    default: {
+      // Only a time before the newest event's is past for ever.
+      const ms = reference.timeOf(seq)
+      if (seq === 0 || ms >= reference.timeOf(node.seq)) return
+      const last = lastSeqAt(reference, ms)
+      return compareRead(simulation, node, { what: `${key.ns} at ${ms}`, read: async () => describeEntity(...(await collection.find({}, { asOf: new Date(ms) }).toArray())), expected: reference.listing(key.ns, last) })
+    }
+  }
+}
+
+/** Takes in what the log of the writer has gained. */
+export async function readBack(simulation: Simulation): Promise<void> {
+  const { oracle, cluster } = simulation
+  const node = cluster.owner
+  if (node === undefined) return
+  const events = await reading(simulation, node, () => collect(node.db, oracle.lastSeq + 1))
+  if (events === undefined) return
+  oracle.ingest(events, node.epoch)
+  node.seq = oracle.lastSeq
+  const stats = await reading(simulation, node, () => node.db.stats())
+  if (stats !== undefined) cluster.noteWork(stats)
+}
+
+/** At the end: everything, through a writer and a follower that have just opened. */
+export async function compareEverything(simulation: Simulation): Promise<void> {
+  const { oracle, cluster } = simulation
+  const { reference } = oracle
+  await readBack(simulation)
+  const nodes = [...(cluster.owner === undefined ? [] : [cluster.owner]), ...cluster.followers]
+  for (const node of nodes) {
+    const { db } = node
+    const events = await cluster.within(node, collect(db, 1))
+    oracle.compareLog(events)
+    for (const ns of namespaces) oracle.compare(`all of ${ns} at the end`, describeEntity(...(await cluster.within(node, db.collection(ns).find().toArray()))), reference.listing(ns, oracle.lastSeq))
+    for (const target of new Set(events.map((event) => event.target))) {
+      const key = { ns: target.slice(0, target.indexOf(':')), id: target.slice(target.indexOf(':') + 1) }
+      oracle.compare(`the history of ${target}`, await cluster.within(node, readHistory(db, key, oracle.lastSeq)), reference.history(key, oracle.lastSeq))
+    }
+    const { problems } = await cluster.within(node, db.verify({ deep: true }))
+    oracle.compare('what verify finds', JSON.stringify(problems), '[]')
+  }
+  for (const node of nodes) await cluster.close(node)
+}
+
+async function compareRead(simulation: Simulation, node: Node, { what, read, expected }: { what: string; read: () => Promise<string>; expected: string }): Promise<void> {
+  const found = await reading(simulation, node, read)
+  if (found !== undefined) simulation.oracle.compare(`${what}, read by ${node.name},`, found, expected)
+}
+
+/** undefined when the world kept it from an answer. */
+async function reading<T>({ cluster, world }: Simulation, node: Node, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await cluster.within(node, read())
+  } catch (error) {
+    world.note(`${node.name} cannot read: ${String(error)}`)
+    const isOutrun = node !== cluster.owner && isFileGone(error)
+    if (isOutrun) world.hit('a slow reader is told that its files are gone')
+    if (isOutrun || isWorldly(error)) return undefined
+    throw error
+  }
+}
+
+async function readHistory(db: ParqueDB, key: { ns: string; id: string }, seq: number): Promise<string> {
+  if (seq === 0) return ''
+  const entries = await db.collection(key.ns).history(key.id, { to: seq }).toArray()
+  return entries.map(({ seq: at, op, version, after }) => `${at} ${op} ${after === undefined ? describeEntities([{ id: key.id, version, document: undefined }]) : describeEntity(after)}`).join('\n')
+}
+
+async function collect(db: ParqueDB, fromSeq: number): Promise<Event[]> {
+  const events: Event[] = []
+  for await (const event of db.events({ fromSeq })) events.push(event)
+  return events
+}
+
+function lastSeqAt(reference: { lastSeq: number; timeOf(seq: number): number }, ms: number): number {
+  let last = 0
+  for (let seq = 1; seq <= reference.lastSeq && reference.timeOf(seq) <= ms; seq++) last = seq
+  return last
+}

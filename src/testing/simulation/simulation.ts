@@ -1,0 +1,26 @@
+import { isParqueDBError } from '../../base/ParqueDBError.ts'
+import { Gone, type Cluster } from './Cluster.ts'
+import type { Dice } from './Dice.ts'
+import type { Oracle } from './Oracle.ts'
+import type { SimulatedWorld } from './SimulatedWorld.ts'
+
+/** Everything that a step of the simulation works with. */
+export interface Simulation {
+  readonly world: SimulatedWorld
+  readonly oracle: Oracle
+  readonly cluster: Cluster
+  readonly dice: Dice
+  /** What went wrong in work that nobody awaits. */
+  failure: unknown
+}
+
+/** Whether a failure is the world's, and so no violation: the process died, or the store failed, or another writer took over. */
+export function isWorldly(error: unknown): boolean {
+  return error instanceof Gone || (isParqueDBError(error) && ['STORAGE_UNAVAILABLE', 'WRITER_FENCED', 'CLOSED', 'ABORTED'].includes(error.code))
+}
+
+/** Whether a file that was to be read is gone: only the newest writer's files are sure to stay while it reads them. */
+export function isFileGone(error: unknown): boolean {
+  if (isParqueDBError(error, 'CORRUPT_FILE')) return isFileGone(error.cause)
+  return isParqueDBError(error, 'NOT_FOUND') && error.details.path !== undefined
+}

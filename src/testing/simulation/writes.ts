@@ -1,0 +1,82 @@
+import { isParqueDBError } from '../../base/ParqueDBError.ts'
+import type { Node } from './Cluster.ts'
+import type { Write } from './Oracle.ts'
+import type { Command } from './ReferenceDatabase.ts'
+import { isFileGone, isWorldly, type Simulation } from './simulation.ts'
+import { perform } from './workload.ts'
+
+/** Does a command, and says how it ended. Never rejects. */
+export function write(simulation: Simulation, node: Node, command: Command): Promise<void> {
+  const { oracle, dice, cluster } = simulation
+  return attempt(simulation, node, oracle.begin(command, { hasTxId: dice.chance(0.3), epoch: node.epoch, isStale: node !== cluster.owner }))
+}
+
+/** Does a write again under its txId: what had happened is told, not done again. */
+export async function retry(simulation: Simulation, node: Node): Promise<void> {
+  const { oracle, world, dice } = simulation
+  const settled = [...oracle.writes.values()].filter(({ state, txId, seq, isAnswered }) => state === 'settled' && txId !== undefined && (seq !== undefined || !isAnswered))
+  if (settled.length === 0) return
+  const chosen = dice.pick(settled)
+  if (chosen.seq !== undefined) world.hit('a write that had happened is tried again')
+  chosen.state = 'under way'
+  chosen.epoch = Math.max(chosen.epoch, node.epoch)
+  return attempt(simulation, node, chosen)
+}
+
+async function attempt(simulation: Simulation, node: Node, given: Write): Promise<void> {
+  const { world, oracle, cluster } = simulation
+  world.note(`${node.name} ${given.name} ${JSON.stringify(given.command)}`)
+  try {
+    const told = await cluster.within(node, perform(node.db, given.command, given))
+    world.note(`${given.name} is acknowledged: ${told}`)
+    oracle.acknowledged(given, told)
+  } catch (error) {
+    world.note(`${given.name} fails: ${String(error)}`)
+    settleFailure(simulation, node, { given, error })
+  }
+}
+
+function settleFailure(simulation: Simulation, node: Node, { given, error }: { given: Write; error: unknown }): void {
+  const { world, oracle } = simulation
+  if (isParqueDBError(error, 'WRITER_FENCED')) world.hit('a writer is fenced')
+  if (isParqueDBError(error, 'WRITER_FENCED') || (isParqueDBError(error) && error.details.outcome === 'unknown')) node.isBroken = true
+  if (isParqueDBError(error, 'TRANSACTION_CONFLICT')) world.hit('transactions conflict')
+  if (isWorldly(error)) given.state = 'unknown'
+  else if (isFileGone(error) && node !== simulation.cluster.owner) given.state = 'unknown'
+  else if (isParqueDBError(error) && refusals.has(error.code) && error.details.path === undefined) oracle.refused(given, error.code)
+  else simulation.failure ??= error
+}
+
+/** Writes of these codes have certainly not happened. */
+const refusals = new Set(['NOT_FOUND', 'ALREADY_EXISTS', 'VERSION_CONFLICT', 'TRANSACTION_CONFLICT'])
+
+export async function flush(simulation: Simulation, node: Node): Promise<void> {
+  await maintain(simulation, node, { name: 'a flush', work: () => node.db.flush() })
+}
+
+/** Half of them are given up at some moment. */
+export async function compact(simulation: Simulation, node: Node): Promise<void> {
+  const { world, dice } = simulation
+  const abort = new AbortController()
+  if (dice.chance(0.5)) void world.time.wait(dice.below(60)).then(() => abort.abort())
+  await maintain(simulation, node, { name: 'a merge', work: () => node.db.compact({ signal: abort.signal }) })
+}
+
+async function maintain(simulation: Simulation, node: Node, { name, work }: { name: string; work: () => Promise<void> }): Promise<void> {
+  const { world, cluster } = simulation
+  try {
+    await cluster.within(node, work())
+    world.hit(`${name} on request`)
+  } catch (error) {
+    world.note(`${node.name}: ${name} fails: ${String(error)}`)
+    if (isParqueDBError(error, 'WRITER_FENCED')) {
+      node.isBroken = true
+      world.hit(`${name} is fenced`)
+    } else if (isParqueDBError(error, 'ABORTED')) world.hit(`${name} is cancelled`)
+    else if (isParqueDBError(error, 'STORAGE_UNAVAILABLE')) world.hit(`${name} fails`)
+    const isZombie = node !== cluster.owner
+    // The new writer deletes what the former one still wants to merge.
+    if (isWorldly(error) || (isZombie && isFileGone(error))) return
+    simulation.failure ??= error
+  }
+}

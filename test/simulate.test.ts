@@ -1,0 +1,30 @@
+import { setImmediate } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { coveragePoints, simulate } from 'parquedb/testing'
+
+const turn = (): Promise<void> => setImmediate()
+
+test('a hundred simulated worlds, in which everything fails that can, see no promise broken', { timeout: 300_000 }, async () => {
+  const hits = new Set<string>()
+  for (let seed = 1; seed <= 100; seed++) {
+    const { coverage, violation } = await simulate({ seed, turn })
+    expect(violation?.message, `replay: npm run simulate -- --seed ${seed}`).toBeUndefined()
+    for (const point of Object.keys(coverage)) hits.add(point)
+  }
+  expect(coveragePoints.filter((point) => !hits.has(point))).toEqual([])
+})
+
+test('a seed gives the same run twice', async () => {
+  for (const seed of [7, 8, 9]) {
+    const first = await simulate({ seed, turn })
+    const second = await simulate({ seed, turn })
+    expect(second).toEqual(first)
+    expect(first.events).toBeGreaterThan(0)
+  }
+})
+
+test('different seeds give different runs', async () => {
+  const hashes = new Set<string>()
+  for (let seed = 10; seed < 15; seed++) hashes.add((await simulate({ seed, turn })).traceHash)
+  expect(hashes.size).toBe(5)
+})
