@@ -1,7 +1,6 @@
 // Fills the stores once and goes through the rows.
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
-import Datastore from '@seald-io/nedb'
 import { flights, generated } from './datasets.mjs'
 import { fileRows } from './file-rows.mjs'
 import { pointRows } from './point-rows.mjs'
@@ -48,7 +47,5 @@ async function fill(folder, dataset) {
   await duck.connection.run(duckTable(dataset))
   await duck.connection.run(duckView(runFiles(ours), dataset).replace('VIEW items', 'VIEW files'))
   await duck.connection.run('INSERT INTO items SELECT * FROM files')
-  const nedb = new Datastore({ inMemoryOnly: true })
-  await nedb.insertAsync(dataset.documents.map(({ $id, ...fields }) => ({ _id: $id, ...fields })))
-  return { folder, dataset, ours, scattered, sqlite, lines, duck, nedb }
+  return { folder, dataset, ours, scattered, sqlite, lines, duck }
 }
