@@ -3,7 +3,7 @@ import { Cluster, type Node } from './simulation/Cluster.ts'
 import type { Dice } from './simulation/Dice.ts'
 import { Oracle, Violation } from './simulation/Oracle.ts'
 import { calm, SimulatedWorld } from './simulation/SimulatedWorld.ts'
-import { compareEverything, historicalRead, presentRead, readBack } from './simulation/reads.ts'
+import { compareEverything, historicalRead, presentRead, readBack, slowRead } from './simulation/reads.ts'
 import type { Simulation } from './simulation/simulation.ts'
 import { randomCommand } from './simulation/workload.ts'
 import { compact, flush, retry, write } from './simulation/writes.ts'
@@ -72,6 +72,7 @@ const stepWeights = {
   write: 50,
   read: 14,
   history: 8,
+  slowRead: 6,
   follow: 6,
   settle: 5,
   flush: 4,
@@ -163,6 +164,10 @@ async function step(simulation: Simulation, kind: keyof typeof stepWeights): Pro
       return
     case 'read':
       return presentRead(simulation, dice.pick([writer, ...cluster.zombies, ...cluster.followers]))
+    case 'slowRead': {
+      const node = dice.pick([writer, writer, ...cluster.zombies, ...cluster.followers])
+      return begin(node, slowRead(simulation, node))
+    }
     case 'history':
       return historicalRead(simulation, dice.pick([writer, ...cluster.zombies, ...cluster.followers]))
     case 'follow':
@@ -194,7 +199,7 @@ async function step(simulation: Simulation, kind: keyof typeof stepWeights): Pro
 
 async function disturb(simulation: Simulation, writer: Node, kind: 'kill' | 'powerCut' | 'takeOver' | 'freeze' | 'race'): Promise<void> {
   const { cluster, dice, oracle, world } = simulation
-  if (dice.chance(0.7)) begin(writer, write(simulation, writer, randomCommand(dice, oracle.writes.size + 1)))
+  if (dice.chance(0.7)) bustle(simulation, writer)
   await world.time.wait(dice.below(8))
   switch (kind) {
     case 'kill':
@@ -219,6 +224,19 @@ async function disturb(simulation: Simulation, writer: Node, kind: 'kill' | 'pow
     await cluster.drain(zombie)
     await cluster.close(zombie)
   }
+}
+
+/** Writes and reads that go on while something happens. */
+function bustle(simulation: Simulation, writer: Node): void {
+  const { cluster, dice, oracle, world } = simulation
+  const inARow = async (count: number, work: () => Promise<void>): Promise<void> => {
+    for (let index = 0; index < count; index++) {
+      await world.time.wait(dice.below(6))
+      await work()
+    }
+  }
+  begin(writer, inARow(dice.below(5), () => write(simulation, writer, randomCommand(dice, oracle.writes.size + 1))))
+  for (const follower of cluster.followers) begin(follower, inARow(dice.below(8), () => presentRead(simulation, follower)))
 }
 
 async function reopen({ cluster, dice }: Simulation, node: Node): Promise<void> {

@@ -20,6 +20,8 @@ export interface Node extends Reader {
   readonly die: () => void
   /** What was begun and has not ended; none of it rejects. */
   readonly underWay: Set<Promise<void>>
+  /** Ends with the read that was begun last: reads of one process are in order, so that none may be older than the one before. */
+  lastRead: Promise<void>
   epoch: number
   /** It takes no more writes. */
   isBroken: boolean
@@ -147,7 +149,7 @@ export class Cluster {
       die = () => reject(new Gone(`${name} died`))
     })
     gone.catch(() => undefined)
-    return { name, seq: 0, db, process, gone, die, underWay: new Set(), epoch: 0, isBroken: false }
+    return { name, seq: 0, db, process, gone, die, underWay: new Set(), lastRead: Promise.resolve(), epoch: 0, isBroken: false }
   }
 
   #dieSoon(node: Node): void {

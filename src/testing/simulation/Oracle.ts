@@ -87,9 +87,13 @@ export class Oracle {
     this.#observations.push(observation)
   }
 
+  /** The writes that have ended: a reading of the log that begins now decides them. */
+  ended(): Write[] {
+    return [...this.writes.values()].filter(({ state }) => state === 'acknowledged' || state === 'refused' || state === 'unknown')
+  }
+
   /** Takes in the events after the last known one, as the writer of `epoch` has them; then judges what can be judged. */
-  ingest(events: readonly Event[], epoch: number): void {
-    const settling = [...this.writes.values()].filter(({ state }) => state === 'acknowledged' || state === 'refused' || state === 'unknown')
+  ingest(events: readonly Event[], { epoch, ended }: { epoch: number; ended: readonly Write[] }): void {
     let commit: Event[] = []
     for (const event of events) {
       if (commit.length > 0 && nameOf(commit[0]) !== nameOf(event)) {
@@ -99,7 +103,7 @@ export class Oracle {
       commit.push(event)
     }
     if (commit.length > 0) this.#commit(commit)
-    for (const write of settling) this.#settle(write, epoch)
+    for (const write of ended) this.#settle(write, epoch)
     this.#judgeObservations()
   }
 

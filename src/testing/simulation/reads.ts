@@ -5,8 +5,39 @@ import { describeEntities } from './ReferenceDatabase.ts'
 import { isFileGone, isWorldly, type Simulation } from './simulation.ts'
 import { describeEntity, namespaces, randomKey } from './workload.ts'
 
-/** Reads the present; which state that was is judged when the log has been read back. */
-export async function presentRead(simulation: Simulation, node: Node): Promise<void> {
+/** Reads the present, after what the process is reading already. Which state it was is judged when the log has been read back. */
+export function presentRead(simulation: Simulation, node: Node): Promise<void> {
+  const read = node.lastRead.then(() => readPresent(simulation, node))
+  node.lastRead = read.catch((error: unknown) => {
+    simulation.failure ??= error
+  })
+  return node.lastRead
+}
+
+/** Reads twice from one state, with time in between in which files come and go. */
+export async function slowRead(simulation: Simulation, node: Node): Promise<void> {
+  const { dice, oracle, cluster, world } = simulation
+  const { reference } = oracle
+  const afterWrites = node === cluster.owner ? oracle.acknowledgedCount : 0
+  const reader = { name: node.name, seq: node.seq }
+  const key = randomKey(dice)
+  const read = (): Promise<string> =>
+    node.db.transaction(async (tx) => {
+      const collection = tx.collection(key.ns)
+      const first = describeEntity(await collection.get(key.id))
+      await world.time.wait(dice.below(5000), node.process)
+      return `${first} | ${describeEntity(...(await collection.find().toArray()))}`
+    })
+  try {
+    const found = await reading(simulation, node, read)
+    if (found === undefined) return
+    oracle.observe({ reader, what: `${key.ns}/${key.id} and then all of ${key.ns}`, found, afterWrites, expected: (seq) => `${reference.entity(key, seq)} | ${reference.listing(key.ns, seq)}` })
+  } catch (error) {
+    simulation.failure ??= error
+  }
+}
+
+async function readPresent(simulation: Simulation, node: Node): Promise<void> {
   const { dice, oracle, cluster } = simulation
   const { reference } = oracle
   const afterWrites = node === cluster.owner ? oracle.acknowledgedCount : 0
@@ -50,9 +81,10 @@ export async function readBack(simulation: Simulation): Promise<void> {
   const { oracle, cluster } = simulation
   const node = cluster.owner
   if (node === undefined) return
+  const ended = oracle.ended()
   const events = await reading(simulation, node, () => collect(node.db, oracle.lastSeq + 1))
   if (events === undefined) return
-  oracle.ingest(events, node.epoch)
+  oracle.ingest(events, { epoch: node.epoch, ended })
   node.seq = oracle.lastSeq
   const stats = await reading(simulation, node, () => node.db.stats())
   if (stats !== undefined) cluster.noteWork(stats)
