@@ -10,6 +10,7 @@ import { historyCommand } from './commands/history-command.ts'
 import { importCommand } from './commands/import-command.ts'
 import { logCommand } from './commands/log-command.ts'
 import { putCommand } from './commands/put-command.ts'
+import { recoverCommand } from './commands/recover-command.ts'
 import { restoreCommand } from './commands/restore-command.ts'
 import { rmCommand } from './commands/rm-command.ts'
 import { statsCommand } from './commands/stats-command.ts'
@@ -41,7 +42,7 @@ export function makeProgram(cli: CommandLine, version: string): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', introduction)
     .hook('preAction', (_, command) => cli.begin(command.optsWithGlobals<GlobalOptions>()))
-  const makers = [importCommand, exportCommand, findCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, compactCommand]
+  const makers = [importCommand, exportCommand, findCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand]
   for (const make of makers) program.addCommand(make(cli).copyInheritedSettings(program))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)

@@ -10,6 +10,8 @@ import { DocumentAssembler } from './DocumentAssembler.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
 import { runSystemFields, shapeSection } from './run-columns.ts'
+import { salvageGroups } from './salvage-groups.ts'
+import type { LostRows } from './salvage-groups.ts'
 import type { Shape } from './shape.ts'
 import { compareKeys, lastGroupFrom } from './sparse-index.ts'
 import { TableReader } from './TableReader.ts'
@@ -102,6 +104,11 @@ export class RunFileReader {
       const rows = this.#rowsWithin(group, options)
       if (rows.start < rows.end) yield this.#states(group, rows)
     }
+  }
+
+  /** The states of every row group that is sound. */
+  salvage(onLost: (lost: LostRows) => void): AsyncGenerator<EntityState[]> {
+    return salvageGroups(this.#table, (group) => this.#states(group, { start: 0, end: group.rowCount }), onLost)
   }
 
   /** What the documents looked like when the run was written. */

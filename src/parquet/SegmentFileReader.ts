@@ -7,6 +7,8 @@ import { inFile } from './decode-chunk.ts'
 import { malformed } from './malformed.ts'
 import { readEvents } from './read-events.ts'
 import type { RowGroup } from './RowGroup.ts'
+import { salvageGroups } from './salvage-groups.ts'
+import type { LostRows } from './salvage-groups.ts'
 import { segmentColumn } from './segment-columns.ts'
 import { compareKeys, joinKey, lastGroupFrom } from './sparse-index.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
@@ -153,6 +155,11 @@ export class SegmentFileReader {
       const events = this.#events(group, this.#within(group, rows, options))
       if (events.length > 0) yield events
     }
+  }
+
+  /** The events of every row group that is sound. */
+  salvage(onLost: (lost: LostRows) => void): AsyncGenerator<StoredEvent[]> {
+    return salvageGroups(this.#table, (group) => this.#events(group, Array.from({ length: group.rowCount }, (_, row) => row)), onLost)
   }
 
   /** Reads and checks every byte of the file; CORRUPT_FILE at the first that is wrong. */

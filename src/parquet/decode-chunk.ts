@@ -210,6 +210,6 @@ export function inFile<T>(place: { path: string; offset: number; column?: string
     // Whatever a decoder throws (a text that is not UTF-8, JSON that is none) comes from bytes that no writer of ours makes.
     const reason = cause instanceof Error ? cause.message.replace('The Parquet data is damaged: ', '') : String(cause)
     const column = place.column === undefined ? '' : `, column '${place.column}'`
-    throw new ParqueDBError('CORRUPT_FILE', `${place.path} is damaged at byte ${place.offset}${column}: ${reason} Restore the file from a backup, or salvage what is sound.`, { details: place, cause })
+    throw new ParqueDBError('CORRUPT_FILE', `${place.path} is damaged at byte ${place.offset}${column}: ${reason} Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: place, cause })
   }
 }

@@ -41,7 +41,7 @@ export class TableFiles {
           throw isParqueDBError(error, 'NOT_FOUND') ? missing(file.path, error) : error
         })
         if (bytes.length !== range.end - range.start) {
-          throw new ParqueDBError('CORRUPT_FILE', `${file.path} ends at byte ${range.start + bytes.length}; the manifest says that it has ${file.sizeBytes} bytes. Restore the file from a backup, or salvage what is sound.`, {
+          throw new ParqueDBError('CORRUPT_FILE', `${file.path} ends at byte ${range.start + bytes.length}; the manifest says that it has ${file.sizeBytes} bytes. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, {
             details: { path: file.path, offset: range.start + bytes.length },
           })
         }
@@ -82,6 +82,6 @@ export class TableFiles {
 }
 
 function missing(path: string, cause: unknown): ParqueDBError {
-  const message = `${path} is missing, though the manifest names it. If this is a read-only view that was in use for longer than the writer's graceMs, read again; else restore the file from a backup, or salvage what is sound.`
+  const message = `${path} is missing, though the manifest names it. If this is a read-only view that was in use for longer than the writer's graceMs, read again; else restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`
   return new ParqueDBError('CORRUPT_FILE', message, { details: { path, offset: 0 }, cause })
 }

@@ -53,6 +53,20 @@ export async function readHead(backend: StorageBackend): Promise<HeadReading> {
   }
 }
 
+/** The newest head that can be read, whatever became of newer ones; those are told to `onDamage`. For salvage: it may be an old one. */
+export async function newestSoundHead(backend: StorageBackend, onDamage: (error: ParqueDBError) => void): Promise<Head | undefined> {
+  for (const entry of (await listEpochs(backend)).toReversed()) {
+    try {
+      const found = await newestWritten(backend, [entry])
+      if (found !== undefined) return parseHead(found.bytes, entry)
+    } catch (error) {
+      if (!isParqueDBError(error, 'CORRUPT_FILE')) throw error
+      onDamage(error)
+    }
+  }
+  return undefined
+}
+
 /** What `readHead` would give as etag, without reading the head. */
 export async function headEtag(backend: StorageBackend): Promise<string> {
   return etagOf(await listEpochs(backend))

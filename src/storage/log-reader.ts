@@ -198,7 +198,7 @@ export class LogPartReader {
     const { path } = this.#options
     return new ParqueDBError(
       'CORRUPT_FILE',
-      `The log file ${path} is damaged at byte ${offset}: ${what}. Restore it from a backup, or open with readOnly: true to save what can be read.`,
+      `The log file ${path} is damaged at byte ${offset}: ${what}. Restore it from a backup, or salvage what is sound with \`parquedb recover\`.`,
       { details: { path, offset } },
     )
   }

@@ -83,5 +83,5 @@ export async function readManifest(backend: StorageBackend, address: ManifestAdd
 }
 
 function damaged(path: string, what: string, cause?: unknown): ParqueDBError {
-  return new ParqueDBError('CORRUPT_FILE', `The manifest ${path} ${what}. Restore the file from a backup, or salvage what is sound.`, { details: { path, offset: 0 }, cause })
+  return new ParqueDBError('CORRUPT_FILE', `The manifest ${path} ${what}. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path, offset: 0 }, cause })
 }

@@ -71,7 +71,7 @@ export function addReplayed(frames: readonly ReplayedFrame[], overlay: Overlay):
 function missingEvents(seqs: { from: number; to: number }, where: { path: string; offset: number }): ParqueDBError {
   return new ParqueDBError(
     'CORRUPT_FILE',
-    `The log misses the events ${seqs.from} to ${seqs.to}: ${where.path} goes on after them. Restore the missing file below ${logPrefix}/ from a backup, or open with readOnly: true to save what can be read.`,
+    `The log misses the events ${seqs.from} to ${seqs.to}: ${where.path} goes on after them. Restore the missing file below ${logPrefix}/ from a backup, or salvage what is sound with \`parquedb recover\`.`,
     { details: where },
   )
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ParqueDB } from '../../src/db/ParqueDB.ts'
@@ -222,6 +222,28 @@ describe('the database', () => {
     const outcome = await run(['verify', '--deep'])
     expect(outcome.code).toBe(6)
     expect(lines(outcome.stdout)).toMatchObject([{ ok: false, problems: [{ path: `entities/users/${name}`, code: 'CORRUPT_FILE' }] }])
+    // The events have all of it.
+    const target = `${db}-recovered`
+    const recovery = await run(['recover', target])
+    expect(recovery).toMatchObject({ code: 0, stderr: '' })
+    expect(lines(recovery.stdout)).toEqual([{ ok: true, events: 3, bridges: 0, unfolded: 0, missing: [], lost: [] }])
+    expect(lines((await cli.run(['find', 'users', '--db', target])).stdout)).toHaveLength(3)
+    expect((await run(['recover', target])).code).toBe(4)
+    expect((await run(['recover', join(db, 'inside')])).code).toBe(2)
+    expect((await cli.run(['recover', `${target}-again`, '--db', `${db}-nothing`])).code).toBe(3)
+  })
+
+  test('that has lost events is recovered as far as it goes, which ends with 6 and names what is missing', async () => {
+    const { db, run } = await withUsers()
+    await run(['compact'])
+    const [name = ''] = readdirSync(join(db, 'events'))
+    rmSync(join(db, 'events', name))
+    const outcome = await run(['recover', `${db}-recovered`, '--pretty'])
+    expect(outcome.code).toBe(6)
+    expect(outcome.stdout).toContain(`lost  events/${name}: `)
+    expect(outcome.stdout).toContain('missing  events 1 to 3')
+    expect(outcome.stdout).toMatch(/\nrecovered into .*: 0 events, 3 changes in place of lost ones\n$/)
+    expect(lines((await cli.run(['find', 'users', '--db', `${db}-recovered`])).stdout)).toHaveLength(3)
   })
 })
 

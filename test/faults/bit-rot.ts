@@ -65,7 +65,7 @@ export function* damages(files: DiskFiles, every = 1): Generator<Damage> {
   }
 }
 
-function kindOf(path: string): string {
+export function kindOf(path: string): string {
   return path.split('/')[0] ?? ''
 }
 

@@ -1,0 +1,153 @@
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { EventDraft, StoredEvent } from '../model/event.ts'
+import { fold, stateOfCreate } from '../model/fold.ts'
+import { diffDocuments } from '../model/patch.ts'
+import type { Document } from '../model/values.ts'
+import type { CommitRequest, DecisionContext, Engine } from './engine.ts'
+
+/** Commits under way at once: they share syncs. */
+const commitsMax = 256
+/** Events of one commit; only a transaction, which is committed whole, may have more. */
+const eventsMax = 500
+
+export interface RebuiltCounts {
+  /** Events that are as they were, but for their seq. */
+  events: number
+  /** Events that stand for lost ones: they bring an entity to a state that is known. */
+  bridges: number
+  /** Sound events that could not be applied, as what they change is lost. */
+  unfolded: number
+}
+
+/** What a bridge takes over from the event, or the state, that it leads to. */
+type Origin = Pick<EventDraft, 'actor' | 'metadata' | 'eventId'> & { readonly ts: number }
+
+/** A state that is known without the event that made it. */
+export interface KnownState {
+  readonly ns: string
+  readonly state: EntityState
+}
+
+/**
+ * Writes a history again from the events of it that are left, in the order of their seqs. Seqs and versions are counted anew, so that both stay dense; where
+ * events of an entity are missing, its next known state is written as one change, which says so in its metadata.
+ */
+export class HistoryRebuilder {
+  readonly counts: RebuiltCounts = { events: 0, bridges: 0, unfolded: 0 }
+  readonly #target: Engine
+  /** By how much the versions of an entity are less now than they were; only of those that have lost some. */
+  readonly #shifts = new Map<string, number>()
+  #group: StoredEvent[] = []
+  #underWay: Promise<unknown>[] = []
+
+  constructor(target: Engine) {
+    this.#target = target
+  }
+
+  async addEvent(event: StoredEvent): Promise<void> {
+    const [first] = this.#group
+    const isSameCommit = first === undefined || (first.ts === event.ts && first.txId === event.txId && (event.txId !== undefined || this.#group.length < eventsMax))
+    if (!isSameCommit) await this.#commitGroup()
+    this.#group.push(event)
+  }
+
+  /** A state that a run holds: it counts when it is newer than what the events before it gave. */
+  async addState({ ns, state }: KnownState): Promise<void> {
+    await this.#commitGroup()
+    const key = { ns, id: state.id }
+    await this.#commit({
+      keys: [key],
+      decide: (context) => {
+        const before = context.state(key)
+        if (state.version < this.#nextVersion(key, before)) return []
+        const draft = this.#bridge(key, before, { state, version: state.version, event: { ts: state.updatedAt, actor: state.updatedBy, metadata: undefined, eventId: undefined } })
+        return draft === undefined ? [] : [draft]
+      },
+    })
+  }
+
+  async finish(): Promise<void> {
+    await this.#commitGroup()
+    await Promise.all(this.#underWay)
+  }
+
+  async #commitGroup(): Promise<void> {
+    const events = this.#group
+    const [first] = events
+    if (first === undefined) return
+    this.#group = []
+    await this.#commit({ keys: events, decide: (context) => this.#draftAll(events, context), txId: first.txId })
+  }
+
+  async #commit(request: CommitRequest): Promise<void> {
+    const committing = this.#target.commit(request)
+    // Its failure is seen with that of the others, further down.
+    committing.catch(() => undefined)
+    this.#underWay.push(committing)
+    if (this.#underWay.length < commitsMax) return
+    const all = this.#underWay
+    this.#underWay = []
+    await Promise.all(all)
+  }
+
+  #draftAll(events: readonly StoredEvent[], context: DecisionContext): EventDraft[] {
+    const states = new Map<string, EntityState | undefined>()
+    const drafts: EventDraft[] = []
+    for (const event of events) {
+      const name = keyName(event)
+      const before = states.has(name) ? states.get(name) : context.state(event)
+      const draft = this.#draft(event, before)
+      if (draft === undefined) continue
+      drafts.push(draft)
+      const { ns, id, op, after, patch } = draft
+      states.set(name, fold(before, { ...event, ns, id, op, after, patch, seq: 0, version: (before?.version ?? 0) + 1, state: undefined }))
+    }
+    return drafts
+  }
+
+  #draft(event: StoredEvent, before: EntityState | undefined): EventDraft | undefined {
+    const next = this.#nextVersion(event, before)
+    if (event.version < next) return undefined
+    if (event.version === next) {
+      this.counts.events++
+      const { op, ns, id, after, patch, eventId, actor, metadata, ts } = event
+      return { op, ns, id, after, patch, eventId, actor, metadata, ts }
+    }
+    const state = event.op === 'CREATE' ? stateOfCreate(event) : event.state
+    if (state === undefined && event.op !== 'DELETE') {
+      this.counts.unfolded++
+      return undefined
+    }
+    return this.#bridge(event, before, { state, version: event.version, event })
+  }
+
+  /** The change from what is there to what is known to have come later; none when both say that the entity is gone. */
+  #bridge(key: EntityKey, before: EntityState | undefined, to: { state: EntityState | undefined; version: number; event: Origin }): EventDraft | undefined {
+    const { state, version, event } = to
+    const isLive = before !== undefined && before.deletedAt === undefined
+    const isGone = state === undefined || state.deletedAt !== undefined
+    const isChange = isLive || !isGone
+    this.#shifts.set(keyName(key), version - (before?.version ?? 0) - (isChange ? 1 : 0))
+    if (!isChange) return undefined
+    this.counts.bridges++
+    const common = { ns: key.ns, id: key.id, eventId: event.eventId, actor: event.actor, ts: event.ts, metadata: recovered(to) }
+    if (isGone) return { ...common, op: 'DELETE' }
+    if (!isLive) return { ...common, op: 'CREATE', after: state.document }
+    return { ...common, op: 'UPDATE', patch: diffDocuments(before.document, state.document) }
+  }
+
+  /** The version, as it was counted, of the event after the one that made this state. */
+  #nextVersion(key: EntityKey, before: EntityState | undefined): number {
+    return (before?.version ?? 0) + (this.#shifts.get(keyName(key)) ?? 0) + 1
+  }
+}
+
+/** What the event has lost: the version that it had, and who made the entity, and when. */
+function recovered({ state, version, event }: { state: EntityState | undefined; version: number; event: Origin }): Document {
+  const facts = { version, ...(state === undefined ? {} : { createdAt: new Date(state.createdAt) }), ...(state?.createdBy === undefined ? {} : { createdBy: state.createdBy }) }
+  return { ...event.metadata, recovered: facts }
+}
+
+function keyName(key: EntityKey): string {
+  return `${key.ns}/${key.id}`
+}

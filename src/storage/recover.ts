@@ -1,0 +1,182 @@
+import { checkAborted } from '../base/abort.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import type { StoredEvent } from '../model/event.ts'
+import type { LostRows } from '../parquet/salvage-groups.ts'
+import type { Engine } from './engine.ts'
+import { checkFormat } from './format.ts'
+import { HistoryRebuilder } from './HistoryRebuilder.ts'
+import { decodePayload } from './log-payload.ts'
+import { listLogParts } from './log-reader.ts'
+import type { FileEntry } from './manifest.ts'
+import { logPrefix } from './replay.ts'
+import { findSoundFiles, isLoss, type SoundFiles } from './sound-files.ts'
+import { soundFrames } from './sound-frames.ts'
+import type { StorageBackend } from './storage-backend.ts'
+import { TableFiles } from './TableFiles.ts'
+
+/** A part of a file that could not be read. */
+export interface LostPart {
+  readonly path: string
+  readonly code: string
+  readonly message: string
+  /** Where rows of a data file are lost: how many; their first key, and the key after their last; the seqs that they lie between, inclusive. */
+  readonly rows?: number
+  readonly ns?: string
+  readonly firstKey?: string
+  readonly untilKey?: string
+  readonly fromSeq?: number
+  readonly toSeq?: number
+}
+
+export interface RecoverReport {
+  /** Whether every event was there. Damage may have been found all the same, in files that hold nothing of their own. */
+  readonly ok: boolean
+  /** Events that were written as they were. */
+  readonly events: number
+  /** Changes that stand for lost events: each brings an entity to its next known state. */
+  readonly bridges: number
+  /** Sound events that could not be used, because what they change is lost. */
+  readonly unfolded: number
+  /** seqs of which no event could be read, inclusive. */
+  readonly missing: readonly { readonly from: number; readonly to: number }[]
+  readonly lost: readonly LostPart[]
+}
+
+export interface RecoverInput {
+  readonly backend: StorageBackend
+  /** Where the log and the epochs are. */
+  readonly logBackend: StorageBackend
+  /** Empty; it is not closed. */
+  readonly target: Engine
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: { events: number }) => void) | undefined
+}
+
+/**
+ * Writes all that can still be read of a database, however damaged, into an empty one: every event whose entity is known up to it, and the newest sound state of
+ * every entity. Nothing in the damaged one is changed. Memory: one segment, the log, and the names of entities that lost something. See docs/adr/0006-recover-writes-anew.md.
+ */
+export async function recover(input: RecoverInput): Promise<RecoverReport> {
+  const lost: LostPart[] = []
+  const lose = (error: ParqueDBError, more: Omit<LostPart, 'path' | 'code' | 'message'> = {}): void => {
+    const { path } = error.details
+    lost.push({ path: typeof path === 'string' ? path : '', code: error.code, message: error.message, ...more })
+  }
+  // Whatever it says: every file tells its own format, too.
+  await checkFormat(input.backend).catch((error: unknown) => {
+    if (!isParqueDBError(error, 'CORRUPT_FILE') && !isParqueDBError(error, 'UNSUPPORTED_FORMAT')) throw error
+    lose(error)
+  })
+  const files = await findSoundFiles(input, lose)
+  const rebuilder = new HistoryRebuilder(input.target)
+  const gaps = new Gaps()
+  const tables = new TableFiles(input.backend)
+  const add = async (events: Iterable<StoredEvent>): Promise<void> => {
+    for (const event of events) {
+      gaps.saw(event.seq)
+      await rebuilder.addEvent(event)
+    }
+    checkAborted(input.signal)
+    input.onProgress?.({ events: rebuilder.counts.events })
+  }
+  for (const group of overlapping(files.segments)) await add(await eventsOf(group, { tables, lose }))
+  gaps.end(files.head?.flushedSeq ?? 0)
+  // Where every event of them is there, runs have nothing to add.
+  if (gaps.missing.length > 0 || files.head === undefined) {
+    for (const { ns, file } of files.runs) await addStates({ ns, file }, { rebuilder, tables, lose })
+  }
+  await add(await eventsOfLog(input.logBackend, { head: files.head, afterSeq: gaps.lastSeq, lose }))
+  gaps.end(files.head?.durableSeq ?? 0)
+  await rebuilder.finish()
+  const { counts } = rebuilder
+  const ok = gaps.missing.length === 0 && counts.unfolded === 0 && counts.bridges === 0 && files.head !== undefined
+  return { ok, ...counts, missing: gaps.missing, lost }
+}
+
+type Lose = (error: ParqueDBError, more?: Omit<LostPart, 'path' | 'code' | 'message'>) => void
+
+/** Stretches of seqs that were not seen, when seqs are told in ascending order. */
+class Gaps {
+  readonly missing: { from: number; to: number }[] = []
+  lastSeq = 0
+
+  saw(seq: number): void {
+    this.end(seq - 1)
+    this.lastSeq = Math.max(this.lastSeq, seq)
+  }
+
+  /** Everything up to `seq` has been told. */
+  end(seq: number): void {
+    if (seq > this.lastSeq) this.missing.push({ from: this.lastSeq + 1, to: seq })
+    this.lastSeq = Math.max(this.lastSeq, seq)
+  }
+}
+
+/** Segments whose seqs overlap, together: without a manifest a merged one may lie beside what it was merged from. */
+function overlapping(segments: readonly FileEntry[]): FileEntry[][] {
+  const groups: FileEntry[][] = []
+  let lastSeq = -1
+  for (const file of segments) {
+    const group = groups.at(-1)
+    if (group === undefined || file.minSeq > lastSeq) groups.push([file])
+    else group.push(file)
+    lastSeq = Math.max(lastSeq, file.maxSeq)
+  }
+  return groups
+}
+
+async function eventsOf(segments: readonly FileEntry[], to: { tables: TableFiles; lose: Lose }): Promise<StoredEvent[]> {
+  const bySeq = new Map<number, StoredEvent>()
+  for (const file of segments) {
+    await salvaging(to.lose, { fromSeq: file.minSeq, toSeq: file.maxSeq, rows: file.rows }, async () => {
+      const reader = await to.tables.segment(file)
+      for await (const events of reader.salvage((rows) => to.lose(rows.error, factsOf(rows)))) for (const event of events) bySeq.set(event.seq, event)
+    })
+  }
+  return inOrder(bySeq)
+}
+
+async function addStates({ ns, file }: SoundFiles['runs'][number], to: { rebuilder: HistoryRebuilder; tables: TableFiles; lose: Lose }): Promise<void> {
+  await salvaging(to.lose, { ns, rows: file.rows }, async () => {
+    const reader = await to.tables.run(file)
+    for await (const states of reader.salvage((rows) => to.lose(rows.error, { ns, ...factsOf(rows) }))) for (const state of states) await to.rebuilder.addState({ ns, state })
+  })
+}
+
+/** Of the epoch that the head names; of all of them, the newest first, when there is none to trust. */
+async function eventsOfLog(backend: StorageBackend, from: { head: SoundFiles['head']; afterSeq: number; lose: Lose }): Promise<StoredEvent[]> {
+  const bySeq = new Map<number, StoredEvent>()
+  const { head, lose } = from
+  for (const part of (await listLogParts(backend, logPrefix)).toReversed()) {
+    if (head !== undefined && part.epoch !== head.epoch) continue
+    await salvaging(lose, {}, async () => {
+      for (const { frame, offset, damagedFrom } of soundFrames(await backend.read(part.path), part.epoch)) {
+        if (damagedFrom !== undefined) lose(damagedFrame(part.path, { from: damagedFrom, to: offset }))
+        if (frame.firstSeq + frame.count <= from.afterSeq) continue
+        for (const event of decodePayload(frame, { path: part.path, offset })) if (event.seq > from.afterSeq && !bySeq.has(event.seq)) bySeq.set(event.seq, event)
+      }
+    })
+  }
+  return inOrder(bySeq)
+}
+
+function damagedFrame(path: string, bytes: { from: number; to: number }): ParqueDBError {
+  return new ParqueDBError('CORRUPT_FILE', `${path} is damaged from byte ${bytes.from} to ${bytes.to}.`, { details: { path, offset: bytes.from } })
+}
+
+async function salvaging(lose: Lose, more: Omit<LostPart, 'path' | 'code' | 'message'>, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!isLoss(error)) throw error
+    lose(error, more)
+  }
+}
+
+function factsOf({ rows, firstKey, untilKey, minSeq, maxSeq }: LostRows): Omit<LostPart, 'path' | 'code' | 'message'> {
+  return { rows, firstKey: firstKey.join('/'), untilKey: untilKey.join('/'), fromSeq: minSeq, toSeq: maxSeq }
+}
+
+function inOrder(bySeq: ReadonlyMap<number, StoredEvent>): StoredEvent[] {
+  return [...bySeq.values()].toSorted((left, right) => left.seq - right.seq)
+}

@@ -1,0 +1,69 @@
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { findFacts } from '../parquet/find-facts.ts'
+import { newestSoundHead, type Head } from './head.ts'
+import { dataFiles, emptyManifest, readManifest, type FileEntry } from './manifest.ts'
+import type { StorageBackend } from './storage-backend.ts'
+
+export interface SoundFiles {
+  /** undefined when the newest one cannot be trusted: then everything that is there is looked at. */
+  readonly head: Head | undefined
+  readonly segments: readonly FileEntry[]
+  readonly runs: readonly { readonly ns: string; readonly file: FileEntry }[]
+}
+
+/** The data files to salvage from: those that the manifest names or, where head or manifest are damaged, all that are there and tell what they are. */
+export async function findSoundFiles(from: { backend: StorageBackend; logBackend: StorageBackend }, onDamage: (error: ParqueDBError) => void): Promise<SoundFiles> {
+  let isDamaged = false
+  const damaged = (error: ParqueDBError): void => {
+    isDamaged = true
+    onDamage(error)
+  }
+  const head = await newestSoundHead(from.logBackend, damaged)
+  const isWhole = head !== undefined && !isDamaged
+  try {
+    const manifest = !isWhole ? undefined : head.manifest === undefined ? emptyManifest : await readManifest(from.backend, head.manifest)
+    if (manifest !== undefined) {
+      const runs = [...dataFiles(manifest)].flatMap(({ ns, file }) => (ns === undefined ? [] : [{ ns, file }]))
+      return { head, segments: manifest.segments, runs }
+    }
+  } catch (error) {
+    if (!isLoss(error)) throw error
+    onDamage(error)
+  }
+  return { head: isWhole ? head : undefined, ...(await listDataFiles(from.backend, onDamage)) }
+}
+
+/** Whether an error says that a file is not, or no more, what it should be. */
+export function isLoss(error: unknown): error is ParqueDBError {
+  return isParqueDBError(error, 'CORRUPT_FILE') || isParqueDBError(error, 'NOT_FOUND')
+}
+
+/** Data files by what they say of themselves. A file that no manifest ever named holds nothing that is not true. */
+async function listDataFiles(backend: StorageBackend, onDamage: (error: ParqueDBError) => void): Promise<Pick<SoundFiles, 'segments' | 'runs'>> {
+  const segments: FileEntry[] = []
+  const runs: { ns: string; file: FileEntry }[] = []
+  for await (const path of pathsOf(backend, ['events/', 'entities/'])) {
+    const folder = /^entities\/([^/]+)\//.exec(path)?.[1]
+    const bytes = await backend.read(path)
+    const found = findFacts(bytes)
+    if (found === undefined || (found.kind === 'run') !== (folder !== undefined)) {
+      onDamage(new ParqueDBError('CORRUPT_FILE', `${path} has no index that could be read, and the manifest that would say where it is, is lost.`, { details: { path, offset: 0 } }))
+      continue
+    }
+    const file = { ...found.facts, path, sizeBytes: bytes.length }
+    if (folder === undefined) segments.push(file)
+    else runs.push({ ns: decodeURIComponent(folder), file })
+  }
+  return { segments: segments.toSorted((left, right) => left.minSeq - right.minSeq), runs }
+}
+
+async function* pathsOf(backend: StorageBackend, prefixes: readonly string[]): AsyncGenerator<string> {
+  for (const prefix of prefixes) {
+    let cursor: string | undefined
+    do {
+      const page = await backend.list(prefix, cursor === undefined ? {} : { cursor })
+      for (const { path } of page.objects) if (path.endsWith('.parquet')) yield path
+      cursor = page.cursor
+    } while (cursor !== undefined)
+  }
+}

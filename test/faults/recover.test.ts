@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest'
+import { withEventSourcing } from '../../src/storage/EventSourcedBackend.ts'
+import type { Event } from '../../src/model/event.ts'
+import { MemoryBackend } from '../../src/storage/MemoryBackend.ts'
+import { recover, type RecoverReport } from '../../src/storage/recover.ts'
+import { damages, kindOf, smallDatabase, withDamage, type Damage } from './bit-rot.ts'
+import { SimulatedDisk, type DiskFiles } from './SimulatedDisk.ts'
+
+interface Recovered {
+  readonly report: RecoverReport
+  readonly documents: { readonly [target: string]: unknown }
+  readonly events: readonly Event[]
+}
+
+async function recovered(files: DiskFiles): Promise<Recovered> {
+  const source = new SimulatedDisk(files)
+  const target = withEventSourcing(new MemoryBackend())
+  const report = await recover({ backend: source, logBackend: source, target })
+  expect((await target.verify({ deep: true })).problems).toEqual([])
+  const documents: Record<string, unknown> = {}
+  const view = await target.view()
+  for (const ns of view.namespaces()) for await (const states of view.scan(ns)) for (const state of states) if (state.deletedAt === undefined) documents[`${ns}/${state.id}`] = state.document
+  view.release()
+  const events: Event[] = []
+  for await (const event of target.readEvents()) events.push(event)
+  await target.close()
+  expect([...source.files.keys()]).toEqual([...files.keys()])
+  return { report, documents, events }
+}
+
+async function tryAll(kind: string, every: number, judge: (damage: Damage, after: Recovered, whole: Recovered) => void): Promise<number> {
+  const files = await smallDatabase()
+  const whole = await recovered(files)
+  let count = 0
+  for (const damage of damages(files, every)) {
+    if (kindOf(damage.path) !== kind) continue
+    count++
+    judge(damage, await recovered(withDamage(files, damage)), whole)
+  }
+  return count
+}
+
+test('of a sound database everything is recovered, to the event', async () => {
+  const files = await smallDatabase()
+  const { report, events } = await recovered(files)
+  expect(report).toEqual({ ok: true, events: events.length, bridges: 0, unfolded: 0, missing: [], lost: [] })
+  const engine = withEventSourcing(new SimulatedDisk(files), { readOnly: true })
+  const original: Event[] = []
+  for await (const event of engine.readEvents()) original.push(event)
+  await engine.close()
+  expect(events).toEqual(original)
+})
+
+describe('recovering', () => {
+  test('needs no entity files: every state is in the events', async () => {
+    const count = await tryAll('entities', 211, ({ what }, after, whole) => {
+      expect({ what, report: after.report, events: after.events }).toEqual({ what, report: { ...whole.report }, events: whole.events })
+    })
+    expect(count).toBeGreaterThan(50)
+  })
+
+  test('brings every newest state when events are lost, and says which those are', async () => {
+    let lossCount = 0
+    await tryAll('events', 211, ({ what }, { report, documents }, whole) => {
+      expect({ what, documents }).toEqual({ what, documents: whole.documents })
+      expect({ what, isTold: report.ok === (report.missing.length === 0) && report.ok === (report.lost.length === 0) }).toEqual({ what, isTold: true })
+      if (!report.ok) lossCount++
+    })
+    expect(lossCount).toBeGreaterThan(10)
+  })
+
+  test('needs no manifest and no head: data files say what they are', async () => {
+    for (const kind of ['manifest', 'epoch']) {
+      await tryAll(kind, 97, ({ what }, { documents, events }, whole) => expect({ what, documents, events }).toEqual({ what, documents: whole.documents, events: whole.events }))
+    }
+  })
+
+  test('brings what stands before and behind damage in the log, and says which events are missing', async () => {
+    const count = await tryAll('log', 61, ({ what }, { report, events }, whole) => {
+      const missing = report.missing.reduce((sum, { from, to }) => sum + to - from + 1, 0)
+      expect({ what, eventCount: events.length + missing - report.bridges - report.unfolded }).toEqual({ what, eventCount: whole.events.length - report.bridges - report.unfolded })
+      expect({ what, ok: report.ok }).toEqual({ what, ok: missing === 0 })
+    })
+    expect(count).toBeGreaterThan(20)
+  })
+})
+
+test('a lost change is bridged: the entity goes on from its next known state, which says so', async () => {
+  const files = await smallDatabase()
+  const [segment] = [...files.keys()].filter((path) => path.startsWith('events/'))
+  if (segment === undefined) throw new Error('a segment is there')
+  const { report, events } = await recovered(withDamage(files, { path: segment, what: 'zeroed', bytes: new Uint8Array(10) }))
+  expect(report).toMatchObject({ ok: false, missing: [{ from: 1, to: 18 }] })
+  expect(report.lost).toMatchObject([{ path: segment, code: 'CORRUPT_FILE', fromSeq: 1, toSeq: 18 }])
+  const first = events.find(({ target }) => target === 'notes:na')
+  expect(first).toMatchObject({ op: 'CREATE', version: 1, metadata: { recovered: { version: 5, createdBy: 'ada' } } })
+})
