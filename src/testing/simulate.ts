@@ -180,7 +180,9 @@ async function step(simulation: Simulation, kind: keyof typeof stepWeights): Pro
     case 'compact':
       return begin(writer, compact(simulation, writer))
     case 'retry':
-      return retry(simulation, writer)
+      // A former writer knows nothing of what the newest one was told.
+      if (writer === cluster.owner) await retry(simulation, writer)
+      return
     case 'reopen':
       return reopen(simulation, writer)
     case 'pause':

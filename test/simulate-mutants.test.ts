@@ -1,0 +1,131 @@
+import { readFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+import { expect, test } from 'vitest'
+import type { simulate } from 'parquedb/testing'
+
+// Each rule of the commit protocol is switched off in turn, by changing its line in the source. The simulator must see
+// every one of them broken: one that it does not see is one that nobody would miss.
+
+interface Mutant {
+  readonly broken: string
+  readonly file: string
+  readonly line: string
+  readonly instead: string
+}
+
+const mutants: readonly Mutant[] = [
+  {
+    broken: 'the log is not synced before anybody is told',
+    file: 'FileLog.ts',
+    line: 'await this.#part.file.sync()',
+    instead: '',
+  },
+  {
+    broken: 'nobody looks whether another writer took over before saying that a commit is durable',
+    file: 'Writer.ts',
+    line: 'await this.#parts.assertNotFenced()',
+    instead: '',
+  },
+  {
+    broken: 'callers are told while the sync is still under way',
+    file: 'Writer.ts',
+    line: 'await this.#append(commits)',
+    instead: 'this.#append(commits).catch(() => undefined)',
+  },
+  {
+    broken: 'a txId that was committed before is committed again',
+    file: 'Writer.ts',
+    line: 'if (repeated !== undefined) return queued.resolve(repeated)',
+    instead: '',
+  },
+  {
+    broken: 'a takeover does not copy the tail of the log',
+    file: 'WriterSession.ts',
+    line: 'await log.append((replayed?.frames ?? []).map(({ frame }) => ({ ...frame, epoch })))',
+    instead: '',
+  },
+  {
+    broken: 'two writers can take the same epoch',
+    file: 'head.ts',
+    line: 'await backend.put(epochPath(epoch), takenMark, { ifAbsent: true })',
+    instead: 'await backend.put(epochPath(epoch), takenMark)',
+  },
+  {
+    broken: 'the log is deleted before the head that replaces it is published',
+    file: 'Maintenance.ts',
+    line: 'const { overlay } = partition\n    const job = files.job()',
+    instead: 'const { overlay } = partition\n    await log.truncate(toSeq + 1)\n    const job = files.job()',
+  },
+  {
+    broken: 'the head says that the log begins one event later than it does',
+    file: 'Publisher.ts',
+    line: 'logStart: manifest.flushedSeq + 1',
+    instead: 'logStart: manifest.flushedSeq + 2',
+  },
+  {
+    broken: 'a writer that was taken over from goes on to publish and to delete',
+    file: 'Publisher.ts',
+    line: 'await fence.check()',
+    instead: '',
+  },
+  {
+    broken: 'dropped files are deleted while a view reads them',
+    file: 'garbage.ts',
+    line: 'if (dueAtMs > nowMs || file.manifestId > oldestPinned) {',
+    instead: 'if (dueAtMs < 0) {',
+  },
+  {
+    broken: 'the sweep takes what the manifest names for orphans',
+    file: 'garbage.ts',
+    line: '!kept.has(path) && ',
+    instead: '',
+  },
+]
+
+/** Nearly all are caught by the first few worlds. */
+const seedsMax = 100
+
+test.each(mutants)('the simulator sees it when $broken', { timeout: 300_000 }, async (mutant) => {
+  const folder = await mkdtemp(join(tmpdir(), 'parquedb-mutant-'))
+  try {
+    const broken = await bundle(mutant, join(folder, 'broken.mjs'))
+    let caughtBy: number | undefined
+    for (let seed = 1; seed <= seedsMax && caughtBy === undefined; seed++) {
+      const { violation } = await broken.simulate({ seed, turn: () => setImmediate() })
+      if (violation !== undefined) caughtBy = seed
+    }
+    expect(caughtBy).toBeGreaterThan(0)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+async function bundle({ file, line, instead }: Mutant, outfile: string): Promise<{ simulate: typeof simulate }> {
+  const path = resolve('src/storage', file)
+  await build({
+    entryPoints: ['src/testing/simulate.ts'],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile,
+    logLevel: 'silent',
+    plugins: [
+      {
+        name: 'mutant',
+        setup(build) {
+          build.onLoad({ filter: /\.ts$/ }, async (loaded) => {
+            if (loaded.path !== path) return undefined
+            const source = await readFile(path, 'utf8')
+            expect(source, `the line that is to be broken in ${file}`).toContain(line)
+            return { contents: source.replaceAll(line, instead), loader: 'ts' }
+          })
+        },
+      },
+    ],
+  })
+  return import(pathToFileURL(outfile).href)
+}
