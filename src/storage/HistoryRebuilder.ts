@@ -4,11 +4,14 @@ import { fold, stateOfCreate } from '../model/fold.ts'
 import { diffDocuments } from '../model/patch.ts'
 import type { Document } from '../model/values.ts'
 import type { CommitRequest, DecisionContext, Engine } from './engine.ts'
+import { encodeEvents } from './log-payload.ts'
 
-/** Commits under way at once: they share syncs. */
+/** Commits under way at once, which share syncs, and the JSON in them, in UTF-16 units. */
 const commitsMax = 256
-/** Events of one commit; only a transaction, which is committed whole, may have more. */
-const eventsMax = 500
+const charsMax = 16 * 1024 * 1024
+/** Events of one commit, and their JSON; only a transaction, which is committed whole, may have more. */
+const groupEventsMax = 500
+const groupCharsMax = 4 * 1024 * 1024
 
 export interface RebuiltCounts {
   /** Events that are as they were, but for their seq. */
@@ -22,12 +25,6 @@ export interface RebuiltCounts {
 /** What a bridge takes over from the event, or the state, that it leads to. */
 type Origin = Pick<EventDraft, 'actor' | 'metadata' | 'eventId'> & { readonly ts: number }
 
-/** A state that is known without the event that made it. */
-export interface KnownState {
-  readonly ns: string
-  readonly state: EntityState
-}
-
 /**
  * Writes a history again from the events of it that are left, in the order of their seqs. Seqs and versions are counted anew, so that both stay dense; where
  * events of an entity are missing, its next known state is written as one change, which says so in its metadata.
@@ -38,7 +35,9 @@ export class HistoryRebuilder {
   /** By how much the versions of an entity are less now than they were; only of those that have lost some. */
   readonly #shifts = new Map<string, number>()
   #group: StoredEvent[] = []
+  #groupChars = 0
   #underWay: Promise<unknown>[] = []
+  #charsUnderWay = 0
 
   constructor(target: Engine) {
     this.#target = target
@@ -46,24 +45,21 @@ export class HistoryRebuilder {
 
   async addEvent(event: StoredEvent): Promise<void> {
     const [first] = this.#group
-    const isSameCommit = first === undefined || (first.ts === event.ts && first.txId === event.txId && (event.txId !== undefined || this.#group.length < eventsMax))
+    const chars = encodeEvents([event]).length
+    const hasRoom = event.txId !== undefined || (this.#group.length < groupEventsMax && this.#groupChars + chars <= groupCharsMax)
+    const isSameCommit = first === undefined || (first.ts === event.ts && first.txId === event.txId && hasRoom)
     if (!isSameCommit) await this.#commitGroup()
     this.#group.push(event)
+    this.#groupChars += chars
   }
 
-  /** A state that a run holds: it counts when it is newer than what the events before it gave. */
-  async addState({ ns, state }: KnownState): Promise<void> {
+  /** States that a run holds: each counts when it is newer than what the events before it gave. */
+  async addStates(ns: string, states: readonly EntityState[]): Promise<void> {
     await this.#commitGroup()
-    const key = { ns, id: state.id }
-    await this.#commit({
-      keys: [key],
-      decide: (context) => {
-        const before = context.state(key)
-        if (state.version < this.#nextVersion(key, before)) return []
-        const draft = this.#bridge(key, before, { state, version: state.version, event: { ts: state.updatedAt, actor: state.updatedBy, metadata: undefined, eventId: undefined } })
-        return draft === undefined ? [] : [draft]
-      },
-    })
+    for (let start = 0; start < states.length; start += groupEventsMax) {
+      const some = states.slice(start, start + groupEventsMax)
+      await this.#commit({ keys: some.map(({ id }) => ({ ns, id })), decide: (context) => some.flatMap((state) => this.#draftState({ ns, id: state.id }, state, context)) })
+    }
   }
 
   async finish(): Promise<void> {
@@ -76,6 +72,8 @@ export class HistoryRebuilder {
     const [first] = events
     if (first === undefined) return
     this.#group = []
+    this.#charsUnderWay += this.#groupChars
+    this.#groupChars = 0
     await this.#commit({ keys: events, decide: (context) => this.#draftAll(events, context), txId: first.txId })
   }
 
@@ -84,9 +82,10 @@ export class HistoryRebuilder {
     // Its failure is seen with that of the others, further down.
     committing.catch(() => undefined)
     this.#underWay.push(committing)
-    if (this.#underWay.length < commitsMax) return
+    if (this.#underWay.length < commitsMax && this.#charsUnderWay < charsMax) return
     const all = this.#underWay
     this.#underWay = []
+    this.#charsUnderWay = 0
     await Promise.all(all)
   }
 
@@ -103,6 +102,14 @@ export class HistoryRebuilder {
       states.set(name, fold(before, { ...event, ns, id, op, after, patch, seq: 0, version: (before?.version ?? 0) + 1, state: undefined }))
     }
     return drafts
+  }
+
+  #draftState(key: EntityKey, state: EntityState, context: DecisionContext): EventDraft[] {
+    const before = context.state(key)
+    if (state.version < this.#nextVersion(key, before)) return []
+    const event = { ts: state.updatedAt, actor: state.updatedBy, metadata: undefined, eventId: undefined }
+    const draft = this.#bridge(key, before, { state, version: state.version, event })
+    return draft === undefined ? [] : [draft]
   }
 
   #draft(event: StoredEvent, before: EntityState | undefined): EventDraft | undefined {

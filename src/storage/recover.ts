@@ -139,7 +139,7 @@ async function eventsOf(segments: readonly FileEntry[], to: { tables: TableFiles
 async function addStates({ ns, file }: SoundFiles['runs'][number], to: { rebuilder: HistoryRebuilder; tables: TableFiles; lose: Lose }): Promise<void> {
   await salvaging(to.lose, { ns, rows: file.rows }, async () => {
     const reader = await to.tables.run(file)
-    for await (const states of reader.salvage((rows) => to.lose(rows.error, { ns, ...factsOf(rows) }))) for (const state of states) await to.rebuilder.addState({ ns, state })
+    for await (const states of reader.salvage((rows) => to.lose(rows.error, { ns, ...factsOf(rows) }))) await to.rebuilder.addStates(ns, states)
   })
 }
 

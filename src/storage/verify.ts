@@ -1,14 +1,14 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
-import { isParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, type ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityState } from '../model/entity.ts'
 import { equalValues } from '../model/values.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { fold } from '../model/fold.ts'
 import type { VerifyReport } from './engine.ts'
 import { checkFormat } from './format.ts'
-import { readHead } from './head.ts'
+import { headEtag, readHead, type Head } from './head.ts'
 import { dataFiles, emptyManifest, filesOfRuns, readManifest, type FileEntry, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import { mergeById } from './merge.ts'
@@ -30,6 +30,8 @@ type Problem = VerifyReport['problems'][number]
 
 /** The last bytes of a Parquet file: length of the footer, and the magic. */
 const footerTailBytes = 8
+/** Looks at a head that is replaced meanwhile. */
+const readAttempts = 10
 
 /** Checks everything that the head reaches and goes on past what it finds; only a failing store, or the signal, stops it. */
 export async function verifyPartition(input: VerifyInput): Promise<VerifyReport> {
@@ -75,17 +77,32 @@ interface Totals {
 }
 
 async function verifyHeadAndLog(input: VerifyInput, report: Totals): Promise<Manifest> {
-  const { head } = await readHead(input.logBackend)
-  if (head === undefined) return emptyManifest
-  const manifest = head.manifest === undefined ? emptyManifest : await readManifest(input.backend, head.manifest)
+  for (let attempt = 1; ; attempt++) {
+    const { head, etag } = await readHead(input.logBackend)
+    if (head === undefined) return emptyManifest
+    try {
+      const manifest = head.manifest === undefined ? emptyManifest : await readManifest(input.backend, head.manifest)
+      const problem = await verifyLog(head, { manifest, input, report })
+      if (problem === undefined) return manifest
+      // A flush meanwhile deletes what it has read into files: only what is wrong under one and the same head is damage.
+      if (attempt < readAttempts && (await headEtag(input.logBackend)) !== etag) continue
+      report.problems.push({ path: String(problem.details['path']), code: problem.code, message: problem.message })
+      return manifest
+    } catch (error) {
+      if (!isParqueDBError(error, 'NOT_FOUND') || attempt === readAttempts || (await headEtag(input.logBackend)) === etag) throw error
+    }
+  }
+}
+
+async function verifyLog(head: Head, to: { manifest: Manifest; input: VerifyInput; report: Totals }): Promise<ParqueDBError | undefined> {
   try {
-    const { frames } = await replay(input.logBackend, head, { afterSeq: manifest.flushedSeq })
-    for (const { events } of frames) report.checkedEvents += events.length
+    const { frames } = await replay(to.input.logBackend, head, { afterSeq: to.manifest.flushedSeq })
+    for (const { events } of frames) to.report.checkedEvents += events.length
+    return undefined
   } catch (error) {
     if (!isParqueDBError(error, 'CORRUPT_FILE')) throw error
-    report.problems.push({ path: String(error.details['path']), code: error.code, message: error.message })
+    return error
   }
-  return manifest
 }
 
 /** F4: the segments' seqs are one stretch from 1 to flushedSeq. */
