@@ -13,6 +13,8 @@ type Convert = (value: unknown) => Value | undefined
 
 /** A JavaScript number keeps this many decimal digits; decimals of more become texts. */
 const numberDigitsMax = 15
+/** Far past what any writer makes; each digit is a character of every value. */
+const scaleMax = 1000
 
 /** How a row of a foreign file becomes a document. `root` is the schema as the file has it, decimals included. */
 export function rowConverter(root: SchemaTree, options: ConvertOptions): (row: Readonly<Record<string, unknown>>) => Document {
@@ -113,6 +115,7 @@ function decimalConverter(element: SchemaElement): Convert {
   const logical = element.logical_type?.type === 'DECIMAL' ? element.logical_type : undefined
   const scale = logical?.scale ?? element.scale ?? 0
   const precision = logical?.precision ?? element.precision ?? 0
+  if (Math.abs(scale) > scaleMax) throw malformed(`a decimal has the scale ${scale}`)
   return (value) => {
     if (value === null || value === undefined) return undefined
     const text = decimalText(unscaledOf(value), scale)

@@ -5,6 +5,7 @@ import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError, isParqueDBError } from '../base/ParqueDBError.ts'
 import type { Document } from '../model/values.ts'
 import type { ByteSource } from './byte-source.ts'
+import { checkForeignPages } from './check-foreign-pages.ts'
 import { describeType, rowConverter, withoutDecimal } from './foreign-values.ts'
 import { lz4Decompress } from './lz4.ts'
 import { snappyDecompress } from './snappy.ts'
@@ -33,7 +34,9 @@ export interface ForeignParquet {
 const batchRows = 1000
 /** A row group is decoded whole; one past this size, as the footer gives it, is refused. */
 const rowGroupBytesMax = 1024 * 1024 * 1024
-const rowGroupRowsMax = 50_000_000
+const rowGroupRowsMax = 10_000_000
+/** Values of all columns together, nulls included. */
+const rowGroupValuesMax = 100_000_000
 const footerBytesMax = 256 * 1024 * 1024
 
 /**
@@ -134,6 +137,7 @@ async function rowGroupBuffer(source: ByteSource, group: RowGroup): Promise<Asyn
   }
   if (last - first > rowGroupBytesMax) throw damaged(source, `a row group is spread over ${last - first} bytes`)
   const bytes = first < last ? await source.readRange({ start: first, end: last }) : new Uint8Array(0)
+  checkForeignPages(group, (start, end) => bytes.subarray(start - first, end - first))
   return {
     byteLength: source.sizeBytes,
     slice(start, end = source.sizeBytes) {
@@ -170,10 +174,12 @@ async function checkEnds(source: ByteSource): Promise<void> {
 function checkReadable(source: ByteSource, { metadata, root }: { metadata: FileMetaData; root: SchemaTree }, options: ForeignParquetOptions): void {
   const readable = new Set(['UNCOMPRESSED', ...Object.keys(compressorsOf(options))])
   for (const element of metadata.schema) checkType(source, element)
+  checkNames(source, root)
   for (const [index, group] of metadata.row_groups.entries()) {
     const rows = Number(group.num_rows)
-    if (!(rows >= 0 && rows <= rowGroupRowsMax) || Number(group.total_byte_size) > rowGroupBytesMax) {
-      throw new ParqueDBError('LIMIT_EXCEEDED', `${source.path}: row group ${index} has ${rows} rows in ${group.total_byte_size} bytes, more than is decoded at once; write the file with smaller row groups.`, {
+    const values = group.columns.reduce((sum, { meta_data: chunk }) => sum + Math.max(Number(chunk?.num_values ?? 0), rows), 0)
+    if (!(rows >= 0 && rows <= rowGroupRowsMax) || values > rowGroupValuesMax || Number(group.total_byte_size) > rowGroupBytesMax) {
+      throw new ParqueDBError('LIMIT_EXCEEDED', `${source.path}: row group ${index} has ${rows} rows and ${values} values in ${group.total_byte_size} bytes, more than is decoded at once; write the file with smaller row groups.`, {
         details: { path: source.path, rowGroup: index },
       })
     }
@@ -181,14 +187,26 @@ function checkReadable(source: ByteSource, { metadata, root }: { metadata: FileM
       if (chunk === undefined) throw unsupported(source, 'its columns are encrypted or in other files')
       const column = chunk.path_in_schema.join('.')
       getTreePath(root, chunk.path_in_schema)
+      if (!(Number(chunk.num_values) >= rows)) throw damaged(source, `its column '${column}' has ${chunk.num_values} values for ${rows} rows`)
       if (!readable.has(chunk.codec)) throw unsupported(source, `its column '${column}' is compressed with ${chunk.codec}; write it with SNAPPY, LZ4_RAW or no compression`, column)
     }
   }
 }
 
 function checkType(source: ByteSource, element: SchemaElement): void {
+  if (element.name === '__proto__') throw unsupported(source, 'it has a column named __proto__, which would reach the prototype of an object; rename it', element.name)
   const type = element.converted_type
   if (type === 'BSON' || type === 'INTERVAL') throw unsupported(source, `its column '${element.name}' has the type ${type}, which no value of a document can hold`, element.name)
+}
+
+function checkNames(source: ByteSource, { children }: SchemaTree): void {
+  const names = new Set<string>()
+  for (const child of children) {
+    const { name } = child.element
+    if (names.has(name)) throw unsupported(source, `two of its columns are named '${name}'; rename one`, name)
+    names.add(name)
+    checkNames(source, child)
+  }
 }
 
 function unsupported(source: ByteSource, problem: string, column?: string): ParqueDBError {

@@ -1,15 +1,30 @@
 import { hostileDocuments, largeDocuments } from './documents.ts'
 import type { Tally } from './Tally.ts'
+import { tryCommands } from './try-commands.ts'
 import { tryDocuments } from './try-documents.ts'
 import { tryTexts } from './try-imports.ts'
+import { jsonSuite, tryJsonSuite } from './try-json-suite.ts'
+import { sharedParquets, tryParquets, trySharedParquets, trySpoiltParquets } from './try-parquet.ts'
 import { tryEvents, tryNames, tryRequests } from './try-requests.ts'
 
-/** The doors of the corpus, by what has to hold at each. */
-export const doors: Readonly<Record<string, (tally: Tally) => Promise<void>>> = {
-  'documents are refused without a trace, or are there exactly, in the log and in files': (tally) => tryDocuments(tally, hostileDocuments),
-  'large documents too': (tally) => tryDocuments(tally, largeDocuments),
-  'calls give what is right, or are refused without a trace': tryRequests,
-  'events past the collections are refused without a trace': tryEvents,
-  'odd names stay apart, in one folder': tryNames,
-  'text files are imported exactly, or refused without a trace': tryTexts,
+export interface Door {
+  readonly name: string
+  readonly run: (tally: Tally) => Promise<void>
+  /** Data that is not ours and not here. */
+  readonly isAbsent?: boolean
 }
+
+/** The doors of the corpus, by what has to hold at each. */
+export const doors: readonly Door[] = [
+  { name: 'documents are refused without a trace, or are there exactly, in the log and in the files', run: (tally) => tryDocuments(tally, hostileDocuments) },
+  { name: 'large documents too', run: (tally) => tryDocuments(tally, largeDocuments) },
+  { name: 'calls give what is right, or are refused without a trace', run: tryRequests },
+  { name: 'events past the collections are refused without a trace', run: tryEvents },
+  { name: 'odd names stay apart, in one folder', run: tryNames },
+  { name: 'commands with what is wrong are refused without a trace', run: tryCommands },
+  { name: 'text files are imported exactly, or refused without a trace', run: tryTexts },
+  { name: 'Parquet files that lie are refused before they take memory', run: tryParquets },
+  { name: 'no spoilt Parquet file hangs or crashes its reader', run: trySpoiltParquets },
+  { name: 'the cases of nst/JSONTestSuite (skipped where ../shared/data/json-parsing is absent)', run: tryJsonSuite, isAbsent: jsonSuite.length === 0 },
+  { name: 'the files of apache/parquet-testing (skipped where ../shared/data/parquet-testing is absent)', run: trySharedParquets, isAbsent: sharedParquets.length === 0 },
+]

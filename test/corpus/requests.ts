@@ -64,7 +64,7 @@ const heavy: readonly HostileRequest[] = [
 const patterns: readonly HostileRequest[] = [
   ...['(a+)+$', '(a|a)*$', '(a|aa)+$', '(.*a){20}$', '^(a?){50}a{50}$', '(a*)*b', '((a+)*)+b', '(a+){10}b', '([a-zA-Z]+)*1', '(x+x+)+y', '^(([a-z])+.)+[A-Z]([a-z])+$', '(.+)+\\1?'].map((pattern): HostileRequest => {
     const isRefused = pattern.includes('\\1')
-    return { name: `the pattern ${pattern}`, call: async (db) => (await ids(db.collection('users').find({ name: { $regex: `${pattern}X?Y` } }))).length * 0, ...(isRefused ? { refusal: 'INVALID_FILTER' } : { gives: 0 }) }
+    return { name: `the pattern ${pattern}`, call: find({ name: { $regex: `${pattern}X` } }), ...(isRefused ? { refusal: 'INVALID_FILTER' } : { gives: [] }) }
   }),
   ...['(?=a)a', '(?!a)b', '(?<=a)b', '(?<!a)b', '(a)\\1', '(', '[', 'a**', '*', '(?P<n', '\\', 'a{1001}', 'a{2,1}', '(a{1000}){1000}', '\\ud83d', 'a\ud800', '(?<a>x)(?<a>y)', '(?R)', '(?>a)'].map((pattern): HostileRequest => {
     return { name: `the pattern ${JSON.stringify(pattern)}`, call: find({ name: { $regex: pattern } }), refusal: 'INVALID_FILTER' }
