@@ -10,8 +10,8 @@ import { tryEvents, tryNames, tryRequests } from './try-requests.ts'
 export interface Door {
   readonly name: string
   readonly run: (tally: Tally) => Promise<void>
-  /** Data that is not ours and not here. */
-  readonly isAbsent?: boolean
+  /** Cases that others made, hundreds of files: `npm run corpus` only, and only where they are. */
+  readonly shared?: 'here' | 'absent'
 }
 
 /** The doors of the corpus, by what has to hold at each. */
@@ -25,6 +25,6 @@ export const doors: readonly Door[] = [
   { name: 'text files are imported exactly, or refused without a trace', run: tryTexts },
   { name: 'Parquet files that lie are refused before they take memory', run: tryParquets },
   { name: 'no spoilt Parquet file hangs or crashes its reader', run: trySpoiltParquets },
-  { name: 'the cases of nst/JSONTestSuite (skipped where ../shared/data/json-parsing is absent)', run: tryJsonSuite, isAbsent: jsonSuite.length === 0 },
-  { name: 'the files of apache/parquet-testing (skipped where ../shared/data/parquet-testing is absent)', run: trySharedParquets, isAbsent: sharedParquets.length === 0 },
+  { name: 'the cases of nst/JSONTestSuite (skipped where ../shared/data/json-parsing is absent)', run: tryJsonSuite, shared: jsonSuite.length === 0 ? 'absent' : 'here' },
+  { name: 'the files of apache/parquet-testing (skipped where ../shared/data/parquet-testing is absent)', run: trySharedParquets, shared: sharedParquets.length === 0 ? 'absent' : 'here' },
 ]

@@ -4,8 +4,8 @@ import { Tally } from './Tally.ts'
 // The corpus as a program, in a process of its own, so that its memory can be told: see scripts/corpus.mjs.
 const tally = new Tally()
 const absent: string[] = []
-for (const { name, run, isAbsent } of doors) {
-  if (isAbsent === true) absent.push(name)
+for (const { name, run, shared } of doors) {
+  if (shared === 'absent') absent.push(name)
   else await run(tally)
 }
 for (const wrong of tally.wrong) process.stderr.write(`${wrong}\n`)
