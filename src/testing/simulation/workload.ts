@@ -7,7 +7,7 @@ import { describeEntities, type Command } from './ReferenceDatabase.ts'
 export const namespaces = ['a', 'b'] as const
 const ids = ['1', '2', '3', 'x/y', 'é', '\u{1f680}']
 /** Long enough that a frame spans sectors of the disk. */
-const longTextLength = 600
+const longTextLength = 3000
 
 const weights = { create: 6, createMany: 1, replace: 2, update: 6, upsert: 5, increment: 4, delete: 3, restore: 2, move: 5 } as const
 
