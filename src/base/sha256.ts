@@ -18,7 +18,7 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   }
   const digest = new Uint8Array(32)
   const out = new DataView(digest.buffer)
-  state.forEach((word, index) => out.setInt32(4 * index, word))
+  state.forEach((value, index) => out.setInt32(4 * index, value))
   return digest
 }
 

@@ -113,7 +113,7 @@ export function tailOf(state: FolderState, head: Head): Entry[] {
   )
 }
 
-export function entriesOf(log: Log | undefined): Entry[] {
+function entriesOf(log: Log | undefined): Entry[] {
   return log === undefined ? [] : [...log.synced, ...log.cached]
 }
 
