@@ -121,11 +121,6 @@ export class SegmentFileReader {
     return tail
   }
 
-  /** From memory once the filters are loaded: false only when surely no event here has this eventId or txId. */
-  mayContainId(id: string): boolean {
-    return this.#table.filters?.ids.mayContain(id) !== false
-  }
-
   /**
    * Events whose eventId or txId is `id`, in key order. Reads the file unless its filter knows that there are none; once
    * a transaction was asked for, only the row groups that hold the one wanted.

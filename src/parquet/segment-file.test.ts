@@ -139,7 +139,6 @@ describe('a segment', () => {
     requests()
     expect(await reader.findById('nobody')).toEqual([])
     expect(requests()).toBe(0)
-    expect(reader.mayContainId('nobody')).toBe(false)
   })
 
   test('keeps the document of a CREATE once', async () => {

@@ -52,7 +52,6 @@ describe.each(['create 1', 'write 29', 'sync'])('after a failed %s', (failAt) =>
     await expect(log.rotate(2)).rejects.toMatchObject(refusal)
     await expect(log.truncate(2)).rejects.toMatchObject(refusal)
     expect(calls.length).toBe(callCount)
-    expect(log.appendedBytes).toBe(0)
     await log.close()
     expect(calls.slice(callCount)).toEqual(failAt === 'create 1' ? [] : ['close'])
   })

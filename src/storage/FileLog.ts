@@ -39,7 +39,6 @@ export class FileLog implements AppendLog {
   #closedParts: ClosedPart[] = []
   #part: OpenPart | undefined
   #nextSeq: number | undefined
-  #appendedBytes = 0
   #appending: Promise<void> | undefined
   /** Why the log takes no more appends. */
   #refusal: ParqueDBError | undefined
@@ -47,10 +46,6 @@ export class FileLog implements AppendLog {
   constructor(files: AppendFiles, options: OpenLogOptions) {
     this.#files = files
     this.#options = options
-  }
-
-  get appendedBytes(): number {
-    return this.#appendedBytes
   }
 
   async append(frames: readonly LogFrame[]): Promise<void> {
@@ -109,7 +104,6 @@ export class FileLog implements AppendLog {
       this.#poison(error)
       throw error
     }
-    this.#appendedBytes += bytes.length
     for (const { firstSeq, count } of frames) this.#nextSeq = firstSeq + count
   }
 

@@ -4,7 +4,7 @@ import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { checkAborted } from '../base/abort.ts'
 import type { EntityCache } from './EntityCache.ts'
-import { newestInRuns, newestOfMany, pastInSegments, reaches, runFilesFor, segmentsFor } from './lookup.ts'
+import { newestInRuns, newestOfMany, pastInSegments, reaches, runFilesFor, segmentsFor, spansNamespace } from './lookup.ts'
 import { filesOfRuns, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeById } from './merge.ts'
 import { stateAt, type Overlay } from './Overlay.ts'
@@ -216,10 +216,6 @@ export class ReadView implements View {
 /** A state's updatedAt is the ts of the event that made it. */
 function isAtOrBefore(state: EntityState, asOf: AsOf): boolean {
   return (asOf.seq === undefined || state.seq <= asOf.seq) && (asOf.ts === undefined || state.updatedAt <= asOf.ts)
-}
-
-function spansNamespace(file: FileEntry, ns: string): boolean {
-  return compareStrings(file.minKey[0] ?? '', ns) <= 0 && compareStrings(file.maxKey[0] ?? '', ns) >= 0
 }
 
 function overlapsTime(file: FileEntry, options: EventScanOptions): boolean {

@@ -124,10 +124,6 @@ export class WriterSession {
     return { ...this.#writer.counts, ...this.#maintenance.counts }
   }
 
-  get logBytes(): number {
-    return this.#log.appendedBytes
-  }
-
   onCommit(listener: CommitListener): () => void {
     return this.partition.onCommit(listener)
   }

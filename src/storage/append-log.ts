@@ -22,7 +22,5 @@ export interface AppendLog {
   rotate(nextSeq: number): Promise<void>
   /** Deletes parts of this epoch whose events all have a seq below `seq`. May keep more than it must, never less. */
   truncate(beforeSeq: number): Promise<void>
-  /** Bytes appended since it was opened. */
-  readonly appendedBytes: number
   close(): Promise<void>
 }

@@ -65,6 +65,11 @@ export function reaches(file: FileEntry, asOf: AsOf | undefined): boolean {
   return (asOf?.seq === undefined || file.minSeq <= asOf.seq) && (asOf?.ts === undefined || file.minTs <= asOf.ts)
 }
 
+/** Whether a segment's keys reach into a namespace. */
+export function spansNamespace(file: FileEntry, ns: string): boolean {
+  return compareStrings(file.minKey[0] ?? '', ns) <= 0 && compareStrings(file.maxKey[0] ?? '', ns) >= 0
+}
+
 function segmentMayHold(file: FileEntry, key: EntityKey): boolean {
   return compareKeys(file.minKey, key) <= 0 && compareKeys(file.maxKey, key) >= 0
 }

@@ -1,5 +1,4 @@
 import { checkAborted } from '../base/abort.ts'
-import { compareStrings } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
 import { isParqueDBError, type ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityState } from '../model/entity.ts'
@@ -9,6 +8,7 @@ import { fold } from '../model/fold.ts'
 import type { VerifyReport } from './engine.ts'
 import { checkFormat } from './format.ts'
 import { headEtag, readHead, type Head } from './head.ts'
+import { spansNamespace } from './lookup.ts'
 import { dataFiles, emptyManifest, filesOfRuns, readManifest, type FileEntry, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import { mergeById } from './merge.ts'
@@ -160,7 +160,7 @@ async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report
       to.report.problems.push({ path: `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${id} ${what}. Its history is right: report this, it is a bug.` })
     }
     const stored = eachState(mergeById(filesOfRuns(manifest, ns).map((run) => scanRun(run, partition.files, { signal }))))
-    const segments = manifest.segments.filter((file) => compareStrings(file.minKey[0] ?? '', ns) <= 0 && compareStrings(file.maxKey[0] ?? '', ns) >= 0)
+    const segments = manifest.segments.filter((file) => spansNamespace(file, ns))
     for await (const folded of foldedStates(mergeEvents(segments, partition.files, { ns, signal }), problem)) {
       const next = await stored.next()
       if (next.done === true || !sameState(folded, next.value)) return problem(folded.id, `is not what its ${folded.version} events give`)

@@ -15,10 +15,6 @@ export class FaultyLog implements AppendLog {
     this.#run = run
   }
 
-  get appendedBytes(): number {
-    return this.#inner.appendedBytes
-  }
-
   async append(frames: readonly LogFrame[]): Promise<void> {
     if (this.#poison !== undefined) throw this.#poison
     let ownFailure = false
