@@ -6,8 +6,11 @@ import { mayImport } from '../.dependency-cruiser.mjs'
 const lineLimit = 400
 /** Files over the limit, at today's length. An entry may shrink or go, never grow. */
 const lineLimitToday: Readonly<Record<string, number>> = {}
-/** All of src without its tests. Raise it only with a reason in the commit. */
-const totalLinesMax = 25_000
+/**
+ * All of src without its tests, and apart from it the contracts and the simulator, which are tests that happen to be published.
+ * Raise one only with a reason in the commit.
+ */
+const totalLinesMax = { source: 25_000, testing: 6000 }
 
 const vagueNames = /^(utils?|helpers?|types|constants|common|misc|shared)$/
 const vagueFolders = /\/(common|core|lib|utils?|helpers?)\//
@@ -53,10 +56,11 @@ test.each([
   expect(code.filter(({ text }) => broken.test(text)).map(({ path }) => path)).toEqual([])
 })
 
-test('the code as a whole is within its line budget', () => {
-  const total = code.reduce((sum, { text }) => sum + lineCount(text), 0)
+test.each(['source', 'testing'] as const)('the %s as a whole is within its line budget', (part) => {
+  const files = code.filter(({ path }) => path.startsWith('src/testing/') === (part === 'testing'))
+  const total = files.reduce((sum, { text }) => sum + lineCount(text), 0)
   expect(total).toBeGreaterThan(0)
-  expect(total).toBeLessThan(totalLinesMax)
+  expect(total).toBeLessThan(totalLinesMax[part])
 })
 
 test('index.ts stands exactly where package.json exports it', () => {
