@@ -1,21 +1,23 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
+import type { Database, DatabaseTransaction } from '../model/database.ts'
+import type { CollectionInfo, CompactOptions, EventQueryOptions, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event } from '../model/event.ts'
 import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
 import type { Document } from '../model/values.ts'
 import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../query/check-options.ts'
-import type { CommitRequest, CompactProgress, EngineStats, VerifyReport } from '../storage/engine.ts'
+import type { CommitRequest, EngineStats } from '../storage/engine.ts'
 import { engineOptionNames, type EngineOptions } from '../storage/engine-options.ts'
 import { EventSourcedBackend, withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import type { View } from '../storage/view.ts'
 import { Collection } from './Collection.ts'
-import { countCollections, type CollectionInfo } from './collection-counts.ts'
-import { parseEventQuery, readEvents, type EventQueryOptions } from './read-events.ts'
-import { runTransaction, type TransactionOptions } from './run-transaction.ts'
+import { countCollections } from './collection-counts.ts'
+import { parseEventQuery, readEvents } from './read-events.ts'
+import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session } from './session.ts'
-import { Subscription, type SubscribeOptions } from './Subscription.ts'
+import { Subscription } from './Subscription.ts'
 
 export interface ParqueDBOptions extends EngineOptions {
   /** Where the database is: a plain backend, which is wrapped with event sourcing, or an event-sourced one, which brings its own engine options. */
@@ -24,20 +26,7 @@ export interface ParqueDBOptions extends EngineOptions {
   readonly limits?: Partial<DatabaseLimits>
 }
 
-export interface CompactOptions {
-  signal?: AbortSignal
-  onProgress?: (progress: CompactProgress) => void
-}
-
-export interface VerifyOptions {
-  /** Whether to read and decode every row, too. Default: checksums and structure. */
-  deep?: boolean
-  signal?: AbortSignal
-  onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void
-}
-
-/** What a transaction's callback works with: collections that see its writes, and that end with it. */
-export interface Transaction {
+export interface Transaction extends DatabaseTransaction {
   collection<T extends object = Document>(name: string): Collection<T>
 }
 
@@ -50,9 +39,9 @@ const defaultLimits: DatabaseLimits = {
 
 /**
  * A database on some store. It opens at its first use. One process writes at a time (WRITER_LOCKED names the one that does); others follow with
- * `readOnly: true`. After close() everything is CLOSED.
+ * `readOnly: true`. Database tells what each method promises.
  */
-export class ParqueDB {
+export class ParqueDB implements Database {
   readonly #engine: EventSourcedBackend
   readonly #session: Session
   readonly #random: Random
@@ -73,17 +62,11 @@ export class ParqueDB {
     }
   }
 
-  /** The documents of one namespace; nothing is read or made by asking for it. INVALID_ARGUMENT for a name that cannot be one. */
   collection<T extends object = Document>(name: string): Collection<T> {
     this.#assertOpen()
     return new Collection<T>(this.#session, validateNamespace(name))
   }
 
-  /**
-   * Runs `work` so that all it writes through `tx` is committed at once, or not at all, and as if nobody else had been there (serializable). It
-   * may run several times: when what it read has changed by then, it is run again, `retries` times at most (TRANSACTION_CONFLICT). What it throws rolls back and is
-   * thrown on. Versions and times of what it gets from its own writes are provisional. With a `txId` that was committed before it does not run, and undefined is given.
-   */
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result, options: TransactionOptions & { txId: string }): Promise<Result | undefined>
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result, options?: TransactionOptions & { txId?: never }): Promise<Result>
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result, options?: TransactionOptions): Promise<Result | undefined> {
@@ -93,13 +76,11 @@ export class ParqueDB {
     return runTransaction(this.#session, onSession, { options, random: this.#random })
   }
 
-  /** The events in seq order, as they are when reading begins. */
   events(options?: EventQueryOptions): AsyncIterableIterator<Event> {
     this.#assertOpen()
     return readEvents(this.#session, parseEventQuery(options))
   }
 
-  /** Events from `fromSeq` on, first those that are there, then each as it becomes durable; without a gap or a repetition. */
   subscribe(options?: SubscribeOptions): Subscription {
     this.#assertOpen()
     const subscription = new Subscription(this.#engine, checkOptions('subscribe', options, ['fromSeq', 'ns', 'signal']), () => this.#subscriptions.delete(subscription))
@@ -107,20 +88,17 @@ export class ParqueDB {
     return subscription
   }
 
-  /** The collections that hold or held anything, in order, with exact counts: it reads them. */
   async collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]> {
     this.#assertOpen()
     const { signal } = checkOptions('collections', options, ['signal'])
     return countCollections(this.#session, signal)
   }
 
-  /** Turns the log's events into Parquet files now. Nothing depends on it: it happens by itself. */
   async flush(): Promise<void> {
     this.#assertOpen()
     return this.#engine.flush()
   }
 
-  /** Merges data files until reads are as fast as they can be. Nothing depends on it: it happens by itself. */
   async compact(options?: CompactOptions): Promise<void> {
     this.#assertOpen()
     const checked = checkOptions('compact', options, ['signal', 'onProgress'])
@@ -133,7 +111,6 @@ export class ParqueDB {
     return this.#engine.stats()
   }
 
-  /** Reads every file and checks it against its checksums, and against what the manifest says. Damage is reported, not thrown. */
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#assertOpen()
     const checked = checkOptions('verify', options, ['deep', 'signal', 'onProgress'])
@@ -142,7 +119,6 @@ export class ParqueDB {
     return this.#engine.verify(checked)
   }
 
-  /** Finishes what was begun and gives back the writer role; an event-sourced backend that was given is closed with it. Closing again does nothing. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

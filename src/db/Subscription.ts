@@ -1,6 +1,7 @@
 import { abortError } from '../base/abort.ts'
 import { assert } from '../base/assert.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { SubscribeOptions } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
 import { checkWholeNumber } from '../query/check-options.ts'
@@ -11,15 +12,6 @@ import { publicEvent } from '../model/public-event.ts'
 const readyEventsMax = 10_000
 /** Events that are read from the log at once. No view is held between two reads, so a slow consumer keeps no file from being removed. */
 const logEventsAtOnce = 1000
-
-export interface SubscribeOptions {
-  /** The first event that is wanted. Default: the next one to come. At most one past the newest: INVALID_ARGUMENT. */
-  fromSeq?: number
-  /** Only events of this collection. */
-  ns?: string
-  /** Ends the subscription: ABORTED. */
-  signal?: AbortSignal
-}
 
 /**
  * Events in seq order without a gap or a repetition, first from the log, then as they become durable. It begins when it is made, not when it is first

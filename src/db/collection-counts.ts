@@ -1,13 +1,6 @@
 import { checkAborted } from '../base/abort.ts'
+import type { CollectionInfo } from '../model/database-options.ts'
 import { withView, type Session } from './session.ts'
-
-export interface CollectionInfo {
-  readonly name: string
-  /** Entities that are there. */
-  readonly count: number
-  /** Deleted ones, whose history is kept. */
-  readonly deletedCount: number
-}
 
 /** All collections of one state of the database, ordered by name. */
 export async function countCollections(session: Session, signal: AbortSignal | undefined): Promise<CollectionInfo[]> {

@@ -1,5 +1,6 @@
 import { checkAborted } from '../base/abort.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import type { CreateManyCounts, CreateManyOptions, CreateManyResult } from '../model/database-options.ts'
 import { decide } from '../model/decide.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EventDraft } from '../model/event.ts'
@@ -8,37 +9,12 @@ import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../que
 import type { DecisionContext } from '../storage/engine.ts'
 import { parseNewDocument, type NewEntity } from './parse-input.ts'
 import type { Session } from './session.ts'
-import { idempotentOptionNames, parseWrite, type IdempotentOptions, type ParsedWrite } from './write-options.ts'
+import { idempotentOptionNames, parseWrite, type ParsedWrite } from './write-options.ts'
 
 /** Documents of one commit, at most: what is written at once, and in memory at once. */
 const batchDocumentsMax = 1000
 /** Estimated bytes at which a batch is full; one larger document is a batch of its own. */
 const batchBytesMax = 1024 * 1024
-
-export interface CreateManyOptions extends IdempotentOptions {
-  /** Documents of one commit: 1 to 1,000, the default. A batch also ends at about 1 MiB. */
-  batchSize?: number
-  /** What to do with a document whose id is there already. 'error' (ALREADY_EXISTS) is the default. */
-  onConflict?: 'error' | 'skip' | 'replace'
-  /** Called after each batch. */
-  onProgress?: (progress: CreateManyCounts) => void
-  /** Whether to collect the ids, in the order of the documents. They are not kept otherwise. */
-  returnIds?: boolean
-}
-
-/** Documents that are done with, by what became of them. */
-export interface CreateManyCounts {
-  readonly createdCount: number
-  readonly replacedCount: number
-  readonly skippedCount: number
-  /** Documents of batches that had been committed before under the same txId. */
-  readonly repeatedCount: number
-}
-
-export interface CreateManyResult extends CreateManyCounts {
-  /** `$id` of each document, when `returnIds` asked for them. */
-  readonly ids?: string[]
-}
 
 /**
  * Creates documents in batches: each is one commit, all of it or none, and the ones before a failure stay. The error then says which

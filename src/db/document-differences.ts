@@ -1,15 +1,6 @@
+import type { Difference } from '../model/database-options.ts'
 import { cloneValue, equalValues, isObject, ownField, type Document, type Value } from '../model/values.ts'
 import { encodePatchPath } from '../model/path.ts'
-
-/** One place where two documents differ. */
-export interface Difference {
-  /** Names and indexes joined by '.'; a '.' or '\' inside a name is escaped by '\'. */
-  readonly path: string
-  /** Absent where the field was not there. */
-  readonly before?: Value
-  /** Absent where the field is not there any more. */
-  readonly after?: Value
-}
 
 /** Where `after` differs from `before`, in the order of fields, as deep as both sides have the same shape. Arrays of one length are compared by element. */
 export function documentDifferences(before: Document, after: Document): Difference[] {

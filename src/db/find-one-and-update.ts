@@ -1,25 +1,16 @@
 import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { FindOneAndUpdateOptions } from '../model/database-options.ts'
 import { decide, type Command } from '../model/decide.ts'
 import type { Entity } from '../model/entity-document.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import type { Projection, Sort } from '../model/filter-types.ts'
 import { checkOptions } from '../query/check-options.ts'
 import { parseQuery, type Query } from '../query/parse-query.ts'
 import { acceptor, runQuery } from '../query/run-query.ts'
 import { entityMaker } from './find.ts'
 import { withView, type Session } from './session.ts'
 import { updateCommand } from './update-many.ts'
-import { parseWrite, writeOptionNames, type ParsedWrite, type WriteOptions } from './write-options.ts'
-
-export interface FindOneAndUpdateOptions<T extends object> extends WriteOptions {
-  /** Which entity is the first. Default: ascending by id. */
-  sort?: Sort<T>
-  project?: Projection<T>
-  /** Default 'before', as in MongoDB. */
-  returnDocument?: 'before' | 'after'
-  arrayFilters?: readonly object[]
-}
+import { parseWrite, writeOptionNames, type ParsedWrite } from './write-options.ts'
 
 /** Entities that are offered to the decision at once: concurrent callers take the next one instead of meeting at the first. */
 const candidatesMax = 16

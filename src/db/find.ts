@@ -1,12 +1,12 @@
 import { copyEntity, entityDocument, type Entity } from '../model/entity-document.ts'
 import type { EntityState } from '../model/entity.ts'
 import { applyProjection } from '../model/projection.ts'
+import { ResultCursor, type Page } from '../model/ResultCursor.ts'
 import { cloneDocument } from '../model/values.ts'
 import { encodeCursor } from '../query/page-cursor.ts'
 import type { Query } from '../query/parse-query.ts'
 import { rowMaker } from '../query/row-order.ts'
 import { runQuery } from '../query/run-query.ts'
-import { ResultCursor, type Page } from './ResultCursor.ts'
 import { withView, type Session } from './session.ts'
 
 /** What page() brings when no limit is given. */

@@ -1,51 +1,19 @@
 import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { HistoryEntry, HistoryOptions } from '../model/database-options.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import type { EventOp, StoredEvent } from '../model/event.ts'
+import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
-import type { Patch } from '../model/patch.ts'
-import { cloneDocument, type Document } from '../model/values.ts'
-import { parseAsOf, resolveAsOf, type AsOfInput } from '../query/as-of.ts'
+import { ResultCursor, type Page } from '../model/ResultCursor.ts'
+import { cloneDocument } from '../model/values.ts'
+import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import { checkFlag, checkOptions, checkWholeNumber } from '../query/check-options.ts'
 import { decodeCursor, encodeCursor, fingerprintOf } from '../query/page-cursor.ts'
 import type { AsOf, View } from '../storage/view.ts'
 import { copyPatch } from '../model/public-event.ts'
-import { ResultCursor, type Page } from './ResultCursor.ts'
 import { withView, type Session } from './session.ts'
-
-export interface HistoryOptions {
-  /** The first event, as a seq or a time; inclusive. */
-  from?: AsOfInput
-  /** The last event, as a seq or a time; inclusive. */
-  to?: AsOfInput
-  limit?: number
-  /** Of a page of the same history. */
-  cursor?: string
-  /** Newest first. Default: oldest first. */
-  reverse?: boolean
-  signal?: AbortSignal
-}
-
-/** One change of an entity, and the entity before and after it. */
-export interface HistoryEntry<T extends object = Document> {
-  readonly seq: number
-  /** When it happened. */
-  readonly at: Date
-  readonly op: EventOp
-  /** The entity's version after it. */
-  readonly version: number
-  readonly actor?: string
-  readonly txId?: string
-  readonly metadata?: Document
-  /** The resolved change of an UPDATE. */
-  readonly patch?: Patch
-  /** Absent where there was no entity, or a deleted one. */
-  readonly before?: Entity<T>
-  /** Absent after a DELETE. */
-  readonly after?: Entity<T>
-}
 
 /** Entries are folded this many at a time: what is in memory, and what a page in reverse folds at once. */
 const entriesAtOnce = 100
@@ -160,9 +128,6 @@ function entryOf<T extends object>(event: StoredEvent, pictures: { before: Entit
 function picture<T extends object>(ns: string, state: EntityState | undefined): Entity<T> | undefined {
   return state === undefined || state.deletedAt !== undefined ? undefined : copyEntity<T>(ns, state)
 }
-
-/** A point in an entity's history: one of its versions, or a point in the past of the whole database. */
-export type HistoryPoint = AsOfInput | { readonly version: number } | { readonly asOf: AsOfInput }
 
 /** The state at a point, a tombstone where it was deleted; undefined before it was created. NOT_FOUND for a version that it never had. */
 export async function stateAtPoint(view: View, key: EntityKey, point: ParsedPoint): Promise<EntityState | undefined> {

@@ -1,5 +1,6 @@
 import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { EventQueryOptions } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event, EventOp } from '../model/event.ts'
 import { parseAsOf } from '../query/as-of.ts'
@@ -8,22 +9,6 @@ import type { EventScanOptions } from '../storage/view.ts'
 import { publicEvent } from '../model/public-event.ts'
 import type { Session } from './session.ts'
 import { nameLengthMax } from './write-options.ts'
-
-export interface EventQueryOptions {
-  /** Only events of this collection. */
-  ns?: string
-  /** Inclusive. */
-  fromSeq?: number
-  /** Inclusive. */
-  toSeq?: number
-  /** Events at or after this time. */
-  from?: Date | string
-  /** Events at or before this time. */
-  to?: Date | string
-  op?: EventOp | readonly EventOp[]
-  actor?: string
-  signal?: AbortSignal
-}
 
 const eventOps: readonly EventOp[] = ['CREATE', 'UPDATE', 'DELETE']
 

@@ -1,20 +1,11 @@
 import { isParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
+import type { TransactionOptions } from '../model/database-options.ts'
 import { checkName, checkOptions, checkWholeNumber } from '../query/check-options.ts'
 import { checkAborted } from '../base/abort.ts'
 import type { Session } from './session.ts'
 import { TransactionSession } from './TransactionSession.ts'
 import { nameLengthMax } from './write-options.ts'
-
-export interface TransactionOptions {
-  /** How often the callback is run again after a conflict. Default 10. */
-  retries?: number
-  /** A name for the transaction: one that was committed before is not run again. */
-  txId?: string
-  /** The actor of every write that names none. */
-  actor?: string
-  signal?: AbortSignal
-}
 
 /** Upper bounds of the wait before each retry, in milliseconds: 1, 2, 4, … up to this. */
 const backoffMsMax = 64

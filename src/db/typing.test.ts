@@ -1,5 +1,6 @@
 import { expectTypeOf, test } from 'vitest'
-import type { Collection, NewDocument } from './Collection.ts'
+import type { NewDocument } from '../model/database-options.ts'
+import type { Collection } from './Collection.ts'
 import type { Entity } from '../model/entity-document.ts'
 import type { Filter, Update } from '../model/filter-types.ts'
 import type { Document, Value } from '../model/values.ts'

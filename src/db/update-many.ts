@@ -1,3 +1,4 @@
+import type { UpdateManyResult } from '../model/database-options.ts'
 import { decide, type Command } from '../model/decide.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { EventDraft } from '../model/event.ts'
@@ -9,17 +10,6 @@ import type { ParsedWrite } from './write-options.ts'
 
 /** Entities of one commit: what is decided, and locked in the queue, at once. */
 const batchEntitiesMax = 1000
-
-export interface UpdateManyResult {
-  /** Entities that the filter accepted when their turn came. */
-  readonly matchedCount: number
-  /** Of those, the ones that the update changed. */
-  readonly modifiedCount: number
-}
-
-export interface DeleteManyResult {
-  readonly deletedCount: number
-}
 
 /**
  * Carries out one command on every entity that the query finds in the state at the beginning, in commits of up to 1,000 entities. Each entity is checked against

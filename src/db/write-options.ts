@@ -1,29 +1,10 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { VersionedOptions } from '../model/database-options.ts'
 import type { ExpectedVersion } from '../model/decide.ts'
 import { parseDocument } from '../model/parse-document.ts'
 import type { Document } from '../model/values.ts'
 import { checkName } from '../query/check-options.ts'
 import type { Session } from './session.ts'
-
-/** What every write may carry. */
-export interface WriteOptions {
-  /** Who does it: recorded in the event, and as createdBy or updatedBy. */
-  actor?: string
-  /** Recorded in the event, and nowhere else. */
-  metadata?: Document
-  /** The write is cancelled as long as it has not begun to become durable: ABORTED. */
-  signal?: AbortSignal
-}
-
-export interface IdempotentOptions extends WriteOptions {
-  /** A name for this write: one that was committed before is not done again, and gives the first one's result. */
-  txId?: string
-}
-
-export interface VersionedOptions extends IdempotentOptions {
-  /** The version that the entity must have, or 'absent'; else VERSION_CONFLICT. */
-  expectedVersion?: ExpectedVersion
-}
 
 export const writeOptionNames = ['actor', 'metadata', 'signal'] as const
 export const idempotentOptionNames = [...writeOptionNames, 'txId'] as const

@@ -1,12 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { AsOf, View } from '../storage/view.ts'
 
-/**
- * A point in the past as users give it: a Date, an ISO 8601 date ('2026-03-01', midnight UTC) or time with its zone
- * ('2026-03-01T12:00:00Z'), or a number, which is a seq: the state after the event of that position.
- */
-export type AsOfInput = Date | string | number
-
 const isoPattern = /^(\d{4}|[+-]\d{6})-(\d{2})-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,3}))?)?(?:Z|[+-]\d{2}:\d{2}))?$/
 
 /** undefined for undefined. INVALID_ARGUMENT for what names no point in time; `option` is the name for the message. */

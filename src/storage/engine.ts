@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
+import type { VerifyReport } from '../model/database-options.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
 import type { View } from './view.ts'
@@ -77,12 +78,4 @@ export interface EngineStats {
   readonly open: { readonly requests: number; readonly bytes: number; readonly replayedEvents: number; readonly tornBytes: number }
   readonly commits: { readonly count: number; readonly events: number; readonly syncs: number }
   readonly background: { readonly flushes: number; readonly compactions: number; readonly lastError: string | undefined }
-}
-
-export interface VerifyReport {
-  readonly ok: boolean
-  readonly checkedFiles: number
-  readonly checkedBytes: number
-  readonly checkedEvents: number
-  readonly problems: readonly { readonly path: string; readonly code: string; readonly message: string }[]
 }

@@ -1,11 +1,12 @@
-import type { ParqueDB, ParqueDBOptions } from '../../db/ParqueDB.ts'
+import type { ParqueDBOptions } from '../../db/ParqueDB.ts'
+import type { Database } from '../../model/database.ts'
 import type { Fixture, FixtureTest } from '../test-tools.ts'
 
 /** One database under test, empty. */
 export interface DatabaseFixture extends Fixture {
-  readonly db: ParqueDB
+  readonly db: Database
   /** Closes the database and opens it again, on what is stored. */
-  readonly reopen: (options?: Pick<ParqueDBOptions, 'limits' | 'readOnly'>) => Promise<ParqueDB>
+  readonly reopen: (options?: Pick<ParqueDBOptions, 'limits' | 'readOnly'>) => Promise<Database>
 }
 
 export type DatabaseTest = FixtureTest<DatabaseFixture>

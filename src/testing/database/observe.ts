@@ -1,5 +1,5 @@
 import { isParqueDBError } from '../../base/ParqueDBError.ts'
-import type { ParqueDB } from '../../db/ParqueDB.ts'
+import type { Database } from '../../model/database.ts'
 
 /** The code that a call fails with, whether it throws or rejects; 'no error' when it does neither. */
 export async function codeOf(call: () => unknown): Promise<string> {
@@ -30,7 +30,7 @@ export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]>
 }
 
 /** The newest position of the log: it stays when a call changes nothing. */
-export async function lastSeq(db: ParqueDB): Promise<number> {
+export async function lastSeq(db: Database): Promise<number> {
   return (await db.stats()).lastSeq
 }
 

@@ -1,4 +1,4 @@
-import type { ParqueDB } from '../../db/ParqueDB.ts'
+import type { Database } from '../../model/database.ts'
 import type { TestTools } from '../test-tools.ts'
 import type { DatabaseTest } from './fixture.ts'
 import { codeOf, failureOf, lastSeq } from './observe.ts'
@@ -7,7 +7,7 @@ import { codeOf, failureOf, lastSeq } from './observe.ts'
 // oxlint-disable-next-line typescript/no-explicit-any -- the point is to pass what the types forbid
 type Loose = Record<string, (...given: unknown[]) => any>
 
-const loose = (db: ParqueDB): Loose => db.collection('a') as unknown as Loose
+const loose = (db: Database): Loose => db.collection('a') as unknown as Loose
 const call = (target: Loose, name: string, ...given: unknown[]): unknown => target[name]?.(...given)
 /** Runs what find and history give. */
 const run = async (cursor: unknown): Promise<unknown> => (cursor as { toArray(): Promise<unknown> }).toArray()

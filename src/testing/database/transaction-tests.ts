@@ -1,4 +1,4 @@
-import type { Collection } from '../../db/Collection.ts'
+import type { DatabaseCollection } from '../../model/database.ts'
 import type { TestTools } from '../test-tools.ts'
 import type { DatabaseTest } from './fixture.ts'
 import { codeOf, lastSeq, timeless } from './observe.ts'
@@ -93,7 +93,7 @@ export function transactionTests(test: DatabaseTest, { expect }: TestTools): voi
   test('concurrent transfers keep the sum, and readers always see it', async ({ db }) => {
     const accounts = db.collection<Account>('accounts')
     await accounts.createMany(Array.from({ length: 4 }, (_, index) => ({ $id: `a${index}`, owner: `o${index}`, balance: 100 })))
-    const sum = async (collection: Collection<Account>): Promise<number> => (await collection.find().toArray()).reduce((total, { balance }) => total + balance, 0)
+    const sum = async (collection: DatabaseCollection<Account>): Promise<number> => (await collection.find().toArray()).reduce((total, { balance }) => total + balance, 0)
     const transfer = (from: string, to: string): Promise<void> =>
       db.transaction(
         async (tx) => {
@@ -182,7 +182,7 @@ export function transactionTests(test: DatabaseTest, { expect }: TestTools): voi
   })
 
   test('a transaction cannot be used after its end, nor end while it writes', async ({ db }) => {
-    let kept: Collection<Account> | undefined
+    let kept: DatabaseCollection<Account> | undefined
     await db.transaction(async (tx) => {
       kept = tx.collection<Account>('accounts')
       await kept.create({ $id: 'a', owner: 'Ada', balance: 1 })

@@ -1,0 +1,247 @@
+import type { ExpectedVersion } from './decide.ts'
+import type { Entity, EntityFields } from './entity-document.ts'
+import type { EventOp } from './event.ts'
+import type { Projection, Sort } from './filter-types.ts'
+import type { Patch } from './patch.ts'
+import type { Document, Value } from './values.ts'
+
+/** What `create` takes: the document's own fields, and its id where it is not to be generated. */
+export type NewDocument<T extends object = Document> = Omit<T, keyof EntityFields> & { $id?: string }
+
+/** What `replace` takes: a new document, or an entity that was read and changed. */
+export type Replacement<T extends object = Document> = Omit<T, keyof EntityFields> & Partial<EntityFields>
+
+/**
+ * A point in the past as users give it: a Date, an ISO 8601 date ('2026-03-01', midnight UTC) or time with its zone
+ * ('2026-03-01T12:00:00Z'), or a number, which is a seq: the state after the event of that position.
+ */
+export type AsOfInput = Date | string | number
+
+/** A point in an entity's history: one of its versions, or a point in the past of the whole database. */
+export type HistoryPoint = AsOfInput | { readonly version: number } | { readonly asOf: AsOfInput }
+
+export interface ReadOptions {
+  /** A point in the past: a Date, an ISO 8601 string, or a seq. Default: now. */
+  asOf?: AsOfInput
+  /** Whether to bring deleted entities, which have `deletedAt` and no fields of their own. Default false. */
+  includeDeleted?: boolean
+  signal?: AbortSignal
+}
+
+export interface FindOneOptions<T extends object = Document> extends ReadOptions {
+  /** Default, and where the keys leave it open: ascending by the UTF-8 bytes of the id. */
+  sort?: Sort<T>
+  /** Results to leave out at the start, before the first page. */
+  skip?: number
+  project?: Projection<T>
+}
+
+export interface FindOptions<T extends object = Document> extends FindOneOptions<T> {
+  /** At least 1. Default: all; for page() 100. */
+  limit?: number
+  /** Of a page of the same query: goes on behind it. */
+  cursor?: string
+}
+
+/** What every write may carry. */
+export interface WriteOptions {
+  /** Who does it: recorded in the event, and as createdBy or updatedBy. */
+  actor?: string
+  /** Recorded in the event, and nowhere else. */
+  metadata?: Document
+  /** The write is cancelled as long as it has not begun to become durable: ABORTED. */
+  signal?: AbortSignal
+}
+
+export interface IdempotentOptions extends WriteOptions {
+  /** A name for this write: one that was committed before is not done again, and gives the first one's result. */
+  txId?: string
+}
+
+export interface VersionedOptions extends IdempotentOptions {
+  /** The version that the entity must have, or 'absent'; else VERSION_CONFLICT. */
+  expectedVersion?: ExpectedVersion
+}
+
+export interface UpdateOptions extends VersionedOptions {
+  /** Conditions on the elements that `$[name]` in a path stands for. */
+  arrayFilters?: readonly object[]
+}
+
+export interface UpdateManyOptions extends WriteOptions {
+  arrayFilters?: readonly object[]
+}
+
+export interface ReplaceOptions extends VersionedOptions {
+  /** Whether to create the entity where it is absent. Default false: NOT_FOUND. */
+  upsert?: boolean
+}
+
+export interface FindOneAndUpdateOptions<T extends object> extends WriteOptions {
+  /** Which entity is the first. Default: ascending by id. */
+  sort?: Sort<T>
+  project?: Projection<T>
+  /** Default 'before', as in MongoDB. */
+  returnDocument?: 'before' | 'after'
+  arrayFilters?: readonly object[]
+}
+
+export type RevertOptions = VersionedOptions & ({ asOf: AsOfInput; version?: never } | { version: number; asOf?: never })
+
+export interface CreateManyOptions extends IdempotentOptions {
+  /** Documents of one commit: 1 to 1,000, the default. A batch also ends at about 1 MiB. */
+  batchSize?: number
+  /** What to do with a document whose id is there already. 'error' (ALREADY_EXISTS) is the default. */
+  onConflict?: 'error' | 'skip' | 'replace'
+  /** Called after each batch. */
+  onProgress?: (progress: CreateManyCounts) => void
+  /** Whether to collect the ids, in the order of the documents. They are not kept otherwise. */
+  returnIds?: boolean
+}
+
+/** Documents that are done with, by what became of them. */
+export interface CreateManyCounts {
+  readonly createdCount: number
+  readonly replacedCount: number
+  readonly skippedCount: number
+  /** Documents of batches that had been committed before under the same txId. */
+  readonly repeatedCount: number
+}
+
+export interface CreateManyResult extends CreateManyCounts {
+  /** `$id` of each document, when `returnIds` asked for them. */
+  readonly ids?: string[]
+}
+
+export interface UpdateManyResult {
+  /** Entities that the filter accepted when their turn came. */
+  readonly matchedCount: number
+  /** Of those, the ones that the update changed. */
+  readonly modifiedCount: number
+}
+
+export interface DeleteManyResult {
+  readonly deletedCount: number
+}
+
+export interface HistoryOptions {
+  /** The first event, as a seq or a time; inclusive. */
+  from?: AsOfInput
+  /** The last event, as a seq or a time; inclusive. */
+  to?: AsOfInput
+  limit?: number
+  /** Of a page of the same history. */
+  cursor?: string
+  /** Newest first. Default: oldest first. */
+  reverse?: boolean
+  signal?: AbortSignal
+}
+
+/** One change of an entity, and the entity before and after it. */
+export interface HistoryEntry<T extends object = Document> {
+  readonly seq: number
+  /** When it happened. */
+  readonly at: Date
+  readonly op: EventOp
+  /** The entity's version after it. */
+  readonly version: number
+  readonly actor?: string
+  readonly txId?: string
+  readonly metadata?: Document
+  /** The resolved change of an UPDATE. */
+  readonly patch?: Patch
+  /** Absent where there was no entity, or a deleted one. */
+  readonly before?: Entity<T>
+  /** Absent after a DELETE. */
+  readonly after?: Entity<T>
+}
+
+/** One place where two documents differ. */
+export interface Difference {
+  /** Names and indexes joined by '.'; a '.' or '\' inside a name is escaped by '\'. */
+  readonly path: string
+  /** Absent where the field was not there. */
+  readonly before?: Value
+  /** Absent where the field is not there any more. */
+  readonly after?: Value
+}
+
+/** How a query was answered; each home adds what else it knows. */
+export interface QueryExplanation {
+  readonly plan: string
+  /** Entities looked at, deleted ones included. */
+  readonly rowsScanned: number
+  /** Entities that the filter accepted. */
+  readonly rowsMatched: number
+  readonly rowsReturned: number
+}
+
+export interface EventQueryOptions {
+  /** Only events of this collection. */
+  ns?: string
+  /** Inclusive. */
+  fromSeq?: number
+  /** Inclusive. */
+  toSeq?: number
+  /** Events at or after this time. */
+  from?: Date | string
+  /** Events at or before this time. */
+  to?: Date | string
+  op?: EventOp | readonly EventOp[]
+  actor?: string
+  signal?: AbortSignal
+}
+
+export interface SubscribeOptions {
+  /** The first event that is wanted. Default: the next one to come. At most one past the newest: INVALID_ARGUMENT. */
+  fromSeq?: number
+  /** Only events of this collection. */
+  ns?: string
+  /** Ends the subscription: ABORTED. */
+  signal?: AbortSignal
+}
+
+export interface TransactionOptions {
+  /** How often the callback is run again after a conflict. Default 10. */
+  retries?: number
+  /** A name for the transaction: one that was committed before is not run again. */
+  txId?: string
+  /** The actor of every write that names none. */
+  actor?: string
+  signal?: AbortSignal
+}
+
+export interface CollectionInfo {
+  readonly name: string
+  /** Entities that are there. */
+  readonly count: number
+  /** Deleted ones, whose history is kept. */
+  readonly deletedCount: number
+}
+
+/** What every home tells about itself; each adds what else it knows. */
+export interface DatabaseStats {
+  readonly kind: string
+  readonly readOnly: boolean
+  readonly lastSeq: number
+}
+
+export interface CompactOptions {
+  signal?: AbortSignal
+  onProgress?: (progress: { readonly rowsDone: number; readonly rowsTotal: number }) => void
+}
+
+export interface VerifyOptions {
+  /** Whether to read and decode every row, too. Default: checksums and structure. */
+  deep?: boolean
+  signal?: AbortSignal
+  onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void
+}
+
+export interface VerifyReport {
+  readonly ok: boolean
+  readonly checkedFiles: number
+  readonly checkedBytes: number
+  readonly checkedEvents: number
+  readonly problems: readonly { readonly path: string; readonly code: string; readonly message: string }[]
+}

@@ -1,0 +1,104 @@
+import type {
+  CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EventQueryOptions,
+  FindOneAndUpdateOptions, FindOneOptions, FindOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument, QueryExplanation,
+  ReadOptions, Replacement, ReplaceOptions, RevertOptions, SubscribeOptions, TransactionOptions, UpdateManyOptions, UpdateManyResult, UpdateOptions,
+  VerifyOptions, VerifyReport, VersionedOptions, WriteOptions,
+} from './database-options.ts'
+import type { Entity } from './entity-document.ts'
+import type { Event } from './event.ts'
+import type { Filter, Projection, Update } from './filter-types.ts'
+import type { ResultCursor } from './ResultCursor.ts'
+import type { Document, Value } from './values.ts'
+
+/**
+ * The documents of one namespace, in whichever home the database has: a process, a Worker, or the other end of HTTP. Ids are given as 'abc' or 'posts/abc'.
+ * What is returned is the caller's own copy: changing it changes nothing stored. A write resolves when it is durable, and every later read sees it.
+ * Unknown options are INVALID_ARGUMENT, unknown operators INVALID_FILTER or INVALID_UPDATE; nothing is ignored.
+ */
+export interface DatabaseCollection<T extends object = Document> {
+  readonly name: string
+  /** A new entity, with a generated ULID unless the document brings its `$id`. ALREADY_EXISTS; the id of a deleted entity may be used again. */
+  create(document: NewDocument<T>, options?: IdempotentOptions): Promise<Entity<T>>
+  /** Many new entities, in commits of up to 1,000, from an array, an iterable or an async iterable, in bounded memory. See CreateManyOptions. */
+  createMany(documents: Iterable<NewDocument<T>> | AsyncIterable<NewDocument<T>>, options?: CreateManyOptions): Promise<CreateManyResult>
+  /** The entity, or undefined where it is absent or deleted. */
+  get(id: string, options?: ReadOptions): Promise<Entity<T> | undefined>
+  /** The entities of these ids, in their order, undefined where one is absent; all from one state of the database. */
+  getMany(ids: readonly string[], options?: ReadOptions): Promise<(Entity<T> | undefined)[]>
+  /** What the filter finds; nothing is read before it is asked for. In a process both arguments are checked at once; over HTTP when it is first read. */
+  find(filter: Filter<T> | undefined, options: FindOptions<T> & { project: Projection<T> }): ResultCursor<Partial<Entity<T>>>
+  find(filter?: Filter<T>, options?: FindOptions<T>): ResultCursor<Entity<T>>
+  /** The first entity that the filter finds, or undefined. */
+  findOne(filter: Filter<T> | undefined, options: FindOneOptions<T> & { project: Projection<T> }): Promise<Partial<Entity<T>> | undefined>
+  findOne(filter?: Filter<T>, options?: FindOneOptions<T>): Promise<Entity<T> | undefined>
+  /** How many entities the filter finds. */
+  count(filter?: Filter<T>, options?: ReadOptions): Promise<number>
+  /** Whether an entity of this id, or any that the filter finds, is there. */
+  exists(idOrFilter: string | Filter<T>, options?: ReadOptions): Promise<boolean>
+  /** The different values at a path, in BSON's order; of an array its elements. */
+  distinct(path: (keyof T & string) | (string & {}), filter?: Filter<T>, options?: ReadOptions): Promise<Value[]>
+  /** How a query is answered: it is run, and its results are dropped. */
+  explain(filter?: Filter<T>, options?: FindOptions<T>): Promise<QueryExplanation>
+  /** Applies update operators and gives the entity after it. NOT_FOUND. An update that changes nothing writes nothing. */
+  update(id: string, update: Update<T>, options?: UpdateOptions): Promise<Entity<T>>
+  /** Applies update operators to every entity that the filter finds, in commits of up to 1,000; in a transaction as one. */
+  updateMany(filter: Filter<T>, update: Update<T>, options?: UpdateManyOptions): Promise<UpdateManyResult>
+  /** Puts another document in the entity's place. An entity that was read may be given back as it is: its `version` is then the expected one. NOT_FOUND, unless `upsert`. */
+  replace(id: string, document: Replacement<T>, options?: ReplaceOptions): Promise<Entity<T>>
+  /** Applies update operators, and creates the entity with them (and $setOnInsert) where it is absent. */
+  upsert(id: string, update: Update<T>, options?: UpdateOptions): Promise<Entity<T>>
+  /** Updates the first entity that the filter finds, and gives it as it was before, or after it with `returnDocument: 'after'`; undefined when nothing is found. */
+  findOneAndUpdate(filter: Filter<T>, update: Update<T>, options?: FindOneAndUpdateOptions<T>): Promise<Entity<T> | undefined>
+  /** Deletes the entity: it is gone from reads, its history stays, and restore() brings it back. False when there was none. */
+  delete(id: string, options?: VersionedOptions): Promise<boolean>
+  /** Deletes every entity that the filter finds, in commits of up to 1,000; `{}` for all of them. */
+  deleteMany(filter: Filter<T>, options?: WriteOptions): Promise<DeleteManyResult>
+  /** Brings a deleted entity back as it was last, as its next version; gives one that lives as it is. NOT_FOUND. */
+  restore(id: string, options?: VersionedOptions): Promise<Entity<T>>
+  /** Every change of the entity, oldest first, with the entity before and after it. Empty where it never was. */
+  history(id: string, options?: HistoryOptions): ResultCursor<HistoryEntry<T>>
+  /** Where the entity's own fields differ between two points of its history; `to` is now when it is left out. Where it was absent it had no fields. NOT_FOUND where it was at neither. */
+  diff(id: string, from: HistoryPoint, to?: HistoryPoint): Promise<Difference[]>
+  /** Makes the entity's own fields what they were at a version or at a time, as its next version. NOT_FOUND where it was absent then. */
+  revert(id: string, options: RevertOptions): Promise<Entity<T>>
+}
+
+/** What a transaction's callback works with: collections that see its writes, and that end with it. */
+export interface DatabaseTransaction {
+  collection<T extends object = Document>(name: string): DatabaseCollection<T>
+}
+
+/** Events as they come. Leaving a loop over it ends it, as return() does; calls of next() may overlap. */
+export interface EventStream extends AsyncIterableIterator<Event> {
+  next(): Promise<IteratorResult<Event>>
+  return(): Promise<IteratorResult<Event>>
+}
+
+/** A database in whichever home it has. After close() everything is CLOSED. */
+export interface Database {
+  /** The documents of one namespace; nothing is read or made by asking for it. INVALID_ARGUMENT for a name that cannot be one. */
+  collection<T extends object = Document>(name: string): DatabaseCollection<T>
+  /**
+   * Runs `work` so that all it writes through `tx` is committed at once, or not at all, and as if nobody else had been there (serializable). It
+   * may run several times: when what it read has changed by then, it is run again, `retries` times at most (TRANSACTION_CONFLICT). What it throws rolls back and is
+   * thrown on. Versions and times of what it gets from its own writes are provisional. With a `txId` that was committed before it does not run, and undefined is given.
+   */
+  transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options: TransactionOptions & { txId: string }): Promise<Result | undefined>
+  transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options?: TransactionOptions & { txId?: never }): Promise<Result>
+  /** The events in seq order, as they are when reading begins. */
+  events(options?: EventQueryOptions): AsyncIterableIterator<Event>
+  /** Events from `fromSeq` on, first those that are there, then each as it becomes durable; without a gap or a repetition. */
+  subscribe(options?: SubscribeOptions): EventStream
+  /** The collections that hold or held anything, in order, with exact counts: it reads them. */
+  collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]>
+  /** Turns the log's events into Parquet files now. Nothing depends on it: it happens by itself. */
+  flush(): Promise<void>
+  /** Merges data files until reads are as fast as they can be. Nothing depends on it: it happens by itself. */
+  compact(options?: CompactOptions): Promise<void>
+  stats(): Promise<DatabaseStats>
+  /** Reads every file and checks it against its checksums, and against what the manifest says. Damage is reported, not thrown. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>
+  /** Finishes what was begun and gives back what is held. Closing again does nothing. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
