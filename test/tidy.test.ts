@@ -36,7 +36,7 @@ describe.each([...code, ...scripts])('$path', ({ path, text }) => {
   })
   test('is kebab-case, or named after the class it exports', () => {
     const name = basename(path).replace(/\.m?ts$|\.mjs$/, '')
-    expect(/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) || text.includes(`export class ${name} `) || text.includes(`export class ${name}<`)).toBe(true)
+    expect(/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) || new RegExp(`^export (abstract )?class ${name}[ <]`, 'm').test(text)).toBe(true)
   })
   test('has a name that says what is in it', () => {
     expect(basename(path, '.ts')).not.toMatch(vagueNames)
@@ -107,7 +107,7 @@ test.each(pages)('$path names only paths that exist', ({ path, text }) => {
 })
 
 test.each([
-  { contract: 'storageContract', implements: /^export class \w+Backend implements StorageBackend\b/m },
+  { contract: 'storageContract', implements: /^export class \w+Backend (extends \w+ )?implements StorageBackend\b/m },
   { contract: 'logContract', implements: /^ {2}(async )?openLog\(/m },
 ])('every backend runs $contract, where it has what that is about', ({ contract, implements: mark }) => {
   const backends = code.filter(({ path, text }) => /^src\/storage\/\w+Backend\.ts$/.test(path) && mark.test(text)).map(({ path }) => basename(path, '.ts'))

@@ -1,6 +1,8 @@
 export { EventSourcedBackend, withEventSourcing, type Snapshot } from './EventSourcedBackend.ts'
 export { MemoryBackend } from './MemoryBackend.ts'
+export { R2Backend, type R2BucketBinding, type R2ObjectFacts } from './R2Backend.ts'
 export type { AppendLog, LogFrame } from './append-log.ts'
+export type { BucketOptions } from './BucketBackend.ts'
 export type { CommitRequest, CommitResult, CompactProgress, DecisionContext, Engine, EngineStats } from './engine.ts'
 export type { VerifyReport } from '../model/database-options.ts'
 export type { EngineOptions } from './engine-options.ts'

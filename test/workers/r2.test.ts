@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Miniflare } from 'miniflare'
+import { storageContract, type StorageFixture } from '../../src/testing/storage-contract.ts'
+import type { StorageBackend } from '../../src/storage/storage-backend.ts'
+import { callingBackend } from './backend-calls.ts'
+import { startWorkerd } from './start-workerd.ts'
+
+let workerd: Miniflare
+let origin: URL
+let stores = 0
+
+beforeAll(async () => {
+  workerd = await startWorkerd('r2-worker.ts', { r2Buckets: ['BUCKET'] })
+  origin = await workerd.ready
+})
+afterAll(() => workerd.dispose())
+
+/** An R2Backend in workerd; all are in one bucket, each below a prefix of its own. */
+function r2(prefix: string): StorageBackend {
+  return callingBackend('r2', (init) => fetch(new URL(prefix, origin), init as RequestInit))
+}
+
+storageContract({ describe, test, expect }, 'R2Backend in workerd', async (): Promise<StorageFixture> => {
+  const prefix = `store-${++stores}`
+  return { backend: r2(prefix), reopen: async () => r2(prefix), cleanup: async () => undefined }
+})
