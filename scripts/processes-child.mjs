@@ -1,5 +1,5 @@
 // A child of processes.mjs: says on stdout, a JSON line each, what it begins, what was acknowledged and what it sees. Ends when stdin does.
-// Usage: node processes-child.mjs <library> <folder> <seed> write|follow
+// Usage: node processes-child.mjs <library> <folder> <seed> write|share|follow
 import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
@@ -15,7 +15,7 @@ const random = (below) => {
 }
 const life = { isEnding: false }
 process.stdin.on('end', () => (life.isEnding = true)).resume()
-await (role === 'write' ? write() : follow())
+await { write, share, follow }[role]()
 
 /** Opens, sometimes by force, writes for a while, closes, and again. What it was fenced out of it tries again, by the same txId, when it is in again. */
 async function write() {
@@ -40,6 +40,23 @@ async function write() {
     }
     await sleep(random(20))
   }
+}
+
+/** Opens to share the folder and writes until the end, as the writer or through it. Nothing that happens to others may end it. */
+async function share() {
+  const db = new ParqueDB({ storage: new FsBackend(folder), share: true, flush: { eventsMax: 100 }, compaction: { fanIn: 2 }, graceMs: 2000 })
+  await db.stats()
+  say('open', { takeOver: false })
+  const queue = async (number) => {
+    for (let index = 0; !life.isEnding; index++) {
+      const { role: place } = index % 5 === 0 ? await db.stats() : {}
+      if (place !== undefined) say('place', { place })
+      await operation(db, { op: `${seedText}-${number}-${index}`, events: 1 + random(3) }, [])
+    }
+  }
+  await Promise.all([1, 2, 3].map(queue))
+  say('closing')
+  await db.close()
 }
 
 async function writeSome(db, { prefix, count }, lostOps) {

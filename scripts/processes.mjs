@@ -18,7 +18,8 @@ Each round, four processes race to be the writer of one folder, a third of the t
 (SIGSTOP) for up to 300 ms wherever they are, mostly while they hold the role, and go on as zombies; in one round of three one is killed. What a writer
 was fenced out of it sends again by the same txId. Two followers read all the while. Then: every acknowledged write is there, once; every
 other one wholly or not at all; the log has no gap; the followers saw that history, in order, never going back, to its end; all verifies.
-Folders are used for ten rounds.`)
+Then come as many rounds in which four processes share the folder (share: true): all write, through the one that has the role; one is stopped now and then,
+one is killed, mostly the one with the role, and another comes in its place. Nobody else may notice. Folders are used for ten rounds.`)
   process.exit(0)
 }
 
@@ -32,7 +33,7 @@ const roundMs = 700
 const stopMsMax = 300
 const endMsMax = 30_000
 
-const totals = { opened: 0, forced: 0, stopped: 0, killed: 0, fenced: 0, refused: 0, acknowledged: 0, repeated: 0, reads: 0, lost: 0, doubled: 0, halves: 0, backwards: 0, failed: 0 }
+const totals = { shared: 0, opened: 0, forced: 0, stopped: 0, killed: 0, fenced: 0, refused: 0, acknowledged: 0, repeated: 0, reads: 0, lost: 0, doubled: 0, halves: 0, backwards: 0, failed: 0 }
 const problems = []
 let folder
 /** op to what is known of it: `{ events, isAcknowledged }`. */
@@ -42,8 +43,8 @@ for (let round = 0; round < rounds; round++) {
   const seed = firstSeed + round
   random = randomOf(seed)
   if (round % roundsPerFolder === 0) await newFolder()
-  const followers = await fight(seed, round % 3 === 2)
-  await check(seed, followers)
+  await check(seed, await fight(seed, round % 3 === 2))
+  await check(seed, await share(seed))
   if (process.stderr.isTTY) process.stderr.write(`\rround ${round + 1} of ${rounds}, ${totals.acknowledged} acknowledged, ${problems.length} problems `)
 }
 await rm(folder, { recursive: true, force: true })
@@ -51,7 +52,7 @@ if (process.stderr.isTTY) process.stderr.write('\n')
 for (const problem of problems) console.error(problem)
 console.log(
   `processes: ${rounds} rounds (seed ${firstSeed}) of 4 writers and 2 followers; the role was taken ${totals.opened} times, ${totals.forced} of them by force, and refused ${totals.refused} times; ` +
-    `${totals.stopped} stops, ${totals.killed} kills, ${totals.fenced} writers fenced; ${totals.acknowledged} writes acknowledged, ${totals.repeated} of them sent twice; ` +
+    `${totals.stopped} stops, ${totals.killed} kills, ${totals.fenced} writers fenced; ${totals.acknowledged} writes acknowledged, ${totals.repeated} of them sent twice, ${totals.shared} by processes that write through another; ` +
     `${totals.lost} lost, ${totals.doubled} doubled, ${totals.halves} half there; ${totals.reads} reads of followers, ${totals.backwards} went backwards or astray; ${totals.failed} failures`,
 )
 process.exit(problems.length === 0 && totals.acknowledged > 0 ? 0 : 1)
@@ -94,6 +95,28 @@ async function fight(seed, withKill) {
   return followers
 }
 
+/** One round in which processes share the folder; gives what the followers saw. */
+async function share(seed) {
+  const followers = [7, 8].map((index) => startFollower(seed, seed * 10 + index))
+  const sharers = [1, 2, 3, 4].map((index) => startWriter(seed, 10_000_000 + seed * 10 + index, 'share'))
+  await Promise.race([...sharers.map(({ opened }) => opened), ...sharers.map(({ ended }) => ended)])
+  const untilMs = Date.now() + roundMs
+  let victim
+  while (Date.now() < untilMs) {
+    await sleep(20 + random(60))
+    const holder = sharers.find(({ place }) => place === 'writer')
+    const target = sharers[random(sharers.length)]
+    if (random(4) === 0 && target !== victim && !target.isStopped) void stop(target, random(stopMsMax))
+    if (victim !== undefined || Date.now() < untilMs - roundMs / 2) continue
+    victim = holder !== undefined && random(3) > 0 ? holder : target
+    victim.process.kill('SIGKILL')
+    sharers.push(startWriter(seed, 10_000_000 + seed * 10 + 5, 'share'))
+  }
+  for (const sharer of sharers) await end(seed, sharer, sharer === victim)
+  for (const follower of followers) await end(seed, follower, false)
+  return followers
+}
+
 async function stop(child, ms) {
   child.isStopped = true
   totals.stopped++
@@ -112,8 +135,8 @@ async function end(seed, child, mayBeKilled) {
   else if (code !== 0) report('failed', `seed ${seed}: a ${child.role} ended with ${signal ?? code}: ${errors}`)
 }
 
-function startWriter(seed, childSeed) {
-  const writer = startChild('write', childSeed, (said) => {
+function startWriter(seed, childSeed, role = 'write') {
+  const writer = startChild(role, childSeed, (said) => {
     if (said.kind === 'begin') {
       const before = ops.get(said.op)
       if (before === undefined) ops.set(said.op, { round: seed, events: said.events, isAcknowledged: false })
@@ -122,7 +145,9 @@ function startWriter(seed, childSeed) {
     if (said.kind === 'acknowledged') {
       ops.get(said.op).isAcknowledged = true
       totals.acknowledged++
+      if (writer.place === 'guest') totals.shared++
     }
+    if (said.kind === 'place') writer.place = said.place
     if (said.kind === 'WRITER_FENCED') totals.fenced++
     if (said.kind === 'WRITER_LOCKED') totals.refused++
     if (said.kind === 'closing') writer.isOpen = false

@@ -46,6 +46,7 @@ async function writeBatch(
     keys,
     decide: (context) => {
       const drafts: EventDraft[] = []
+      matchedCount = 0
       for (const key of keys) {
         const state = context.state(key)
         if (state === undefined || accepts?.(state) === false) continue

@@ -12,6 +12,7 @@ import { resolveOptions, type EngineOptions, type ResolvedOptions } from './engi
 import { publicEvent } from '../model/public-event.ts'
 import { draftAll, parseEventInput, type EventInput } from './event-input.ts'
 import { FollowerSession } from './FollowerSession.ts'
+import { SharedSession } from './SharedSession.ts'
 import { engineStats } from './stats.ts'
 import type { ByteRange, ObjectInfo, PutCondition, StorageBackend } from './storage-backend.ts'
 import { verifyPartition } from './verify.ts'
@@ -41,7 +42,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   readonly ids: IdSource
   readonly #backend: StorageBackend
   readonly #options: ResolvedOptions
-  #session: Promise<WriterSession | FollowerSession> | undefined
+  #session: Promise<WriterSession | FollowerSession | SharedSession> | undefined
   #closing: Promise<void> | undefined
 
   constructor(backend: StorageBackend, options: EngineOptions = {}) {
@@ -147,7 +148,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     const session = await this.#writer()
     const [state] = await session.partition.newestOfMany([key])
     if (state === undefined) throw new ParqueDBError('NOT_FOUND', `There is no ${ns}/${id}.`, { details: { $id: `${ns}/${id}` } })
-    session.partition.keepSnapshot(key)
+    await (session.kind === 'shared' ? session : session.partition).keepSnapshot(key)
     return snapshotOf<T>(ns, state)
   }
 
@@ -172,7 +173,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   async stats(): Promise<EngineStats> {
     const session = await this.#open()
     await session.refresh()
-    return engineStats(session, { kind: this.#backend.kind, graceMs: this.#options.graceMs })
+    return engineStats(session.kind === 'shared' ? session.current : session, { kind: this.#backend.kind, graceMs: this.#options.graceMs, share: this.#options.share })
   }
 
   async verify(options: { deep?: boolean; signal?: AbortSignal; onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void } = {}): Promise<VerifyReport> {
@@ -222,16 +223,16 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     }
   }
 
-  async #writer(): Promise<WriterSession> {
+  async #writer(): Promise<WriterSession | SharedSession> {
     const session = await this.#open()
-    if (session.kind === 'writer') return session
+    if (session.kind !== 'follower') return session
     throw new ParqueDBError('READ_ONLY', 'This database was opened with readOnly: true. Open it without to write.')
   }
 
-  #open(): Promise<WriterSession | FollowerSession> {
+  #open(): Promise<WriterSession | FollowerSession | SharedSession> {
     if (this.#closing !== undefined) return Promise.reject(new ParqueDBError('CLOSED', 'The database is closed.'))
     if (this.#session === undefined) {
-      const opening = this.#options.readOnly ? FollowerSession.open(this.#backend, this.#options) : WriterSession.open(this.#backend, this.#options)
+      const opening = this.#openSession()
       this.#session = opening
       // An opening that failed is not kept: the next call tries again, for the cause may be mended by then.
       opening.catch(() => {
@@ -241,10 +242,15 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     return this.#session
   }
 
+  #openSession(): Promise<WriterSession | FollowerSession | SharedSession> {
+    if (this.#options.share) return SharedSession.open(this.#backend, this.#options, this.ids)
+    return this.#options.readOnly ? FollowerSession.open(this.#backend, this.#options) : WriterSession.open(this.#backend, this.#options)
+  }
+
   async #close(): Promise<void> {
     const opening = this.#session
     if (opening === undefined) return
-    let session: WriterSession | FollowerSession
+    let session: WriterSession | FollowerSession | SharedSession
     try {
       session = await opening
     } catch (error) {

@@ -82,6 +82,13 @@ export class FollowerSession {
     return this.#refreshing
   }
 
+  /** Learns of all that is durable now. Calls that wait for the same look share the next one. */
+  async refreshNow(): Promise<void> {
+    await this.#refreshing?.catch(() => undefined)
+    if (this.#refreshing === undefined) this.#refreshedAtMs = Number.NEGATIVE_INFINITY
+    return this.refresh()
+  }
+
   /** Looks for commits by itself as long as somebody listens. */
   onCommit(listener: CommitListener): () => void {
     const stop = this.partition.onCommit(listener)

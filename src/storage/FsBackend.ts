@@ -13,11 +13,11 @@ import { Folders, syncFolder } from './fs/Folders.ts'
 import { Gate } from './fs/Gate.ts'
 import { errnoOf, storageError } from './fs/storage-error.ts'
 import { walkFolder } from './fs/walk-folder.ts'
-import { holdWriterSocket } from './fs/writer-socket.ts'
+import { callWriterSocket, holdWriterSocket } from './fs/writer-socket.ts'
 import { reservedNamePrefix, validatePath, validatePrefix } from './path-rules.ts'
 import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange } from './request-rules.ts'
 import type { ParsedCondition } from './request-rules.ts'
-import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLock } from './storage-backend.ts'
+import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLine, WriterLock } from './storage-backend.ts'
 
 /** Below the root; what a crash leaves in it is removed by the next writer. */
 const temporaryFolder = `${reservedNamePrefix}tmp`
@@ -164,10 +164,10 @@ export class FsBackend implements StorageBackend {
   }
 
   /** The role ends with `release` or with the process. Also removes what puts cut short by a crash have left more than an hour ago. */
-  async lockWriter(): Promise<WriterLock> {
+  async lockWriter(options: { share?: boolean } = {}): Promise<WriterLock> {
     try {
       await this.#folders.prepare(this.#root)
-      const lock = await holdWriterSocket({ root: await realpath(this.#root), takeOver: this.#takeOver })
+      const lock = await holdWriterSocket({ root: await realpath(this.#root), takeOver: this.#takeOver, share: options.share ?? false })
       try {
         await this.#removeTemporaries()
       } catch (error) {
@@ -177,6 +177,14 @@ export class FsBackend implements StorageBackend {
       return lock
     } catch (error) {
       throw storageError(error, { operation: 'lock', path: this.#root })
+    }
+  }
+
+  async callWriter(): Promise<WriterLine | undefined> {
+    try {
+      return await callWriterSocket({ root: await realpath(this.#root) })
+    } catch (error) {
+      throw storageError(error, { operation: 'call the writer of', path: this.#root })
     }
   }
 

@@ -86,7 +86,7 @@ export class WriterSession {
     if (logBackend.openLog === undefined) {
       throw new ParqueDBError('INVALID_ARGUMENT', `A ${logBackend.kind} backend has no append log of its own. Give one that has as the option log, for example { log: new FsBackend('./log') }.`)
     }
-    const lock = await logBackend.lockWriter?.()
+    const lock = await logBackend.lockWriter?.({ share: options.share })
     let log: AppendLog | undefined
     try {
       await createFormat(backend)
@@ -138,6 +138,16 @@ export class WriterSession {
 
   compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void }): Promise<void> {
     return this.#maintenance.compact(options)
+  }
+
+  /** Answers other processes; see `WriterLock.serve`. */
+  serve(answer: (request: Uint8Array) => Promise<Uint8Array>): void {
+    this.#lock?.serve?.(answer)
+  }
+
+  /** Leaves the role to others, for a writer that has failed. */
+  async giveUp(): Promise<void> {
+    await this.#lock?.release()
   }
 
   /** Nothing to do: a writer's partition is always the newest. */

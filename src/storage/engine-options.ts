@@ -32,7 +32,12 @@ export interface EngineOptions {
   readonly graceMs?: number
   /** A follower: it takes no writer role, writes are READ_ONLY, and reads are at most `followMs` behind the writer. Default false. */
   readonly readOnly?: boolean
-  /** How old a follower's view may be when a read begins. Default 100. */
+  /**
+   * Several processes of this machine and user write: the first has the writer role, the others send it what they decide, and one of them takes over when it
+   * ends. All of them need it. Default false.
+   */
+  readonly share?: boolean
+  /** How old a follower's view may be when a read begins. Default 100; 0 with `share`. */
   readonly followMs?: number
   readonly clock?: Clock
   readonly random?: Random
@@ -47,6 +52,7 @@ export interface ResolvedOptions {
   readonly compaction: { readonly background: boolean; readonly fanIn: number }
   readonly graceMs: number
   readonly readOnly: boolean
+  readonly share: boolean
   readonly followMs: number
   readonly clock: Clock
   readonly random: Random
@@ -62,6 +68,7 @@ export const engineOptionNames: readonly string[] = [
   'compaction',
   'graceMs',
   'readOnly',
+  'share',
   'followMs',
   'clock',
   'random',
@@ -88,7 +95,8 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     },
     graceMs: wholeNumber(options.graceMs, { name: 'graceMs', fallback: 60_000, least: 0 }),
     readOnly: flag(options.readOnly, { name: 'readOnly', fallback: false }),
-    followMs: wholeNumber(options.followMs, { name: 'followMs', fallback: 100, least: 0 }),
+    share: sharing(options),
+    followMs: wholeNumber(options.followMs, { name: 'followMs', fallback: options.share === true ? 0 : 100, least: 0 }),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
   }
@@ -107,6 +115,11 @@ function wholeNumber(value: number | undefined, rule: { name: string; fallback: 
   if (value === undefined) return rule.fallback
   if (value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && value >= rule.least)) return value
   throw new ParqueDBError('INVALID_ARGUMENT', `The option ${rule.name} must be a whole number, at least ${rule.least}; it is ${String(value)}.`, { details: { option: rule.name } })
+}
+
+function sharing({ share, readOnly }: EngineOptions): boolean {
+  if (share === true && readOnly === true) throw new ParqueDBError('INVALID_ARGUMENT', 'The options share and readOnly exclude each other: one shares the writing, the other has none.', { details: { option: 'share' } })
+  return flag(share, { name: 'share', fallback: false })
 }
 
 function flag(value: boolean | undefined, rule: { name: string; fallback: boolean }): boolean {

@@ -19,8 +19,8 @@ export interface CommitRequest {
   /** Entities whose states `decide` needs. */
   readonly keys: readonly EntityKey[]
   /**
-   * Gives the events of the commit (none: nothing is written) or throws to refuse it; pure and synchronous, called
-   * exactly once, in queue order.
+   * Gives the events of the commit (none: nothing is written) or throws to refuse it; pure and synchronous. A writer calls it
+   * once, in queue order; a guest again whenever what it was given had changed, and the last call counts.
    */
   readonly decide: (context: DecisionContext) => readonly EventDraft[]
   /** Idempotency: a txId that was committed before is not committed again; the first result is returned. */
@@ -65,6 +65,8 @@ export interface CompactProgress {
 export interface EngineStats {
   readonly kind: string
   readonly readOnly: boolean
+  /** 'guest': writes through the process that is the writer (`share`). */
+  readonly role: 'writer' | 'follower' | 'guest'
   readonly epoch: number
   readonly lastSeq: number
   readonly flushedSeq: number

@@ -5,13 +5,14 @@ import type { Partition } from './Partition.ts'
 import type { WriterSession } from './WriterSession.ts'
 
 /** Facts about an open partition, from memory alone. */
-export function engineStats(session: WriterSession | FollowerSession, of: { kind: string; graceMs: number }): EngineStats {
+export function engineStats(session: WriterSession | FollowerSession, of: { kind: string; graceMs: number; share: boolean }): EngineStats {
   const { partition, opened } = session
   const { manifest, overlay } = partition
   const counts = session.kind === 'writer' ? session.counts : undefined
   return {
     kind: of.kind,
-    readOnly: session.kind === 'follower',
+    readOnly: session.kind === 'follower' && !of.share,
+    role: session.kind === 'follower' && of.share ? 'guest' : session.kind,
     epoch: session.epoch,
     lastSeq: overlay.lastSeq,
     flushedSeq: manifest.flushedSeq,

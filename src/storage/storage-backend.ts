@@ -39,7 +39,9 @@ export interface StorageBackend {
   /** A native append log for one writer's epoch, where the store can append. */
   openLog?(options: OpenLogOptions): Promise<AppendLog>
   /** Takes the store's one writer role for this process; WRITER_LOCKED with the holder in `details` when another lives. Absent: the store cannot tell. */
-  lockWriter?(): Promise<WriterLock>
+  lockWriter?(options?: { share: boolean }): Promise<WriterLock>
+  /** A line to the holder of the role, which took it with `share` (WRITER_LOCKED otherwise); undefined when nobody holds it. */
+  callWriter?(): Promise<WriterLine | undefined>
 }
 
 export interface OpenLogOptions {
@@ -51,5 +53,15 @@ export interface OpenLogOptions {
 
 /** The writer role, until released or the process ends. */
 export interface WriterLock {
+  /** Answers from now on what comes over the lines of `callWriter`, what has come already included; an answer that fails breaks the line. Where the role was taken with `share`. */
+  serve?(answer: (request: Uint8Array) => Promise<Uint8Array>): void
+  /** Breaks the lines, too. */
   release(): Promise<void>
+}
+
+/** From a process to the one that holds the writer role. */
+export interface WriterLine {
+  /** STORAGE_UNAVAILABLE when the line breaks first: whether the request was met is unknown then. LIMIT_EXCEEDED past 64 MiB. Requests may overlap; more than 64 wait here. */
+  ask(request: Uint8Array): Promise<Uint8Array>
+  close(): void
 }
