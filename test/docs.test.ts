@@ -33,7 +33,7 @@ describe('the programs', () => {
     for (const { path, blocks } of programs) writeFileSync(sourceOf(path), blocks.filter(isProgram).map(({ text }) => text).join('\n'))
   })
 
-  test('type check', async () => {
+  test('type check', { timeout: 240_000 }, async () => {
     const project = join(folder, 'tsconfig.json')
     const compilerOptions = { rootDir: root, noUnusedLocals: false, typeRoots: [join(root, 'node_modules/@types')] }
     writeFileSync(project, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions, include: [], files: programs.map(({ path }) => sourceOf(path)) }))
