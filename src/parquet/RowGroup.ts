@@ -41,6 +41,14 @@ export class RowGroup {
     return (this.#columns[index] ??= this.#decode(index))
   }
 
+  /** All of it, when every chunk has its checksum. */
+  checkedBytes(): Uint8Array {
+    inFile({ path: this.#path, offset: this.entry.start }, () => {
+      for (const { start, end, crc32: expected } of this.#places) if (crc32(this.#bytes.subarray(start, end)) !== expected) throw malformed('a column chunk does not have the checksum that its directory says')
+    })
+    return this.#bytes
+  }
+
   #decode(index: number): Column {
     const leaf = this.#leaves[index] as Leaf
     const place = this.#places[index] as ChunkPlace

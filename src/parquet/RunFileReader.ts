@@ -14,7 +14,7 @@ import { salvageGroups } from './salvage-groups.ts'
 import type { LostRows } from './salvage-groups.ts'
 import type { Shape } from './shape.ts'
 import { compareKeys, lastGroupFrom } from './sparse-index.ts'
-import { TableReader } from './TableReader.ts'
+import { TableReader, type GroupOfFile } from './TableReader.ts'
 import type { FileFacts } from './written-file.ts'
 
 export interface RunScanOptions {
@@ -106,9 +106,19 @@ export class RunFileReader {
     }
   }
 
+  /** Its row groups for a merge. */
+  groupsToMerge(options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupOfFile> {
+    return this.#table.groupsToMerge(options)
+  }
+
+  /** Every state of a row group of this file. */
+  statesOf(group: RowGroup): EntityState[] {
+    return this.#states(group, { start: 0, end: group.rowCount })
+  }
+
   /** The states of every row group that is sound. */
   salvage(onLost: (lost: LostRows) => void): AsyncGenerator<EntityState[]> {
-    return salvageGroups(this.#table, (group) => this.#states(group, { start: 0, end: group.rowCount }), onLost)
+    return salvageGroups(this.#table, (group) => this.statesOf(group), onLost)
   }
 
   /** What the documents looked like when the run was written. */
@@ -125,7 +135,7 @@ export class RunFileReader {
     const filters = await this.#table.loadFilters()
     let last: string | undefined
     const check = (group: RowGroup): void => {
-      for (const { id } of this.#states(group, { start: 0, end: group.rowCount })) {
+      for (const { id } of this.statesOf(group)) {
         if (last !== undefined && compareKeys([last], [id]) >= 0) throw malformed(`the id '${id}' is out of order`)
         if (!filters.keys.mayContain(id)) throw malformed(`the id '${id}' is missing in the filter`)
         last = id

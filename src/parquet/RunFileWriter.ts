@@ -2,11 +2,13 @@ import { assert } from '../base/assert.ts'
 import { compareStrings, utf8Encode } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
 import { approximateBytes } from '../model/values.ts'
+import { scalarsOf } from './column-values.ts'
 import { columnsOfShape } from './columns-of-shape.ts'
 import { DocumentShredder } from './DocumentShredder.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
 import { reservedNames, restField, runSystemFields, shapeSection } from './run-columns.ts'
 import type { Shape } from './shape.ts'
+import { layoutOf, type GroupOfFile } from './TableReader.ts'
 import { defaultRowGroupBytes, TableWriter } from './TableWriter.ts'
 import type { WrittenFile } from './written-file.ts'
 
@@ -29,19 +31,15 @@ export class RunFileWriter {
   readonly #documents: DocumentShredder
   readonly #system: readonly LeafBuilder[]
   readonly #rest: LeafBuilder
+  readonly #layout: string
   #lastId: string | undefined
 
   constructor(options: RunFileOptions) {
     const fields = columnsOfShape(options.shape, reservedNames)
     this.#shape = options.shape
-    this.#table = new TableWriter({
-      kind: 'run',
-      fields: [...runSystemFields, ...fields, restField],
-      sortedBy: [0],
-      prefixColumn: 0,
-      rowGroupBytes: options.rowGroupBytes ?? defaultRowGroupBytes,
-      metadata: options.metadata ?? {},
-    })
+    const file = { fields: [...runSystemFields, ...fields, restField], metadata: options.metadata ?? {} }
+    this.#layout = layoutOf(file)
+    this.#table = new TableWriter({ kind: 'run', ...file, sortedBy: [0], prefixColumn: 0, rowGroupBytes: options.rowGroupBytes ?? defaultRowGroupBytes })
     const { leaves } = this.#table
     this.#system = leaves.slice(0, runSystemFields.length)
     this.#documents = new DocumentShredder(fields, leaves.slice(runSystemFields.length, -1))
@@ -72,6 +70,21 @@ export class RunFileWriter {
     const bytes = systemBytes + state.id.length + approximateBytes(state.document)
     this.#table.endRow({ key: [state.id], seq: state.seq, ts: state.updatedAt, bytes })
     if (this.#table.isFull) this.#flush()
+  }
+
+  /** Whether a row group of another run can, and should, be taken over as it stands. */
+  takes({ group, layout }: GroupOfFile): boolean {
+    const { entry } = group
+    return layout === this.#layout && (this.#lastId === undefined || compareStrings(this.#lastId, entry.firstKey[0] ?? '') < 0) && this.#table.takes(entry)
+  }
+
+  /** Takes over a row group whose ids come after all that were appended. */
+  copy({ group, footer }: GroupOfFile): void {
+    const ids = scalarsOf(group.column(0), { start: 0, end: group.rowCount }) as string[]
+    assert(this.#lastId === undefined || compareStrings(this.#lastId, ids[0] as string) < 0, 'P1: the keys of a run ascend strictly')
+    this.#lastId = ids.at(-1)
+    this.#documents.endRowGroup()
+    this.#table.copy({ entry: group.entry, bytes: group.checkedBytes(), footer }, { keys: ids.map((id) => [id]), ids: [] })
   }
 
   /** The whole file. Nothing may be appended afterwards. */

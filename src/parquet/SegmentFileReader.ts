@@ -12,7 +12,7 @@ import type { LostRows } from './salvage-groups.ts'
 import { segmentColumn } from './segment-columns.ts'
 import { compareKeys, joinKey, lastGroupFrom } from './sparse-index.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
-import { TableReader } from './TableReader.ts'
+import { TableReader, type GroupOfFile } from './TableReader.ts'
 import { TextColumn } from './TextColumn.ts'
 import type { FileFacts } from './written-file.ts'
 
@@ -37,6 +37,8 @@ export interface SegmentScanOptions extends EventRange {
 
 /** Row groups by the transactions that have events there; 'too many' to keep. */
 type TxGroups = ReadonlyMap<string, readonly number[]> | 'too many'
+
+const createOp = utf8Encode('CREATE')
 
 /** Transactions of one segment that are kept by name: some 2 MB. */
 const txGroupsMax = 20_000
@@ -152,9 +154,19 @@ export class SegmentFileReader {
     }
   }
 
+  /** Its row groups for a merge. */
+  groupsToMerge(options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupOfFile> {
+    return this.#table.groupsToMerge(options)
+  }
+
+  /** Every event of a row group of this file. */
+  eventsOf(group: RowGroup): StoredEvent[] {
+    return this.#events(group, Array.from({ length: group.rowCount }, (_, row) => row))
+  }
+
   /** The events of every row group that is sound. */
   salvage(onLost: (lost: LostRows) => void): AsyncGenerator<StoredEvent[]> {
-    return salvageGroups(this.#table, (group) => this.#events(group, Array.from({ length: group.rowCount }, (_, row) => row)), onLost)
+    return salvageGroups(this.#table, (group) => this.eventsOf(group), onLost)
   }
 
   /** Reads and checks every byte of the file; CORRUPT_FILE at the first that is wrong. */
@@ -271,11 +283,11 @@ export class SegmentFileReader {
     })
   }
 
-  /** Place in `rows` of the last one with a snapshot, or -1. */
+  /** Place in `rows` of the last one with a snapshot, as every CREATE has, or -1. */
   #lastSnapshot(group: RowGroup, rows: readonly number[]): number {
     const states = this.#texts(group, segmentColumn.state)
-    for (let index = rows.length - 1; index >= 0; index--) if (states.has(rows[index] as number)) return index
-    return -1
+    const ops = this.#texts(group, segmentColumn.op)
+    return rows.findLastIndex((row) => states.has(row) || ops.equals(row, createOp))
   }
 
   #texts(group: RowGroup, column: number): TextColumn {

@@ -1,15 +1,18 @@
 import { assert } from '../base/assert.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
-import type { EntityState } from '../model/entity.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Patch } from '../model/patch.ts'
-import type { Document } from '../model/values.ts'
+import { scalarsOf } from './column-values.ts'
+import type { RowRange } from './column-values.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
+import type { RowGroup } from './RowGroup.ts'
 import { appendOptional } from './RunFileWriter.ts'
 import { segmentColumn, segmentFields } from './segment-columns.ts'
 import type { SegmentColumn } from './segment-columns.ts'
 import { compareKeys } from './sparse-index.ts'
+import { layoutOf, type GroupOfFile } from './TableReader.ts'
 import { defaultRowGroupBytes, TableWriter } from './TableWriter.ts'
 import type { WrittenFile } from './written-file.ts'
 
@@ -26,16 +29,18 @@ const systemBytes = 64
 /** Writes a segment: events in ascending order of (ns, id, seq), strings by their UTF-8 bytes. */
 export class SegmentFileWriter {
   readonly #table: TableWriter
-  #last: StoredEvent | undefined
+  readonly #layout: string
+  #last: Pick<StoredEvent, 'ns' | 'id' | 'seq'> | undefined
 
   constructor(options: SegmentFileOptions = {}) {
+    const file = { fields: segmentFields, metadata: options.metadata ?? {} }
+    this.#layout = layoutOf(file)
     this.#table = new TableWriter({
       kind: 'segment',
-      fields: segmentFields,
+      ...file,
       sortedBy: [segmentColumn.ns, segmentColumn.id, segmentColumn.seq],
       prefixColumn: segmentColumn.id,
       rowGroupBytes: options.rowGroupBytes ?? defaultRowGroupBytes,
-      metadata: options.metadata ?? {},
     })
   }
 
@@ -49,12 +54,12 @@ export class SegmentFileWriter {
     return this.#table.bytes
   }
 
-  /** Takes at most about as long as encoding one row group. A CREATE with a snapshot keeps its `after` as the snapshot's document. */
+  /** Takes at most about as long as encoding one row group. A CREATE is its own snapshot: its state follows from `after`. */
   append(event: StoredEvent): void {
     this.#checkOrder(event)
     const patch = event.patch === undefined ? undefined : patchText(event.patch)
-    const state = event.state === undefined ? undefined : snapshotText(event.state)
-    const after = event.after === undefined || isDocumentOf(event.after, event.state) ? undefined : stringifyExtendedJson(event.after)
+    const state = event.state === undefined || event.op === 'CREATE' ? undefined : snapshotText(event.state)
+    const after = event.after === undefined ? undefined : stringifyExtendedJson(event.after)
     const metadata = event.metadata === undefined ? undefined : stringifyExtendedJson(event.metadata)
     this.#leaf('ns').value(event.ns)
     this.#leaf('id').value(event.id)
@@ -77,6 +82,28 @@ export class SegmentFileWriter {
     if (this.#table.isFull) this.#table.flush()
   }
 
+  /**
+   * Whether a row group of another segment can, and should, be taken over as it stands. Not one whose last entity goes on in the next: whoever reads
+   * that one by itself would miss where the entity stood.
+   */
+  takes({ group, layout, bound, isLast }: GroupOfFile): boolean {
+    if (layout !== this.#layout || !this.#table.takes(group.entry)) return false
+    const last = { start: group.rowCount - 1, end: group.rowCount }
+    return isLast || compareKeys(keysOf(group, last)[0] as readonly string[], bound) < 0
+  }
+
+  /** Takes over a row group whose events come after all that were appended. */
+  copy({ group, footer }: GroupOfFile): void {
+    const all = { start: 0, end: group.rowCount }
+    const keys = keysOf(group, all)
+    const [first, last] = [keys[0], keys.at(-1)].map(([ns = '', id = ''] = []) => ({ ns, id, seq: group.entry.firstSeq })) as [EntityKey & { seq: number }, EntityKey & { seq: number }]
+    this.#checkOrder(first)
+    // No event of the entity comes after it: see `takes`.
+    this.#last = { ...last, seq: group.entry.maxSeq }
+    const ids = [segmentColumn.eventId, segmentColumn.txId].flatMap((column) => scalarsOf(group.column(column), all).filter((id) => id !== undefined) as string[])
+    this.#table.copy({ entry: group.entry, bytes: group.checkedBytes(), footer }, { keys, ids })
+  }
+
   /** The whole file. Nothing may be appended afterwards. */
   finish(): WrittenFile {
     return this.#table.finish()
@@ -86,7 +113,7 @@ export class SegmentFileWriter {
     return this.#table.leaves[segmentColumn[name]] as LeafBuilder
   }
 
-  #checkOrder(event: StoredEvent): void {
+  #checkOrder(event: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): void {
     const last = this.#last
     this.#last = event
     if (event.ns.includes('\0')) {
@@ -98,6 +125,11 @@ export class SegmentFileWriter {
   }
 }
 
+function keysOf(group: RowGroup, rows: RowRange): (readonly string[])[] {
+  const ids = scalarsOf(group.column(segmentColumn.id), rows) as string[]
+  return scalarsOf(group.column(segmentColumn.ns), rows).map((ns, index) => [ns as string, ids[index] as string])
+}
+
 function patchText({ set, unset }: Patch): string {
   return JSON.stringify({ ...(unset && { unset }), ...(set && { set: toExtendedJson(set) }) })
 }
@@ -106,10 +138,4 @@ function patchText({ set, unset }: Patch): string {
 function snapshotText(state: EntityState): string {
   const { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt } = state
   return JSON.stringify({ version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document: toExtendedJson(state.document) })
-}
-
-/** Whether `after` is the snapshot's document. The same reference nearly always, as the fold of a CREATE hands it on. */
-function isDocumentOf(after: Document, state: EntityState | undefined): boolean {
-  if (state === undefined) return false
-  return state.document === after || stringifyExtendedJson(state.document) === stringifyExtendedJson(after)
 }

@@ -11,6 +11,7 @@ import { malformed } from './malformed.ts'
 import { RowGroup } from './RowGroup.ts'
 import { readFilters, readIndex } from './sparse-index.ts'
 import type { Filters, RowGroupEntry, Section, SparseIndex } from './sparse-index.ts'
+import { rowGroupsOfFooter } from './thrift-footer.ts'
 import type { FileFacts } from './written-file.ts'
 
 /** The first request of a scan, for those that stop early; each further one is twice as large. */
@@ -21,6 +22,23 @@ const requestBytesMax = 1024 * 1024
 const wastedReadsMax = 4
 
 const magic = utf8Encode('PAR1')
+
+/** A row group for a merge, which takes it over as it stands or apart. */
+export interface GroupOfFile {
+  readonly group: RowGroup
+  /** As `footerGroups` gives it. */
+  readonly footer: Uint8Array
+  /** Columns and metadata of its file: a file with the same can take it over. */
+  readonly layout: string
+  /** No key in it is above this one, which is the next row group's first, or the file's last. */
+  readonly bound: readonly string[]
+  readonly isLast: boolean
+}
+
+/** What `GroupOfFile.layout` is. */
+export function layoutOf({ fields, metadata }: Pick<SparseIndex, 'fields' | 'metadata'>): string {
+  return JSON.stringify([fields, metadata])
+}
 
 /** A file's index, and its row groups on demand. */
 export class TableReader {
@@ -88,6 +106,28 @@ export class TableReader {
     return section === undefined ? undefined : await readSection(this.#source, section, name)
   }
 
+  /** What the footer for other readers says of each row group, as `writeRowGroup` wrote it. One request. */
+  async footerGroups(): Promise<Uint8Array[]> {
+    const { path, sizeBytes } = this.#source
+    const start = this.#facts.index.end
+    const end = Math.max(start, sizeBytes - 4 - magic.length)
+    const bytes = await readSection(this.#source, { start, end, crc32: this.#facts.footerCrc32 }, 'footer')
+    return inFile({ path, offset: start }, () => rowGroupsOfFooter(bytes))
+  }
+
+  /** All row groups in order, for a merge; requests of at most `bytesMax`, of which two are held. */
+  async *groupsToMerge(options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupOfFile> {
+    const footers = await this.footerGroups()
+    const layout = layoutOf(this.index)
+    let at = 0
+    for await (const group of this.groups(this.rowGroups.map((_, index) => index), options.signal, options.bytesMax)) {
+      const footer = footers[at++]
+      const next = this.rowGroups[at]
+      if (footer === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.#source.path} has fewer row groups in its footer than in its index.`, { details: { path: this.#source.path } })
+      yield { group, footer, layout, bound: next?.firstKey ?? this.index.lastKey, isLast: next === undefined }
+    }
+  }
+
   /** One row group, in one request. */
   async rowGroup(index: number): Promise<RowGroup> {
     const [group] = await this.#readAdjacent(index, index + 1)
@@ -95,8 +135,8 @@ export class TableReader {
   }
 
   /** Row groups in the order given, which ascends. Adjacent ones share requests; the next request is under way while one is worked on. */
-  async *groups(indexes: readonly number[], signal?: AbortSignal): AsyncGenerator<RowGroup> {
-    const requests = this.#requests(indexes)
+  async *groups(indexes: readonly number[], signal?: AbortSignal, bytesMax = requestBytesMax): AsyncGenerator<RowGroup> {
+    const requests = this.#requests(indexes, bytesMax)
     let next = this.#ahead(requests[0])
     for (let at = 0; at < requests.length; at++) {
       checkAborted(signal)
@@ -149,16 +189,16 @@ export class TableReader {
   }
 
   /** Ranges of adjacent row groups that are fetched together. */
-  #requests(indexes: readonly number[]): { start: number; end: number }[] {
+  #requests(indexes: readonly number[], bytesMax: number): { start: number; end: number }[] {
     const requests: { start: number; end: number }[] = []
-    let most = firstRequestBytes
+    let most = Math.min(firstRequestBytes, bytesMax)
     for (const index of indexes) {
       const last = requests[requests.length - 1]
       const entry = this.index.rowGroups[index] as RowGroupEntry
       if (last !== undefined && last.end === index && entry.end - (this.index.rowGroups[last.start] as RowGroupEntry).start <= most) {
         last.end = index + 1
       } else {
-        if (last !== undefined) most = Math.min(most * 2, requestBytesMax)
+        if (last !== undefined) most = Math.min(most * 2, bytesMax)
         requests.push({ start: index, end: index + 1 })
       }
     }

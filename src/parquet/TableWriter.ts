@@ -11,6 +11,7 @@ import { LeafBuilder } from './LeafBuilder.ts'
 import { SnappyCompressor } from './snappy.ts'
 import { indexFormat, joinKey, writeIndex } from './sparse-index.ts'
 import type { RowGroupEntry, Section } from './sparse-index.ts'
+import { writeMovedRowGroup } from './thrift-footer.ts'
 import type { WrittenFile } from './written-file.ts'
 
 /** A point read fetches one row group, and 64 KB cost as long on the way as the request itself. */
@@ -64,6 +65,8 @@ export class TableWriter {
   #ratio = firstRatio
   #facts: RowFacts[] = []
   #lastKey: readonly string[] = []
+  /** Row groups that ended early because one was taken over behind them. */
+  #cutShort = 0
 
   constructor(options: TableOptions) {
     this.#options = options
@@ -86,11 +89,15 @@ export class TableWriter {
 
   /** Ends a row whose values have been added to the leaves. */
   endRow(facts: RowFacts): void {
-    const isNewKey = facts.key.some((part, index) => part !== this.#lastKey[index])
-    if (isNewKey) this.#keys.add(joinKey(facts.key))
-    this.#lastKey = facts.key
+    this.#addKey(facts.key)
     this.#facts.push(facts)
     this.#rawBytes += facts.bytes
+  }
+
+  #addKey(key: readonly string[]): void {
+    if (key.length === this.#lastKey.length && key.every((part, index) => part === this.#lastKey[index])) return
+    this.#keys.add(joinKey(key))
+    this.#lastKey = key
   }
 
   /** An id by which a row may be looked up besides its key. */
@@ -122,6 +129,30 @@ export class TableWriter {
     this.#rawBytes = 0
     this.#facts = []
     for (const leaf of this.leaves) leaf.clear()
+  }
+
+  /** Whether a row group of another file is worth taking over as it stands: it is large enough, and those cut short before one stay few. */
+  takes({ start, end }: RowGroupEntry): boolean {
+    const { rowGroupBytes } = this.#options
+    const pendingBytes = this.bytes - this.#offset
+    return (end - start) * 2 >= rowGroupBytes && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
+  }
+
+  /**
+   * Takes over a row group of another file with the same columns as it stands, behind what was gathered. `keys` and `ids` are those of its rows;
+   * `footer` is what the other file's footer says of it.
+   */
+  copy(group: { readonly entry: RowGroupEntry; readonly bytes: Uint8Array; readonly footer: Uint8Array }, { keys, ids }: { keys: readonly (readonly string[])[]; ids: readonly string[] }): void {
+    const { entry } = group
+    if ((this.bytes - this.#offset) * 4 < this.#options.rowGroupBytes && this.#facts.length > 0) this.#cutShort++
+    this.flush()
+    for (const key of keys) this.#addKey(key)
+    for (const id of ids) this.#ids.add(id)
+    const by = this.#offset - entry.start
+    writeMovedRowGroup(group.footer, by, this.#thriftGroups)
+    this.#groups.push({ ...entry, start: entry.start + by, end: entry.end + by })
+    this.#rowsWritten += entry.rows
+    this.#write(group.bytes)
   }
 
   /** Writes what stands after the row groups. `blocks` become sections that `TableReader.section` reads. */

@@ -13,7 +13,7 @@ import type { WrittenFile } from './written-file.ts'
 
 const states = Array.from({ length: 40 }, (_, index): EntityState => {
   const document = { n: index, ratio: index / 7, word: ['one', 'two', 'three'][index % 3] as string, tags: ['x', 'y'].slice(index % 3), odd: index % 5 === 0 ? null : 'text '.repeat(index % 4) }
-  return { id: `k${100 + index}`, version: 1, seq: index + 1, createdAt: 1, createdBy: undefined, updatedAt: index, updatedBy: 'a', deletedAt: undefined, document }
+  return { id: `k${100 + index}`, version: 1, seq: index + 1, createdAt: index + 1, createdBy: 'a', updatedAt: index + 1, updatedBy: 'a', deletedAt: undefined, document }
 })
 
 function writeRun(): WrittenFile {

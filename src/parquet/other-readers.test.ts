@@ -8,6 +8,8 @@ import { crc32 } from '../base/crc32.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Document } from '../model/values.ts'
+import { sourceOfBytes } from './byte-source.ts'
+import { RunFileReader } from './RunFileReader.ts'
 import { RunFileWriter } from './RunFileWriter.ts'
 import { SegmentFileWriter } from './SegmentFileWriter.ts'
 import { ShapeBuilder } from './shape.ts'
@@ -217,7 +219,7 @@ describe('hyparquet', () => {
     const metadata = parquetMetadata(file.bytes.slice().buffer)
     expect(metadata.created_by).toBe('parquedb')
     expect(metadata.key_value_metadata).toEqual([
-      { key: 'parquedb.format', value: '1' },
+      { key: 'parquedb.format', value: '2' },
       { key: 'made', value: 'by a test' },
     ])
     expect(metadata.row_groups.length).toBeGreaterThan(5)
@@ -232,5 +234,31 @@ describe('hyparquet', () => {
   test('finds no bounds where a NaN is', () => {
     const nan = parquetMetadata(writeRun([{ x: 1.5 }, { x: Number.NaN }]).bytes.slice().buffer)
     expect(nan.row_groups[0]?.columns.find((column) => column.meta_data?.path_in_schema[0] === 'x')?.meta_data?.statistics).toEqual({ null_count: 0n })
+  })
+})
+
+describe('a file that took over row groups of another', () => {
+  test('is read as one that was written row by row, by everybody', async () => {
+    const { bytes, ...facts } = file
+    const reader = await RunFileReader.open(sourceOfBytes('r', bytes), facts)
+    const shape = new ShapeBuilder()
+    for (const document of documents) shape.add(document)
+    const writer = new RunFileWriter({ shape: shape.build(), rowGroupBytes: 8000, metadata: { made: 'by a test' } })
+    let taken = 0
+    for await (const source of reader.groupsToMerge({ bytesMax: 20_000 })) {
+      const isTaken = taken % 3 !== 1 && writer.takes(source)
+      taken++
+      if (isTaken) writer.copy(source)
+      else for (const state of reader.statesOf(source.group)) writer.append(state)
+    }
+    expect(taken).toBeGreaterThan(5)
+    const copy = writer.finish()
+    expect(copy.bytes.length).not.toBe(bytes.length)
+    expect(await hyparquet(copy)).toEqual(await hyparquet(file))
+    const sql = 'SELECT count(*) AS rows, sum(int) AS ints, min("$id") AS first, max("$id") AS last FROM $file WHERE "$id" >= \'id000500\''
+    expect(await duckdb(copy, sql)).toEqual(await duckdb(file, sql))
+    const again = await RunFileReader.open(sourceOfBytes('c', copy.bytes), copy)
+    await again.verify()
+    expect((await again.get('id001234'))?.document).toEqual(documents[1234])
   })
 })

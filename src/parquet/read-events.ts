@@ -1,6 +1,7 @@
 import { fromExtendedJson } from '../model/ejson.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
+import { stateOfCreate } from '../model/fold.ts'
 import type { Patch } from '../model/patch.ts'
 import type { Document, Value } from '../model/values.ts'
 import { numbersOf, scalarsOf } from './column-values.ts'
@@ -26,7 +27,7 @@ export function readEvents(group: RowGroup, rows: readonly number[]): StoredEven
     const id = texts.id(row) ?? ''
     const state = parseOptional(texts.state(row), (json) => stateOf(id, json))
     const after = parseOptional(texts.after(row), documentOf)
-    return {
+    const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
       seq: seqs[row] as number,
       ts: times[row] as number,
       eventId: texts.eventId(row) ?? '',
@@ -34,6 +35,7 @@ export function readEvents(group: RowGroup, rows: readonly number[]): StoredEven
       ns: texts.ns(row) ?? '',
       id,
       version: versions[row] as number,
+      // Files of format 1 have a CREATE's document in its snapshot.
       after: after ?? (op === 'CREATE' ? state?.document : undefined),
       patch: parseOptional(texts.patch(row), patchOf),
       actor: texts.actor(row),
@@ -41,6 +43,8 @@ export function readEvents(group: RowGroup, rows: readonly number[]): StoredEven
       metadata: parseOptional(texts.metadata(row), documentOf),
       state,
     }
+    if (op === 'CREATE') event.state = stateOfCreate(event)
+    return event
   })
 }
 

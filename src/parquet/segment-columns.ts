@@ -12,7 +12,7 @@ export const segmentFields = [
   { kind: 'string', name: 'actor', nulls: 'absent' },
   { kind: 'string', name: 'txId', nulls: 'absent' },
   { kind: 'string', name: 'patch', nulls: 'absent' },
-  /** Only where it is not the document of `state`. */
+  /** The document of a CREATE, whose snapshot follows from it. */
   { kind: 'string', name: 'after', nulls: 'absent' },
   /** The snapshot: { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document }; times in milliseconds. */
   { kind: 'string', name: 'state', nulls: 'absent' },

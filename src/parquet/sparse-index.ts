@@ -59,8 +59,8 @@ export interface Filters {
   readonly ids: BloomFilter
 }
 
-/** Raised by every change that an older reader could not read. */
-export const indexFormat = 1
+/** Raised by every change that an older reader could not read. 2: a CREATE in a segment is its own snapshot. */
+export const indexFormat = 2
 /** 'PQDX' */
 const magic = 0x58445150
 
@@ -95,8 +95,8 @@ export function readIndex(bytes: Uint8Array): SparseIndex {
   const cursor = new ByteCursor(bytes)
   if (cursor.uint32() !== magic) throw malformed('the index does not begin as one')
   const header = JSON.parse(readText(cursor)) as IndexHeader
-  if (header.format !== indexFormat) {
-    throw new ParqueDBError('UNSUPPORTED_FORMAT', `The file has the format ${String(header.format)}, and this version of ParqueDB reads ${indexFormat}; use the version that wrote it, or a newer one.`)
+  if (header.format !== 1 && header.format !== indexFormat) {
+    throw new ParqueDBError('UNSUPPORTED_FORMAT', `The file has the format ${String(header.format)}, and this version of ParqueDB reads up to ${indexFormat}; use the version that wrote it, or a newer one.`)
   }
   const groupCount = cursor.varint()
   const keyParts = cursor.varint()

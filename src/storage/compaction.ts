@@ -1,19 +1,20 @@
 import { checkAborted } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
+import { compareStrings } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
+import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
-import { fileMetadata } from './flush.ts'
+import { byKeyAndSeq, fileMetadata } from './flush.ts'
 import type { FileEntry, Manifest, RunEntry } from './manifest.ts'
-import { mergeById } from './merge.ts'
-import { mergeEvents, scanRun } from './table-scans.ts'
+import { mergeGroups, mergeRequestBytes, type GroupToMerge, type MergeStep } from './merge-groups.ts'
 import type { TableFiles } from './TableFiles.ts'
 
 /** A merged run goes on in a new file past this: it is held whole while it is written. */
-const runFileBytesMax = 32 * 1024 * 1024
+const runFileBytesMax = 16 * 1024 * 1024
 /** Segments are merged up to this and no further, so that each stays one stretch of time: history is then read, archived and dropped by file. */
 const segmentBytesMax = 16 * 1024 * 1024
 /** Files below this are of one size class. */
@@ -65,25 +66,59 @@ export function jobRows(job: MergeJob): number {
   return files.reduce((sum, file) => sum + file.rows, 0)
 }
 
-/** Merges runs into one: of each entity the newest state, tombstones included. Memory: a batch an input and one output file. */
+/** Merges runs into one: of each entity the newest state, tombstones included. Memory: a row group an input and one output file. */
 export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts: MergeParts): Promise<RunEntry> {
   const shape = new ShapeBuilder()
   for (const run of job.inputs) for (const file of run.files) shape.merge(await (await parts.tables.run(file)).shape())
-  const built = shape.build()
+  const options = { shape: shape.build(), metadata: fileMetadata }
   const outputs: FileEntry[] = []
-  let writer = new RunFileWriter({ shape: built, metadata: fileMetadata })
-  for await (const states of mergeById(job.inputs.map((run) => scanRun(run, parts.tables, { signal: parts.signal })))) {
-    for (const state of states) writer.append(state)
-    parts.onRows?.(states.length)
+  let writer = new RunFileWriter(options)
+  let lastId: string | undefined
+  const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }
+  const steps = mergeGroups(
+    job.inputs.map((run) => groupsOfRun(run, parts.tables, scan)),
+    { compare: byIdNewestFirst, takes: (source) => writer.takes(source) },
+  )
+  for await (const step of steps) {
+    if (step.kind === 'group') writer.copy(step.source)
+    else {
+      for (const state of step.rows) {
+        if (state.id !== lastId) writer.append(state)
+        lastId = state.id
+      }
+    }
     if (writer.bytes >= runFileBytesMax) {
       outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
-      writer = new RunFileWriter({ shape: built, metadata: fileMetadata })
+      writer = new RunFileWriter(options)
     }
-    await parts.clock.sleep(0)
-    checkAborted(parts.signal)
+    await endStep(step, parts)
   }
   if (writer.rows > 0 || outputs.length === 0) outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
   return { level: Math.max(...job.inputs.map((run) => run.level)) + 1, files: outputs }
+}
+
+type Keyed = Pick<EntityState, 'id' | 'seq'>
+
+function byIdNewestFirst(left: Keyed, right: Keyed): number {
+  return compareStrings(left.id, right.id) || right.seq - left.seq
+}
+
+async function* groupsOfRun(run: RunEntry, tables: TableFiles, options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupToMerge<EntityState>> {
+  for (const file of run.files) {
+    const reader = await tables.run(file)
+    for await (const source of reader.groupsToMerge(options)) {
+      const { entry } = source.group
+      const at = (id: string | undefined, seq: number): EntityState => ({ id, seq }) as EntityState
+      yield { source, first: at(entry.firstKey[0], entry.firstSeq), bound: at(source.bound[0], 0), rows: () => reader.statesOf(source.group) }
+    }
+  }
+}
+
+/** Lets others have their turn, and says how far the merge has come. */
+async function endStep(step: MergeStep<unknown>, parts: MergeParts): Promise<void> {
+  parts.onRows?.(step.kind === 'group' ? step.source.group.rowCount : step.rows.length)
+  await parts.clock.sleep(0)
+  checkAborted(parts.signal)
 }
 
 /** Merges neighbouring segments into one, keeping a snapshot at each entity's first event and at every threshold after it. */
@@ -91,22 +126,34 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   const writer = new SegmentFileWriter({ metadata: fileMetadata })
   let before: { ns: string; state: EntityState } | undefined
   let sinceSnapshot = 0
-  let sinceTurn = 0
-  for await (const event of mergeEvents(job.inputs, parts.tables, { signal: parts.signal })) {
-    const sameEntity = before?.ns === event.ns && before.state.id === event.id
-    const state = stateAfter(sameEntity ? before?.state : undefined, event)
-    const takesSnapshot = !sameEntity || event.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold
-    sinceSnapshot = takesSnapshot ? 0 : sinceSnapshot + 1
-    const isKept = takesSnapshot === (event.state !== undefined)
-    writer.append(isKept ? event : { ...event, state: takesSnapshot ? state : undefined })
-    before = { ns: event.ns, state }
-    if (++sinceTurn % 1000 === 0) {
-      parts.onRows?.(1000)
-      await parts.clock.sleep(0)
-      checkAborted(parts.signal)
+  const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }
+  const steps = mergeGroups(
+    job.inputs.map((file) => groupsOfSegment(file, parts.tables, scan)),
+    { compare: byKeyAndSeq, takes: (source) => writer.takes(source) },
+  )
+  for await (const step of steps) {
+    for (const event of step.kind === 'group' ? [] : step.rows) {
+      const sameEntity = before?.ns === event.ns && before.state.id === event.id
+      const state = stateAfter(sameEntity ? before?.state : undefined, event)
+      const takesSnapshot = !sameEntity || event.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold
+      sinceSnapshot = takesSnapshot ? 0 : sinceSnapshot + 1
+      const isKept = takesSnapshot === (event.state !== undefined)
+      writer.append(isKept ? event : { ...event, state: takesSnapshot ? state : undefined })
+      before = { ns: event.ns, state }
     }
+    if (step.kind === 'group') writer.copy(step.source)
+    await endStep(step, parts)
   }
   return parts.output.writeSegment(writer.finish())
+}
+
+async function* groupsOfSegment(file: FileEntry, tables: TableFiles, options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupToMerge<StoredEvent>> {
+  const reader = await tables.segment(file)
+  for await (const source of reader.groupsToMerge(options)) {
+    const { entry } = source.group
+    const at = ([ns, id]: readonly string[], seq: number): StoredEvent => ({ ns, id, seq }) as StoredEvent
+    yield { source, first: at(entry.firstKey, entry.firstSeq), bound: at(source.bound, Number.POSITIVE_INFINITY), rows: () => reader.eventsOf(source.group) }
+  }
 }
 
 /** Neighbours that belong together and are not too large together. */

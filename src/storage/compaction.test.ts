@@ -1,0 +1,93 @@
+import * as fc from 'fast-check'
+import { parquetMetadata } from 'hyparquet'
+import { describe, expect, test } from 'vitest'
+import { seededRandom } from '../base/random.ts'
+import type { GroupOfFile } from '../parquet/TableReader.ts'
+import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
+import { MemoryBackend } from './MemoryBackend.ts'
+import { mergeGroups, type GroupToMerge } from './merge-groups.ts'
+
+interface Row {
+  readonly key: number
+}
+
+async function* groupsOf(keys: readonly (readonly number[])[]): AsyncGenerator<GroupToMerge<Row>> {
+  for (const group of keys) {
+    const rows = group.map((key) => ({ key }))
+    yield { source: rows as unknown as GroupOfFile, first: rows[0] as Row, bound: rows.at(-1) as Row, rows: () => rows }
+  }
+}
+
+describe('mergeGroups', () => {
+  test('equals sorting everything, whatever is taken over whole', async () => {
+    const input = fc.array(fc.array(fc.nat(), { minLength: 1, maxLength: 6 }), { maxLength: 4 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(input, { maxLength: 4 }), fc.func(fc.boolean()), async (inputs, takes) => {
+        // No key stands twice, and the groups of an input ascend.
+        const distinct = inputs.map((groups, of) => groups.map((keys, at) => [...new Set(keys)].map((key) => at * 2 ** 34 + key * 4 + of).toSorted((left, right) => left - right)))
+        const merged: number[] = []
+        let whole = 0
+        for await (const step of mergeGroups(distinct.map(groupsOf), { compare: (left, right) => left.key - right.key, takes })) {
+          if (step.kind === 'group') whole++
+          merged.push(...(step.kind === 'group' ? (step.source as unknown as Row[]) : step.rows).map(({ key }) => key))
+        }
+        expect(merged).toEqual(distinct.flat(2).toSorted((left, right) => left - right))
+        expect(whole).toBeLessThanOrEqual(distinct.flat().length)
+      }),
+    )
+  })
+})
+
+function documentOf(index: number, version: number): { text: string; version: number } {
+  const text = Array.from({ length: 8 }, (_, part) => ((index * 8 + part + 1) * 2_654_435_761 % 2 ** 32).toString(36)).join(' ')
+  return { text, version }
+}
+
+async function commit(engine: EventSourcedBackend, ids: readonly number[], version: number): Promise<void> {
+  for (let at = 0; at < ids.length; at += 500) {
+    const batch = ids.slice(at, at + 500)
+    await engine.appendEvents(batch.map((index) => ({ op: version === 1 ? 'CREATE' : 'UPDATE', target: `items:e${String(index).padStart(6, '0')}`, after: documentOf(index, version) })))
+  }
+  await engine.flush()
+}
+
+describe('compaction', () => {
+  test('takes row groups over that nothing else overlaps, and merges the others: states, history and files stay right', async () => {
+    const storage = new MemoryBackend()
+    const engine = withEventSourcing(storage, { random: seededRandom(1), compaction: { background: false }, graceMs: 0 })
+    const count = 12_000
+    const all = Array.from({ length: count }, (_, index) => index)
+    for (let start = 0; start < count; start += 4000) await commit(engine, all.slice(start, start + 4000), 1)
+    // The first entities change, and one in the middle of the last run does, so that only some row groups are overlapped.
+    const changed = [...all.slice(0, 1500), 11_000]
+    await commit(engine, changed, 2)
+    const before = new Set<string>()
+    for (const { path } of (await storage.list('entities/')).objects) for (const text of chunksOf(await storage.read(path))) before.add(text)
+    await engine.compact()
+    const stats = await engine.stats()
+    expect(stats.namespaces['items']).toMatchObject({ runs: 1, rows: count })
+    expect(stats.segments.count).toBe(1)
+    const [{ path } = { path: '' }] = (await storage.list('entities/')).objects
+    const kept = chunksOf(await storage.read(path)).filter((text) => before.has(text))
+    expect(kept.length).toBeGreaterThan(5)
+    expect(kept.length).toBeLessThan(before.size - 2)
+    expect(await engine.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+    for (const index of [0, 1, 1499, 1500, 3999, 4000, 8123, 10_999, 11_000, 11_001, 11_999]) {
+      const id = `e${String(index).padStart(6, '0')}`
+      const versions = changed.includes(index) ? 2 : 1
+      expect(await engine.reconstructEntity('items', id)).toMatchObject(documentOf(index, versions))
+      expect(await engine.reconstructEntity('items', id, { asOf: count })).toMatchObject(documentOf(index, 1))
+      expect(await engine.getEntityEvents('items', id)).toHaveLength(versions)
+    }
+    await engine.close()
+  })
+})
+
+/** The first column chunk of each row group, as text. */
+function chunksOf(bytes: Uint8Array): string[] {
+  const file = bytes.slice()
+  return parquetMetadata(file.buffer).row_groups.map(({ columns: [column] }) => {
+    const start = Number(column?.meta_data?.data_page_offset)
+    return Buffer.from(file.subarray(start, start + Number(column?.meta_data?.total_compressed_size))).toString('latin1')
+  })
+}

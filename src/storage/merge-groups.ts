@@ -1,0 +1,106 @@
+import type { GroupOfFile } from '../parquet/TableReader.ts'
+
+/** Rows that a merge hands on at once. */
+const batchRows = 1024
+/** What all inputs together read ahead. */
+const readAheadBytes = 16 * 1024 * 1024
+const requestBytesMax = 1024 * 1024
+
+/** What the inputs of one merge may each ask for in one request: of two requests an input holds the bytes. */
+export function mergeRequestBytes(inputCount: number): number {
+  return Math.min(requestBytesMax, Math.floor(readAheadBytes / inputCount / 2))
+}
+
+/** A row group in its place among the rows. */
+export interface GroupToMerge<Row> {
+  readonly source: GroupOfFile
+  /** Stands for its first row, and orders as that does. */
+  readonly first: Row
+  /** Orders as the last row that it can hold, or after it. */
+  readonly bound: Row
+  readonly rows: () => readonly Row[]
+}
+
+export type MergeStep<Row> = { readonly kind: 'rows'; readonly rows: readonly Row[] } | { readonly kind: 'group'; readonly source: GroupOfFile }
+
+interface Input<Row> {
+  readonly groups: AsyncIterator<GroupToMerge<Row>>
+  /** Not taken apart yet; its first row is `head`. */
+  group: GroupToMerge<Row> | undefined
+  rows: readonly Row[]
+  at: number
+  /** The next row; undefined at the end. */
+  head: Row | undefined
+}
+
+/**
+ * Merges row groups in order: what overlaps nothing of another input, and the consumer `takes`, is handed on whole, without being decoded; all else as
+ * rows. Memory: of each input the rows of one row group, and two requests. Closes the inputs when the consumer stops early.
+ */
+export async function* mergeGroups<Row>(inputs: readonly AsyncIterable<GroupToMerge<Row>>[], rule: { compare: (left: Row, right: Row) => number; takes: (source: GroupOfFile) => boolean }): AsyncGenerator<MergeStep<Row>> {
+  const all: Input<Row>[] = inputs.map((groups) => ({ groups: groups[Symbol.asyncIterator](), group: undefined, rows: [], at: 0, head: undefined }))
+  try {
+    let out: Row[] = []
+    for (const input of all) await advance(input)
+    for (let live = all.filter(hasMore); live.length > 0; live = live.filter(hasMore)) {
+      const least = live.reduce((best, input) => (rule.compare(input.head as Row, best.head as Row) < 0 ? input : best))
+      const others = leastHead(live, least, rule.compare)
+      const { group } = least
+      if (group === undefined) {
+        takeUpTo(least, { others, compare: rule.compare, out })
+        await advance(least)
+      } else {
+        const isAlone = others === undefined || rule.compare(group.bound, others) < 0
+        // Whether it takes it depends on what it was given before.
+        if (isAlone && out.length > 0) {
+          yield { kind: 'rows', rows: out }
+          out = []
+        }
+        if (isAlone && rule.takes(group.source)) {
+          yield { kind: 'group', source: group.source }
+          await advance(least)
+        } else takeApart(least, group)
+      }
+      if (out.length >= batchRows) {
+        yield { kind: 'rows', rows: out }
+        out = []
+      }
+    }
+    if (out.length > 0) yield { kind: 'rows', rows: out }
+  } finally {
+    for (const { groups } of all) await groups.return?.()
+  }
+}
+
+/** Moves rows that come before every other input's; the first does. */
+function takeUpTo<Row>(input: Input<Row>, to: { others: Row | undefined; compare: (left: Row, right: Row) => number; out: Row[] }): void {
+  const { rows } = input
+  do to.out.push(rows[input.at++] as Row)
+  while (input.at < rows.length && (to.others === undefined || to.compare(rows[input.at] as Row, to.others) <= 0))
+}
+
+function hasMore(input: Input<unknown>): boolean {
+  return input.head !== undefined
+}
+
+async function advance<Row>(input: Input<Row>): Promise<void> {
+  if (input.at >= input.rows.length) {
+    const next = await input.groups.next()
+    input.rows = []
+    input.at = 0
+    input.group = next.done === true ? undefined : next.value
+    input.head = input.group?.first
+  } else input.head = input.rows[input.at]
+}
+
+function takeApart<Row>(input: Input<Row>, group: GroupToMerge<Row>): void {
+  input.rows = group.rows()
+  input.group = undefined
+  input.head = input.rows[0]
+}
+
+function leastHead<Row>(live: readonly Input<Row>[], but: Input<Row>, compare: (left: Row, right: Row) => number): Row | undefined {
+  let least: Row | undefined
+  for (const input of live) if (input !== but && (least === undefined || compare(input.head as Row, least) < 0)) least = input.head
+  return least
+}
