@@ -13,7 +13,7 @@ compile('packages/storage/tsconfig.json')
 
 function compile(project) {
   try {
-    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], { stdio: 'inherit' })
+    execFileSync(process.execPath, ['node_modules/typescript-native/bin/tsc', '-p', project], { stdio: 'inherit' })
   } catch (error) {
     console.error(`build: tsc -p ${project} failed`)
     process.exit(error.status ?? 1)

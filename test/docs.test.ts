@@ -37,7 +37,7 @@ describe('the programs', () => {
     const project = join(folder, 'tsconfig.json')
     const compilerOptions = { rootDir: root, noUnusedLocals: false, typeRoots: [join(root, 'node_modules/@types')] }
     writeFileSync(project, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions, include: [], files: programs.map(({ path }) => sourceOf(path)) }))
-    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project]).catch((error: { stdout: string }) => error)
+    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript-native/bin/tsc'), '-p', project]).catch((error: { stdout: string }) => error)
     expect(stdout).toBe('')
   })
 
