@@ -7,7 +7,8 @@ export const mayImport = {
   storage: ['base', 'model', 'parquet'],
   query: ['base', 'model', 'parquet', 'storage'],
   db: ['base', 'model', 'parquet', 'storage', 'query'],
-  node: ['base', 'model', 'storage', 'db'],
+  server: ['base', 'model', 'db'],
+  node: ['base', 'model', 'storage', 'db', 'server'],
   cli: ['base', 'model', 'parquet', 'db', 'node'],
   testing: ['base', 'model', 'storage', 'db'],
 }

@@ -74,6 +74,9 @@ export interface EventStream extends AsyncIterableIterator<Event> {
   return(): Promise<IteratorResult<Event>>
 }
 
+/** What names a tenant: without the '~' that ends it. */
+export const tenantPattern = /^[A-Za-z0-9_-]{1,32}$/
+
 /** A database in whichever home it has. After close() everything is CLOSED. */
 export interface Database {
   /** The documents of one namespace; nothing is read or made by asking for it. INVALID_ARGUMENT for a name that cannot be one. */
@@ -100,5 +103,7 @@ export interface Database {
   verify(options?: VerifyOptions): Promise<VerifyReport>
   /** Finishes what was begun and gives back what is held. Closing again does nothing. */
   close(): Promise<void>
+  /** The collections whose names begin with the tenant's and '~', as if they were a database of their own, without that beginning. INVALID_ARGUMENT for a name that is none. */
+  tenant?(name: string): Database
   [Symbol.asyncDispose](): Promise<void>
 }
