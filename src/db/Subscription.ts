@@ -4,7 +4,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { SubscribeOptions } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
-import { checkWholeNumber } from '../query/check-options.ts'
+import { checkWholeNumber } from '../model/check-options.ts'
 import type { Engine } from '../storage/engine.ts'
 import { publicEvent } from '../model/public-event.ts'
 

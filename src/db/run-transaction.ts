@@ -1,7 +1,7 @@
 import { isParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import type { TransactionOptions } from '../model/database-options.ts'
-import { checkName, checkOptions, checkWholeNumber } from '../query/check-options.ts'
+import { checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import { checkAborted } from '../base/abort.ts'
 import type { Session } from './session.ts'
 import { TransactionSession } from './TransactionSession.ts'

@@ -3,7 +3,7 @@ import type { VersionedOptions } from '../model/database-options.ts'
 import type { ExpectedVersion } from '../model/decide.ts'
 import { parseDocument } from '../model/parse-document.ts'
 import type { Document } from '../model/values.ts'
-import { checkName } from '../query/check-options.ts'
+import { checkName } from '../model/check-options.ts'
 import type { Session } from './session.ts'
 
 export const writeOptionNames = ['actor', 'metadata', 'signal'] as const

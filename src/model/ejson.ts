@@ -180,8 +180,21 @@ class Unwrap {
         return this.#double(inside, depth)
       case '$binary':
         return this.#binary(inside, depth)
+      case '$regularExpression':
+        // No document holds one, but a filter may.
+        return this.#options.keepOperators === true ? (this.#regExp(inside, depth) as unknown as Value) : undefined
     }
     return undefined
+  }
+
+  #regExp(inside: unknown, depth: number): RegExp {
+    const { pattern, options } = isPlainObject(inside) ? inside : {}
+    if (typeof pattern !== 'string' || typeof options !== 'string') throw this.#malformed('$regularExpression', inside, depth)
+    try {
+      return new RegExp(pattern, options)
+    } catch {
+      throw this.#malformed('$regularExpression', pattern, depth)
+    }
   }
 
   #date(inside: unknown, depth: number): Date {

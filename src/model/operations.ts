@@ -15,7 +15,7 @@ export interface Operation {
   /** Names that the method's last parameter, its options, may have; undefined where it takes none. */
   readonly options?: string
   /**
-   * The answer: 'entity' (404 where there is none), 'page' (a page as JSON, all of it as NDJSON), 'events' (NDJSON), 'live' (server-sent events), 'nothing', 'object', or
+   * The answer: 'entity', 'found' (an entity, or 404 for undefined), 'page' (a page as JSON, all of it as NDJSON), 'events' (NDJSON), 'live' (server-sent events), 'nothing', 'object', or
    * the name under which an object carries the value.
    */
   readonly gives: string
@@ -33,10 +33,10 @@ const asked = (name: string): readonly string[] => [`GET /collections/:ns/${name
 export const collectionOperations = {
   create: { routes: ['POST /collections/:ns/entities'], verbs: ['write'], args: ['document'], body: 'document', options: write, gives: 'entity' },
   createMany: { routes: ['POST /collections/:ns/create-many'], verbs: ['write'], args: ['documents'], options: `${write} batchSize onConflict returnIds`, gives: 'object' },
-  get: { routes: [`GET ${entity}`], verbs: ['read'], args: ['id'], options: read, gives: 'entity' },
+  get: { routes: [`GET ${entity}`], verbs: ['read'], args: ['id'], options: read, gives: 'found' },
   getMany: { routes: asked('get-many'), verbs: ['read'], args: ['ids'], options: read, gives: 'items' },
   find: { routes: ['GET /collections/:ns/entities', 'POST /collections/:ns/query'], verbs: ['read'], args: ['filter'], options: `${findOne} limit cursor`, gives: 'page' },
-  findOne: { routes: asked('find-one'), verbs: ['read'], args: ['filter'], options: findOne, gives: 'entity' },
+  findOne: { routes: asked('find-one'), verbs: ['read'], args: ['filter'], options: findOne, gives: 'found' },
   count: { routes: asked('count'), verbs: ['read'], args: ['filter'], options: read, gives: 'count' },
   exists: { routes: asked('exists'), verbs: ['read'], args: ['idOrFilter'], options: read, gives: 'exists' },
   distinct: { routes: asked('distinct'), verbs: ['read'], args: ['path', 'filter'], options: read, gives: 'values' },
@@ -46,7 +46,7 @@ export const collectionOperations = {
   replace: { routes: [`PUT ${entity}`], verbs: ['read', 'write'], args: ['id', 'document'], body: 'document', options: `${versioned} upsert`, gives: 'entity' },
   upsert: { routes: [`POST ${entity}/upsert`], verbs: ['read', 'write'], args: ['id', 'update'], body: 'update', options: `${versioned} arrayFilters`, gives: 'entity' },
   findOneAndUpdate: {
-    routes: ['POST /collections/:ns/find-one-and-update'], verbs: ['read', 'write'], args: ['filter', 'update'], options: 'actor metadata sort project returnDocument arrayFilters', gives: 'entity',
+    routes: ['POST /collections/:ns/find-one-and-update'], verbs: ['read', 'write'], args: ['filter', 'update'], options: 'actor metadata sort project returnDocument arrayFilters', gives: 'found',
   },
   delete: { routes: [`DELETE ${entity}`], verbs: ['write'], args: ['id'], options: versioned, gives: 'deleted' },
   deleteMany: { routes: ['POST /collections/:ns/delete-many'], verbs: ['read', 'write'], args: ['filter'], options: 'actor metadata', gives: 'object' },

@@ -73,6 +73,6 @@ function answerOf(name: string, { gives }: Operation): object {
   if (gives === 'live') return { 200: { description: 'Events as they come.', content: { 'text/event-stream': { schema: text } } } }
   const lines = { 'application/x-ndjson': { schema: text } }
   if (gives === 'events') return { 200: { description: 'One event a line, then {"$end":true}.', content: lines } }
-  const schema = gives === 'entity' || gives === 'page' ? { $ref: `#/components/schemas/${gives === 'entity' ? 'Entity' : 'Page'}` } : gives === 'object' ? object : { ...object, required: [gives], properties: { [gives]: valueSchemas[gives] } }
+  const schema = ['entity', 'found', 'page'].includes(gives) ? { $ref: `#/components/schemas/${gives === 'page' ? 'Page' : 'Entity'}` } : gives === 'object' ? object : { ...object, required: [gives], properties: { [gives]: valueSchemas[gives] } }
   return { [name === 'create' ? 201 : 200]: { description: 'The answer.', content: { 'application/json': { schema }, ...(gives === 'page' && lines) } } }
 }

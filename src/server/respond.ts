@@ -31,7 +31,7 @@ export async function respond(call: Call, result: unknown, run: Responding): Pro
 async function whole(call: Call, result: unknown): Promise<Response> {
   const { gives } = call.route.operation
   if (gives === 'nothing') return new Response(null, { status: 204 })
-  if (gives === 'entity') return entityResponse(call, result)
+  if (gives === 'entity' || gives === 'found') return entityResponse(call, result)
   // Of plain JSON values, and some that are not there.
   if (gives === 'object') return Response.json(result)
   if (gives !== 'page') return json({ [gives]: gives === 'items' ? (result as unknown[]).map((item) => item ?? null) : result })

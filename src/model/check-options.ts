@@ -1,5 +1,5 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { isWellFormed } from '../model/well-formed.ts'
+import { isWellFormed } from './well-formed.ts'
 
 /**
  * Refuses what a method does not know, so that a misspelt option is never ignored: INVALID_ARGUMENT names it and the known ones.
