@@ -7,8 +7,8 @@ const lineLimit = 400
 /** Files over the limit, at today's length. An entry may shrink or go, never grow. */
 const lineLimitToday: Readonly<Record<string, number>> = {}
 /**
- * All of src without its tests, and apart from it the contracts and the simulator, which are tests that happen to be published.
- * Raise one only with a reason in the commit.
+ * Lines of code, neither blank nor comment: a contract is to be written down, not saved on. All of src without its tests, and apart from it the
+ * contracts and the simulator, which are tests that happen to be published. Raise one only with a reason in the commit.
  */
 const totalLinesMax = { source: 25_000, testing: 6000 }
 
@@ -58,7 +58,7 @@ test.each([
 
 test.each(['source', 'testing'] as const)('the %s as a whole is within its line budget', (part) => {
   const files = code.filter(({ path }) => path.startsWith('src/testing/') === (part === 'testing'))
-  const total = files.reduce((sum, { text }) => sum + lineCount(text), 0)
+  const total = files.reduce((sum, { text }) => sum + codeLineCount(text), 0)
   expect(total).toBeGreaterThan(0)
   expect(total).toBeLessThan(totalLinesMax[part])
 })
@@ -174,4 +174,8 @@ function isTest(path: string): boolean {
 
 function lineCount(text: string): number {
   return text.split('\n').length - 1
+}
+
+function codeLineCount(text: string): number {
+  return text.split('\n').filter((line) => !/^\s*($|\/\/|\/?\*)/.test(line)).length
 }
