@@ -7,6 +7,7 @@ import { FsBackend } from '../storage/FsBackend.ts'
 import { MemoryBackend } from '../storage/MemoryBackend.ts'
 import type { DatabaseFixture } from '../testing/database/fixture.ts'
 import { databaseContract } from '../testing/database-contract.ts'
+import { putOnly } from '../testing/put-only.ts'
 import { ParqueDB, type ParqueDBOptions } from './ParqueDB.ts'
 
 const tools = { describe, test, expect }
@@ -39,6 +40,11 @@ databaseContract(tools, 'ParqueDB over an event-sourced MemoryBackend with small
     ({ limits = {}, ...options }) =>
       new ParqueDB({ storage: withEventSourcing(storage, { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7 }, ...options }), limits }),
   )
+})
+
+databaseContract(tools, 'ParqueDB over a store that only puts objects', async () => {
+  const storage = putOnly(new MemoryBackend())
+  return fixture((options) => new ParqueDB({ storage, ...options }))
 })
 
 databaseContract(tools, 'ParqueDB over a folder', async () => {

@@ -15,6 +15,8 @@ export interface AppendFile {
 
 /** What a store must be able to do to hold a FileLog. */
 export interface AppendFiles {
+  /** A file takes one append and no more, so that each append makes a part of its own. */
+  readonly appendsOnce?: true
   /** A new empty file, whose name is durable when it resolves; PRECONDITION_FAILED when it exists. */
   create(path: string): Promise<AppendFile>
   delete(path: string): Promise<void>
@@ -32,11 +34,16 @@ interface OpenPart {
   chain: number
 }
 
+/** Parts that are deleted at once. */
+const deletesAtOnce = 16
+
 /** The log as files that only grow. A part is created by the first append in it; an append is one write and one sync. */
 export class FileLog implements AppendLog {
   readonly #files: AppendFiles
   readonly #options: OpenLogOptions
   #closedParts: ClosedPart[] = []
+  /** Parts that took their one append since the last rotation. */
+  #fullParts: ClosedPart[] = []
   #part: OpenPart | undefined
   #nextSeq: number | undefined
   #appending: Promise<void> | undefined
@@ -67,6 +74,8 @@ export class FileLog implements AppendLog {
     this.#refuseWhenUnusable()
     assert(this.#nextSeq === undefined || this.#nextSeq === nextSeq, 'F4: seq is dense across the parts of a log')
     this.#nextSeq = nextSeq
+    this.#closedParts.push(...this.#fullParts)
+    this.#fullParts = []
     const part = this.#part
     if (part === undefined) return
     this.#part = undefined
@@ -76,10 +85,11 @@ export class FileLog implements AppendLog {
 
   async truncate(beforeSeq: number): Promise<void> {
     this.#refuseWhenUnusable()
-    for (const part of this.#closedParts) {
-      if (part.endSeq > beforeSeq) return
-      await this.#files.delete(part.path)
-      this.#closedParts = this.#closedParts.filter((kept) => kept !== part)
+    for (;;) {
+      const parts = this.#closedParts.slice(0, deletesAtOnce).filter(({ endSeq }) => endSeq <= beforeSeq)
+      if (parts.length === 0) return
+      await Promise.all(parts.map(({ path }) => this.#files.delete(path)))
+      this.#closedParts = this.#closedParts.filter((part) => !parts.includes(part))
     }
   }
 
@@ -104,7 +114,11 @@ export class FileLog implements AppendLog {
       this.#poison(error)
       throw error
     }
-    for (const { firstSeq, count } of frames) this.#nextSeq = firstSeq + count
+    const endSeq = frames.reduce((_, { firstSeq, count }) => firstSeq + count, first.firstSeq)
+    this.#nextSeq = endSeq
+    if (this.#files.appendsOnce === undefined) return
+    this.#part = undefined
+    this.#fullParts.push({ path, endSeq })
   }
 
   /** After a failed write or sync nobody knows what is on the disk, so nothing may be added behind it. */

@@ -30,6 +30,7 @@ export class FollowerSession {
   readonly #backend: StorageBackend
   readonly #logBackend: StorageBackend
   readonly #options: ResolvedOptions
+  readonly #hasWholeParts: boolean
   #head: Head | undefined
   #reached: ReplayPosition | undefined
   #refreshedAtMs = Number.NEGATIVE_INFINITY
@@ -38,10 +39,11 @@ export class FollowerSession {
   #isPolling = false
   readonly #closed = new AbortController()
 
-  private constructor(parts: { backend: StorageBackend; logBackend: StorageBackend; options: ResolvedOptions }) {
+  private constructor(parts: { backend: StorageBackend; logBackend: StorageBackend; options: ResolvedOptions; hasWholeParts: boolean }) {
     this.#backend = parts.backend
     this.#logBackend = parts.logBackend
     this.#options = parts.options
+    this.#hasWholeParts = parts.hasWholeParts
     this.partition = new Partition(parts.backend, parts.options)
   }
 
@@ -52,7 +54,7 @@ export class FollowerSession {
     }
     const measured = metered(backend)
     const logBackend = options.log === undefined ? measured.backend : options.log
-    const session = new FollowerSession({ backend: measured.backend, logBackend, options })
+    const session = new FollowerSession({ backend: measured.backend, logBackend, options, hasWholeParts: (options.log ?? backend).openLog === undefined })
     await session.refresh()
     session.#opened = { meter: { ...measured.meter }, replayedEvents: session.partition.overlay.eventCount, tornBytes: 0 }
     return session
@@ -153,7 +155,7 @@ export class FollowerSession {
     const skipped = manifest.flushedSeq > partition.overlay.lastSeq
     const overlay = skipped ? new Overlay(manifest) : manifest === partition.manifest ? partition.overlay : partition.overlay.after(manifest)
     const from = skipped || head.epoch !== this.#head?.epoch || !isKept(this.#reached, head) ? undefined : this.#reached
-    const replayed = await replay(this.#logBackend, head, { afterSeq: overlay.lastSeq, from })
+    const replayed = await replay(this.#logBackend, head, { afterSeq: overlay.lastSeq, from, wholeParts: this.#hasWholeParts })
     if ((await headEtag(this.#logBackend)) !== etag) return false
     const knownSeq = partition.overlay.lastSeq
     const isFirst = this.#head === undefined

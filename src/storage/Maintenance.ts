@@ -18,6 +18,9 @@ import type { Writer } from './Writer.ts'
 /** The unflushed part may grow to this many times what triggers a flush; then writers wait for the flush. */
 const backpressureFactor = 4
 
+/** Where each append makes an object, one that opens the database reads them all: so many are flushed, however small. */
+const logObjectsMax = 500
+
 export interface MaintenanceParts {
   readonly partition: Partition
   readonly backend: StorageBackend
@@ -26,6 +29,8 @@ export interface MaintenanceParts {
   readonly publisher: Publisher
   readonly options: ResolvedOptions
   readonly clock: Clock
+  /** Whether each append makes an object of its own. */
+  readonly logsObjects: boolean
   /** Made after this object, because it asks it for room. */
   readonly writer: () => Writer
 }
@@ -43,6 +48,8 @@ export class Maintenance {
   #merging: Promise<void> | undefined
   #cancelGarbageTimer: (() => void) | undefined
   #flushes = 0
+  /** Appends that were made when the log was last cut. */
+  #cutSyncs = 0
   #compactions = 0
   #lastError: Error | undefined
 
@@ -126,6 +133,7 @@ export class Maintenance {
     const { eventsMax, bytesMax, ageMsMax } = this.#parts.options.flush
     if (overlay.eventCount === 0) return false
     if (overlay.eventCount >= eventsMax || overlay.bytes >= bytesMax) return true
+    if (this.#parts.logsObjects && this.#parts.writer().counts.syncs - this.#cutSyncs >= logObjectsMax) return true
     const [oldest] = overlay.events({ from: overlay.flushedSeq + 1, to: overlay.flushedSeq + 1 })
     return oldest !== undefined && this.#parts.clock.nowMs() - oldest.ts >= ageMsMax
   }
@@ -153,6 +161,7 @@ export class Maintenance {
     const { partition, publisher, files, log, clock, writer } = this.#parts
     if (partition.overlay.eventCount === 0) return
     const toSeq = await writer().cut()
+    this.#cutSyncs = writer().counts.syncs
     const { overlay } = partition
     const job = files.job()
     const output = await writeFlush({ overlay, toSeq, output: job, clock }).catch(async (error: unknown) => {

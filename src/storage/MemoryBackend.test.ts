@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { logContract } from '../testing/log-contract.ts'
 import { storageContract } from '../testing/storage-contract.ts'
 import type { StorageFixture } from '../testing/storage-contract.ts'
+import { putOnly } from '../testing/put-only.ts'
 import { writerLockContract } from '../testing/writer-lock-contract.ts'
 import { MemoryBackend } from './MemoryBackend.ts'
 
@@ -12,8 +13,15 @@ const make = async (): Promise<StorageFixture> => {
   return { backend, reopen: async () => backend.clone(), cleanup: async () => undefined }
 }
 
+const makePutOnly = async (): Promise<StorageFixture> => {
+  const backend = new MemoryBackend()
+  return { backend: putOnly(backend), reopen: async () => putOnly(backend.clone()), cleanup: async () => undefined }
+}
+
 storageContract(tools, 'MemoryBackend', make)
 logContract(tools, 'MemoryBackend', make)
+storageContract(tools, 'A MemoryBackend that only puts objects', makePutOnly)
+logContract(tools, 'A MemoryBackend that only puts objects', makePutOnly)
 writerLockContract(tools, 'MemoryBackend', async () => {
   const backend = new MemoryBackend()
   return { backend, takeOver: async () => backend.clone({ takeOver: true }), cleanup: async () => undefined }

@@ -3,7 +3,7 @@ import { toHex } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import type { EpochFence } from './EpochFence.ts'
-import { publishHead, readHead, type Head } from './head.ts'
+import { epochPath, publishHead, type Head } from './head.ts'
 import { writeManifest, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { StorageBackend } from './storage-backend.ts'
@@ -16,17 +16,22 @@ export interface PublisherParts {
   readonly fence: EpochFence
   readonly random: Random
   readonly head: Head
+  /** Of the epoch file, which `head` is in. */
+  readonly etag: string
 }
 
 /** Replaces the manifest: one change at a time, each durable and not fenced before it is seen. */
 export class Publisher {
   readonly #parts: PublisherParts
   #head: Head
+  /** Of the epoch file; undefined when it is not known which head is there. */
+  #etag: string | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(parts: PublisherParts) {
     this.#parts = parts
     this.#head = parts.head
+    this.#etag = parts.etag
   }
 
   /**
@@ -66,14 +71,15 @@ export class Publisher {
     partition.install({ manifest, overlay: manifest.flushedSeq === partition.overlay.flushedSeq ? partition.overlay : partition.overlay.after(manifest) })
   }
 
-  /** Puts the head; when the outcome is unknown, what stands there decides. Only this writer replaces this file. */
+  /** Puts the head. Only this writer replaces this file, so one that has another etag than it should is a former head, of unknown outcome. */
   async #replaceHead(head: Head): Promise<void> {
-    const { logBackend } = this.#parts
+    const { logBackend, fence } = this.#parts
     try {
-      await publishHead(logBackend, head)
+      const etag = this.#etag ?? (await logBackend.stat(epochPath(head.epoch)))?.etag ?? ''
+      this.#etag = undefined
+      this.#etag = (await publishHead(logBackend, head, etag)).etag
     } catch (cause) {
-      const found = await readHead(logBackend)
-      if (found.head?.epoch === head.epoch && found.head.manifest?.path === head.manifest?.path && found.head.durableSeq === head.durableSeq) return
+      await fence.check()
       throw new ParqueDBError('STORAGE_UNAVAILABLE', 'The new list of files could not be published; the former one stays in force and nothing is lost. Mend the cause and flush again.', { cause })
     }
   }

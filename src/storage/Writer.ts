@@ -259,7 +259,7 @@ export class Writer {
     onDurable()
   }
 
-  /** One frame, one sync, and then the look whether this is still the writer. */
+  /** One frame, one sync, and then the look whether this is still the writer (F1; of an object, O2: it is there, and then the look). */
   async #append(commits: readonly StagedCommit[]): Promise<void> {
     const first = commits[0]?.events[0]
     if (first === undefined) return

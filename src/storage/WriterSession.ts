@@ -1,5 +1,6 @@
 import { ulidSource, type IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { Random } from '../base/random.ts'
 import type { AppendLog } from './append-log.ts'
 import { DataFiles } from './DataFiles.ts'
 import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
@@ -7,15 +8,18 @@ import type { ResolvedOptions } from './engine-options.ts'
 import { EpochFence } from './EpochFence.ts'
 import { checkFormat, createFormat } from './format.ts'
 import { sweepOlderEpochs } from './garbage.ts'
-import { deleteOldEpochs, publishHead, readHead, takeEpoch, type Head } from './head.ts'
+import { deleteOldEpochs, epochPath, publishHead, readHead, takeEpoch, takenMark, type Head } from './head.ts'
 import { Maintenance } from './Maintenance.ts'
 import { emptyManifest, readManifest } from './manifest.ts'
 import { metered, type Meter } from './metered.ts'
+import { openLog } from './open-log.ts'
 import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
+import { assertConditions, probeStore } from './probe.ts'
 import { Publisher } from './Publisher.ts'
 import { findRepeated } from './repeated.ts'
 import { addReplayed, logPrefix, replay } from './replay.ts'
+import { resolving } from './resolving.ts'
 import type { StorageBackend, WriterLock } from './storage-backend.ts'
 import { Writer } from './Writer.ts'
 
@@ -56,10 +60,10 @@ export class WriterSession {
     this.#logBackend = logBackend
     this.#log = log
     this.#lock = parts.lock
-    const publisher = new Publisher({ partition, backend, logBackend, fence, random, head: parts.head })
+    const publisher = new Publisher({ partition, backend, logBackend, fence, random, head: parts.head, etag: parts.etag })
     this.#publisher = publisher
     const files = new DataFiles({ backend, tables: partition.files, epoch })
-    const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, writer: () => this.#writer })
+    const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, logsObjects: logBackend.openLog === undefined, writer: () => this.#writer })
     this.#maintenance = maintenance
     this.#writer = new Writer({
       partition,
@@ -81,17 +85,16 @@ export class WriterSession {
    * copied into a log of the new epoch before the new head names that, so that nothing rests on bytes which a former
    * writer may never have got to the disk (docs/adr/0003-takeover-copies-the-tail.md).
    */
-  static async open(backend: StorageBackend, options: ResolvedOptions): Promise<WriterSession> {
-    const logBackend = options.log ?? backend
-    if (logBackend.openLog === undefined) {
-      throw new ParqueDBError('INVALID_ARGUMENT', `A ${logBackend.kind} backend has no append log of its own. Give one that has as the option log, for example { log: new FsBackend('./log') }.`)
-    }
+  static async open(store: StorageBackend, options: ResolvedOptions): Promise<WriterSession> {
+    const backend = resolving(store, options)
+    const logBackend = options.log === undefined ? backend : resolving(options.log, options)
     const lock = await logBackend.lockWriter?.({ share: options.share })
     let log: AppendLog | undefined
     try {
-      await createFormat(backend)
-      await checkFormat(backend)
-      const epoch = await takeEpoch(logBackend)
+      if (!(await checkFormat(backend))) await createDatabase(backend, new Set([store, options.log ?? store]), options.random)
+      // Not through `resolving`: the marks of all writers are alike.
+      const { epoch, etag: markEtag } = await takeEpoch(options.log ?? store)
+      if (logBackend.openLog === undefined) await assertConditions(options.log ?? store, { path: epochPath(epoch), bytes: takenMark })
       const measured = metered(backend)
       const measuredLog = logBackend === backend ? measured : metered(logBackend)
       const fence = new EpochFence(logBackend, epoch)
@@ -100,17 +103,17 @@ export class WriterSession {
       fence.assertNewest(newestEpoch)
       const manifest = head?.manifest === undefined ? emptyManifest : await orFenced(readManifest(measured.backend, head.manifest), fence)
       const overlay = new Overlay(manifest)
-      const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: overlay.lastSeq }), fence)
+      const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: overlay.lastSeq, wholeParts: logBackend.openLog === undefined }), fence)
       addReplayed(replayed?.frames ?? [], overlay)
-      log = await logBackend.openLog({ prefix: logPrefix, epoch })
+      log = await openLog(logBackend, { prefix: logPrefix, epoch })
       await log.append((replayed?.frames ?? []).map(({ frame }) => ({ ...frame, epoch })))
       const nextHead: Head = { epoch, manifest: head?.manifest, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1, durableSeq: overlay.lastSeq }
-      await publishHead(logBackend, nextHead)
+      const { etag } = await publishHead(logBackend, nextHead, markEtag)
       await fence.check()
       const partition = new Partition(backend, options)
       partition.install({ manifest, overlay })
       const opened = { meter: { ...measured.meter }, replayedEvents: overlay.eventCount, tornBytes: replayed?.tornBytes ?? 0 }
-      const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, opened })
+      const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, etag, opened })
       session.#maintenance.begin(session.#sweep())
       return session
     } catch (error) {
@@ -179,6 +182,12 @@ export class WriterSession {
   }
 }
 
+/** A store without a log of its own is tried first; itself, for `resolving` takes for done what is refused. */
+async function createDatabase(backend: StorageBackend, stores: ReadonlySet<StorageBackend>, random: Random): Promise<void> {
+  for (const store of stores) if (store.openLog === undefined) await probeStore(store, random)
+  await createFormat(backend)
+}
+
 /** What seems damaged or gone may have been deleted by a writer that has taken over meanwhile: then WRITER_FENCED is what to say. */
 async function orFenced<T>(reading: Promise<T>, fence: EpochFence): Promise<T> {
   try {
@@ -198,5 +207,6 @@ interface SessionParts {
   readonly options: ResolvedOptions
   readonly lock: WriterLock | undefined
   readonly head: Head
+  readonly etag: string
   readonly opened: OpenFacts
 }

@@ -36,7 +36,7 @@ const readAttempts = 10
 /** Some 300 bytes are what one has. */
 const headBytesMax = 64 * 1024
 /** What stands in an epoch file until its head does. Not nothing: a head that damage has emptied must not pass for one that never was. */
-const takenMark = utf8Encode('taken\n')
+export const takenMark = utf8Encode('taken\n')
 
 /** The newest head. A reader that loses a race with a takeover reads again. */
 export async function readHead(backend: StorageBackend): Promise<HeadReading> {
@@ -72,24 +72,30 @@ export async function headEtag(backend: StorageBackend): Promise<string> {
   return etagOf(await listEpochs(backend))
 }
 
-/** Takes the epoch after the newest; whoever held an older one is fenced from now on. */
-export async function takeEpoch(backend: StorageBackend): Promise<number> {
+/**
+ * Takes the epoch after the newest; whoever held an older one is fenced from now on. Marks are all alike, so one whose creation has an
+ * unknown outcome is nobody's, and the next epoch is taken. `etag`: of the mark.
+ */
+export async function takeEpoch(backend: StorageBackend): Promise<{ epoch: number; etag: string }> {
   for (let attempt = 1; ; attempt++) {
     const epoch = (await newestEpoch(backend)) + 1
     try {
-      await backend.put(epochPath(epoch), takenMark, { ifAbsent: true })
-      return epoch
+      const { etag } = await backend.put(epochPath(epoch), takenMark, { ifAbsent: true })
+      return { epoch, etag }
     } catch (error) {
-      if (!isParqueDBError(error, 'PRECONDITION_FAILED') || attempt === readAttempts) throw error
+      if (attempt === readAttempts || !isParqueDBError(error) || (error.code !== 'PRECONDITION_FAILED' && error.details['outcome'] !== 'unknown')) throw error
     }
   }
 }
 
-/** Replaces the content of the writer's own epoch file. It counts as published once `EpochFence.check` passes afterwards. */
-export async function publishHead(backend: StorageBackend, head: Head): Promise<void> {
+/**
+ * Replaces the content of the writer's own epoch file, which has the etag `ifMatch`, so that no older put of a head that is still under
+ * way comes after it. It counts as published once `EpochFence.check` passes afterwards.
+ */
+export function publishHead(backend: StorageBackend, head: Head, ifMatch: string): Promise<{ etag: string }> {
   const json = JSON.stringify(head)
-  const bytes = utf8Encode(json)
-  await backend.put(epochPath(head.epoch), utf8Encode(`${crc32(bytes).toString(16).padStart(8, '0')} ${json}\n`))
+  const bytes = utf8Encode(`${crc32(utf8Encode(json)).toString(16).padStart(8, '0')} ${json}\n`)
+  return backend.put(epochPath(head.epoch), bytes, { ifMatch })
 }
 
 /** The newest epoch that exists, with content or not; 0 when there is none. */

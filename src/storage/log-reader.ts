@@ -19,6 +19,9 @@ export interface LogPosition {
   readonly nextSeq: number
 }
 
+/** Where a part is read from. */
+export type LogPartSource = Pick<StorageBackend, 'stat' | 'readRange'>
+
 export interface LogPartOptions {
   readonly path: string
   /** Where to go on; the start of the part when absent. */
@@ -72,17 +75,17 @@ export async function listLogParts(backend: StorageBackend, prefix: string): Pro
  * it; else it is CORRUPT_FILE with the file and the offset: bytes that were durable are damaged.
  */
 export class LogPartReader {
-  readonly #backend: StorageBackend
+  readonly #source: LogPartSource
   readonly #options: LogPartOptions
   readonly #epoch: number
   #position: LogPosition
   #tail: LogTail | undefined
   #chunk: { readonly start: number; readonly bytes: Uint8Array } = { start: 0, bytes: new Uint8Array(0) }
 
-  constructor(backend: StorageBackend, options: LogPartOptions) {
+  constructor(source: LogPartSource, options: LogPartOptions) {
     const name = parseLogPartPath(options.path)
     assert(name !== undefined, 'a log part is named by its epoch and first seq')
-    this.#backend = backend
+    this.#source = source
     this.#options = options
     this.#epoch = name.epoch
     this.#position = options.from ?? { offset: 0, chain: firstChain(options.path), nextSeq: name.firstSeq }
@@ -112,7 +115,7 @@ export class LogPartReader {
 
   async #findEnd(): Promise<number> {
     const { path } = this.#options
-    const info = await this.#backend.stat(path)
+    const info = await this.#source.stat(path)
     if (info === undefined) throw notFound(path)
     const { offset } = this.#position
     if (info.sizeBytes < offset) throw this.#corrupt(info.sizeBytes, `it has ${info.sizeBytes} bytes of the ${offset} that were durable`)
@@ -133,7 +136,7 @@ export class LogPartReader {
     const loadedEnd = this.#chunk.start + this.#chunk.bytes.length
     if (start >= this.#chunk.start && end <= loadedEnd) return
     const range = { start, end: Math.max(end, Math.min(start + chunkBytes, endOffset)) }
-    const bytes = await this.#backend.readRange(this.#options.path, range)
+    const bytes = await this.#source.readRange(this.#options.path, range)
     if (bytes.length !== range.end - range.start) throw this.#corrupt(range.start + bytes.length, 'it became shorter while it was read')
     this.#chunk = { start, bytes }
   }

@@ -4,11 +4,22 @@ import type { LogFrame } from './append-log.ts'
 import type { Head } from './head.ts'
 import { logPartPath } from './log-part.ts'
 import { decodePayload } from './log-payload.ts'
-import { listLogParts, LogPartReader, type LogPartInfo, type LogPosition } from './log-reader.ts'
+import { listLogParts, LogPartReader, type LogPartInfo, type LogPartSource, type LogPosition } from './log-reader.ts'
 import type { Overlay } from './Overlay.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 export const logPrefix = 'log'
+
+/** A part up to this size is read by one request. */
+const wholeBytesMax = 1024 * 1024
+const readsAtOnce = 16
+
+export interface ReplayStart {
+  readonly afterSeq: number
+  readonly from?: ReplayPosition | undefined
+  /** The store makes a part at once or not at all, so that no end is torn. */
+  readonly wholeParts: boolean
+}
 
 /** How far into an epoch's log a reader has come. */
 export interface ReplayPosition {
@@ -35,20 +46,20 @@ export interface ReplayResult {
  * Reads the log of the head's epoch, from `from` or its start, for what comes after `afterSeq`. Memory: all of that,
  * which flushing bounds. CORRUPT_FILE with file and offset for damage, and for events that are missing.
  */
-export async function replay(backend: StorageBackend, head: Head, start: { afterSeq: number; from?: ReplayPosition | undefined }): Promise<ReplayResult> {
+export async function replay(backend: StorageBackend, head: Head, start: ReplayStart): Promise<ReplayResult> {
   const parts = (await listLogParts(backend, logPrefix)).filter((part) => isWanted(part, head, start.from))
   const frames: ReplayedFrame[] = []
   let lastSeq = start.afterSeq
   let reached = start.from
   let tornBytes = 0
-  for (const [index, part] of parts.entries()) {
+  for await (const { part, source } of readAhead(backend, parts)) {
     const from = part.path === start.from?.part ? start.from.position : undefined
-    const reader = new LogPartReader(backend, { path: part.path, from, isLast: index === parts.length - 1 })
+    const reader = new LogPartReader(source, { path: part.path, from, isLast: part === parts.at(-1) && !start.wholeParts })
     let offset = from?.offset ?? 0
     for await (const { frame, end } of reader.frames()) {
       const where = { path: part.path, offset }
       offset = end.offset
-      // Frames are never split by a flush: either all of one is in files, or none.
+      // O6: objects below logStart are passed over, and after it nothing may be missing. Frames are never split by a flush: either all of one is in files, or none.
       if (frame.firstSeq <= lastSeq) continue
       if (frame.firstSeq !== lastSeq + 1) throw missingEvents({ from: lastSeq + 1, to: frame.firstSeq - 1 }, where)
       frames.push({ frame: { ...frame, payload: frame.payload.slice() }, events: decodePayload(frame, where) })
@@ -59,6 +70,20 @@ export async function replay(backend: StorageBackend, head: Head, start: { after
   }
   if (lastSeq < head.durableSeq) throw endMissing({ from: lastSeq + 1, to: head.durableSeq }, { head, reached })
   return { frames, reached, tornBytes }
+}
+
+/** Small parts are read whole, some at once: a log of objects has many. */
+async function* readAhead(backend: StorageBackend, parts: readonly LogPartInfo[]): AsyncGenerator<{ part: LogPartInfo; source: LogPartSource }, void> {
+  const read = async (part: LogPartInfo): Promise<LogPartSource> => (part.sizeBytes > wholeBytesMax ? backend : sourceOf(await backend.read(part.path)))
+  for (let index = 0; index < parts.length; index += readsAtOnce) {
+    const batch = parts.slice(index, index + readsAtOnce)
+    const sources = await Promise.all(batch.map(read))
+    for (const [at, part] of batch.entries()) yield { part, source: sources[at] ?? backend }
+  }
+}
+
+function sourceOf(bytes: Uint8Array): LogPartSource {
+  return { stat: async (path) => ({ path, sizeBytes: bytes.length, etag: '' }), readRange: async (_path, { start, end }) => bytes.subarray(start, end) }
 }
 
 /** Adds what was replayed to the overlay that ends where it begins. */
@@ -87,5 +112,6 @@ function endMissing(seqs: { from: number; to: number }, at: { head: Head; reache
 }
 
 function isWanted(part: LogPartInfo, head: Head, from: ReplayPosition | undefined): boolean {
-  return part.epoch === head.epoch && part.firstSeq >= head.logStart && (from === undefined || part.path >= from.part)
+  if (part.epoch !== head.epoch || part.firstSeq < head.logStart) return false
+  return from === undefined || part.path > from.part || (part.path === from.part && part.sizeBytes !== from.position.offset)
 }

@@ -32,7 +32,10 @@ export interface StorageBackend {
   stat(path: string): Promise<ObjectInfo | undefined>
   /** Objects whose path starts with `prefix` ('' for all), ordered by the UTF-8 bytes of the path; `cursor` goes on after a former page; at most `limit` (1,000). */
   list(prefix: string, options?: { cursor?: string; limit?: number }): Promise<{ objects: ObjectInfo[]; cursor?: string }>
-  /** Durable and whole when it resolves; readers see the old bytes or the new, never a part. PRECONDITION_FAILED when the condition does not hold. */
+  /**
+   * Durable and whole when it resolves; readers see the old bytes or the new, never a part. PRECONDITION_FAILED when the condition does not
+   * hold. A STORAGE_UNAVAILABLE whose details say `outcome: 'unknown'` may have been done, or be done later: reading back tells, durably.
+   */
   put(path: string, bytes: Uint8Array, condition?: PutCondition): Promise<{ etag: string }>
   /** Durable when it resolves. Deleting what is absent is fine. */
   delete(path: string): Promise<void>

@@ -96,7 +96,7 @@ async function verifyHeadAndLog(input: VerifyInput, report: Totals): Promise<Man
 
 async function verifyLog(head: Head, to: { manifest: Manifest; input: VerifyInput; report: Totals }): Promise<ParqueDBError | undefined> {
   try {
-    const { frames } = await replay(to.input.logBackend, head, { afterSeq: to.manifest.flushedSeq })
+    const { frames } = await replay(to.input.logBackend, head, { afterSeq: to.manifest.flushedSeq, wholeParts: to.input.logBackend.openLog === undefined })
     for (const { events } of frames) to.report.checkedEvents += events.length
     return undefined
   } catch (error) {

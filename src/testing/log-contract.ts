@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import type { AppendLog, LogFrame } from '../storage/append-log.ts'
 import { listLogParts, LogPartReader } from '../storage/log-reader.ts'
+import { openLog as openLogOf } from '../storage/open-log.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import type { StorageFixture } from './storage-contract.ts'
 import { withFixture } from './test-tools.ts'
@@ -189,8 +190,7 @@ function misuseTests(test: FixtureTest<StorageFixture>, { expect }: TestTools): 
 }
 
 function openLog(backend: StorageBackend, epoch = 1): Promise<AppendLog> {
-  assert(backend.openLog !== undefined, 'this contract is for backends that have a log')
-  return backend.openLog({ prefix: 'log', epoch })
+  return openLogOf(backend, { prefix: 'log', epoch })
 }
 
 function frame(firstSeq: number, count: number, payload: readonly number[]): LogFrame {
