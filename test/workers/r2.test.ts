@@ -22,5 +22,5 @@ function r2(prefix: string): StorageBackend {
 
 storageContract({ describe, test, expect }, 'R2Backend in workerd', async (): Promise<StorageFixture> => {
   const prefix = `store-${++stores}`
-  return { backend: r2(prefix), reopen: async () => r2(prefix), cleanup: async () => undefined }
+  return { backend: r2(prefix), reopen: async () => r2(prefix), manyObjects: 2000, cleanup: async () => undefined }
 })
