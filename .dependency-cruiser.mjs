@@ -8,6 +8,7 @@ export const mayImport = {
   query: ['base', 'model', 'parquet', 'storage'],
   db: ['base', 'model', 'parquet', 'storage', 'query'],
   server: ['base', 'model', 'db'],
+  client: ['base', 'model'],
   node: ['base', 'model', 'storage', 'db', 'server'],
   cli: ['base', 'model', 'parquet', 'db', 'node'],
   testing: ['base', 'model', 'storage', 'db'],

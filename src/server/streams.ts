@@ -1,6 +1,5 @@
 import { utf8Encode } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EventStream } from '../model/database.ts'
 import { stringifyExtendedJson } from '../model/ejson.ts'
 import type { Event } from '../model/event.ts'
@@ -71,7 +70,10 @@ export function streamOf(chunks: AsyncGenerator<string>, first: IteratorResult<s
   const { signal } = run.controller
   let pending: IteratorResult<string> | undefined = first
   let stopWaiting = (): void => undefined
+  let isOver = false
   const end = (): void => {
+    if (isOver) return
+    isOver = true
     stopWaiting()
     run.onEnd()
     run.controller.abort()
@@ -79,22 +81,25 @@ export function streamOf(chunks: AsyncGenerator<string>, first: IteratorResult<s
   }
   return new ReadableStream<Uint8Array>({
     start(stream) {
-      signal.addEventListener('abort', () => {
-        stream.error(new ParqueDBError('CLOSED', 'The stream was ended.'))
+      const stop = (): void => {
+        // Without an end mark, which tells that it is not whole.
+        if (!isOver) stream.close()
         end()
-      }, { once: true })
+      }
+      signal.addEventListener('abort', stop, { once: true })
     },
     async pull(stream) {
       stopWaiting()
       const { done, value } = pending ?? (await chunks.next())
       pending = undefined
-      if (signal.aborted) return
-      if (done === true) {
-        stream.close()
-        return end()
+      if (isOver) return
+      if (done !== true) {
+        stream.enqueue(utf8Encode(value))
+        stopWaiting = run.clock.after(run.idleMsMax, () => run.controller.abort())
+        return
       }
-      stream.enqueue(utf8Encode(value))
-      stopWaiting = run.clock.after(run.idleMsMax, () => run.controller.abort())
+      end()
+      stream.close()
     },
     cancel: end,
   })

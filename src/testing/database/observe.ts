@@ -1,14 +1,17 @@
 import { isParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Database } from '../../model/database.ts'
 
-/** The code that a call fails with, whether it throws or rejects; 'no error' when it does neither. */
+/** The code that a call fails with, whether it throws, rejects, or gives a cursor that fails; 'no error' when it does neither. */
 export async function codeOf(call: () => unknown): Promise<string> {
   return (await failureOf(call))?.code ?? 'no error'
 }
 
 export async function failureOf(call: () => unknown): Promise<{ code: string; message: string; details: Readonly<Record<string, unknown>> } | undefined> {
   try {
-    await call()
+    // What is read only when it is asked for may fail only then.
+    const result = await call()
+    if (typeof result === 'object' && result !== null && 'toArray' in result) await (result as { toArray(): Promise<unknown> }).toArray()
+    if (typeof result === 'object' && result !== null && 'next' in result) await (result as { next(): Promise<unknown> }).next()
     return undefined
   } catch (error) {
     if (isParqueDBError(error)) return error

@@ -1,0 +1,162 @@
+import { checkAborted } from '../base/abort.ts'
+import { systemClock, type Clock } from '../base/clock.ts'
+import { ulidSource, type IdSource } from '../base/ids.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { systemRandom, type Random } from '../base/random.ts'
+import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
+import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
+import type { CollectionInfo, CompactOptions, DatabaseStats, EventQueryOptions, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import { validateNamespace } from '../model/entity-id.ts'
+import type { Event } from '../model/event.ts'
+import { collectionOperations, databaseOperations, type Operation } from '../model/operations.ts'
+import type { Document } from '../model/values.ts'
+import { encodeArguments, encodeValue, type Arguments } from './encode-arguments.ts'
+import { EventSubscription } from './EventSubscription.ts'
+import { remoteCollection, type Remote } from './remote-collection.ts'
+import { RemoteTransaction } from './RemoteTransaction.ts'
+import { Transport } from './Transport.ts'
+
+export interface ParqueDBClientOptions {
+  /** Where the server answers, with its base path: 'https://db.example.com/api'. */
+  readonly url: string
+  /** The bearer token, or what gives one for each request. */
+  readonly token?: string | (() => string | Promise<string>)
+  /** Default: the platform's. */
+  readonly fetch?: typeof fetch
+  /** How often a request that may be repeated is tried again when the server is not to be reached or has no time. Default 5. */
+  readonly retries?: number
+  /** How long a server may be silent, in milliseconds; longer than its heartbeat. Default 30,000. */
+  readonly timeoutMs?: number
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+const operations: Readonly<Record<string, Operation>> = { ...collectionOperations, ...databaseOperations }
+const transactionRetriesDefault = 10
+
+/** A database at the other end of HTTP. Every write carries a txId, so that one whose answer was lost is not done twice; updateMany, deleteMany and findOneAndUpdate are not tried again. */
+export class ParqueDBClient implements Database {
+  readonly #transport: Transport
+  readonly #retries: number
+  readonly #ids: IdSource
+  readonly #remote: Remote
+  readonly #subscriptions = new Set<EventSubscription>()
+  #isClosed = false
+
+  constructor(options: ParqueDBClientOptions) {
+    const { url, token, clock = systemClock, random = systemRandom, ...rest } = checkOptions('ParqueDBClient', options, ['url', 'token', 'fetch', 'retries', 'timeoutMs', 'clock', 'random'])
+    if (typeof url !== 'string' || !/^https?:\/\/[^?#]+$/.test(url)) throw new ParqueDBError('INVALID_ARGUMENT', "The client needs the 'url' of a server, as 'https://db.example.com'.", { details: { option: 'url' } })
+    this.#retries = checkWholeNumber(rest.retries, { option: 'retries', least: 0, most: 100 }) ?? 5
+    const timeoutMs = checkWholeNumber(rest.timeoutMs, { option: 'timeoutMs', least: 1 }) ?? 30_000
+    this.#ids = ulidSource(clock, random)
+    this.#transport = new Transport({ url: url.replace(/\/$/, ''), token, fetch: rest.fetch ?? fetch, retries: this.#retries, timeoutMs, clock, random })
+    this.#remote = { call: (name, args) => this.#call(name, args), batches: (name, args) => this.#lines(name, args) }
+  }
+
+  collection<T extends object = Document>(name: string): DatabaseCollection<T> {
+    this.#assertOpen()
+    return remoteCollection<T>(this.#remote, validateNamespace(name))
+  }
+
+  async transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options: TransactionOptions & { txId: string }): Promise<Result | undefined>
+  async transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options?: TransactionOptions & { txId?: never }): Promise<Result>
+  async transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options?: TransactionOptions): Promise<Result | undefined> {
+    this.#assertOpen()
+    if (typeof work !== 'function') throw new ParqueDBError('INVALID_ARGUMENT', 'transaction takes a function that is given the transaction.')
+    const { retries, txId, ...own } = checkOptions('transaction', options, ['retries', 'txId', 'actor', 'signal'])
+    const attemptsMax = (checkWholeNumber(retries, { option: 'retries', least: 0, most: 1000 }) ?? transactionRetriesDefault) + 1
+    for (let attempt = 1; ; attempt++) {
+      checkAborted(own.signal)
+      const tx = new RemoteTransaction(this.#transport, this.#ids, own)
+      try {
+        if (txId !== undefined && (await tx.isRepeated(txId))) return undefined
+        const result = await work(tx)
+        return (await tx.commit(txId ?? this.#ids.next())) || txId === undefined ? result : undefined
+      } catch (error) {
+        if (!isParqueDBError(error, 'TRANSACTION_CONFLICT') || attempt >= attemptsMax) throw error
+      } finally {
+        tx.close()
+      }
+      await this.#transport.pause(attempt - 1, own.signal)
+    }
+  }
+
+  events(options?: EventQueryOptions): AsyncIterableIterator<Event> {
+    return oneByOne(this.#lines('events', this.#encode('events', options)) as AsyncIterable<Event[]>)
+  }
+
+  subscribe(options?: SubscribeOptions): EventStream {
+    const { texts, signal } = this.#encode('subscribe', options)
+    const subscription = new EventSubscription(this.#transport, { texts, signal, retries: this.#retries, onEnd: () => this.#subscriptions.delete(subscription) })
+    this.#subscriptions.add(subscription)
+    this.#transport.after(subscription.started)
+    return subscription
+  }
+
+  async collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]> {
+    return this.#call('collections', this.#encode('collections', options)) as Promise<CollectionInfo[]>
+  }
+
+  async flush(): Promise<void> {
+    await this.#call('flush', this.#encode('flush'))
+  }
+
+  async compact(options?: CompactOptions): Promise<void> {
+    await this.#call('compact', this.#encode('compact', options))
+  }
+
+  async stats(): Promise<DatabaseStats> {
+    return this.#call('stats', this.#encode('stats')) as Promise<DatabaseStats>
+  }
+
+  async verify(options?: VerifyOptions): Promise<VerifyReport> {
+    return this.#call('verify', this.#encode('verify', options)) as Promise<VerifyReport>
+  }
+
+  /** Ends the subscriptions. The server and its database go on. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const subscription of this.#subscriptions) subscription.close(closed())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #encode(name: keyof typeof databaseOperations, options?: object): Arguments {
+    this.#assertOpen()
+    return encodeArguments({ name, operation: databaseOperations[name], ns: undefined }, [options])
+  }
+
+  async #call(name: string, args: Arguments): Promise<unknown> {
+    this.#assertOpen()
+    const operation = operations[name] as Operation
+    const { gives } = operation
+    // A name of its own for each write, which stays the same however often it is sent.
+    if (operation.options?.includes('txId') === true && !args.texts.has('txId')) args.texts.set('txId', encodeValue('txId', this.#ids.next()))
+    const answer = await this.#transport.json(operation, args).catch((error: unknown) => {
+      if (gives === 'found' && isParqueDBError(error, 'NOT_FOUND')) return undefined
+      throw error
+    })
+    if (['entity', 'found', 'page', 'object', 'nothing'].includes(gives)) return answer
+    const value = (answer as { [name: string]: unknown })[gives]
+    return name === 'getMany' ? (value as unknown[]).map((item) => item ?? undefined) : value
+  }
+
+  #lines(name: string, args: Arguments): AsyncGenerator<readonly unknown[]> {
+    this.#assertOpen()
+    return this.#transport.lines(operations[name] as Operation, args)
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw closed()
+  }
+}
+
+async function* oneByOne<Item>(batches: AsyncIterable<Item[]>): AsyncGenerator<Item> {
+  for await (const batch of batches) yield* batch
+}
+
+function closed(): ParqueDBError {
+  return new ParqueDBError('CLOSED', 'The client is closed; make a new one.')
+}

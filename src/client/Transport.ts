@@ -1,0 +1,209 @@
+import { abortError, checkAborted } from '../base/abort.ts'
+import type { Clock } from '../base/clock.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import type { Random } from '../base/random.ts'
+import { fromExtendedJson, type Json } from '../model/ejson.ts'
+import type { Operation } from '../model/operations.ts'
+import type { Arguments } from './encode-arguments.ts'
+
+export interface TransportOptions {
+  /** Where the server answers, with its base path. */
+  readonly url: string
+  /** The bearer token, or what gives one for each request. */
+  readonly token: string | (() => string | Promise<string>) | undefined
+  readonly fetch: typeof fetch
+  readonly retries: number
+  readonly timeoutMs: number
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Upper bounds of the wait before each retry, in milliseconds: 100, 200, 400, … up to this. */
+const backoffMsMax = 5000
+/** Longer addresses are refused on the way. Characters. */
+const addressLengthMax = 8000
+
+/** Requests and answers, with their retries, their timeouts and the session's token. */
+export class Transport {
+  readonly #options: TransportOptions
+  #sessionToken: string | undefined
+  #ready: Promise<unknown> = Promise.resolve()
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+  }
+
+  /** What is sent from now on is sent after this, whatever becomes of it. */
+  after(work: Promise<unknown>): void {
+    this.#ready = Promise.allSettled([this.#ready, work])
+  }
+
+  /** The whole answer; undefined where it is empty. */
+  async json(operation: Operation, { texts, signal }: Arguments): Promise<Json | undefined> {
+    await this.#ready
+    const isRepeatable = texts.has('txId') || !operation.verbs.includes('write')
+    return this.retrying(async () => {
+      let text = ''
+      for await (const part of this.#read(operation, texts, { signal, accept: 'application/json' })) text += part
+      return text === '' ? undefined : parse(text)
+    }, { signal, retries: isRepeatable ? this.#options.retries : 0 })
+  }
+
+  /** The lines of an answer, as many at once as have come. Only what has shown nothing yet is tried again. */
+  async *lines(operation: Operation, { texts, signal }: Arguments): AsyncGenerator<Json[]> {
+    await this.#ready
+    const begin = async () => {
+      const parts = this.#read(operation, texts, { signal, accept: 'application/x-ndjson' })
+      return { parts, first: await parts.next() }
+    }
+    const { parts, first } = await this.retrying(begin, { signal, retries: this.#options.retries })
+    let rest = first.done === true ? '' : first.value
+    try {
+      for (;;) {
+        const end = rest.lastIndexOf('\n')
+        const lines = end < 0 ? [] : rest.slice(0, end).split('\n').map(parse)
+        rest = rest.slice(end + 1)
+        const last = lines.at(-1)
+        const mark = isMark(last) ? last : undefined
+        yield mark === undefined ? lines : lines.slice(0, -1)
+        if (mark?.$error !== undefined) throw errorOf(mark.$error as Json)
+        if (mark !== undefined) return
+        const { done, value } = await parts.next()
+        if (done === true) throw unavailable('The answer ended before it was whole.')
+        rest += value
+      }
+    } finally {
+      await parts.return(undefined)
+    }
+  }
+
+  /** Server-sent events as they come, once. */
+  async *events(operation: Operation, { texts, signal }: Arguments): AsyncGenerator<{ event: string; id: number; data: Json }> {
+    let rest = ''
+    for await (const part of this.#read(operation, texts, { signal, accept: 'text/event-stream' })) {
+      const blocks = (rest + part).split('\n\n')
+      rest = blocks.pop() ?? ''
+      for (const block of blocks) {
+        const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1]
+        const data = field('data')
+        if (data !== undefined) yield { event: field('event') ?? 'message', id: Number(field('id')), data: parse(data) }
+      }
+    }
+    throw unavailable('The server ended the subscription.')
+  }
+
+  /** Does it again, after a growing and random time, while what fails may pass. */
+  async retrying<Result>(work: () => Promise<Result>, { signal, retries }: { signal: AbortSignal | undefined; retries: number }): Promise<Result> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await work()
+      } catch (error) {
+        if (attempt >= retries || !isPassing(error)) throw error
+        await this.pause(attempt, signal, error.details.retryAfterMs)
+      }
+    }
+  }
+
+  async pause(attempt: number, signal: AbortSignal | undefined, leastMs: unknown = 0): Promise<void> {
+    const [byte = 0] = this.#options.random.bytes(1)
+    const ms = Math.ceil((Math.min(100 * 2 ** attempt, backoffMsMax) * (byte + 1)) / 256)
+    await this.#options.clock.sleep(Math.max(ms, Number(leastMs)), signal).catch(() => checkAborted(signal))
+  }
+
+  /** The body of an answer in parts. Fails where nothing comes for `timeoutMs`; a consumer may take its time. */
+  async *#read(operation: Operation, texts: ReadonlyMap<string, string>, { signal, accept }: { signal: AbortSignal | undefined; accept: string }): AsyncGenerator<string> {
+    const { clock, timeoutMs, token, fetch } = this.#options
+    const controller = new AbortController()
+    const stop = (): void => controller.abort()
+    let disarm = clock.after(timeoutMs, stop)
+    signal?.addEventListener('abort', stop)
+    try {
+      checkAborted(signal)
+      const { address, ...request } = this.#request(operation, texts)
+      const headers: Record<string, string> = { accept, 'content-type': 'application/json' }
+      const bearer = typeof token === 'function' ? await token() : token
+      if (bearer !== undefined) headers.authorization = `Bearer ${bearer}`
+      if (this.#sessionToken !== undefined) headers['parquedb-token'] = this.#sessionToken
+      const response = await fetch(address, { ...request, headers, signal: controller.signal })
+      this.#sessionToken = response.headers.get('parquedb-token') ?? this.#sessionToken
+      if (!response.ok) throw await failureOf(response)
+      const reader = response.body?.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader()
+      for (;;) {
+        const { done, value } = (await reader?.read()) ?? { done: true as const, value: undefined }
+        disarm()
+        if (done) return
+        yield value
+        disarm = clock.after(timeoutMs, stop)
+      }
+    } catch (error) {
+      if (signal?.aborted === true) throw abortError(signal)
+      if (isParqueDBError(error)) throw error
+      throw unavailable(controller.signal.aborted ? `The server sent nothing for ${timeoutMs} ms.` : 'The server cannot be reached, or broke off.', error)
+    } finally {
+      disarm()
+      signal?.removeEventListener('abort', stop)
+      controller.abort()
+    }
+  }
+
+  #request({ routes, body }: Operation, texts: ReadonlyMap<string, string>): { address: string; method: string; body?: string } {
+    const rest = new Map(texts)
+    const [method = '', path = ''] = routes.at(-1)?.split(' ') ?? []
+    const filled = path.replaceAll(/:(\w+)/g, (_, name: string) => {
+      const text = String(JSON.parse(rest.get(name) ?? '""'))
+      rest.delete(name)
+      return encodeURIComponent(text)
+    })
+    const own = body === undefined ? undefined : rest.get(body)
+    if (body !== undefined) rest.delete(body)
+    const hasObject = method !== 'GET' && method !== 'DELETE' && body === undefined
+    const query = hasObject || rest.size === 0 ? '' : `?${new URLSearchParams([...rest])}`
+    const address = `${this.#options.url}${filled}${query}`
+    if (address.length > addressLengthMax) {
+      throw new ParqueDBError('LIMIT_EXCEEDED', `The options of this call are too long to be sent: ${address.length} characters.`, { details: { limit: 'addressLengthMax', most: addressLengthMax } })
+    }
+    if (hasObject) return { address, method, body: objectOf(rest) }
+    return { address, method, ...(own !== undefined && { body: own }) }
+  }
+}
+
+/** The JSON of an object whose fields are JSON already. */
+export function objectOf(texts: Iterable<readonly [string, string]>): string {
+  return `{${[...texts].map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`
+}
+
+/** The error that a problem tells of. */
+export function errorOf(problem: Json): ParqueDBError {
+  const { code, detail, details } = problem as { code?: string; detail?: string; details?: object }
+  if (code === undefined) return unavailable(detail ?? 'The server failed.')
+  return ParqueDBError.fromJSON({ code, message: detail, details } as Parameters<typeof ParqueDBError.fromJSON>[0])
+}
+
+/** Whether the same may go well a little later. */
+export function isPassing(error: unknown): error is ParqueDBError {
+  return isParqueDBError(error) && ['STORAGE_UNAVAILABLE', 'WRITER_LOCKED', 'WRITER_FENCED', 'CLOSED'].includes(error.code)
+}
+
+async function failureOf(response: Response): Promise<ParqueDBError> {
+  const text = await response.text()
+  const isProblem = (response.headers.get('content-type') ?? '').startsWith('application/problem+json')
+  const error = isProblem ? errorOf(parse(text)) : unavailable(`The server answered ${response.status} ${response.statusText}, which is none of ParqueDB's answers.`)
+  const retryAfterMs = Number(response.headers.get('retry-after') ?? Number.NaN) * 1000
+  return Number.isNaN(retryAfterMs) ? error : new ParqueDBError(error.code, error.message, { details: { ...error.details, retryAfterMs } })
+}
+
+function parse(text: string): Json {
+  try {
+    return fromExtendedJson(JSON.parse(text), { keepOperators: true }) as Json
+  } catch (cause) {
+    throw unavailable('The server answered something that is not JSON.', cause)
+  }
+}
+
+function isMark(line: Json | undefined): line is { [mark: string]: Json } {
+  return typeof line === 'object' && line !== null && ('$end' in line || '$error' in line)
+}
+
+function unavailable(message: string, cause?: unknown): ParqueDBError {
+  return new ParqueDBError('STORAGE_UNAVAILABLE', message, { cause })
+}

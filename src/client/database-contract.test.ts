@@ -1,0 +1,34 @@
+import { describe, expect, test } from 'vitest'
+import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
+import { listen } from '../node/listen.ts'
+import { createServer } from '../server/Server.ts'
+import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { databaseContract } from '../testing/database-contract.ts'
+import { ParqueDBClient } from './ParqueDBClient.ts'
+
+/** A server on a port of its own, and a client of it; the sockets are real. */
+async function serve(options: ParqueDBOptions) {
+  const db = new ParqueDB(options)
+  const listener = await listen(createServer(db, { auth: 'none' }))
+  const client = new ParqueDBClient({ url: listener.url })
+  const close = async (): Promise<void> => {
+    await client.close()
+    await listener.close()
+    await db.close()
+  }
+  return { client, close }
+}
+
+databaseContract({ describe, test, expect }, 'the client of a server in Node', async () => {
+  const storage = new MemoryBackend()
+  let served = await serve({ storage })
+  return {
+    db: served.client,
+    reopen: async (options = {}) => {
+      await served.close()
+      served = await serve({ storage, ...options })
+      return served.client
+    },
+    cleanup: () => served.close(),
+  }
+})

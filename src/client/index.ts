@@ -1,0 +1,1 @@
+export { ParqueDBClient, type ParqueDBClientOptions } from './ParqueDBClient.ts'
