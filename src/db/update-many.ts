@@ -12,21 +12,26 @@ import type { ParsedWrite } from './write-options.ts'
 const batchEntitiesMax = 1000
 
 /**
- * Carries out one command on every entity that the query finds in the state at the beginning, in commits of up to 1,000 entities. Each entity is checked against
+ * Carries out one command on every entity that the query finds in the state at the beginning, in commits of 1,000 entities and a last one of the rest. Each entity is checked against
  * the filter again when its commit is decided, so a concurrent change is never overwritten by what it had replaced.
  */
 export async function writeMany(session: Session, many: { query: Query; command: Command }, write: ParsedWrite): Promise<UpdateManyResult> {
   return withView(session, async (view) => {
-    let matchedCount = 0
-    let modifiedCount = 0
-    for await (const states of matchingStates(many.query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
-      for (let at = 0; at < states.length; at += batchEntitiesMax) {
-        const counts = await writeBatch(session, { ...many, states: states.slice(at, at + batchEntitiesMax) }, write)
-        matchedCount += counts.matchedCount
-        modifiedCount += counts.modifiedCount
-      }
+    const total = { matchedCount: 0, modifiedCount: 0 }
+    let waiting: EntityState[] = []
+    const commit = async (): Promise<void> => {
+      const states = waiting.slice(0, batchEntitiesMax)
+      waiting = waiting.slice(batchEntitiesMax)
+      const { matchedCount, modifiedCount } = await writeBatch(session, { ...many, states }, write)
+      total.matchedCount += matchedCount
+      total.modifiedCount += modifiedCount
     }
-    return { matchedCount, modifiedCount }
+    for await (const states of matchingStates(many.query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
+      for (const state of states) waiting.push(state)
+      while (waiting.length >= batchEntitiesMax) await commit()
+    }
+    if (waiting.length > 0) await commit()
+    return total
   })
 }
 

@@ -153,19 +153,21 @@ export class FollowerSession {
     const manifest = await this.#manifestOf(head)
     // A head that flushed past what was read: the log in between may be gone, so everything comes from the files.
     const skipped = manifest.flushedSeq > partition.overlay.lastSeq
-    const overlay = skipped ? new Overlay(manifest) : manifest === partition.manifest ? partition.overlay : partition.overlay.after(manifest)
-    const from = skipped || head.epoch !== this.#head?.epoch || !isKept(this.#reached, head) ? undefined : this.#reached
+    // A writer that took over may know an older one than its predecessor published meanwhile.
+    const isAnew = skipped || manifest.flushedSeq < partition.overlay.flushedSeq
+    const overlay = isAnew ? new Overlay(manifest) : manifest === partition.manifest ? partition.overlay : partition.overlay.after(manifest)
+    const from = isAnew || head.epoch !== this.#head?.epoch || !isKept(this.#reached, head) ? undefined : this.#reached
     const replayed = await replay(this.#logBackend, head, { afterSeq: overlay.lastSeq, from, wholeParts: this.#hasWholeParts })
     if ((await headEtag(this.#logBackend)) !== etag) return false
     const knownSeq = partition.overlay.lastSeq
     const isFirst = this.#head === undefined
-    if (skipped) partition.cache.clear()
+    if (isAnew) partition.cache.clear()
     partition.install({ manifest, overlay })
     if (skipped && !isFirst) await this.#publishFlushed({ from: knownSeq + 1, to: manifest.flushedSeq })
     for (const { frame, events } of replayed.frames) for (const event of events) partition.apply(event, { bytes: frame.payload.length / frame.count })
     this.#head = head
     this.#reached = replayed.reached
-    for (const { events } of replayed.frames) partition.publish(events)
+    for (const { events } of replayed.frames) partition.publish(events.filter(({ seq }) => seq > knownSeq))
     return true
   }
 

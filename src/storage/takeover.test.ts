@@ -56,6 +56,30 @@ describe('one writer at a time', () => {
     await again.close()
   })
 
+  test('a follower goes on though the new writer knows an older list of files than its predecessor had published meanwhile', async () => {
+    const storage = new MemoryBackend({ takeOver: true })
+    const former = withEventSourcing(storage)
+    await former.appendEvent(create('a'))
+    await former.appendEvent(create('b'))
+    // The new writer reads what is there now, and stops before it publishes.
+    const seen = storage.clone()
+    await former.flush()
+    const follower = withEventSourcing(storage, { readOnly: true, followMs: 0 })
+    expect(await ids(follower)).toEqual(['a', 'b'])
+    const heard: number[] = []
+    follower.onCommit((events) => heard.push(...events.map(({ seq }) => seq)))
+    const owner = withEventSourcing(seen)
+    await owner.appendEvent(create('c'))
+    for (const { path } of (await seen.list('')).objects) {
+      if (path.startsWith('log/') || path.startsWith('epoch/')) await storage.put(path, await seen.read(path))
+    }
+    expect(await ids(follower)).toEqual(['a', 'b', 'c'])
+    expect(await follower.reconstructEntity('n', 'a', { asOf: 1 })).toMatchObject({ id: 'a', version: 1 })
+    expect(heard).toEqual([3])
+    await follower.close()
+    await owner.close()
+  })
+
   test('a writer that was overtaken while it opened is told so, not that the log which the other one deleted is damaged', async () => {
     const storage = new MemoryBackend({ takeOver: true })
     const first = withEventSourcing(storage)

@@ -3,9 +3,8 @@ import { Cluster, type Node } from './simulation/Cluster.ts'
 import type { Dice } from './simulation/Dice.ts'
 import { Oracle, Violation } from './simulation/Oracle.ts'
 import { calm, SimulatedWorld } from './simulation/SimulatedWorld.ts'
-import { compareEverything, historicalRead, presentRead, readBack, slowRead } from './simulation/reads.ts'
+import { compareEverything, historicalRead, listen, presentRead, readBack, slowRead } from './simulation/reads.ts'
 import type { Simulation } from './simulation/simulation.ts'
-import { randomCommand } from './simulation/workload.ts'
 import { compact, flush, retry, write } from './simulation/writes.ts'
 
 export interface SimulationOptions {
@@ -60,6 +59,19 @@ export const coveragePoints: readonly string[] = [
   'transactions conflict',
   'a reader races garbage collection',
   'a slow reader is told that its files are gone',
+  'everything is read from one state',
+  'a filter and a sort',
+  'a count and the distinct values',
+  'an event comes by subscription',
+  'many are updated',
+  'many are deleted',
+  'an entity is made what it was',
+  'what was deleted is restored',
+  'a transaction reads a whole collection',
+  'a guest opens',
+  'a guest writes through the writer',
+  'a guest takes the role over',
+  'an answer to a guest is lost',
 ]
 
 /** Steps between two readings of the log. */
@@ -67,6 +79,7 @@ const stepsPerReading = 8
 const underWayMax = 4
 const zombiesMax = 2
 const followersMax = 2
+const guestsMax = 2
 
 const stepWeights = {
   write: 50,
@@ -74,6 +87,8 @@ const stepWeights = {
   history: 8,
   slowRead: 6,
   follow: 6,
+  guest: 5,
+  listen: 4,
   settle: 5,
   flush: 4,
   compact: 4,
@@ -96,8 +111,8 @@ export async function simulate({ seed, turn, steps = 120 }: SimulationOptions): 
   const world = new SimulatedWorld(seed, turn)
   const { dice } = world
   const oracle = new Oracle((point) => world.hit(point))
-  const cluster = new Cluster({ world, oracle, options: randomOptions(dice) })
-  const simulation: Simulation = { world, oracle, cluster, dice, failure: undefined }
+  const cluster = new Cluster({ world, oracle, options: randomOptions(dice), isShared: dice.chance(0.6) })
+  const simulation: Simulation = { world, oracle, cluster, dice, consumer: { seq: 0, isListening: false }, failure: undefined }
   const startMs = world.time.nowMs
   let violation: SimulationReport['violation']
   try {
@@ -136,16 +151,15 @@ async function live(simulation: Simulation, steps: number): Promise<void> {
     world.note(`step ${index}: ${kind}`)
     await step(simulation, kind)
     throwFailure(simulation)
-    const owner = cluster.owner
-    if (owner === undefined) await cluster.openOwner({ takeOver: dice.chance(0.5), mayDie: true })
-    else if (owner.isBroken) await reopen(simulation, owner)
+    const { owner } = cluster
+    // A guest may have the role by the time that another one opens.
+    if (owner === undefined && !(cluster.guests.length > 0 && dice.chance(0.5))) await cluster.openOwner({ takeOver: dice.chance(0.5), mayDie: true })
+    else if (owner?.isBroken === true) await reopen(simulation, owner)
+    for (const guest of cluster.guests) if (guest.isBroken) await retire(simulation, guest)
     if (index % stepsPerReading === 0) await readBack(simulation)
   }
   world.weather = calm
-  for (const node of [...cluster.zombies, ...cluster.followers, ...(cluster.owner === undefined ? [] : [cluster.owner])]) {
-    await cluster.drain(node)
-    await cluster.close(node)
-  }
+  for (const node of cluster.all) await retire(simulation, node)
   await cluster.openOwner({ takeOver: true, mayDie: false })
   await cluster.openFollower()
   await compareEverything(simulation)
@@ -154,24 +168,33 @@ async function live(simulation: Simulation, steps: number): Promise<void> {
 }
 
 async function step(simulation: Simulation, kind: keyof typeof stepWeights): Promise<void> {
-  const { cluster, dice, oracle, world } = simulation
-  const writer = dice.chance(0.15) && cluster.zombies.length > 0 ? dice.pick(cluster.zombies) : cluster.owner
+  const { cluster, dice, world } = simulation
+  const odds = dice.throw()
+  const others = odds < 0.15 ? cluster.zombies : odds < 0.4 ? cluster.guests : []
+  const writer = others.length > 0 ? dice.pick(others) : (cluster.owner ?? cluster.guests[0])
   if (writer === undefined) return
+  const reader = (): Node => dice.pick([writer, ...cluster.zombies, ...cluster.followers, ...cluster.guests])
   switch (kind) {
     case 'write':
-      begin(writer, write(simulation, writer, randomCommand(dice, oracle.writes.size + 1)))
+      begin(writer, write(simulation, writer))
       if (writer.underWay.size >= underWayMax || dice.chance(0.4)) await cluster.drain(writer)
       return
     case 'read':
-      return presentRead(simulation, dice.pick([writer, ...cluster.zombies, ...cluster.followers]))
+      return presentRead(simulation, reader())
     case 'slowRead': {
-      const node = dice.pick([writer, writer, ...cluster.zombies, ...cluster.followers])
+      const node = dice.chance(0.2) ? writer : reader()
       return begin(node, slowRead(simulation, node))
     }
     case 'history':
-      return historicalRead(simulation, dice.pick([writer, ...cluster.zombies, ...cluster.followers]))
+      return historicalRead(simulation, reader())
+    case 'listen': {
+      const node = reader()
+      return begin(node, listen(simulation, node))
+    }
+    case 'guest':
+      return cluster.guests.length < guestsMax ? cluster.openGuest() : presentRead(simulation, dice.pick(cluster.guests))
     case 'follow':
-      if (cluster.followers.length < followersMax) return void (await cluster.openFollower())
+      if (cluster.followers.length < followersMax) return cluster.openFollower()
       return presentRead(simulation, dice.pick(cluster.followers))
     case 'settle':
       return cluster.drain(writer)
@@ -181,8 +204,7 @@ async function step(simulation: Simulation, kind: keyof typeof stepWeights): Pro
       return begin(writer, compact(simulation, writer))
     case 'retry':
       // A former writer knows nothing of what the newest one was told.
-      if (writer === cluster.owner) await retry(simulation, writer)
-      return
+      return writer === cluster.owner ? retry(simulation, writer) : undefined
     case 'reopen':
       return reopen(simulation, writer)
     case 'pause':
@@ -209,6 +231,7 @@ async function disturb(simulation: Simulation, writer: Node, kind: 'kill' | 'pow
       return cluster.kill(writer)
     case 'powerCut':
       cluster.cutPower()
+      simulation.consumer.seq = Math.min(simulation.consumer.seq, oracle.lastSeq)
       return oracle.forgetUnsynced()
     case 'takeOver':
     case 'freeze':
@@ -222,22 +245,25 @@ async function disturb(simulation: Simulation, writer: Node, kind: 'kill' | 'pow
       break
   }
   world.hit('a writer is taken over from')
-  for (const zombie of cluster.zombies.slice(0, -zombiesMax)) {
-    await cluster.drain(zombie)
-    await cluster.close(zombie)
-  }
+  for (const zombie of cluster.zombies.slice(0, -zombiesMax)) await retire(simulation, zombie)
+}
+
+async function retire({ cluster }: Simulation, node: Node): Promise<void> {
+  await cluster.drain(node)
+  await cluster.close(node)
 }
 
 /** Writes and reads that go on while something happens. */
 function bustle(simulation: Simulation, writer: Node): void {
-  const { cluster, dice, oracle, world } = simulation
+  const { cluster, dice, world } = simulation
   const inARow = async (count: number, work: () => Promise<void>): Promise<void> => {
     for (let index = 0; index < count; index++) {
       await world.time.wait(dice.below(6))
       await work()
     }
   }
-  begin(writer, inARow(dice.below(5), () => write(simulation, writer, randomCommand(dice, oracle.writes.size + 1))))
+  begin(writer, inARow(dice.below(5), () => write(simulation, writer)))
+  for (const guest of cluster.guests) begin(guest, inARow(dice.below(4), () => write(simulation, guest)))
   for (const follower of cluster.followers) begin(follower, inARow(dice.below(8), () => presentRead(simulation, follower)))
 }
 

@@ -32,31 +32,40 @@ export class Gone extends Error {}
 
 /** The processes of one run: the newest writer, former ones that do not know it yet, and followers. */
 export class Cluster {
-  owner: Node | undefined
   zombies: Node[] = []
   followers: Node[] = []
+  /** Write through the owner; when it is gone, one of them may become a writer by itself. */
+  guests: Node[] = []
   readonly #world: SimulatedWorld
   readonly #oracle: Oracle
   readonly #options: EngineOptions
+  readonly #isShared: boolean
   #count = 0
+  #owner: Node | undefined
 
-  constructor(parts: { world: SimulatedWorld; oracle: Oracle; options: EngineOptions }) {
+  constructor(parts: { world: SimulatedWorld; oracle: Oracle; options: EngineOptions; isShared: boolean }) {
+    this.#isShared = parts.isShared
     this.#world = parts.world
     this.#oracle = parts.oracle
     this.#options = parts.options
   }
 
+  /** The newest writer, until it has left the role, which a guest may have taken then. */
+  get owner(): Node | undefined {
+    return this.#world.lockHolder?.process === this.#owner?.process ? this.#owner : undefined
+  }
+
   /** Opens a writer until that succeeds; the former one, if it lives, is a zombie from then on. */
   async openOwner(how: { takeOver: boolean; mayDie: boolean }): Promise<Node> {
-    if (this.owner !== undefined) this.zombies.push(this.owner)
-    this.owner = undefined
+    if (this.#owner !== undefined) this.zombies.push(this.#owner)
+    this.#owner = undefined
     for (let attempt = 1; ; attempt++) {
       if (attempt === openAttempts) this.#world.weather = calm
       const node = this.#start('writer', how.takeOver || attempt > 1)
       const isDoomed = how.mayDie && attempt === 1 && this.#world.dice.chance(0.2)
       if (isDoomed) this.#dieSoon(node)
       if (await this.#finishOpening(node)) {
-        this.owner = node
+        this.#owner = node
         return node
       }
       if (attempt > 2 * openAttempts) throw new Violation('The database does not open though nothing fails')
@@ -65,8 +74,8 @@ export class Cluster {
 
   /** Two processes take over at the same time: the one with the newer epoch has it. */
   async race(): Promise<void> {
-    if (this.owner !== undefined) this.zombies.push(this.owner)
-    this.owner = undefined
+    if (this.#owner !== undefined) this.zombies.push(this.#owner)
+    this.#owner = undefined
     const nodes = [this.#start('writer', true), this.#start('writer', true)]
     const opened = await Promise.all(nodes.map((node) => this.#finishOpening(node)))
     const living = nodes.filter((_, index) => opened[index]).toSorted((left, right) => left.epoch - right.epoch)
@@ -74,16 +83,24 @@ export class Cluster {
       this.#world.hit('two writers open at once')
       if (living[0]?.epoch === living[1]?.epoch) throw new Violation(`Two writers have the epoch ${living[0]?.epoch}`)
     }
-    this.owner = living.pop()
+    this.#owner = living.pop()
     this.zombies.push(...living)
-    if (this.owner === undefined) await this.openOwner({ takeOver: true, mayDie: false })
+    if (this.#owner === undefined) await this.openOwner({ takeOver: true, mayDie: false })
   }
 
-  async openFollower(): Promise<Node | undefined> {
+  async openFollower(): Promise<void> {
     const node = this.#start('follower', false)
-    if (!(await this.#finishOpening(node))) return undefined
-    this.followers.push(node)
-    return node
+    if (await this.#finishOpening(node)) this.followers.push(node)
+  }
+
+  async openGuest(): Promise<void> {
+    const node = this.#start('guest', false)
+    if (!(await this.#finishOpening(node))) return
+    this.guests.push(node)
+  }
+
+  get all(): Node[] {
+    return [...this.zombies, ...this.followers, ...this.guests, ...(this.#owner === undefined ? [] : [this.#owner])]
   }
 
   /** Waits for work of a process; `Gone` when it dies first. */
@@ -113,14 +130,16 @@ export class Cluster {
 
   kill(node: Node): void {
     node.process.isAlive = false
+    for (const end of node.process.onDeath) end()
     node.die()
-    if (this.owner === node) this.owner = undefined
+    if (this.#owner === node) this.#owner = undefined
     this.zombies = this.zombies.filter((other) => other !== node)
     this.followers = this.followers.filter((other) => other !== node)
+    this.guests = this.guests.filter((other) => other !== node)
   }
 
   cutPower(): void {
-    for (const node of [...this.zombies, ...this.followers, ...(this.owner === undefined ? [] : [this.owner])]) this.kill(node)
+    for (const node of this.all) this.kill(node)
     const { lostBytes, tornFiles, lostNames } = this.#world.disk.cutPower()
     this.#world.lockHolder = undefined
     this.#world.note(`power cut: ${lostBytes} bytes and ${lostNames} names lost, ${tornFiles} files torn`)
@@ -138,12 +157,12 @@ export class Cluster {
     if (open.replayedEvents > 0) this.#world.hit('opening replays the log')
   }
 
-  #start(kind: 'writer' | 'follower', takeOver: boolean): Node {
+  #start(kind: 'writer' | 'follower' | 'guest', takeOver: boolean): Node {
     const world = this.#world
     const name = `${kind}${++this.#count}`
-    const process: SimulatedProcess = { name, isAlive: true, frozenUntilMs: 0, skewMs: world.dice.below(2000) - 1000 }
+    const process: SimulatedProcess = { name, isAlive: true, frozenUntilMs: 0, skewMs: world.dice.below(2000) - 1000, onDeath: new Set() }
     const storage = new SimulatedFolder(world, process, { takeOver })
-    const db = new ParqueDB({ ...this.#options, storage, clock: world.time.clockOf(process), random: world.dice.child().source, readOnly: kind === 'follower' })
+    const db = new ParqueDB({ ...this.#options, storage, clock: world.time.clockOf(process), random: world.dice.child().source, readOnly: kind === 'follower', share: kind === 'guest' || (kind === 'writer' && this.#isShared) })
     let die = (): void => undefined
     const gone = new Promise<never>((_resolve, reject) => {
       die = () => reject(new Gone(`${name} died`))
@@ -164,11 +183,15 @@ export class Cluster {
     try {
       const stats = await this.within(node, node.db.stats())
       node.epoch = stats.epoch
+      if (stats.role === 'guest') this.#world.hit('a guest opens')
       this.#world.note(`${node.name} opened: epoch ${stats.epoch}, ${stats.lastSeq} events, ${stats.open.tornBytes} torn bytes`)
       if (stats.open.tornBytes > 0 && !stats.readOnly) this.#world.hit('a torn tail is cut off')
       // What was read back once is there for every later writer.
-      if (!stats.readOnly && stats.lastSeq < this.#oracle.lastSeq) throw new Violation(`${node.name} opened at seq ${stats.lastSeq}, and ${this.#oracle.lastSeq} had been read`)
-      return true
+      if (stats.role === 'writer' && stats.lastSeq < this.#oracle.lastSeq) throw new Violation(`${node.name} opened at seq ${stats.lastSeq}, and ${this.#oracle.lastSeq} had been read`)
+      if (stats.role !== 'guest' || node.name.startsWith('guest')) return true
+      // It was to be the writer, and found a guest that is.
+      this.guests.push(node)
+      return false
     } catch (error) {
       this.#world.note(`${node.name} does not open: ${String(error)}`)
       this.kill(node)

@@ -15,8 +15,9 @@ export interface Write {
   isAnswered: boolean
   /** What an acknowledged one returned, or a refused one's code. */
   told: string
-  /** seq of its last event, once that was read back. */
+  /** seq of its last event, once that was read back, and how many there are. */
   seq: number | undefined
+  changeCount: number
 }
 
 /** What a reader saw of the present, to be found among the states that there were. */
@@ -48,6 +49,7 @@ export class Oracle {
   readonly #events: string[] = []
   readonly #hit: (point: string) => void
   #observations: Observation[] = []
+  #heard: { readonly subscriber: string; readonly event: Event }[] = []
   readonly #acknowledged: Write[] = []
 
   constructor(hit: (point: string) => void) {
@@ -65,7 +67,7 @@ export class Oracle {
   /** `isStale`: by a writer that may have been taken over from, and not know of what was acknowledged since. */
   begin(command: Command, of: { hasTxId: boolean; epoch: number; isStale: boolean }): Write {
     const name = `w${this.writes.size + 1}`
-    const write: Write = { name, command, epoch: of.epoch, txId: of.hasTxId ? `tx-${name}` : undefined, afterWrites: of.isStale ? 0 : this.#acknowledged.length, isAnswered: false, state: 'under way', told: '', seq: undefined }
+    const write: Write = { name, command, epoch: of.epoch, txId: of.hasTxId ? `tx-${name}` : undefined, afterWrites: of.isStale ? 0 : this.#acknowledged.length, isAnswered: false, state: 'under way', told: '', seq: undefined, changeCount: 0 }
     this.writes.set(name, write)
     return write
   }
@@ -105,6 +107,11 @@ export class Oracle {
     if (commit.length > 0) this.#commit(commit)
     for (const write of ended) this.#settle(write, epoch)
     this.#judgeObservations()
+    this.#heard = this.#heard.filter(({ subscriber, event }) => {
+      if (event.seq > this.lastSeq) return true
+      this.#expect(`event ${event.seq}, as ${subscriber} got it by subscription,`, JSON.stringify(event), this.#events[event.seq - 1] ?? '')
+      return false
+    })
   }
 
   /** Compares the whole log with what was read of it over time. */
@@ -113,17 +120,25 @@ export class Oracle {
     events.forEach((event, index) => this.#expect(`event ${index + 1}`, JSON.stringify(event), this.#events[index] ?? ''))
   }
 
+  /** An event that a subscriber was given is the one that the log has at its seq. */
+  heard(subscriber: string, event: Event): void {
+    this.#heard.push({ subscriber, event })
+  }
+
   compare(what: string, found: string, expected: string): void {
     this.#expect(what, found, expected)
   }
 
   /** A power cut takes what followers may have seen before it was synced. */
   forgetUnsynced(): void {
+    this.#heard = []
     this.#observations = this.#observations.filter(({ reader }) => !reader.name.startsWith('follower'))
   }
 
   /** At the end everything has been read back. */
   finish(): void {
+    const [phantom] = this.#heard
+    if (phantom !== undefined) throw new Violation(`${phantom.subscriber} got event ${phantom.event.seq} by subscription, and it is not in the log: ${JSON.stringify(phantom.event)}`)
     const [left] = this.#observations
     if (left !== undefined) throw new Violation(`${left.reader.name} saw in ${left.what} what there never was after seq ${this.#seqAfter(left.afterWrites)}: ${left.found}`)
     for (const { name, seq, afterWrites } of this.writes.values()) {
@@ -143,10 +158,10 @@ export class Oracle {
     if (first === undefined || write === undefined) throw new Violation(`Event ${first?.seq} is of no write: ${JSON.stringify(first)}`)
     if (write.seq !== undefined) throw new Violation(`${name} is in the log twice, at seq ${write.seq} and ${first.seq}`)
     if (write.state === 'settled' || write.state === 'refused') throw new Violation(`${name} was refused (${write.told}) or had not happened, and is at seq ${first.seq}`)
-    const outcome = this.reference.evaluate(write.command, this.lastSeq)
-    if (outcome.kind !== 'changes') throw new Violation(`${name} wrote where it ought not: ${describeOutcome(outcome)}; ${JSON.stringify(write.command)} at seq ${first.seq}`)
     const found = events.map(({ op, target, version }) => `${op} ${target} ${version}`).join(', ')
-    this.#expect(`the events of ${name}`, found, outcome.changes.map(({ op, ns, id, version }) => `${op} ${ns}:${id} ${version}`).join(', '))
+    const outcome = this.#outcomeOf(write, found)
+    if (outcome.kind !== 'changes') throw new Violation(`${name} wrote where it ought not: ${describeOutcome(outcome)}; ${JSON.stringify(write.command)} at seq ${first.seq}`)
+    this.#expect(`the events of ${name}`, found, describeChanges(outcome))
     events.forEach((event) => {
       this.#events.push(JSON.stringify(event))
       if (event.seq !== this.#events.length) throw new Violation(`Event ${this.#events.length} has the seq ${event.seq}`)
@@ -154,7 +169,19 @@ export class Oracle {
     })
     this.reference.commit(outcome.changes, events.map(({ ts }) => ts))
     write.seq = this.lastSeq
+    write.changeCount = events.length
     if (write.state === 'acknowledged') this.#compareAnswer(write)
+  }
+
+  /** What the write does after all that is known. One on many entities found them at some moment since it was begun: the one that fits is taken. */
+  #outcomeOf({ command, afterWrites }: Write, found: string): Outcome {
+    const now = this.reference.evaluate(command, this.lastSeq)
+    if (command.kind !== 'updateMany' && command.kind !== 'deleteMany') return now
+    for (let seq = this.lastSeq; seq >= this.#seqAfter(afterWrites); seq--) {
+      const outcome = this.reference.evaluate(command, this.lastSeq, seq)
+      if (describeChanges(outcome) === found) return outcome
+    }
+    return now
   }
 
   #settle(write: Write, epoch: number): void {
@@ -183,13 +210,19 @@ export class Oracle {
     write.state = 'settled'
   }
 
-  #compareAnswer({ name, command, told, seq = 0 }: Write): void {
+  #compareAnswer({ name, command, told, seq = 0, changeCount }: Write): void {
+    if (command.kind === 'updateMany' || command.kind === 'deleteMany') this.#expect(`the answer of ${name}`, told, String(changeCount))
     if (!('id' in command) || command.kind === 'delete') return
     this.#expect(`the answer of ${name}`, told, this.reference.entity(command, seq))
   }
 
   #couldBe(write: Write, matches: (outcome: Outcome) => boolean): boolean {
-    for (let seq = this.#seqAfter(write.afterWrites); seq <= this.lastSeq; seq++) if (matches(this.reference.evaluate(write.command, seq))) return true
+    const { command } = write
+    const first = this.#seqAfter(write.afterWrites)
+    const isMany = command.kind === 'updateMany' || command.kind === 'deleteMany'
+    for (let seq = first; seq <= this.lastSeq; seq++) {
+      for (let foundAt = isMany ? first : seq; foundAt <= seq; foundAt++) if (matches(this.reference.evaluate(command, seq, foundAt))) return true
+    }
     return false
   }
 
@@ -217,6 +250,10 @@ export class Oracle {
 function nameOf(event: Event | undefined): string {
   const name = event?.metadata?.write
   return typeof name === 'string' ? name : ''
+}
+
+function describeChanges(outcome: Outcome): string {
+  return outcome.kind !== 'changes' ? '' : outcome.changes.map(({ op, ns, id, version }) => `${op} ${ns}:${id} ${version}`).join(', ')
 }
 
 function describeOutcome(outcome: Outcome): string {

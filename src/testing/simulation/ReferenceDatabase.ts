@@ -3,13 +3,28 @@ import type { Document } from '../../model/values.ts'
 
 /** A write of the workload, as data. Every one of them is one commit or none. */
 export type Command =
-  | { readonly kind: 'create' | 'replace'; readonly ns: string; readonly id: string; readonly document: Document }
+  | { readonly kind: 'create'; readonly ns: string; readonly id: string; readonly document: Document }
+  | { readonly kind: 'replace'; readonly ns: string; readonly id: string; readonly document: Document; readonly upsert?: boolean }
   | { readonly kind: 'createMany'; readonly ns: string; readonly ids: readonly string[]; readonly document: Document }
   | { readonly kind: 'update' | 'upsert'; readonly ns: string; readonly id: string; readonly fields: Document; readonly expectedVersion?: number }
   | { readonly kind: 'increment'; readonly ns: string; readonly id: string; readonly by: number }
   | { readonly kind: 'delete' | 'restore'; readonly ns: string; readonly id: string }
+  /** Makes the document what it was just after the event `to`. */
+  | { readonly kind: 'revert'; readonly ns: string; readonly id: string; readonly to: number }
+  | { readonly kind: 'updateMany'; readonly ns: string; readonly range: Range; readonly fields: Document }
+  | { readonly kind: 'deleteMany'; readonly ns: string; readonly range: Range }
+  /** Writes the sum of all `n` of the namespace into one entity of another. */
+  | { readonly kind: 'tally'; readonly ns: string; readonly into: { readonly ns: string; readonly id: string }; readonly serial: number }
+  /** Commands of one transaction; one that is refused is passed over. `fails`: it is rolled back. */
+  | { readonly kind: 'transaction'; readonly commands: readonly Command[]; readonly fails: boolean }
   /** Moves `by` from one to the other and leaves a note of what it read; writes nothing where one is missing. */
   | { readonly kind: 'move'; readonly ns: string; readonly from: string; readonly to: string; readonly by: number }
+
+/** Entities whose `n` is a number from `from` to below `below`. */
+export interface Range {
+  readonly from: number
+  readonly below: number
+}
 
 export interface Change {
   readonly op: 'CREATE' | 'UPDATE' | 'DELETE'
@@ -28,10 +43,10 @@ interface Version extends Change {
 
 /** The database that ParqueDB is compared with: each entity's versions in a map, and nothing else. */
 export class ReferenceDatabase {
-  readonly #entities = new Map<string, Version[]>()
+  #entities = new Map<string, readonly Version[]>()
   readonly #listings = new Map<string, string>()
   /** ts of each event, by seq - 1. */
-  readonly #times: number[] = []
+  #times: number[] = []
 
   get lastSeq(): number {
     return this.#times.length
@@ -41,8 +56,8 @@ export class ReferenceDatabase {
     return this.#times[seq - 1] ?? 0
   }
 
-  /** What a command would do just after the event `seq`. */
-  evaluate(command: Command, seq: number): Outcome {
+  /** What a command would do just after the event `seq`. One on many entities finds those that it changes earlier, after `foundAt`, and looks at each again. */
+  evaluate(command: Command, seq: number, foundAt = seq): Outcome {
     switch (command.kind) {
       case 'create':
         return this.#live(command, seq) === undefined ? this.#put(command, seq, command.document) : refused('ALREADY_EXISTS')
@@ -52,7 +67,18 @@ export class ReferenceDatabase {
         return { kind: 'changes', changes: ids.map((id) => this.#next({ ns, id }, seq, document)) }
       }
       case 'replace':
-        return this.#live(command, seq) === undefined ? refused('NOT_FOUND') : this.#put(command, seq, command.document)
+        return this.#live(command, seq) === undefined && command.upsert !== true ? refused('NOT_FOUND') : this.#put(command, seq, command.document)
+      case 'revert':
+        return this.#revert(command, seq)
+      case 'updateMany':
+      case 'deleteMany':
+        return this.#changeMany(command, seq, foundAt)
+      case 'tally': {
+        const sum = this.matching(command.ns, seq).reduce((total, { document }) => total + Number(document?.n ?? 0), 0)
+        return this.#update({ kind: 'upsert', ...command.into, fields: { sum, m: command.serial } }, seq)
+      }
+      case 'transaction':
+        return this.#transact(command, seq)
       case 'update':
       case 'upsert':
         return this.#update(command, seq)
@@ -86,14 +112,19 @@ export class ReferenceDatabase {
     })
   }
 
+  /** The living entities of a namespace as of a seq, by id; those in a range, when one is given. */
+  matching(ns: string, seq: number, range?: Range): { id: string; version: number; document: Document }[] {
+    const ids = [...this.#entities.keys()].filter((key) => key.startsWith(`${ns}/`)).map((key) => key.slice(ns.length + 1))
+    const live = ids.toSorted(compareStrings).flatMap((id) => this.#live({ ns, id }, seq) ?? [])
+    return live.filter(({ document }) => isWithin(document, range)).map(({ id, version, document }) => ({ id, version, document: document ?? {} }))
+  }
+
   /** The living entities of a namespace as of a seq, in the form of `describeEntities`. */
   listing(ns: string, seq: number): string {
     const name = `${seq} ${ns}`
     const known = this.#listings.get(name)
     if (known !== undefined) return known
-    const ids = [...this.#entities.keys()].filter((key) => key.startsWith(`${ns}/`)).map((key) => key.slice(ns.length + 1))
-    const live = ids.toSorted(compareStrings).flatMap((id) => this.#live({ ns, id }, seq) ?? [])
-    const text = describeEntities(live.map(({ id, version, document }) => ({ id, version, document: document ?? {} })))
+    const text = describeEntities(this.matching(ns, seq))
     this.#listings.set(name, text)
     return text
   }
@@ -116,6 +147,38 @@ export class ReferenceDatabase {
     if (command.expectedVersion !== undefined && command.expectedVersion !== live?.version) return refused('VERSION_CONFLICT')
     if (live === undefined && command.kind === 'update') return refused('NOT_FOUND')
     return this.#put(command, seq, { ...live?.document, ...command.fields })
+  }
+
+  #revert({ ns, id, to }: Extract<Command, { kind: 'revert' }>, seq: number): Outcome {
+    const then = this.#live({ ns, id }, to)
+    if (then?.document === undefined) return refused('NOT_FOUND')
+    if (this.#live({ ns, id }, seq) !== undefined) return this.#put({ ns, id }, seq, then.document)
+    return { kind: 'changes', changes: [{ ...this.#next({ ns, id }, seq, then.document), op: 'UPDATE' }] }
+  }
+
+  #changeMany(command: Extract<Command, { kind: 'updateMany' | 'deleteMany' }>, seq: number, foundAt: number): Outcome {
+    const { ns, range } = command
+    const changes = this.matching(ns, foundAt, range).flatMap(({ id }) => {
+      const live = this.#live({ ns, id }, seq)
+      if (live === undefined || !isWithin(live.document, range)) return []
+      const outcome = command.kind === 'deleteMany' ? this.evaluate({ kind: 'delete', ns, id }, seq) : this.#put({ ns, id }, seq, { ...live.document, ...command.fields })
+      return outcome.kind === 'changes' ? outcome.changes : []
+    })
+    return changes.length === 0 ? { kind: 'nothing' } : { kind: 'changes', changes }
+  }
+
+  #transact({ commands, fails }: Extract<Command, { kind: 'transaction' }>, seq: number): Outcome {
+    const fork = new ReferenceDatabase()
+    fork.#entities = new Map([...this.#entities.keys()].map((name) => [name, (this.#entities.get(name) ?? []).filter((version) => version.seq <= seq)]))
+    fork.#times = this.#times.slice(0, seq)
+    const changes = commands.flatMap((command) => {
+      const outcome = fork.evaluate(command, fork.lastSeq)
+      if (outcome.kind !== 'changes') return []
+      fork.commit(outcome.changes, [])
+      return outcome.changes
+    })
+    if (fails) return refused('ABORTED')
+    return changes.length === 0 ? { kind: 'nothing' } : { kind: 'changes', changes }
   }
 
   #move({ ns, from, to, by }: Extract<Command, { kind: 'move' }>, seq: number): Outcome {
@@ -147,6 +210,10 @@ export class ReferenceDatabase {
     const versions = this.#entities.get(`${ns}/${id}`) ?? []
     return (versions.at(-1)?.seq ?? 0) <= seq ? versions : versions.filter((version) => version.seq <= seq)
   }
+}
+
+function isWithin(document: Document | undefined, range: Range | undefined): boolean {
+  return range === undefined || (typeof document?.n === 'number' && document.n >= range.from && document.n < range.below)
 }
 
 /** A text that is the same for the same entities, whatever the order of their fields. */

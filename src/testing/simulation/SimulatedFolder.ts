@@ -3,9 +3,10 @@ import type { AppendLog } from '../../storage/append-log.ts'
 import { FileLog, type AppendFile } from '../../storage/FileLog.ts'
 import { validatePath, validatePrefix } from '../../storage/path-rules.ts'
 import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, writerLocked } from '../../storage/request-rules.ts'
-import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLock } from '../../storage/storage-backend.ts'
+import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLine, WriterLock } from '../../storage/storage-backend.ts'
 import { folderOf } from './SimulatedDisk.ts'
 import type { SimulatedFile } from './SimulatedDisk.ts'
+import { SimulatedHolder } from './SimulatedHolder.ts'
 import type { SimulatedProcess } from './SimulatedTime.ts'
 import type { SimulatedWorld } from './SimulatedWorld.ts'
 
@@ -86,18 +87,30 @@ export class SimulatedFolder implements StorageBackend {
     return new FileLog({ create: (path) => this.#createFile(path), delete: (path) => this.delete(path) }, options)
   }
 
-  lockWriter(): Promise<WriterLock> {
+  lockWriter({ share }: { share: boolean }): Promise<WriterLock> {
     const world = this.#world
     const process = this.#process
     return this.#io('lock', '', () => {
-      if (!this.#takeOver && world.lockHolder?.isAlive === true) throw writerLocked({ root: 'The simulated folder' })
-      world.lockHolder = process
+      if (!this.#takeOver && world.lockHolder?.process.isAlive === true) throw writerLocked({ root: 'The simulated folder' })
+      const holder = new SimulatedHolder(process, share)
+      world.lockHolder = holder
+      process.onDeath.add(() => holder.end())
       return {
+        serve: (answer) => holder.serve(answer),
         release: async () => {
-          if (world.lockHolder === process) world.lockHolder = undefined
+          if (world.lockHolder === holder) world.lockHolder = undefined
+          holder.end()
         },
       }
     })
+  }
+
+  async callWriter(): Promise<WriterLine | undefined> {
+    const world = this.#world
+    const holder = await this.#io('call', '', () => world.lockHolder)
+    if (holder === undefined || !holder.process.isAlive) return undefined
+    if (!holder.isShared) throw writerLocked({ root: 'The simulated folder' })
+    return holder.line(world, this.#process)
   }
 
   async #createFile(path: string): Promise<AppendFile> {

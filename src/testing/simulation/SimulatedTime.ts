@@ -15,6 +15,8 @@ export interface SimulatedProcess {
   frozenUntilMs: number
   /** Its clock's error. */
   skewMs: number
+  /** What its death breaks. */
+  readonly onDeath: Set<() => void>
 }
 
 /** The one order of everything that happens: whatever waits, waits here, and is let go one by one. */

@@ -2,6 +2,7 @@ import { crc32 } from '../../base/crc32.ts'
 import { utf8Encode } from '../../base/bytes.ts'
 import { Dice } from './Dice.ts'
 import { SimulatedDisk } from './SimulatedDisk.ts'
+import type { SimulatedHolder } from './SimulatedHolder.ts'
 import { SimulatedTime, type SimulatedProcess } from './SimulatedTime.ts'
 
 /** The ways in which a step of the disk may fail, and how often each does. */
@@ -19,7 +20,7 @@ export class SimulatedWorld {
   readonly time: SimulatedTime
   readonly disk: SimulatedDisk
   readonly coverage = new Map<string, number>()
-  lockHolder: SimulatedProcess | undefined
+  lockHolder: SimulatedHolder | undefined
   weather: Weather = calm
   readonly #ioDice: Dice
   #traceHash = 0

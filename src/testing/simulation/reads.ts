@@ -1,9 +1,11 @@
+import { isParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Event } from '../../model/event.ts'
 import type { ParqueDB } from '../../db/ParqueDB.ts'
 import type { Node } from './Cluster.ts'
-import { describeEntities } from './ReferenceDatabase.ts'
+import { Violation } from './Oracle.ts'
+import { describeEntities, type Range } from './ReferenceDatabase.ts'
 import { isFileGone, isWorldly, type Simulation } from './simulation.ts'
-import { describeEntity, namespaces, randomKey } from './workload.ts'
+import { describeEntity, filterOf, namespaces, randomKey, randomRange } from './workload.ts'
 
 /** Reads the present, after what the process is reading already. Which state it was is judged when the log has been read back. */
 export function presentRead(simulation: Simulation, node: Node): Promise<void> {
@@ -14,7 +16,7 @@ export function presentRead(simulation: Simulation, node: Node): Promise<void> {
   return node.lastRead
 }
 
-/** Reads twice from one state, with time in between in which files come and go. */
+/** Reads an entity and then everything, as a backup does, from one state, with time in between in which files come and go. */
 export async function slowRead(simulation: Simulation, node: Node): Promise<void> {
   const { dice, oracle, cluster, world } = simulation
   const { reference } = oracle
@@ -24,14 +26,18 @@ export async function slowRead(simulation: Simulation, node: Node): Promise<void
   const read = (): Promise<string> =>
     node.db.transaction(async (tx) => {
       const collection = tx.collection(key.ns)
-      const first = describeEntity(await collection.get(key.id))
-      await world.time.wait(dice.below(5000), node.process)
-      return `${first} | ${describeEntity(...(await collection.find().toArray()))}`
+      let text = describeEntity(await collection.get(key.id))
+      for (const ns of namespaces) {
+        await world.time.wait(dice.below(3000), node.process)
+        text += ` | ${describeEntity(...(await tx.collection(ns).find().toArray()))}`
+      }
+      return text
     })
   try {
     const found = await reading(simulation, node, read)
     if (found === undefined) return
-    oracle.observe({ reader, what: `${key.ns}/${key.id} and then all of ${key.ns}`, found, afterWrites, expected: (seq) => `${reference.entity(key, seq)} | ${reference.listing(key.ns, seq)}` })
+    world.hit('everything is read from one state')
+    oracle.observe({ reader, what: `${key.ns}/${key.id} and then everything`, found, afterWrites, expected: (seq) => [reference.entity(key, seq), ...namespaces.map((ns) => reference.listing(ns, seq))].join(' | ') })
   } catch (error) {
     simulation.failure ??= error
   }
@@ -42,13 +48,66 @@ async function readPresent(simulation: Simulation, node: Node): Promise<void> {
   const { reference } = oracle
   const afterWrites = node === cluster.owner ? oracle.acknowledgedCount : 0
   const key = randomKey(dice)
-  const collection = node.db.collection(key.ns)
-  if (dice.chance(0.5)) {
-    const found = await reading(simulation, node, async () => describeEntity(...(await collection.find().toArray())))
-    if (found !== undefined) oracle.observe({ reader: node, what: `all of ${key.ns}`, found, afterWrites, expected: (seq) => reference.listing(key.ns, seq) })
-  } else {
-    const found = await reading(simulation, node, async () => describeEntity(await collection.get(key.id)))
-    if (found !== undefined) oracle.observe({ reader: node, what: `${key.ns}/${key.id}`, found, afterWrites, expected: (seq) => reference.entity(key, seq) })
+  const { ns } = key
+  const collection = node.db.collection(ns)
+  const range = randomRange(dice, oracle.writes.size + 1, 60)
+  const look = async (what: string, read: () => Promise<string>, expected: (seq: number) => string): Promise<void> => {
+    const found = await reading(simulation, node, read)
+    if (found !== undefined) oracle.observe({ reader: node, what, found, afterWrites, expected })
+  }
+  const isReversed = dice.chance(0.5)
+  switch (dice.below(6)) {
+    case 0:
+    case 1:
+      return look(`all of ${ns}`, async () => describeEntity(...(await collection.find().toArray())), (seq) => reference.listing(ns, seq))
+    case 2:
+      simulation.world.hit('a filter and a sort')
+      return look(`${ns} by n, from ${range.from} to ${range.below}`, async () => describeEntity(...(await collection.find(filterOf(range), { sort: { n: isReversed ? -1 : 1 }, limit: 5 }).toArray())), (seq) => {
+        const order = isReversed ? -1 : 1
+        return describeEntities(reference.matching(ns, seq, range).toSorted((left, right) => order * (Number(left.document.n) - Number(right.document.n))).slice(0, 5))
+      })
+    case 3:
+      simulation.world.hit('a count and the distinct values')
+      return look(`how many of ${ns}, and which m, from ${range.from} to ${range.below}`, () => countAndDistinct(node.db, ns, range), (seq) => {
+        const matching = reference.matching(ns, seq, range)
+        const values = new Set(matching.flatMap(({ document: { m } }) => (m === undefined ? [] : Number(m))))
+        return `${matching.length} ${[...values].toSorted((left, right) => left - right).join()}`
+      })
+    default:
+      return look(`${ns}/${key.id}`, async () => describeEntity(await collection.get(key.id)), (seq) => reference.entity(key, seq))
+  }
+}
+
+/** From one state, so that the two fit each other. */
+function countAndDistinct(db: ParqueDB, ns: string, range: Range): Promise<string> {
+  return db.transaction(async (tx) => {
+    const collection = tx.collection(ns)
+    return `${await collection.count(filterOf(range))} ${(await collection.distinct('m', filterOf(range))).map(Number).toSorted((left, right) => left - right).join()}`
+  })
+}
+
+/** Listens for a while, from the event after the last one that anybody listened to. Whoever follows may not have come that far. */
+export async function listen(simulation: Simulation, node: Node): Promise<void> {
+  const { world, oracle, dice, consumer } = simulation
+  if (consumer.isListening) return
+  consumer.isListening = true
+  const abort = new AbortController()
+  void world.time.wait(dice.below(20_000)).then(() => abort.abort())
+  const firstSeq = consumer.seq + 1
+  const read = async (): Promise<void> => {
+    for await (const event of node.db.subscribe({ fromSeq: firstSeq, signal: abort.signal })) {
+      if (event.seq !== consumer.seq + 1) throw new Violation(`${node.name} gives event ${event.seq} after event ${consumer.seq} by subscription`)
+      consumer.seq = event.seq
+      world.hit('an event comes by subscription')
+      oracle.heard(node.name, event)
+    }
+  }
+  try {
+    await reading(simulation, node, read)
+  } catch (error) {
+    if (!isParqueDBError(error, 'INVALID_ARGUMENT') || consumer.seq !== firstSeq - 1) simulation.failure ??= error
+  } finally {
+    consumer.isListening = false
   }
 }
 

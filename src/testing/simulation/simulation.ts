@@ -10,6 +10,8 @@ export interface Simulation {
   readonly oracle: Oracle
   readonly cluster: Cluster
   readonly dice: Dice
+  /** Somebody who wants each event once, and goes on where it stopped, now at this process, now at that. */
+  readonly consumer: { seq: number; isListening: boolean }
   /** What went wrong in work that nobody awaits. */
   failure: unknown
 }
@@ -21,6 +23,7 @@ export function isWorldly(error: unknown): boolean {
 
 /** Whether a file that was to be read is gone: only the newest writer's files are sure to stay while it reads them. */
 export function isFileGone(error: unknown): boolean {
-  if (isParqueDBError(error, 'CORRUPT_FILE')) return isFileGone(error.cause)
+  // A guest is told by the writer, without the cause.
+  if (isParqueDBError(error, 'CORRUPT_FILE')) return isFileGone(error.cause) || error.message.includes('is missing, though the manifest names it')
   return isParqueDBError(error, 'NOT_FOUND') && error.details.path !== undefined
 }

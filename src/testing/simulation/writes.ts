@@ -3,12 +3,16 @@ import type { Node } from './Cluster.ts'
 import type { Write } from './Oracle.ts'
 import type { Command } from './ReferenceDatabase.ts'
 import { isFileGone, isWorldly, type Simulation } from './simulation.ts'
-import { perform } from './workload.ts'
+import { perform, randomCommand } from './workload.ts'
 
 /** Does a command, and says how it ended. Never rejects. */
-export function write(simulation: Simulation, node: Node, command: Command): Promise<void> {
+export function write(simulation: Simulation, node: Node): Promise<void> {
   const { oracle, dice, cluster } = simulation
-  return attempt(simulation, node, oracle.begin(command, { hasTxId: dice.chance(0.3), epoch: node.epoch, isStale: node !== cluster.owner }))
+  const command = randomCommand(dice, { serial: oracle.writes.size + 1, knownSeq: node.seq })
+  const isMany = command.kind === 'updateMany' || command.kind === 'deleteMany'
+  // Which writers a guest's proposal may still reach is not known.
+  const epoch = cluster.guests.includes(node) ? Number.POSITIVE_INFINITY : node.epoch
+  return attempt(simulation, node, oracle.begin(command, { hasTxId: dice.chance(0.3) && !isMany, epoch, isStale: node !== cluster.owner }))
 }
 
 /** Does a write again under its txId: what had happened is told, not done again. */
@@ -23,6 +27,15 @@ export async function retry(simulation: Simulation, node: Node): Promise<void> {
   return attempt(simulation, node, chosen)
 }
 
+/** Of commands whose acknowledgement is a coverage point. */
+const situations: Readonly<Partial<Record<Command['kind'], string>>> = {
+  updateMany: 'many are updated',
+  deleteMany: 'many are deleted',
+  revert: 'an entity is made what it was',
+  restore: 'what was deleted is restored',
+  tally: 'a transaction reads a whole collection',
+}
+
 async function attempt(simulation: Simulation, node: Node, given: Write): Promise<void> {
   const { world, oracle, cluster } = simulation
   world.note(`${node.name} ${given.name} ${JSON.stringify(given.command)}`)
@@ -30,6 +43,8 @@ async function attempt(simulation: Simulation, node: Node, given: Write): Promis
     const told = await cluster.within(node, perform(node.db, given.command, given))
     world.note(`${given.name} is acknowledged: ${told}`)
     oracle.acknowledged(given, told)
+    world.hit(situations[given.command.kind] ?? 'a write is acknowledged')
+    if (cluster.guests.includes(node)) world.hit((await node.db.stats().catch(() => undefined))?.role === 'writer' ? 'a guest takes the role over' : 'a guest writes through the writer')
   } catch (error) {
     world.note(`${given.name} fails: ${String(error)}`)
     settleFailure(simulation, node, { given, error })
