@@ -1,10 +1,17 @@
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { WriterLine } from '../../storage/storage-backend.ts'
-import type { SimulatedProcess } from './SimulatedTime.ts'
-import type { SimulatedWorld } from './SimulatedWorld.ts'
+import type { SimulatedProcess, SimulatedTime } from './SimulatedTime.ts'
 
 /** A caller waits so long for one that is stopped. */
 const silenceMsMax = 30_000
+
+/** What it needs of the world. */
+interface Surroundings {
+  readonly time: SimulatedTime
+  latency(process: SimulatedProcess): Promise<void>
+  meets(danger: 'before' | 'after' | 'full'): boolean
+  hit(point: string): void
+}
 
 type Answer = (request: Uint8Array) => Promise<Uint8Array>
 
@@ -29,7 +36,7 @@ export class SimulatedHolder {
     this.end = () => end()
   }
 
-  line(world: SimulatedWorld, caller: SimulatedProcess): WriterLine {
+  line(world: Surroundings, caller: SimulatedProcess): WriterLine {
     let isBroken = false
     const breaks = (): never => {
       isBroken = true
