@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import type { CommandLine, GlobalOptions } from './CommandLine.ts'
+import { checkpointCommand } from './commands/checkpoint-command.ts'
 import { collectionsCommand } from './commands/collections-command.ts'
 import { compactCommand } from './commands/compact-command.ts'
 import { diffCommand } from './commands/diff-command.ts'
@@ -12,6 +13,7 @@ import { logCommand } from './commands/log-command.ts'
 import { putCommand } from './commands/put-command.ts'
 import { recoverCommand } from './commands/recover-command.ts'
 import { restoreCommand } from './commands/restore-command.ts'
+import { retainCommand } from './commands/retain-command.ts'
 import { rmCommand } from './commands/rm-command.ts'
 import { statsCommand } from './commands/stats-command.ts'
 import { updateCommand } from './commands/update-command.ts'
@@ -42,7 +44,7 @@ export function makeProgram(cli: CommandLine, version: string): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', introduction)
     .hook('preAction', (_, command) => cli.begin(command.optsWithGlobals<GlobalOptions>()))
-  const makers = [importCommand, exportCommand, findCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand]
+  const makers = [importCommand, exportCommand, findCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, checkpointCommand, retainCommand]
   for (const make of makers) program.addCommand(make(cli).copyInheritedSettings(program))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)

@@ -30,7 +30,7 @@ import { updateCommand, writeMany } from './update-many.ts'
 import { writeEntity } from './write-entity.ts'
 import { idempotentOptionNames, parseWrite, versionedOptionNames, writeOptionNames } from './write-options.ts'
 
-const readOptionNames = ['asOf', 'includeDeleted', 'signal'] as const
+const readOptionNames = ['asOf', 'includeDeleted', 'includeArchived', 'signal'] as const
 const findOneOptionNames = [...readOptionNames, 'sort', 'skip', 'project'] as const
 const findOptionNames = [...findOneOptionNames, 'limit', 'cursor'] as const
 const updateOptionNames = [...versionedOptionNames, 'arrayFilters'] as const
@@ -94,13 +94,13 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     if (typeof path !== 'string') throw new ParqueDBError('INVALID_ARGUMENT', 'distinct takes the path of a field.')
     const { sortDocumentsMax, distinctValuesMax } = this.#session.limits
     const of = { path: parseFieldPath(path), valuesMax: distinctValuesMax }
-    return withView(this.#session, (view) => distinctValues(query, { view, sortDocumentsMax }, of))
+    return withView(this.#session, (view) => distinctValues(query, { view, sortDocumentsMax }, of), query)
   }
 
   async explain(filter?: Filter<T>, options?: FindOptions<T>): Promise<Explanation> {
     const query = parseQuery(this.name, { ...checkOptions('explain', options, findOptionNames), filter })
     const { sortDocumentsMax } = this.#session.limits
-    return withView(this.#session, (view) => explainQuery(query, { view, sortDocumentsMax }))
+    return withView(this.#session, (view) => explainQuery(query, { view, sortDocumentsMax }), query)
   }
 
   async update(id: string, update: Update<T>, options?: UpdateOptions): Promise<Entity<T>> {
@@ -175,13 +175,14 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     const keys = ids.map((id) => this.#key(id))
     const includeDeleted = checkFlag(options.includeDeleted, 'includeDeleted')
     const parsed = parseAsOf(options.asOf)
+    const includeArchived = checkFlag(options.includeArchived, 'includeArchived')
     return withView(this.#session, async (view) => {
       const entities: (Entity<T> | undefined)[] = []
       for await (const states of pointReads(view, keys, { asOf: resolveAsOf(parsed, view), signal: options.signal })) {
         for (const state of states) entities.push(state === undefined || (state.deletedAt !== undefined && !includeDeleted) ? undefined : copyEntity<T>(this.name, state))
       }
       return entities
-    })
+    }, { includeArchived })
   }
 
   async #write(id: string, command: Command, options: VersionedOptions): Promise<Entity<T>> {

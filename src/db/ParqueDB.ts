@@ -1,7 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import type { Database, DatabaseTransaction } from '../model/database.ts'
-import type { CollectionInfo, CompactOptions, EventQueryOptions, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, CollectionInfo, CompactOptions, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event } from '../model/event.ts'
 import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
@@ -16,7 +16,7 @@ import { Collection } from './Collection.ts'
 import { countCollections } from './collection-counts.ts'
 import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
-import type { Committed, DatabaseLimits, Session } from './session.ts'
+import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
 import { Subscription } from './Subscription.ts'
 
 export interface ParqueDBOptions extends EngineOptions {
@@ -57,7 +57,7 @@ export class ParqueDB implements Database {
       ids: this.#engine.ids,
       limits: parseLimits(limits),
       isTransaction: false,
-      view: () => this.#view(),
+      view: (view) => this.#view(view),
       commit: (request) => this.#commit(request),
     }
   }
@@ -106,6 +106,20 @@ export class ParqueDB implements Database {
     return this.#engine.compact(checked)
   }
 
+  /** Takes away what the retention policies no longer keep, or those given here; it also happens by itself. The newest state of everything stays. */
+  async retain(options?: RetainOptions): Promise<RetentionReport> {
+    this.#assertOpen()
+    const checked = checkOptions('retain', options, ['policy', 'dryRun', 'signal'])
+    checkFlag(checked.dryRun, 'dryRun')
+    return this.#engine.retain(checked)
+  }
+
+  /** Keeps the states of now whole: `find` with an `asOf` at or after it starts from them. The newest ones stay, as many as `checkpoints.keep` says. */
+  async checkpoint(): Promise<CheckpointInfo> {
+    this.#assertOpen()
+    return this.#engine.checkpoint()
+  }
+
   async stats(): Promise<EngineStats> {
     this.#assertOpen()
     return this.#engine.stats()
@@ -133,9 +147,9 @@ export class ParqueDB implements Database {
     await this.#engine.close()
   }
 
-  async #view(): Promise<View> {
+  async #view(options?: ViewOptions): Promise<View> {
     this.#assertOpen()
-    return this.#engine.view()
+    return this.#engine.view(options)
   }
 
   async #commit(request: CommitRequest): Promise<Committed> {

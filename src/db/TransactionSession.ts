@@ -9,7 +9,7 @@ import { fold } from '../model/fold.ts'
 import type { CommitRequest, DecisionContext } from '../storage/engine.ts'
 import type { View } from '../storage/view.ts'
 import { ReadSet } from './ReadSet.ts'
-import type { Committed, DatabaseLimits, Session } from './session.ts'
+import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
 import { TransactionView } from './TransactionView.ts'
 
 /** What all writes of a transaction carry that bring nothing of their own. */
@@ -43,8 +43,9 @@ export class TransactionSession implements Session {
     this.#defaults = defaults
   }
 
-  async view(): Promise<View> {
+  async view(options: ViewOptions = {}): Promise<View> {
     this.#assertOpen()
+    if (options.includeArchived === true) throw new ParqueDBError('INVALID_ARGUMENT', 'A transaction does not read the archive; read it before.', { details: { option: 'includeArchived' } })
     return new TransactionView(this.#base, this.#own, this.#reads)
   }
 

@@ -1,6 +1,7 @@
 import { compareStrings } from '../base/bytes.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
+import type { Horizon } from '../storage/manifest.ts'
 import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, View } from '../storage/view.ts'
 import type { ReadSet } from './ReadSet.ts'
 
@@ -68,6 +69,10 @@ export class TransactionView implements View {
 
   namespaces(): string[] {
     return [...new Set([...this.#base.namespaces(), ...this.#own.keys()])].toSorted(compareStrings)
+  }
+
+  horizon(ns: string): Horizon | undefined {
+    return this.#base.horizon(ns)
   }
 
   /** The transaction releases the view that this one stands on. */

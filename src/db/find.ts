@@ -29,12 +29,12 @@ export async function countEntities(session: Session, query: Query): Promise<num
     let count = 0
     for await (const states of runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) count += states.length
     return count
-  })
+  }, query)
 }
 
 async function* entityBatches<T extends object>(session: Session, query: Query): AsyncGenerator<readonly Entity<T>[]> {
   const toEntity = entityMaker<T>(query)
-  const view = await session.view()
+  const view = await session.view(query)
   try {
     for await (const states of runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
       // A consumer may leave after the first one, so a large batch is not copied at once.
@@ -55,7 +55,7 @@ async function entityPage<T extends object>(session: Session, query: Query): Pro
     for await (const batch of runQuery({ ...query, limit: limit + 1 }, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
       for (const state of batch) states.push(state)
     }
-  })
+  }, query)
   const items = states.slice(0, limit).map(entityMaker<T>(query))
   const last = states[limit - 1]
   if (states.length <= limit || last === undefined) return { items }

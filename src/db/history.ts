@@ -11,6 +11,7 @@ import { cloneDocument } from '../model/values.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import { checkFlag, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import { decodeCursor, encodeCursor, fingerprintOf } from '../query/page-cursor.ts'
+import { historyUnavailable } from '../storage/horizon.ts'
 import type { AsOf, View } from '../storage/view.ts'
 import { copyPatch } from '../model/public-event.ts'
 import { withView, type Session } from './session.ts'
@@ -18,7 +19,7 @@ import { withView, type Session } from './session.ts'
 /** Entries are folded this many at a time: what is in memory, and what a page in reverse folds at once. */
 const entriesAtOnce = 100
 const pageLimitDefault = 100
-const historyOptionNames = ['from', 'to', 'limit', 'cursor', 'reverse', 'signal'] as const
+const historyOptionNames = ['from', 'to', 'limit', 'cursor', 'reverse', 'includeArchived', 'signal'] as const
 
 interface HistoryQuery {
   readonly key: EntityKey
@@ -28,6 +29,7 @@ interface HistoryQuery {
   /** Only entries behind this one, in the order of the query. */
   readonly afterSeq: number | undefined
   readonly reverse: boolean
+  readonly includeArchived: boolean
   readonly signal: AbortSignal | undefined
   readonly fingerprint: number
 }
@@ -43,7 +45,7 @@ function parseHistory(key: EntityKey, options: HistoryOptions): HistoryQuery {
   const reverse = checkFlag(options.reverse, 'reverse')
   const fingerprint = fingerprintOf(['history', key.ns, key.id, from, to, reverse])
   const afterSeq = options.cursor === undefined ? undefined : Number(decodeCursor(options.cursor, { fingerprint, keyCount: 0 }).id)
-  return { key, from, to, limit: checkWholeNumber(options.limit, { option: 'limit', least: 1 }), afterSeq, reverse, signal: options.signal, fingerprint }
+  return { key, from, to, limit: checkWholeNumber(options.limit, { option: 'limit', least: 1 }), afterSeq, reverse, includeArchived: checkFlag(options.includeArchived, 'includeArchived'), signal: options.signal, fingerprint }
 }
 
 async function historyPage<T extends object>(session: Session, query: HistoryQuery): Promise<Page<HistoryEntry<T>>> {
@@ -56,7 +58,7 @@ async function historyPage<T extends object>(session: Session, query: HistoryQue
 }
 
 async function* historyBatches<T extends object>(session: Session, query: HistoryQuery): AsyncGenerator<readonly HistoryEntry<T>[]> {
-  const view = await session.view()
+  const view = await session.view(query)
   try {
     let left = query.limit ?? Number.POSITIVE_INFINITY
     let events: StoredEvent[] = []
@@ -75,6 +77,8 @@ async function* historyBatches<T extends object>(session: Session, query: Histor
 }
 
 async function* wantedEvents(view: View, { key, from, to, afterSeq, reverse, signal }: HistoryQuery): AsyncGenerator<StoredEvent> {
+  const horizon = view.horizon(key.ns)
+  for (const point of [from, to]) if (horizon !== undefined && point !== undefined && ((point.seq ?? horizon.seq + 1) <= horizon.seq || (point.ts ?? horizon.ts + 1) <= horizon.ts)) throw historyUnavailable(key.ns, horizon)
   const least = Math.max(from?.seq ?? 1, reverse || afterSeq === undefined ? 1 : afterSeq + 1)
   const most = Math.min(to?.seq ?? view.seq, reverse && afterSeq !== undefined ? afterSeq - 1 : view.seq)
   if (least > most) return
@@ -137,6 +141,10 @@ export async function stateAtPoint(view: View, key: EntityKey, point: ParsedPoin
   for await (const event of point.version > (newest?.version ?? 0) ? [] : view.entityEvents(key)) {
     if (event.version === point.version) return event.state ?? view.get(key, { seq: event.seq })
   }
+  const horizon = view.horizon(key.ns)
+  const base = horizon === undefined ? undefined : await view.get(key, { seq: horizon.seq })
+  if (base?.version === point.version) return base
+  if (horizon !== undefined && point.version < (base?.version ?? 0)) throw historyUnavailable(key.ns, horizon)
   const $id = formatEntityId(key)
   const known = newest === undefined ? 'there is no such entity' : `its newest one is ${newest.version}`
   throw new ParqueDBError('NOT_FOUND', `${$id} has no version ${point.version}: ${known}.`, { details: { $id, version: point.version } })

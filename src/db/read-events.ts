@@ -4,17 +4,17 @@ import type { EventQueryOptions } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event, EventOp } from '../model/event.ts'
 import { parseAsOf } from '../query/as-of.ts'
-import { checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
+import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { EventScanOptions } from '../storage/view.ts'
 import { publicEvent } from '../model/public-event.ts'
-import type { Session } from './session.ts'
+import type { Session, ViewOptions } from './session.ts'
 import { nameLengthMax } from './write-options.ts'
 
 const eventOps: readonly EventOp[] = ['CREATE', 'UPDATE', 'DELETE']
 
 /** INVALID_ARGUMENT with the option that is wrong. */
-export function parseEventQuery(options: EventQueryOptions | undefined): EventScanOptions {
-  const checked = checkOptions('events', options, ['ns', 'fromSeq', 'toSeq', 'from', 'to', 'op', 'actor', 'signal'])
+export function parseEventQuery(options: EventQueryOptions | undefined): EventScanOptions & ViewOptions {
+  const checked = checkOptions('events', options, ['ns', 'fromSeq', 'toSeq', 'from', 'to', 'op', 'actor', 'includeArchived', 'signal'])
   return {
     ns: checked.ns === undefined ? undefined : validateNamespace(checked.ns),
     fromSeq: checkWholeNumber(checked.fromSeq, { option: 'fromSeq', least: 1 }),
@@ -23,12 +23,13 @@ export function parseEventQuery(options: EventQueryOptions | undefined): EventSc
     toTs: parseTime(checked.to, 'to'),
     ops: parseOps(checked.op),
     actor: checkName(checked.actor, { option: 'actor', charactersMax: nameLengthMax }),
+    includeArchived: checkFlag(checked.includeArchived, 'includeArchived'),
     signal: checked.signal,
   }
 }
 
-export async function* readEvents(session: Session, query: EventScanOptions): AsyncGenerator<Event> {
-  const view = await session.view()
+export async function* readEvents(session: Session, query: EventScanOptions & ViewOptions): AsyncGenerator<Event> {
+  const view = await session.view(query)
   try {
     for await (const event of view.events(query)) {
       checkAborted(query.signal)

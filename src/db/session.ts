@@ -15,10 +15,14 @@ export interface Session {
   readonly limits: DatabaseLimits
   /** Whether a commit may carry a txId of its own: in a transaction it may not. */
   readonly isTransaction: boolean
-  /** The caller releases it. */
-  view(): Promise<View>
+  /** The caller releases it. With the archive it sees what retention has put there; a transaction does not. */
+  view(options?: ViewOptions): Promise<View>
   /** As Engine.commit; in a transaction nothing is durable yet, and the versions and times of the states are provisional. */
   commit(request: CommitRequest): Promise<Committed>
+}
+
+export interface ViewOptions {
+  readonly includeArchived?: boolean
 }
 
 export interface Committed {
@@ -39,8 +43,8 @@ export interface DatabaseLimits extends DocumentLimits {
 }
 
 /** Runs `read` over one view, which is released whatever happens. */
-export async function withView<Result>(session: Session, read: (view: View) => Promise<Result>): Promise<Result> {
-  const view = await session.view()
+export async function withView<Result>(session: Session, read: (view: View) => Promise<Result>, options?: ViewOptions): Promise<Result> {
+  const view = await session.view(options)
   try {
     return await read(view)
   } finally {

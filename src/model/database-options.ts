@@ -25,6 +25,8 @@ export interface ReadOptions {
   asOf?: AsOfInput
   /** Whether to bring deleted entities, which have `deletedAt` and no fields of their own. Default false. */
   includeDeleted?: boolean
+  /** Whether `asOf` may lie before the horizon, in what retention has archived. Default false: HISTORY_UNAVAILABLE. */
+  includeArchived?: boolean
   signal?: AbortSignal
 }
 
@@ -134,6 +136,8 @@ export interface HistoryOptions {
   cursor?: string
   /** Newest first. Default: oldest first. */
   reverse?: boolean
+  /** Whether to read what retention has archived, too. Default false: it begins at the horizon. */
+  includeArchived?: boolean
   signal?: AbortSignal
 }
 
@@ -189,6 +193,8 @@ export interface EventQueryOptions {
   to?: Date | string
   op?: EventOp | readonly EventOp[]
   actor?: string
+  /** Whether to read what retention has archived, too. Default false: they begin at the horizon. */
+  includeArchived?: boolean
   signal?: AbortSignal
 }
 
@@ -244,4 +250,42 @@ export interface VerifyReport {
   readonly checkedBytes: number
   readonly checkedEvents: number
   readonly problems: readonly { readonly path: string; readonly code: string; readonly message: string }[]
+}
+
+/** What becomes of a namespace's old events: those older than `maxAge`, and those beyond the newest `maxEvents`. The newest state of everything is kept whatever it says. */
+export interface RetentionPolicy {
+  /** Milliseconds. */
+  readonly maxAge?: number
+  /** Of each namespace by itself. */
+  readonly maxEvents?: number
+  /** 'keep': nothing is done. 'archive': they go to archive/, where `includeArchived` finds them. 'drop': they are deleted. */
+  readonly mode: 'keep' | 'archive' | 'drop'
+}
+
+export interface RetentionOptions extends Partial<RetentionPolicy> {
+  /** Instead of the policy beside it. */
+  readonly namespaces?: { readonly [ns: string]: RetentionPolicy }
+  /** How often the background looks, after flushes. Default: a hundredth of the least maxAge, an hour at least. Milliseconds. */
+  readonly everyMs?: number
+}
+
+export interface RetainOptions {
+  /** Instead of the policies that the database was opened with. */
+  policy?: RetentionOptions
+  /** Only says what would go. */
+  dryRun?: boolean
+  signal?: AbortSignal
+}
+
+/** What retention took away, or would; bytes of the files they were in, in proportion. */
+export interface RetentionReport {
+  readonly events: number
+  readonly bytes: number
+  readonly namespaces: { readonly [ns: string]: { readonly mode: 'archive' | 'drop'; readonly horizonSeq: number; readonly horizonTs: number; readonly events: number; readonly bytes: number } }
+}
+
+/** A moment whose states are kept whole. */
+export interface CheckpointInfo {
+  readonly seq: number
+  readonly at: Date
 }

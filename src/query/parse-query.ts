@@ -25,6 +25,7 @@ export interface QueryInput {
   readonly project?: unknown
   readonly asOf?: unknown
   readonly includeDeleted?: unknown
+  readonly includeArchived?: unknown
   readonly signal?: AbortSignal | undefined
 }
 
@@ -47,6 +48,8 @@ export interface Query {
   readonly projection: ProjectionNode
   readonly asOf: AsOf | undefined
   readonly includeDeleted: boolean
+  /** Whether the view has to be one that sees the archive. */
+  readonly includeArchived: boolean
   readonly signal: AbortSignal | undefined
   /** What a cursor of this query carries. */
   readonly fingerprint: number
@@ -73,6 +76,7 @@ export function parseQuery(ns: string, input: QueryInput): Query {
     projection: parseProjection(input.project),
     asOf,
     includeDeleted,
+    includeArchived: checkFlag(input.includeArchived, 'includeArchived'),
     signal: input.signal,
     fingerprint,
   }

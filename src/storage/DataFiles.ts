@@ -32,8 +32,8 @@ export class OutputJob {
     this.#name = name
   }
 
-  async writeSegment(file: WrittenFile): Promise<FileEntry> {
-    const entry = await this.#write('events', file)
+  async writeSegment(file: WrittenFile, folder: 'events' | 'archive' = 'events'): Promise<FileEntry> {
+    const entry = await this.#write(folder, file)
     await this.#parts.tables.segment(entry)
     return entry
   }
@@ -64,7 +64,7 @@ export class OutputJob {
 
 /** The epoch in a data file's name; undefined for a file that is not one. */
 export function epochOfDataFile(path: string): number | undefined {
-  const match = /^(?:events|entities\/[^/]+)\/(\d{10})-\d{6}-\d{4}\.parquet$/.exec(path)
+  const match = /^(?:events|archive|entities\/[^/]+)\/(\d{10})-\d{6}-\d{4}\.parquet$/.exec(path)
   return match === null ? undefined : Number(match[1])
 }
 

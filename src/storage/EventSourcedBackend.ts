@@ -2,6 +2,7 @@ import { ulidSource, type IdSource } from '../base/ids.ts'
 import type { Clock } from '../base/clock.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, RetainOptions, RetentionReport } from '../model/database-options.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { parseEntityId, validateNamespace } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
@@ -58,10 +59,10 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     return (await this.#writer()).commit(request)
   }
 
-  async view(): Promise<View> {
+  async view(options: { includeArchived?: boolean } = {}): Promise<View> {
     const session = await this.#open()
     await session.refresh()
-    return session.partition.view()
+    return session.partition.view(options)
   }
 
   onCommit(listener: (events: readonly StoredEvent[]) => void): () => void {
@@ -170,6 +171,17 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     await (await this.#writer()).compact(options)
   }
 
+  /** Takes away what the retention policies no longer keep; see `RetentionPolicy`. */
+  async retain(options: RetainOptions = {}): Promise<RetentionReport> {
+    return (await this.#writerHere()).retain(options)
+  }
+
+  /** Keeps the states of now, so that queries about later moments start there: it writes no file, and keeps those of now from being merged away. */
+  async checkpoint(): Promise<CheckpointInfo> {
+    const { seq, ts } = await (await this.#writerHere()).checkpoint()
+    return { seq, at: new Date(ts) }
+  }
+
   async stats(): Promise<EngineStats> {
     const session = await this.#open()
     await session.refresh()
@@ -227,6 +239,11 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     const session = await this.#open()
     if (session.kind !== 'follower') return session
     throw new ParqueDBError('READ_ONLY', 'This database was opened with readOnly: true. Open it without to write.')
+  }
+
+  async #writerHere(): Promise<WriterSession> {
+    const session = await this.#writer()
+    return session.kind === 'writer' ? session : session.writerHere()
   }
 
   #open(): Promise<WriterSession | FollowerSession | SharedSession> {

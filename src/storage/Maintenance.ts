@@ -3,16 +3,21 @@ import { checkAborted } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { AppendLog } from './append-log.ts'
-import { allMerges, jobRows, mergeRuns, mergeSegments, pickMerge, type MergeJob } from './compaction.ts'
+import type { RetainOptions, RetentionReport } from '../model/database-options.ts'
+import { addCheckpoint, checkpointIfDue } from './checkpoints.ts'
+import { allMerges, jobRows, mergeRuns, mergeSegments, pickMerge, type MergeJob, type MergeParts } from './compaction.ts'
 import type { DataFiles } from './DataFiles.ts'
 import type { CompactProgress } from './engine.ts'
-import type { ResolvedOptions } from './engine-options.ts'
+import { resolveRetention, type ResolvedOptions } from './engine-options.ts'
 import { writeFlush } from './flush.ts'
 import { collectDropped } from './garbage.ts'
-import { filesOfRuns, type DroppedFile, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
+import { forgottenSeq } from './horizon.ts'
+import { filesOfRuns, withKeys, type Checkpoint, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import type { Partition } from './Partition.ts'
-import type { Publisher } from './Publisher.ts'
+import type { ManifestChange, Publisher } from './Publisher.ts'
+import { planRetention, reportRetention, writeRetention } from './retention.ts'
 import type { StorageBackend } from './storage-backend.ts'
+import type { View } from './view.ts'
 import type { Writer } from './Writer.ts'
 
 /** The unflushed part may grow to this many times what triggers a flush; then writers wait for the flush. */
@@ -35,6 +40,9 @@ export interface MaintenanceParts {
   readonly writer: () => Writer
 }
 
+/** What writes files anew works with; undefined when nothing is to change. */
+type Rewriting = (parts: MergeParts & { readonly manifest: Manifest; readonly view: View }) => Promise<ManifestChange | undefined>
+
 /**
  * Turns the log into files and keeps the files few, in the background and on request: one flush and one merge at a
  * time, beside each other. A failure in the background is kept in `lastError` and tried again with the next commits;
@@ -47,6 +55,7 @@ export class Maintenance {
   #flushing: Promise<void> | undefined
   #merging: Promise<void> | undefined
   #cancelGarbageTimer: (() => void) | undefined
+  #cancelRetentionTimer: (() => void) | undefined
   #flushes = 0
   /** Appends that were made when the log was last cut. */
   #cutSyncs = 0
@@ -94,15 +103,49 @@ export class Maintenance {
       rowsDone += rows
       options.onProgress?.({ rowsDone: Math.min(rowsDone, rowsTotal), rowsTotal })
     }
-    for (;;) {
-      while (this.#merging !== undefined) await settled(this.#merging)
-      // Asked anew each time: the background may have merged meanwhile. Every merge leaves fewer files, so this ends.
-      const [job] = allMerges(this.#parts.partition.manifest)
-      if (job === undefined) break
-      await this.#startMerge(job, { signal: options.signal, onRows })
-    }
+    await this.#mergeAll(allMerges, { signal: options.signal, onRows })
     options.onProgress?.({ rowsDone: rowsTotal, rowsTotal })
     await this.collectGarbage()
+  }
+
+  /**
+   * Moves each namespace's horizon to where its policy wants it; what was before it is archived or deleted. What is read meanwhile stays until it is
+   * released. Says what went.
+   */
+  async retain({ policy, dryRun = false, signal }: RetainOptions = {}): Promise<RetentionReport> {
+    const { options, clock } = this.#parts
+    const retention = policy === undefined ? options.retention : resolveRetention(policy)
+    await this.flush()
+    let report: RetentionReport = { events: 0, bytes: 0, namespaces: {} }
+    await this.#exclusively(async (parts) => {
+      const steps = await planRetention(parts, retention, clock.nowMs())
+      report = await reportRetention(parts, steps)
+      return dryRun || steps.length === 0 ? undefined : writeRetention(steps, parts)
+    }, { signal })
+    // Tombstones from before a horizon are merged away.
+    if (!dryRun) await this.#mergeAll((manifest) => allMerges(manifest).filter((job) => job.kind === 'runs' && job.ns in report.namespaces), { signal })
+    await this.collectGarbage()
+    return report
+  }
+
+  /** Where there is a policy: now, and from time to time. */
+  async retainInTheBackground(): Promise<void> {
+    const { options, clock } = this.#parts
+    const { policy, namespaces, everyMs } = options.retention
+    if ((policy === undefined && Object.keys(namespaces).length === 0) || this.#abort.signal.aborted) return
+    try {
+      await this.retain({ signal: this.#abort.signal })
+    } finally {
+      this.#cancelRetentionTimer = this.#abort.signal.aborted ? undefined : clock.after(Math.max(everyMs, 1000), () => this.begin(this.retainInTheBackground()))
+    }
+  }
+
+  /** Keeps the states of now, of what is flushed by the end of the call. */
+  async checkpoint(): Promise<Pick<Checkpoint, 'seq' | 'ts'>> {
+    await this.flush()
+    const { publisher, partition, options } = this.#parts
+    await publisher.publish((manifest) => addCheckpoint(manifest, options.checkpoints.keep))
+    return partition.manifest.checkpoints.at(-1) ?? { seq: 0, ts: 0 }
   }
 
   /** Deletes dropped files whose grace has passed and that no view reads, and comes back when the next may go. */
@@ -118,6 +161,7 @@ export class Maintenance {
   async stop(): Promise<void> {
     this.#abort.abort()
     this.#cancelGarbageTimer?.()
+    this.#cancelRetentionTimer?.()
     while (this.#background.size > 0) await Promise.all(this.#background)
     while (this.#flushing !== undefined || this.#merging !== undefined) await settled(this.#flushing ?? this.#merging)
   }
@@ -144,7 +188,8 @@ export class Maintenance {
     while (options.compaction.background && this.#merging === undefined && !this.#abort.signal.aborted) {
       const job = pickMerge(partition.manifest, options.compaction.fanIn)
       if (job === undefined) break
-      await this.#startMerge(job, {})
+      await this.#startRewriting(merging(job), {})
+      this.#compactions++
     }
     await this.collectGarbage()
   }
@@ -158,7 +203,7 @@ export class Maintenance {
   }
 
   async #flush(): Promise<void> {
-    const { partition, publisher, files, log, clock, writer } = this.#parts
+    const { partition, publisher, files, log, clock, writer, options } = this.#parts
     if (partition.overlay.eventCount === 0) return
     const toSeq = await writer().cut()
     this.#cutSyncs = writer().counts.syncs
@@ -168,34 +213,48 @@ export class Maintenance {
       await job.discard()
       throw error
     })
-    await publisher.publish((manifest) => ({
-      ...manifest,
-      flushedSeq: toSeq,
-      flushedTs: output.lastTs,
-      segments: [...manifest.segments, output.segment],
-      runs: withRuns(manifest, output.runs),
-    }))
+    await publisher.publish((manifest) => {
+      const flushed = { ...manifest, flushedSeq: toSeq, flushedTs: output.lastTs, segments: [...manifest.segments, output.segment], runs: withRuns(manifest, output.runs) }
+      return checkpointIfDue(flushed, options.checkpoints)
+    })
     await log.truncate(toSeq + 1)
     this.#flushes++
   }
 
-  #startMerge(job: MergeJob, options: { signal?: AbortSignal | undefined; onRows?: (rows: number) => void }): Promise<void> {
+  /** Every merge leaves fewer files, so this ends; it asks anew each time, as the background may have merged meanwhile. */
+  async #mergeAll(jobsOf: (manifest: Manifest) => readonly MergeJob[], options: RewritingOptions): Promise<void> {
+    for (;;) {
+      while (this.#merging !== undefined) await settled(this.#merging)
+      const [job] = jobsOf(this.#parts.partition.manifest)
+      if (job === undefined) return
+      await this.#startRewriting(merging(job), options)
+      this.#compactions++
+    }
+  }
+
+  async #exclusively(write: Rewriting, options: RewritingOptions): Promise<void> {
+    while (this.#merging !== undefined) await settled(this.#merging)
+    await this.#startRewriting(write, options)
+  }
+
+  #startRewriting(write: Rewriting, options: RewritingOptions): Promise<void> {
     assert(this.#merging === undefined, 'one merge at a time')
-    this.#merging = this.#merge(job, options).finally(() => {
+    this.#merging = this.#rewrite(write, options).finally(() => {
       this.#merging = undefined
     })
     return this.#merging
   }
 
-  async #merge(job: MergeJob, options: { signal?: AbortSignal | undefined; onRows?: (rows: number) => void }): Promise<void> {
+  /** What is written is named by the next manifest, or leaves no trace. */
+  async #rewrite(write: Rewriting, options: RewritingOptions): Promise<void> {
     const { partition, publisher, files, clock } = this.#parts
     const signal = options.signal === undefined ? this.#abort.signal : AbortSignal.any([options.signal, this.#abort.signal])
     const output = files.job()
     const view = partition.view()
-    const parts = { tables: partition.files, output, clock, autoSnapshotThreshold: this.#parts.options.autoSnapshotThreshold, signal, onRows: options.onRows }
-    let change: ManifestChange
+    const { autoSnapshotThreshold } = this.#parts.options
+    let change: ManifestChange | undefined
     try {
-      change = job.kind === 'runs' ? replaceRuns(job, await mergeRuns(job, parts)) : replaceSegments(job, await mergeSegments(job, parts))
+      change = await write({ manifest: partition.manifest, view, tables: partition.files, output, clock, autoSnapshotThreshold, signal, onRows: options.onRows })
       checkAborted(signal)
     } catch (error) {
       await output.discard()
@@ -203,8 +262,7 @@ export class Maintenance {
     } finally {
       view.release()
     }
-    await publisher.publish((manifest) => change(manifest, clock.nowMs()))
-    this.#compactions++
+    if (change !== undefined) await publisher.publish(change)
   }
 
   /** Lets work go on beside everything else; `stop` waits for it. */
@@ -224,40 +282,39 @@ export class Maintenance {
   }
 }
 
-type ManifestChange = (manifest: Manifest, nowMs: number) => Omit<Manifest, 'id'>
+interface RewritingOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly onRows?: (rows: number) => void
+}
 
-function replaceRuns(job: Extract<MergeJob, { kind: 'runs' }>, output: RunEntry): ManifestChange {
-  return (manifest, nowMs) => {
+function merging(job: MergeJob): Rewriting {
+  return async (parts) => {
+    if (job.kind === 'segments') return mergedSegments(job, await mergeSegments(job, parts))
+    // Only where all runs are merged nothing older can come to light from behind a tombstone that goes.
+    const isFull = job.inputs.length === filesOfRuns(parts.manifest, job.ns).length
+    return mergedRuns(job, await mergeRuns(job, { ...parts, forgetUpTo: isFull ? forgottenSeq(parts.manifest, job.ns) : 0 }))
+  }
+}
+
+function mergedRuns(job: Extract<MergeJob, { kind: 'runs' }>, output: RunEntry): ManifestChange {
+  return (manifest) => {
     const runs = filesOfRuns(manifest, job.ns)
     assert(job.inputs.every((input) => runs.includes(input)), 'I7: a merge replaces runs that the manifest still names')
-    const inputs = job.inputs.flatMap((run) => run.files)
-    return {
-      ...manifest,
-      runs: Object.assign(Object.create(null), manifest.runs, { [job.ns]: [...runs.filter((run) => !job.inputs.includes(run)), output] }) as Manifest['runs'],
-      dropped: [...manifest.dropped, ...drop(inputs, { manifest, nowMs })],
-    }
+    const merged = [...runs.filter((run) => !job.inputs.includes(run)), ...(output.files.length === 0 ? [] : [output])]
+    return { ...manifest, runs: withKeys(manifest.runs, { [job.ns]: merged }) }
   }
 }
 
-function replaceSegments(job: Extract<MergeJob, { kind: 'segments' }>, output: FileEntry): ManifestChange {
-  return (manifest, nowMs) => {
+function mergedSegments(job: Extract<MergeJob, { kind: 'segments' }>, output: FileEntry): ManifestChange {
+  return (manifest) => {
     assert(job.inputs.every((input) => manifest.segments.includes(input)), 'I7: a merge replaces segments that the manifest still names')
-    return {
-      ...manifest,
-      segments: manifest.segments.flatMap((file) => (file === job.inputs[0] ? [output] : job.inputs.includes(file) ? [] : [file])),
-      dropped: [...manifest.dropped, ...drop(job.inputs, { manifest, nowMs })],
-    }
+    return { ...manifest, segments: manifest.segments.flatMap((file) => (file === job.inputs[0] ? [output] : job.inputs.includes(file) ? [] : [file])) }
   }
 }
 
-function drop(files: readonly FileEntry[], at: { manifest: Manifest; nowMs: number }): DroppedFile[] {
-  return files.map(({ path, sizeBytes }) => ({ path, sizeBytes, atMs: at.nowMs, manifestId: at.manifest.id + 1 }))
-}
-
-function withRuns(manifest: Manifest, added: ReadonlyMap<string, FileEntry>): Manifest['runs'] {
-  const runs: Record<string, readonly RunEntry[]> = Object.assign(Object.create(null), manifest.runs)
-  for (const [ns, file] of added) runs[ns] = [...(runs[ns] ?? []), { level: 0, files: [file] }]
-  return runs
+function withRuns(manifest: Manifest, added: ReadonlyMap<string, RunEntry>): Manifest['runs'] {
+  const changed = [...added].map(([ns, run]) => [ns, [...filesOfRuns(manifest, ns), run]] as const)
+  return withKeys(manifest.runs, Object.fromEntries(changed))
 }
 
 /** Waits for the end of work whose failure is somebody else's to handle. */

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { EntityCache } from './EntityCache.ts'
+import { withArchive } from './horizon.ts'
 import { runFilesFor } from './lookup.ts'
 import { emptyManifest, filesOfRuns, type Manifest } from './manifest.ts'
 import { Overlay } from './Overlay.ts'
@@ -59,12 +60,12 @@ export class Partition {
     return () => this.#listeners.delete(listener)
   }
 
-  view(): ReadView {
+  view(options: { includeArchived?: boolean } = {}): ReadView {
     const manifest = this.#manifest
     const overlay = this.#overlay
     this.#pins.set(manifest.id, (this.#pins.get(manifest.id) ?? 0) + 1)
     return new ReadView({
-      manifest,
+      manifest: options.includeArchived === true ? withArchive(manifest) : manifest,
       overlay,
       seq: overlay.lastSeq,
       ts: overlay.lastTs,

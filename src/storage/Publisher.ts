@@ -1,10 +1,11 @@
 import { assert } from '../base/assert.ts'
 import { toHex } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import type { EpochFence } from './EpochFence.ts'
 import { epochPath, publishHead, type Head } from './head.ts'
-import { writeManifest, type Manifest } from './manifest.ts'
+import { dataFiles, writeManifest, type DroppedFile, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
@@ -15,10 +16,14 @@ export interface PublisherParts {
   readonly logBackend: StorageBackend
   readonly fence: EpochFence
   readonly random: Random
+  readonly clock: Clock
   readonly head: Head
   /** Of the epoch file, which `head` is in. */
   readonly etag: string
 }
+
+/** What becomes of a manifest; files that it names no more are dropped by the publisher. */
+export type ManifestChange = (manifest: Manifest) => Omit<Manifest, 'id'>
 
 /** Replaces the manifest: one change at a time, each durable and not fenced before it is seen. */
 export class Publisher {
@@ -38,7 +43,7 @@ export class Publisher {
    * Publishes what `change` makes of the current manifest, with the next id. Afterwards the files that it dropped
    * may be deleted once their grace has passed, and the log up to its flushedSeq.
    */
-  publish(change: (manifest: Manifest) => Omit<Manifest, 'id'>): Promise<void> {
+  publish(change: ManifestChange): Promise<void> {
     const publishing = this.#last.then(() => this.#publish(change))
     // The next change waits for this one to end, well or not; who asked for this one learns how it ended.
     this.#last = publishing.catch(() => undefined)
@@ -57,10 +62,11 @@ export class Publisher {
     return sealing
   }
 
-  async #publish(change: (manifest: Manifest) => Omit<Manifest, 'id'>): Promise<void> {
-    const { partition, backend, fence, random } = this.#parts
+  async #publish(change: ManifestChange): Promise<void> {
+    const { partition, backend, fence, random, clock } = this.#parts
     const before = partition.manifest
-    const manifest: Manifest = { ...change(before), id: before.id + 1 }
+    const after = change(before)
+    const manifest: Manifest = { ...after, id: before.id + 1, dropped: [...after.dropped, ...unnamed({ before, after }, clock.nowMs())] }
     assert(manifest.flushedSeq >= before.flushedSeq, 'I6: flushedSeq never decreases')
     const address = await writeManifest(backend, manifest, toHex(random.bytes(8)))
     await fence.check()
@@ -83,4 +89,10 @@ export class Publisher {
       throw new ParqueDBError('STORAGE_UNAVAILABLE', 'The new list of files could not be published; the former one stays in force and nothing is lost. Mend the cause and flush again.', { cause })
     }
   }
+}
+
+/** Files that the manifest before names, and the one after it does not. */
+function unnamed({ before, after }: { before: Manifest; after: Omit<Manifest, 'id'> }, atMs: number): DroppedFile[] {
+  const named = new Set([...dataFiles(after)].map(({ file }) => file.path))
+  return [...dataFiles(before)].flatMap(({ file: { path, sizeBytes } }) => (named.has(path) ? [] : [{ path, sizeBytes, atMs, manifestId: before.id + 1 }]))
 }

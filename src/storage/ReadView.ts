@@ -4,8 +4,9 @@ import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { checkAborted } from '../base/abort.ts'
 import type { EntityCache } from './EntityCache.ts'
+import { assertEventsKept, assertKept, startOf } from './horizon.ts'
 import { newestInRuns, newestOfMany, pastInSegments, reaches, runFilesFor, segmentsFor, spansNamespace } from './lookup.ts'
-import { filesOfRuns, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
+import { filesOfRuns, horizonOf, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeById } from './merge.ts'
 import { stateAt, type Overlay } from './Overlay.ts'
 import type { TableFiles } from './TableFiles.ts'
@@ -43,11 +44,14 @@ export class ReadView implements View {
 
   async get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> {
     const { manifest, overlay, files } = this.#parts
+    if (asOf !== undefined) assertKept(manifest, key.ns, asOf)
     const newest = overlay.state(key, { seq: this.seq }) ?? (await this.#newestFlushed(key))
     if (newest === undefined || asOf === undefined || isAtOrBefore(newest, asOf)) return newest
     const inOverlay = overlay.state(key, { seq: this.seq, asOf })
     if (inOverlay !== undefined) return inOverlay
-    return pastInSegments(files, segmentsFor(manifest, key, asOf), { key, asOf })
+    const start = startOf(manifest, key.ns, asOf)
+    const segments = segmentsFor(manifest, key, asOf).filter((file) => file.maxSeq > start.seq)
+    return (await pastInSegments(files, segments, { key, asOf })) ?? newestInRuns(files, runFilesFor(start, key), key.id)
   }
 
   async getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
@@ -77,10 +81,11 @@ export class ReadView implements View {
 
   scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly EntityState[]> {
     const { manifest } = this.#parts
-    const past = options.asOf !== undefined && !this.#isPresent(options.asOf)
-    const flushed = past
-      ? manifest.segments.filter((file) => reaches(file, options.asOf) && spansNamespace(file, ns)).map((file) => this.#segmentStates(file, { ns, options }))
-      : filesOfRuns(manifest, ns).map((run) => this.#runStates(run, options))
+    const past = options.asOf === undefined || this.#isPresent(options.asOf) ? undefined : options.asOf
+    if (past !== undefined) assertKept(manifest, ns, past)
+    const start = past === undefined ? { runs: manifest.runs, seq: manifest.flushedSeq } : startOf(manifest, ns, past)
+    const segments = past === undefined ? [] : manifest.segments.filter((file) => file.maxSeq > start.seq && reaches(file, past) && spansNamespace(file, ns))
+    const flushed = [...filesOfRuns(start, ns).map((run) => this.#runStates(run, options)), ...segments.map((file) => this.#segmentStates(file, { ns, options }))]
     return mergeById([...flushed, this.#overlayStates(ns, options)])
   }
 
@@ -89,10 +94,9 @@ export class ReadView implements View {
     const wanted = eventPredicate(options)
     const from = Math.max(options.fromSeq ?? 1, 1)
     const to = Math.min(options.toSeq ?? this.seq, this.seq)
-    for (const file of manifest.segments) {
-      if (file.maxSeq < from || file.minSeq > to || !overlapsTime(file, options)) continue
-      yield* this.#segmentEvents(file, { from, to, options, wanted })
-    }
+    assertEventsKept(manifest, options)
+    const files = manifest.segments.filter((file) => file.maxSeq >= from && file.minSeq <= to && overlapsTime(file, options))
+    yield* this.#segmentEvents(files, { from, to: Math.min(to, manifest.flushedSeq), options, wanted })
     for (const event of overlay.events({ from, to })) {
       checkAborted(options.signal)
       if (wanted(event)) yield event
@@ -119,6 +123,10 @@ export class ReadView implements View {
   namespaces(): string[] {
     const { manifest, overlay } = this.#parts
     return [...new Set([...Object.keys(manifest.runs), ...overlay.namespaces()])].toSorted(compareStrings)
+  }
+
+  horizon(ns: string): Horizon | undefined {
+    return horizonOf(this.#parts.manifest, ns)
   }
 
   release(): void {
@@ -197,18 +205,21 @@ export class ReadView implements View {
     if (state !== undefined) yield [state]
   }
 
-  /** A segment's events in seq order, window by window: the file itself is ordered by entity. */
-  async *#segmentEvents(file: FileEntry, at: { from: number; to: number; options: EventScanOptions; wanted: (event: StoredEvent) => boolean }): AsyncGenerator<StoredEvent> {
+  /** Events of segments in seq order, window by window: a file itself is ordered by entity. Archived ones overlap those that they were split from. */
+  async *#segmentEvents(files: readonly FileEntry[], at: { from: number; to: number; options: EventScanOptions; wanted: (event: StoredEvent) => boolean }): AsyncGenerator<StoredEvent> {
     const { ns, fromTs, toTs, signal } = at.options
-    const reader = await this.#parts.files.segment(file)
-    const end = Math.min(at.to, file.maxSeq)
-    for (let start = Math.max(at.from, file.minSeq); start <= end; start += eventWindow) {
+    let left = files
+    for (let start = at.from; start <= at.to; ) {
+      left = left.filter((file) => file.maxSeq >= start)
+      start = Math.max(start, Math.min(...left.map((file) => file.minSeq)))
+      const end = Math.min(start + eventWindow - 1, at.to, ...left.map((file) => (file.minSeq > start ? file.minSeq - 1 : file.maxSeq)))
       const window: StoredEvent[] = []
-      const range = { fromSeq: start, toSeq: Math.min(start + eventWindow - 1, end) }
-      for await (const events of reader.scan({ ns, ...range, fromTs, toTs, signal })) {
-        for (const event of events) if (at.wanted(event)) window.push(event)
+      for (const file of left.filter(({ minSeq }) => minSeq <= end)) {
+        const reader = await this.#parts.files.segment(file)
+        for await (const events of reader.scan({ ns, fromSeq: start, toSeq: end, fromTs, toTs, signal })) window.push(...events.filter(at.wanted))
       }
-      yield* window.toSorted((left, right) => left.seq - right.seq)
+      yield* window.toSorted((one, other) => one.seq - other.seq)
+      start = end + 1
     }
   }
 }

@@ -98,6 +98,14 @@ export class SharedSession {
     return this.#do((writer) => writer.compact(options), { kind: 'compact' })
   }
 
+  /** The session of the writer role, for what only its holder does; WRITER_LOCKED where that is another process. */
+  async writerHere(): Promise<WriterSession> {
+    const cause = await this.#connected()
+    const { current } = this
+    if (current.kind === 'writer') return current
+    throw new ParqueDBError('WRITER_LOCKED', 'Retention, checkpoints and erasing are done by the process that has the writer role, and that is another one. Do it there.', { cause })
+  }
+
   keepSnapshot({ ns, id }: EntityKey): Promise<void> {
     return this.#do(async ({ partition }) => partition.keepSnapshot({ ns, id }), { kind: 'snapshot', entities: [[ns, id, 0]] })
   }

@@ -1,6 +1,7 @@
 import { ulidSource, type IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
+import type { RetainOptions, RetentionReport } from '../model/database-options.ts'
 import type { AppendLog } from './append-log.ts'
 import { DataFiles } from './DataFiles.ts'
 import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
@@ -60,7 +61,7 @@ export class WriterSession {
     this.#logBackend = logBackend
     this.#log = log
     this.#lock = parts.lock
-    const publisher = new Publisher({ partition, backend, logBackend, fence, random, head: parts.head, etag: parts.etag })
+    const publisher = new Publisher({ partition, backend, logBackend, fence, random, clock, head: parts.head, etag: parts.etag })
     this.#publisher = publisher
     const files = new DataFiles({ backend, tables: partition.files, epoch })
     const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, logsObjects: logBackend.openLog === undefined, writer: () => this.#writer })
@@ -153,6 +154,14 @@ export class WriterSession {
     await this.#lock?.release()
   }
 
+  retain(options: RetainOptions): Promise<RetentionReport> {
+    return this.#maintenance.retain(options)
+  }
+
+  checkpoint(): Promise<{ seq: number; ts: number }> {
+    return this.#maintenance.checkpoint()
+  }
+
   /** Nothing to do: a writer's partition is always the newest. */
   async refresh(): Promise<void> {}
 
@@ -179,6 +188,7 @@ export class WriterSession {
     await sweepOlderEpochs({ partition: this.partition, backend: this.#backend, logBackend: this.#logBackend, epoch: this.epoch })
     await deleteOldEpochs(this.#logBackend, this.epoch)
     await this.#maintenance.collectGarbage()
+    await this.#maintenance.retainInTheBackground()
   }
 }
 

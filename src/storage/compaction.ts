@@ -9,12 +9,13 @@ import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
 import { byKeyAndSeq, fileMetadata } from './flush.ts'
-import type { FileEntry, Manifest, RunEntry } from './manifest.ts'
+import { forgottenSeq } from './horizon.ts'
+import { spanOf, withSpan, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeGroups, mergeRequestBytes, type GroupToMerge, type MergeStep } from './merge-groups.ts'
 import type { TableFiles } from './TableFiles.ts'
 
 /** A merged run goes on in a new file past this: it is held whole while it is written. */
-const runFileBytesMax = 16 * 1024 * 1024
+export const runFileBytesMax = 16 * 1024 * 1024
 /** Segments are merged up to this and no further, so that each stays one stretch of time: history is then read, archived and dropped by file. */
 const segmentBytesMax = 16 * 1024 * 1024
 /** Files below this are of one size class. */
@@ -49,15 +50,15 @@ export function pickMerge(manifest: Manifest, fanIn: number): MergeJob | undefin
     const [smallest] = grown
     if (smallest !== undefined) return { kind: 'runs', ns, inputs: smallest[1] }
   }
-  const stretch = segmentStretches(manifest.segments, (left, right) => sizeClass(left.sizeBytes, fanIn) === sizeClass(right.sizeBytes, fanIn)).find(({ length }) => length >= fanIn)
+  const stretch = segmentStretches(manifest, (left, right) => sizeClass(left.sizeBytes, fanIn) === sizeClass(right.sizeBytes, fanIn)).find(({ length }) => length >= fanIn)
   return stretch === undefined ? undefined : { kind: 'segments', inputs: stretch }
 }
 
 /** Everything that a full compaction merges: one run a namespace, and segments as large as they may be. */
 export function allMerges(manifest: Manifest): MergeJob[] {
   const jobs: MergeJob[] = []
-  for (const [ns, runs] of Object.entries(manifest.runs)) if (runs.length > 1) jobs.push({ kind: 'runs', ns, inputs: runs })
-  for (const inputs of segmentStretches(manifest.segments, () => true)) if (inputs.length > 1) jobs.push({ kind: 'segments', inputs })
+  for (const [ns, runs] of Object.entries(manifest.runs)) if (runs.length > 1 || forgets(runs, forgottenSeq(manifest, ns))) jobs.push({ kind: 'runs', ns, inputs: runs })
+  for (const inputs of segmentStretches(manifest, () => true)) if (inputs.length > 1) jobs.push({ kind: 'segments', inputs })
   return jobs
 }
 
@@ -66,25 +67,37 @@ export function jobRows(job: MergeJob): number {
   return files.reduce((sum, file) => sum + file.rows, 0)
 }
 
-/** Merges runs into one: of each entity the newest state, tombstones included. Memory: a row group an input and one output file. */
-export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts: MergeParts): Promise<RunEntry> {
+/** Whether runs may hold tombstones from before `forgetUpTo`. */
+function forgets(runs: readonly RunEntry[], forgetUpTo: number): boolean {
+  return runs.some(({ deletedMinSeq }) => deletedMinSeq !== undefined && deletedMinSeq <= forgetUpTo)
+}
+
+/** Merges runs into one: of each entity the newest state, tombstones included down to `forgetUpTo`. Memory: a row group an input and one output file. */
+export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts: MergeParts & { forgetUpTo: number }): Promise<RunEntry> {
   const shape = new ShapeBuilder()
   for (const run of job.inputs) for (const file of run.files) shape.merge(await (await parts.tables.run(file)).shape())
   const options = { shape: shape.build(), metadata: fileMetadata }
   const outputs: FileEntry[] = []
   let writer = new RunFileWriter(options)
   let lastId: string | undefined
+  const isForgetting = forgets(job.inputs, parts.forgetUpTo)
+  // What is taken over as it stands may hold any tombstone of its run.
+  let deletedMinSeq = isForgetting ? undefined : leastOf(job.inputs.map((run) => run.deletedMinSeq))
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }
   const steps = mergeGroups(
     job.inputs.map((run) => groupsOfRun(run, parts.tables, scan)),
-    { compare: byIdNewestFirst, takes: (source) => writer.takes(source) },
+    { compare: byIdNewestFirst, takes: (source) => !isForgetting && writer.takes(source) },
   )
   for await (const step of steps) {
     if (step.kind === 'group') writer.copy(step.source)
     else {
       for (const state of step.rows) {
-        if (state.id !== lastId) writer.append(state)
+        const isNewest = state.id !== lastId
         lastId = state.id
+        const isForgotten = isForgetting && state.deletedAt !== undefined && state.seq <= parts.forgetUpTo
+        if (!isNewest || isForgotten) continue
+        writer.append(state)
+        if (isForgetting && state.deletedAt !== undefined) deletedMinSeq = leastOf([deletedMinSeq, state.seq])
       }
     }
     if (writer.bytes >= runFileBytesMax) {
@@ -93,8 +106,12 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
     }
     await endStep(step, parts)
   }
-  if (writer.rows > 0 || outputs.length === 0) outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
-  return { level: Math.max(...job.inputs.map((run) => run.level)) + 1, files: outputs }
+  if (writer.rows > 0) outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
+  return { level: Math.max(...job.inputs.map((run) => run.level)) + 1, files: outputs, ...(deletedMinSeq !== undefined && { deletedMinSeq }) }
+}
+
+export function leastOf(seqs: readonly (number | undefined)[]): number | undefined {
+  return seqs.reduce((least, seq) => (seq === undefined || (least !== undefined && least <= seq) ? least : seq), undefined)
 }
 
 type Keyed = Pick<EntityState, 'id' | 'seq'>
@@ -144,7 +161,8 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
     if (step.kind === 'group') writer.copy(step.source)
     await endStep(step, parts)
   }
-  return parts.output.writeSegment(writer.finish())
+  const [first, last] = [job.inputs[0], job.inputs.at(-1)] as [FileEntry, FileEntry]
+  return withSpan(await parts.output.writeSegment(writer.finish()), { from: spanOf(first).from, to: spanOf(last).to })
 }
 
 async function* groupsOfSegment(file: FileEntry, tables: TableFiles, options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupToMerge<StoredEvent>> {
@@ -157,13 +175,15 @@ async function* groupsOfSegment(file: FileEntry, tables: TableFiles, options: { 
 }
 
 /** Neighbours that belong together and are not too large together. */
-function segmentStretches(segments: readonly FileEntry[], together: (left: FileEntry, right: FileEntry) => boolean): FileEntry[][] {
+function segmentStretches({ segments, checkpoints }: Manifest, together: (left: FileEntry, right: FileEntry) => boolean): FileEntry[][] {
   const stretches: FileEntry[][] = []
+  // What is read from a checkpoint on begins with a segment, so none reaches across one.
+  const ends = new Set(checkpoints.map(({ seq }) => seq))
   let bytes = 0
   for (const file of segments) {
     const last = stretches.at(-1)
     const before = last?.at(-1)
-    if (last !== undefined && before !== undefined && bytes + file.sizeBytes <= segmentBytesMax && together(before, file)) {
+    if (last !== undefined && before !== undefined && bytes + file.sizeBytes <= segmentBytesMax && !ends.has(spanOf(before).to) && together(before, file)) {
       last.push(file)
       bytes += file.sizeBytes
     } else {

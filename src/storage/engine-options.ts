@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../base/clock.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
+import type { RetentionOptions, RetentionPolicy } from '../model/database-options.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 /** How an event-sourced backend behaves. Every field has a documented default; an unknown one is INVALID_ARGUMENT. */
@@ -28,6 +29,15 @@ export interface EngineOptions {
     /** Runs of one size class that are merged into one. Default 4, at least 2. */
     readonly fanIn?: number
   }
+  /** What becomes of old events, and where. Default: all are kept. */
+  readonly retention?: RetentionOptions
+  /** When states are kept as they are, so that queries about the past start there; looked at with each flush. Default: only when `checkpoint()` is called. */
+  readonly checkpoints?: {
+    readonly everyMs?: number
+    readonly everyEvents?: number
+    /** The newest ones that stay, 1 to 64. Default 8. */
+    readonly keep?: number
+  }
   /** How long a file that no manifest names stays for readers in other processes. Default 60,000. */
   readonly graceMs?: number
   /** A follower: it takes no writer role, writes are READ_ONLY, and reads are at most `followMs` behind the writer. Default false. */
@@ -50,6 +60,8 @@ export interface ResolvedOptions {
   readonly log: StorageBackend | undefined
   readonly flush: { readonly eventsMax: number; readonly bytesMax: number; readonly ageMsMax: number }
   readonly compaction: { readonly background: boolean; readonly fanIn: number }
+  readonly retention: { readonly policy: RetentionPolicy | undefined; readonly namespaces: { readonly [ns: string]: RetentionPolicy }; readonly everyMs: number }
+  readonly checkpoints: { readonly everyMs: number; readonly everyEvents: number; readonly keep: number }
   readonly graceMs: number
   readonly readOnly: boolean
   readonly share: boolean
@@ -66,6 +78,8 @@ export const engineOptionNames: readonly string[] = [
   'log',
   'flush',
   'compaction',
+  'retention',
+  'checkpoints',
   'graceMs',
   'readOnly',
   'share',
@@ -79,6 +93,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
   refuseUnknown(options, { known: engineOptionNames, where: '' })
   refuseUnknown(options.flush ?? {}, { known: ['eventsMax', 'bytesMax', 'ageMsMax'], where: 'flush.' })
   refuseUnknown(options.compaction ?? {}, { known: ['background', 'fanIn'], where: 'compaction.' })
+  refuseUnknown(options.checkpoints ?? {}, { known: ['everyMs', 'everyEvents', 'keep'], where: 'checkpoints.' })
   return {
     autoSnapshotThreshold: wholeNumber(options.autoSnapshotThreshold, { name: 'autoSnapshotThreshold', fallback: 100, least: 1 }),
     maxCachedEntities: wholeNumber(options.maxCachedEntities, { name: 'maxCachedEntities', fallback: 1000, least: 0 }),
@@ -93,6 +108,12 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
       background: flag(options.compaction?.background, { name: 'compaction.background', fallback: true }),
       fanIn: wholeNumber(options.compaction?.fanIn, { name: 'compaction.fanIn', fallback: 4, least: 2 }),
     },
+    retention: resolveRetention(options.retention ?? {}),
+    checkpoints: {
+      everyMs: wholeNumber(options.checkpoints?.everyMs, { name: 'checkpoints.everyMs', fallback: Number.POSITIVE_INFINITY, least: 1 }),
+      everyEvents: wholeNumber(options.checkpoints?.everyEvents, { name: 'checkpoints.everyEvents', fallback: Number.POSITIVE_INFINITY, least: 1 }),
+      keep: Math.min(wholeNumber(options.checkpoints?.keep, { name: 'checkpoints.keep', fallback: 8, least: 1 }), checkpointsMax),
+    },
     graceMs: wholeNumber(options.graceMs, { name: 'graceMs', fallback: 60_000, least: 0 }),
     readOnly: flag(options.readOnly, { name: 'readOnly', fallback: false }),
     share: sharing(options),
@@ -100,6 +121,29 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
   }
+}
+
+/** Each is in every manifest. */
+const checkpointsMax = 64
+const retentionEveryMsMin = 3_600_000
+
+/** The defaults of retention; INVALID_ARGUMENT. */
+export function resolveRetention(options: RetentionOptions): ResolvedOptions['retention'] {
+  const { namespaces = {}, everyMs, ...policy } = options
+  const parsed = Object.keys(policy).length === 0 ? undefined : parsePolicy(policy, 'retention.')
+  const ofNamespaces = Object.entries(namespaces).map(([ns, one]) => [ns, parsePolicy(one, `retention.namespaces.${ns}.`)] as const)
+  const ages = [parsed, ...ofNamespaces.map(([, one]) => one)].map((one) => one?.maxAge ?? Number.POSITIVE_INFINITY)
+  const often = Math.min(...ages) / 100
+  const fallback = often === Number.POSITIVE_INFINITY ? retentionEveryMsMin : Math.max(retentionEveryMsMin, Math.round(often))
+  return { policy: parsed, namespaces: Object.fromEntries(ofNamespaces), everyMs: wholeNumber(everyMs, { name: 'retention.everyMs', fallback, least: 0 }) }
+}
+
+function parsePolicy(policy: Partial<RetentionPolicy>, where: string): RetentionPolicy {
+  refuseUnknown(policy, { known: ['maxAge', 'maxEvents', 'mode'], where })
+  const { mode } = policy
+  if (mode !== 'keep' && mode !== 'archive' && mode !== 'drop') throw new ParqueDBError('INVALID_ARGUMENT', `The option ${where}mode must be 'keep', 'archive' or 'drop'.`, { details: { option: `${where}mode` } })
+  for (const name of ['maxAge', 'maxEvents'] as const) wholeNumber(policy[name], { name: where + name, fallback: 0, least: 0 })
+  return { ...policy, mode }
 }
 
 function refuseUnknown(options: object, rule: { known: readonly string[]; where: string }): void {

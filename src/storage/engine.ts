@@ -46,8 +46,8 @@ export interface Engine {
   readonly ids: IdSource
   /** Resolves when the commit is durable and visible to every later view; rejects with what `decide` threw, or why it could not be made durable. */
   commit(request: CommitRequest): Promise<CommitResult>
-  /** The newest durable state of everything. */
-  view(): Promise<View>
+  /** The newest durable state of everything; with the archive, its history goes back to where that begins. */
+  view(options?: { includeArchived?: boolean }): Promise<View>
   /** Calls back after each durable commit with its events, in seq order, each event once; returns how to stop. For a follower: as it learns of them. */
   onCommit(listener: (events: readonly StoredEvent[]) => void): () => void
   flush(options?: { signal?: AbortSignal }): Promise<void>
@@ -73,6 +73,12 @@ export interface EngineStats {
   readonly manifestId: number
   readonly namespaces: { readonly [ns: string]: { readonly runs: number; readonly rows: number; readonly bytes: number; readonly overlay: number } }
   readonly segments: { readonly count: number; readonly events: number; readonly bytes: number }
+  readonly archive: { readonly count: number; readonly events: number; readonly bytes: number }
+  /** Where a namespace's history begins, where it does not begin with its first event. */
+  readonly horizons: { readonly [ns: string]: { readonly seq: number; readonly ts: number } }
+  readonly checkpoints: readonly { readonly seq: number; readonly ts: number }[]
+  /** All files that the manifest names: states of now, history, checkpoints and bases; without garbage and the log. */
+  readonly liveBytes: number
   readonly log: { readonly unflushedEvents: number; readonly unflushedBytes: number }
   readonly garbage: { readonly files: number; readonly bytes: number; readonly nextDeleteAtMs: number | undefined }
   readonly cache: { readonly entities: number; readonly hits: number; readonly misses: number }

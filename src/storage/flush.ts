@@ -7,7 +7,7 @@ import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
-import type { FileEntry } from './manifest.ts'
+import type { FileEntry, RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
 
 /** Rows that are encoded before the event loop gets a turn. */
@@ -15,7 +15,7 @@ const rowsPerTurn = 1000
 
 export interface FlushOutput {
   readonly segment: FileEntry
-  readonly runs: ReadonlyMap<string, FileEntry>
+  readonly runs: ReadonlyMap<string, RunEntry>
   readonly lastTs: number
 }
 
@@ -33,7 +33,7 @@ export async function writeFlush(input: FlushInput): Promise<FlushOutput> {
   const events = [...overlay.events({ from: 1, to: toSeq })]
   const lastTs = (events.at(-1) as StoredEvent).ts
   const segment = await writeSegment(events, input)
-  const runs = new Map<string, FileEntry>()
+  const runs = new Map<string, RunEntry>()
   for (const ns of overlay.namespaces().toSorted(compareStrings)) {
     const states = newestStates(overlay, { ns, toSeq })
     if (states.length > 0) runs.set(ns, await writeRun(states, { input, ns }))
@@ -51,7 +51,7 @@ async function writeSegment(events: StoredEvent[], input: FlushInput): Promise<F
   return input.output.writeSegment(writer.finish())
 }
 
-async function writeRun(states: readonly EntityState[], to: { input: FlushInput; ns: string }): Promise<FileEntry> {
+async function writeRun(states: readonly EntityState[], to: { input: FlushInput; ns: string }): Promise<RunEntry> {
   const shape = new ShapeBuilder()
   for (const { document } of states) shape.add(document)
   const writer = new RunFileWriter({ shape: shape.build(), metadata: fileMetadata })
@@ -60,7 +60,8 @@ async function writeRun(states: readonly EntityState[], to: { input: FlushInput;
     writer.append(state)
     if (++sinceTurn % rowsPerTurn === 0) await to.input.clock.sleep(0)
   }
-  return to.input.output.writeRun(to.ns, writer.finish())
+  const deletedMinSeq = states.reduce((least, { deletedAt, seq }) => (deletedAt === undefined ? least : Math.min(least, seq)), Number.POSITIVE_INFINITY)
+  return { level: 0, files: [await to.input.output.writeRun(to.ns, writer.finish())], ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) }
 }
 
 function newestStates(overlay: Overlay, of: { ns: string; toSeq: number }): EntityState[] {

@@ -39,8 +39,7 @@ export async function sweepOlderEpochs(at: { partition: Partition; backend: Stor
   const kept = new Set([...dataFiles(manifest)].map(({ file }) => file.path))
   for (const { path } of manifest.dropped) kept.add(path)
   const isOrphan = (path: string): boolean => !kept.has(path) && (epochOfDataFile(path) ?? epoch) < epoch
-  await deleteWhere(backend, 'events/', isOrphan)
-  await deleteWhere(backend, 'entities/', isOrphan)
+  for (const folder of ['events/', 'archive/', 'entities/']) await deleteWhere(backend, folder, isOrphan)
 }
 
 async function deleteWhere(backend: StorageBackend, prefix: string, isGarbage: (path: string) => boolean): Promise<void> {

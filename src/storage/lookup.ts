@@ -1,15 +1,15 @@
 import { compareStrings } from '../base/bytes.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import { foldFromSnapshot } from '../model/fold.ts'
-import type { FileEntry, Manifest, RunEntry } from './manifest.ts'
+import type { FileEntry, Manifest, NamespaceRuns, RunEntry } from './manifest.ts'
 import { filesOfRuns } from './manifest.ts'
 import type { TableFiles } from './TableFiles.ts'
 import type { AsOf } from './view.ts'
 
-/** Run files whose key range holds the id, newest first: known from the manifest alone, without a request. */
-export function runFilesFor(manifest: Manifest, key: EntityKey): FileEntry[] {
+/** Run files of a namespace whose key range holds the id, newest first: known from the manifest alone, without a request. */
+export function runFilesFor(of: { runs: NamespaceRuns }, key: EntityKey): FileEntry[] {
   const found: FileEntry[] = []
-  for (const run of filesOfRuns(manifest, key.ns)) {
+  for (const run of filesOfRuns(of, key.ns)) {
     const file = fileWithKey(run, key.id)
     if (file !== undefined) found.push(file)
   }

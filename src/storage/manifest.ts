@@ -5,13 +5,48 @@ import type { WrittenFile } from '../parquet/written-file.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 /** A data file's facts, without its bytes. */
-export type FileEntry = Omit<WrittenFile, 'bytes'> & { readonly path: string; readonly sizeBytes: number }
+export type FileEntry = Omit<WrittenFile, 'bytes'> & {
+  readonly path: string
+  readonly sizeBytes: number
+  /** Of a segment of which rows are gone: the seqs that it stands for, inclusive. Absent: from minSeq to maxSeq, a row each. */
+  readonly span?: { readonly from: number; readonly to: number }
+}
 
 /** A sorted run: files in key order that do not overlap. Runs of one namespace may overlap one another. */
 export interface RunEntry {
   /** 0 when a flush wrote it, else one more than the deepest run merged into it. */
   readonly level: number
   readonly files: readonly FileEntry[]
+  /** seq of the oldest tombstone in it; absent where there is none. */
+  readonly deletedMinSeq?: number
+}
+
+/** Runs by namespace; without a prototype, so that every name is a plain key. */
+export type NamespaceRuns = { readonly [ns: string]: readonly RunEntry[] }
+
+/** The runs of a moment, kept: reading the past starts at the nearest one. */
+export interface Checkpoint {
+  /** The states are those after this event. */
+  readonly seq: number
+  readonly ts: number
+  readonly runs: NamespaceRuns
+}
+
+/** Where a namespace's history begins: events up to `seq` are gone, and what they led to is in `base`. */
+export interface Horizon {
+  readonly seq: number
+  /** ts of the event at seq. */
+  readonly ts: number
+  readonly base: readonly RunEntry[]
+  /** Where it begins with the archived segments. */
+  readonly archive?: Horizon
+}
+
+/** An entity whose events before `seq`, and whose states, are to be taken out of every file. */
+export interface Erasure {
+  readonly ns: string
+  readonly id: string
+  readonly seq: number
 }
 
 /** A file that the manifest no longer names. Its path is never used again. */
@@ -33,11 +68,21 @@ export interface Manifest {
   readonly flushedTs: number
   /** In seq order; their seq ranges are disjoint and contiguous. */
   readonly segments: readonly FileEntry[]
-  readonly runs: { readonly [ns: string]: readonly RunEntry[] }
+  readonly runs: NamespaceRuns
+  /** In seq order. */
+  readonly checkpoints: readonly Checkpoint[]
+  /** Of the namespaces that have forgotten something; without a prototype. */
+  readonly horizons: { readonly [ns: string]: Horizon }
+  /** Segments of what is before a horizon; of each namespace in seq order. */
+  readonly archived: readonly FileEntry[]
+  /** What a crash may have interrupted. */
+  readonly erasing: readonly Erasure[]
+  /** Erasures that are done. */
+  readonly erasedCount: number
   readonly dropped: readonly DroppedFile[]
 }
 
-export const emptyManifest: Manifest = { id: 0, flushedSeq: 0, flushedTs: 0, segments: [], runs: {}, dropped: [] }
+export const emptyManifest: Manifest = { id: 0, flushedSeq: 0, flushedTs: 0, segments: [], runs: {}, checkpoints: [], horizons: {}, archived: [], erasing: [], erasedCount: 0, dropped: [] }
 
 /** A manifest is read whole; one past this size is refused before it is allocated. */
 const manifestBytesMax = 64 * 1024 * 1024
@@ -47,16 +92,44 @@ export interface ManifestAddress {
   readonly sha256: string
 }
 
-export function filesOfRuns(manifest: Manifest, ns: string): readonly RunEntry[] {
-  return Object.hasOwn(manifest.runs, ns) ? (manifest.runs[ns] ?? []) : []
+export function filesOfRuns({ runs }: { runs: NamespaceRuns }, ns: string): readonly RunEntry[] {
+  return Object.hasOwn(runs, ns) ? (runs[ns] ?? []) : []
 }
 
-/** Every data file that the manifest names, with its kind. */
-export function* dataFiles(manifest: Manifest): Generator<{ kind: 'segment' | 'run'; ns: string | undefined; file: FileEntry }> {
-  for (const file of manifest.segments) yield { kind: 'segment', ns: undefined, file }
-  for (const [ns, runs] of Object.entries(manifest.runs)) {
-    for (const run of runs) for (const file of run.files) yield { kind: 'run', ns, file }
+export function horizonOf(manifest: Manifest, ns: string): Horizon | undefined {
+  return Object.hasOwn(manifest.horizons, ns) ? manifest.horizons[ns] : undefined
+}
+
+/** The same record with other values, and without a prototype. */
+export function withKeys<Value>(record: { readonly [ns: string]: Value }, changes: { readonly [ns: string]: Value }): { readonly [ns: string]: Value } {
+  return Object.assign(Object.create(null), record, changes) as { readonly [ns: string]: Value }
+}
+
+/** Every data file that the manifest names, once, with its kind. */
+export function* dataFiles(manifest: Omit<Manifest, 'id'>): Generator<{ kind: 'segment' | 'run'; ns: string | undefined; file: FileEntry }> {
+  for (const file of [...manifest.archived, ...manifest.segments]) yield { kind: 'segment', ns: undefined, file }
+  const seen = new Set<string>()
+  for (const runs of [manifest.runs, ...manifest.checkpoints.map((checkpoint) => checkpoint.runs), ...baseRuns(manifest)]) {
+    for (const [ns, entries] of Object.entries(runs)) {
+      for (const file of entries.flatMap((run) => run.files)) if (!seen.has(file.path)) yield { kind: 'run', ns, file }
+      for (const file of entries.flatMap((run) => run.files)) seen.add(file.path)
+    }
   }
+}
+
+function baseRuns({ horizons }: Omit<Manifest, 'id'>): NamespaceRuns[] {
+  return Object.entries(horizons).flatMap(([ns, { base, archive }]) => [withKeys({}, { [ns]: base }), withKeys({}, { [ns]: archive?.base ?? [] })])
+}
+
+/** The seqs that a segment stands for, inclusive. */
+export function spanOf(file: FileEntry): { readonly from: number; readonly to: number } {
+  return file.span ?? { from: file.minSeq, to: file.maxSeq }
+}
+
+/** The segment, standing for these seqs. */
+export function withSpan(file: FileEntry, span: { from: number; to: number }): FileEntry {
+  const { span: _span, ...plain } = file
+  return file.minSeq === span.from && file.maxSeq === span.to && file.rows === span.to - span.from + 1 ? plain : { ...plain, span }
 }
 
 /** Writes the manifest under a name of its own and gives its address. */
@@ -74,9 +147,10 @@ export async function readManifest(backend: StorageBackend, address: ManifestAdd
   const bytes = await backend.read(address.path)
   if (toHex(sha256(bytes)) !== address.sha256) throw damaged(address.path, 'does not have the hash that the head names')
   try {
-    const manifest = JSON.parse(utf8Decode(bytes)) as Manifest
+    const manifest = JSON.parse(utf8Decode(bytes)) as Pick<Manifest, 'id' | 'runs'> & Partial<Manifest>
     // Parsed objects have prototypes; namespaces are data. An object without one makes `__proto__` a plain key.
-    return { ...manifest, runs: Object.assign(Object.create(null), manifest.runs) as Manifest['runs'] }
+    const checkpoints = (manifest.checkpoints ?? []).map((checkpoint) => ({ ...checkpoint, runs: withKeys(checkpoint.runs, {}) }))
+    return { ...emptyManifest, ...manifest, runs: withKeys(manifest.runs, {}), horizons: withKeys(manifest.horizons ?? {}, {}), checkpoints }
   } catch (cause) {
     throw damaged(address.path, 'is not JSON', cause)
   }

@@ -7,7 +7,7 @@ import { checkFormat } from './format.ts'
 import { HistoryRebuilder } from './HistoryRebuilder.ts'
 import { decodePayload } from './log-payload.ts'
 import { listLogParts } from './log-reader.ts'
-import type { FileEntry } from './manifest.ts'
+import { spanOf, type FileEntry } from './manifest.ts'
 import { logPrefix } from './replay.ts'
 import { findSoundFiles, isLoss, type SoundFiles } from './sound-files.ts'
 import { soundFrames } from './sound-frames.ts'
@@ -79,7 +79,15 @@ export async function recover(input: RecoverInput): Promise<RecoverReport> {
     checkAborted(input.signal)
     input.onProgress?.({ events: rebuilder.counts.events })
   }
-  for (const group of overlapping(files.segments)) await add(await eventsOf(group, { tables, lose }))
+  for (const { ns, file } of files.bases) await addStates({ ns, file }, { rebuilder, tables, lose })
+  rebuilder.counts.bridges = 0
+  gaps.lastSeq = files.forgottenTo
+  for (const group of overlapping(files.segments)) {
+    const events = await eventsOf(group, { tables, lose })
+    // Where nothing is lost, what is not there was forgotten or erased.
+    if (events.length === group.reduce((sum, { rows }) => sum + rows, 0)) gaps.whole(group.map(spanOf))
+    await add(events)
+  }
   gaps.end(files.head?.flushedSeq ?? 0)
   // Where every event of them is there, runs have nothing to add.
   if (gaps.missing.length > 0 || files.head === undefined) {
@@ -103,6 +111,12 @@ class Gaps {
   saw(seq: number): void {
     this.end(seq - 1)
     this.lastSeq = Math.max(this.lastSeq, seq)
+  }
+
+  /** All that there is of these stretches has been told. */
+  whole(spans: readonly { from: number; to: number }[]): void {
+    this.end(Math.min(...spans.map(({ from }) => from)) - 1)
+    this.lastSeq = Math.max(this.lastSeq, ...spans.map(({ to }) => to))
   }
 
   /** Everything up to `seq` has been told. */

@@ -1,6 +1,7 @@
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { findFacts } from '../parquet/find-facts.ts'
 import { newestSoundHead, type Head } from './head.ts'
+import { withArchive } from './horizon.ts'
 import { dataFiles, emptyManifest, readManifest, type FileEntry } from './manifest.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
@@ -9,6 +10,10 @@ export interface SoundFiles {
   readonly head: Head | undefined
   readonly segments: readonly FileEntry[]
   readonly runs: readonly { readonly ns: string; readonly file: FileEntry }[]
+  /** The states that the history begins with, where what was before is forgotten. */
+  readonly bases: SoundFiles['runs']
+  /** Events up to this seq may be missing because they were forgotten. */
+  readonly forgottenTo: number
 }
 
 /** The data files to salvage from: those that the manifest names or, where head or manifest are damaged, all that are there and tell what they are. */
@@ -23,14 +28,16 @@ export async function findSoundFiles(from: { backend: StorageBackend; logBackend
   try {
     const manifest = !isWhole ? undefined : head.manifest === undefined ? emptyManifest : await readManifest(from.backend, head.manifest)
     if (manifest !== undefined) {
+      const all = withArchive(manifest)
       const runs = [...dataFiles(manifest)].flatMap(({ ns, file }) => (ns === undefined ? [] : [{ ns, file }]))
-      return { head, segments: manifest.segments, runs }
+      const bases = Object.entries(all.horizons).flatMap(([ns, { base }]) => base.flatMap((run) => run.files.map((file) => ({ ns, file }))))
+      return { head, segments: all.segments.toSorted((left, right) => left.minSeq - right.minSeq), runs, bases, forgottenTo: Math.max(0, ...Object.values(all.horizons).map(({ seq }) => seq)) }
     }
   } catch (error) {
     if (!isLoss(error)) throw error
     onDamage(error)
   }
-  return { head: isWhole ? head : undefined, ...(await listDataFiles(from.backend, onDamage)) }
+  return { head: isWhole ? head : undefined, ...(await listDataFiles(from.backend, onDamage)), bases: [], forgottenTo: 0 }
 }
 
 /** Whether an error says that a file is not, or no more, what it should be. */
@@ -42,7 +49,7 @@ export function isLoss(error: unknown): error is ParqueDBError {
 async function listDataFiles(backend: StorageBackend, onDamage: (error: ParqueDBError) => void): Promise<Pick<SoundFiles, 'segments' | 'runs'>> {
   const segments: FileEntry[] = []
   const runs: { ns: string; file: FileEntry }[] = []
-  for await (const path of pathsOf(backend, ['events/', 'entities/'])) {
+  for await (const path of pathsOf(backend, ['archive/', 'events/', 'entities/'])) {
     const folder = /^entities\/([^/]+)\//.exec(path)?.[1]
     const bytes = await backend.read(path)
     const found = findFacts(bytes)

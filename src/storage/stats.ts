@@ -1,6 +1,6 @@
 import type { EngineStats } from './engine.ts'
 import type { FollowerSession } from './FollowerSession.ts'
-import { filesOfRuns } from './manifest.ts'
+import { dataFiles, filesOfRuns, withKeys, type FileEntry } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { WriterSession } from './WriterSession.ts'
 
@@ -18,11 +18,11 @@ export function engineStats(session: WriterSession | FollowerSession, of: { kind
     flushedSeq: manifest.flushedSeq,
     manifestId: manifest.id,
     namespaces: namespaceStats(partition),
-    segments: {
-      count: manifest.segments.length,
-      events: manifest.segments.reduce((sum, file) => sum + file.rows, 0),
-      bytes: manifest.segments.reduce((sum, file) => sum + file.sizeBytes, 0),
-    },
+    segments: filesStats(manifest.segments),
+    archive: filesStats(manifest.archived),
+    horizons: withKeys(Object.fromEntries(Object.entries(manifest.horizons).map(([ns, { seq, ts }]) => [ns, { seq, ts }])), {}),
+    checkpoints: manifest.checkpoints.map(({ seq, ts }) => ({ seq, ts })),
+    liveBytes: [...dataFiles(manifest)].reduce((sum, { file }) => sum + file.sizeBytes, 0),
     log: { unflushedEvents: overlay.eventCount, unflushedBytes: Math.round(overlay.bytes) },
     garbage: {
       files: manifest.dropped.length,
@@ -34,6 +34,10 @@ export function engineStats(session: WriterSession | FollowerSession, of: { kind
     commits: { count: counts?.commits ?? 0, events: counts?.events ?? 0, syncs: counts?.syncs ?? 0 },
     background: { flushes: counts?.flushes ?? 0, compactions: counts?.compactions ?? 0, lastError: counts?.lastError },
   }
+}
+
+function filesStats(files: readonly FileEntry[]): EngineStats['segments'] {
+  return { count: files.length, events: files.reduce((sum, file) => sum + file.rows, 0), bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
 }
 
 function namespaceStats(partition: Partition): EngineStats['namespaces'] {

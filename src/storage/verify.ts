@@ -1,15 +1,17 @@
 import { checkAborted } from '../base/abort.ts'
+import { compareStrings } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
 import { isParqueDBError, type ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityState } from '../model/entity.ts'
 import { equalValues } from '../model/values.ts'
 import type { StoredEvent } from '../model/event.ts'
-import { fold } from '../model/fold.ts'
+import { fold, stateOfCreate } from '../model/fold.ts'
 import type { VerifyReport } from '../model/database-options.ts'
 import { checkFormat } from './format.ts'
 import { headEtag, readHead, type Head } from './head.ts'
+import { forgottenSeq } from './horizon.ts'
 import { spansNamespace } from './lookup.ts'
-import { dataFiles, emptyManifest, filesOfRuns, readManifest, type FileEntry, type Manifest } from './manifest.ts'
+import { dataFiles, emptyManifest, filesOfRuns, horizonOf, readManifest, spanOf, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import { mergeById } from './merge.ts'
 import { replay } from './replay.ts'
@@ -105,14 +107,19 @@ async function verifyLog(head: Head, to: { manifest: Manifest; input: VerifyInpu
   }
 }
 
-/** F4: the segments' seqs are one stretch from 1 to flushedSeq. */
+/** F4: the segments' seqs are one stretch from 1 to flushedSeq; it begins later where everything before was forgotten. */
 async function checkManifest(manifest: Manifest, problems: Problem[]): Promise<void> {
-  let next = 1
+  const [first] = manifest.segments
+  const hasForgotten = Object.keys(manifest.horizons).length > 0
+  if (first === undefined && hasForgotten) return
+  let next = first !== undefined && hasForgotten ? spanOf(first).from : 1
   for (const file of manifest.segments) {
-    if (file.minSeq !== next || file.maxSeq - file.minSeq + 1 !== file.rows) {
+    const { from, to } = spanOf(file)
+    const isPart = file.minSeq >= from && file.maxSeq <= to && file.rows <= to - from + 1
+    if (from !== next || !isPart || (file.span === undefined && file.rows !== to - from + 1)) {
       problems.push({ path: file.path, code: 'CORRUPT_FILE', message: `The segment ${file.path} should begin at event ${next}; the manifest says that it holds ${file.rows} events from ${file.minSeq} to ${file.maxSeq}.` })
     }
-    next = file.maxSeq + 1
+    next = to + 1
   }
   if (next !== manifest.flushedSeq + 1) problems.push({ path: `manifest ${manifest.id}`, code: 'CORRUPT_FILE', message: `The segments end at event ${next - 1}; the manifest says that ${manifest.flushedSeq} events are flushed.` })
 }
@@ -159,9 +166,11 @@ async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report
     const problem = (id: string, what: string): void => {
       to.report.problems.push({ path: `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${id} ${what}. Its history is right: report this, it is a bug.` })
     }
-    const stored = eachState(mergeById(filesOfRuns(manifest, ns).map((run) => scanRun(run, partition.files, { signal }))))
+    const states = (runs: readonly RunEntry[]): AsyncGenerator<EntityState, undefined> => eachState(mergeById(runs.map((run) => scanRun(run, partition.files, { signal }))), forgottenSeq(manifest, ns))
+    const stored = states(filesOfRuns(manifest, ns))
+    const base = states(horizonOf(manifest, ns)?.base ?? [])
     const segments = manifest.segments.filter((file) => spansNamespace(file, ns))
-    for await (const folded of foldedStates(mergeEvents(segments, partition.files, { ns, signal }), problem)) {
+    for await (const folded of foldedStates(mergeEvents(segments, partition.files, { ns, signal }), base, problem)) {
       const next = await stored.next()
       if (next.done === true || !sameState(folded, next.value)) return problem(folded.id, `is not what its ${folded.version} events give`)
     }
@@ -170,23 +179,31 @@ async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report
   }
 }
 
-async function* eachState(batches: AsyncIterable<readonly EntityState[]>): AsyncGenerator<EntityState, undefined> {
-  for await (const batch of batches) yield* batch
+/** Without tombstones that may be merged away at any time. */
+async function* eachState(batches: AsyncIterable<readonly EntityState[]>, forgottenTo: number): AsyncGenerator<EntityState, undefined> {
+  for await (const batch of batches) for (const state of batch) if (state.deletedAt === undefined || state.seq > forgottenTo) yield state
   return undefined
 }
 
-/** The last state of each entity, folded from its first event on, whatever snapshots say. */
-async function* foldedStates(events: AsyncIterable<StoredEvent>, problem: (id: string, what: string) => void): AsyncGenerator<EntityState> {
+/** The last state of each entity, folded from its first event on, or from its base at the horizon, whatever snapshots say. */
+async function* foldedStates(events: AsyncIterable<StoredEvent>, bases: AsyncGenerator<EntityState, undefined>, problem: (id: string, what: string) => void): AsyncGenerator<EntityState> {
   let state: EntityState | undefined
+  let base = (await bases.next()).value
   for await (const event of events) {
     if (state !== undefined && state.id !== event.id) {
       yield state
       state = undefined
     }
-    state = fold(state, event)
+    for (; base !== undefined && compareStrings(base.id, event.id) <= 0; base = (await bases.next()).value) {
+      if (base.id === event.id) state = base
+      else yield base
+    }
+    // After a tombstone that was forgotten an entity begins again, as whichever version it was then.
+    state = state === undefined && event.op === 'CREATE' ? stateOfCreate(event) : fold(state, event)
     if (event.state !== undefined && !sameState(state, event.state)) problem(event.id, `in the snapshot at version ${event.version} is not what its events give`)
   }
   if (state !== undefined) yield state
+  for (; base !== undefined; base = (await bases.next()).value) yield base
 }
 
 function sameState(left: EntityState, right: EntityState): boolean {

@@ -1,5 +1,6 @@
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
+import type { Horizon } from './manifest.ts'
 
 /** A point in the past. All of a commit's events are on one side of it. Both given: the earlier of the two. */
 export interface AsOf {
@@ -67,5 +68,7 @@ export interface View {
   entityEvents(key: EntityKey, options?: EntityEventOptions): AsyncIterable<StoredEvent>
   /** Namespaces that hold any state, tombstones included, ordered. */
   namespaces(): string[]
+  /** Where the namespace's history begins, when retention has removed some: points before it, and events from before it on, are HISTORY_UNAVAILABLE. */
+  horizon(ns: string): Horizon | undefined
   release(): void
 }

@@ -40,14 +40,16 @@ async function log(cli: CommandLine, options: LogOptions): Promise<void> {
   const { terminal, signal } = cli
   const limit = options.limit ?? (terminal.isTTY && terminal.forPeople && options.fromSeq === undefined ? screenLimit : undefined)
   await cli.read(async (db) => {
-    const { lastSeq } = await db.stats()
+    const { lastSeq, horizons } = await db.stats()
     const filter = given({ ns: options.ns, signal })
     if (limit !== undefined && options.fromSeq === undefined) {
-      for (const event of await lastEvents(limit, lastSeq, (range) => db.events({ ...filter, ...range }))) await printEvent(terminal, event)
+      const begins = Math.max(0, ...Object.entries(horizons).map(([ns, { seq }]) => (options.ns === undefined || options.ns === ns ? seq : 0)))
+      for (const event of await lastEvents(limit, { fromSeq: begins + 1, toSeq: lastSeq }, (range) => db.events({ ...filter, ...range }))) await printEvent(terminal, event)
     } else {
       let left = limit ?? Number.POSITIVE_INFINITY
-      for await (const event of db.events({ ...filter, fromSeq: options.fromSeq ?? 1, toSeq: Math.max(lastSeq, 1) })) {
-        if (left-- <= 0) break
+      // Without a start they begin where the history does.
+      for await (const event of db.events({ ...filter, ...given({ fromSeq: options.fromSeq }) })) {
+        if (event.seq > lastSeq || left-- <= 0) break
         await printEvent(terminal, event)
       }
     }
@@ -68,11 +70,11 @@ async function follow({ terminal, signal }: CommandLine, db: ParqueDB, from: { f
 }
 
 /** The last `count` events that match, found by looking back over ranges that double. */
-async function lastEvents(count: number, lastSeq: number, events: (range: { fromSeq: number; toSeq: number }) => AsyncIterable<Event>): Promise<Event[]> {
+async function lastEvents(count: number, within: { fromSeq: number; toSeq: number }, events: (range: { fromSeq: number; toSeq: number }) => AsyncIterable<Event>): Promise<Event[]> {
   let found: Event[] = []
-  let toSeq = lastSeq
-  for (let span = count; toSeq >= 1 && found.length < count; span *= 4) {
-    const fromSeq = Math.max(1, toSeq - span + 1)
+  let { toSeq } = within
+  for (let span = count; toSeq >= within.fromSeq && found.length < count; span *= 4) {
+    const fromSeq = Math.max(within.fromSeq, toSeq - span + 1)
     const here: Event[] = []
     for await (const event of events({ fromSeq, toSeq })) {
       here.push(event)

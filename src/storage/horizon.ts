@@ -1,0 +1,54 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { horizonOf, withKeys, type Checkpoint, type Horizon, type Manifest } from './manifest.ts'
+import type { AsOf, EventScanOptions } from './view.ts'
+
+/** HISTORY_UNAVAILABLE for a point before the horizon of a namespace: what was known then is no longer kept. */
+export function assertKept(manifest: Manifest, ns: string, asOf: AsOf): void {
+  const horizon = horizonOf(manifest, ns)
+  if (horizon !== undefined && isBefore(asOf, horizon)) throw historyUnavailable(ns, horizon)
+}
+
+/** HISTORY_UNAVAILABLE when the range would miss some events: of one namespace, or of any. Without a start they begin at the horizon. */
+export function assertEventsKept(manifest: Manifest, range: EventScanOptions): void {
+  for (const ns of range.ns === undefined ? Object.keys(manifest.horizons) : [range.ns]) {
+    const horizon = horizonOf(manifest, ns)
+    if (horizon === undefined) continue
+    const isLost = [range.fromSeq, range.toSeq].some((seq) => seq !== undefined && seq <= horizon.seq) || [range.fromTs, range.toTs].some((ts) => ts !== undefined && ts <= horizon.ts)
+    if (isLost) throw historyUnavailable(ns, horizon)
+  }
+}
+
+export function historyUnavailable(ns: string, { seq, ts, archive }: Horizon): ParqueDBError {
+  const hint = archive === undefined ? '' : ' What is older is archived: ask with includeArchived: true.'
+  return new ParqueDBError('HISTORY_UNAVAILABLE', `The history of '${ns}' begins after event ${seq}, at ${new Date(ts).toISOString()}: retention has removed what came before.${hint}`, {
+    details: { ns, horizonSeq: seq, horizonTs: ts },
+  })
+}
+
+/** The newest moment at or before `asOf` whose states stand whole in runs; what came after it is folded. Of seq 0 when there is none. */
+export function startOf(manifest: Manifest, ns: string, asOf: AsOf): Pick<Checkpoint, 'seq' | 'runs'> {
+  const horizon = horizonOf(manifest, ns)
+  const starts: Checkpoint[] = [...manifest.checkpoints, { seq: manifest.flushedSeq, ts: manifest.flushedTs, runs: manifest.runs }]
+  if (horizon !== undefined) starts.push({ seq: horizon.seq, ts: horizon.ts, runs: withKeys({}, { [ns]: horizon.base }) })
+  return starts.reduce<Pick<Checkpoint, 'seq' | 'runs'>>((best, start) => (start.seq > best.seq && !isBefore(asOf, start) ? start : best), { seq: 0, runs: {} })
+}
+
+/** The manifest of a reader that wants the archive, too. */
+export function withArchive(manifest: Manifest): Manifest {
+  const horizons: Record<string, Horizon> = {}
+  for (const [ns, { archive }] of Object.entries(manifest.horizons)) if (archive !== undefined && archive.seq > 0) horizons[ns] = archive
+  for (const [ns, horizon] of Object.entries(manifest.horizons)) if (horizon.archive === undefined) horizons[ns] = horizon
+  const newest = Math.max(0, ...Object.values(manifest.horizons).map(({ seq }) => seq))
+  // A checkpoint from before a horizon has lost the namespaces that have one.
+  return { ...manifest, segments: [...manifest.archived, ...manifest.segments], horizons: withKeys(horizons, {}), checkpoints: manifest.checkpoints.filter(({ seq }) => seq >= newest) }
+}
+
+/** Up to here nothing at all is known of a namespace's past: a tombstone from before it hides nothing and tells nothing. */
+export function forgottenSeq(manifest: Manifest, ns: string): number {
+  const horizon = horizonOf(manifest, ns)
+  return (horizon?.archive ?? horizon)?.seq ?? 0
+}
+
+function isBefore(asOf: AsOf, point: { seq: number; ts: number }): boolean {
+  return (asOf.seq !== undefined && asOf.seq < point.seq) || (asOf.ts !== undefined && asOf.ts < point.ts)
+}

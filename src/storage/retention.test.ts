@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest'
+import { seededRandom } from '../base/random.ts'
+import { ParqueDB } from '../db/ParqueDB.ts'
+import type { RetentionOptions } from '../model/database-options.ts'
+import type { Document } from '../model/values.ts'
+import { MemoryBackend } from './MemoryBackend.ts'
+
+const dayMs = 86_400_000
+
+/** Time goes by only when it is told to. */
+function manualClock() {
+  let nowMs = Date.UTC(2026, 0, 1)
+  const timers = new Set<() => void>()
+  return {
+    nowMs: () => nowMs,
+    sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
+    after(_ms: number, run: () => void) {
+      timers.add(run)
+      return () => timers.delete(run)
+    },
+    advance: (ms: number) => void (nowMs += ms),
+    fire() {
+      const due = [...timers]
+      timers.clear()
+      for (const run of due) run()
+    },
+  }
+}
+
+type TestClock = ReturnType<typeof manualClock>
+
+function open(storage: MemoryBackend, clock: TestClock, options: { retention?: RetentionOptions; graceMs?: number; compaction?: { background: boolean } } = {}): ParqueDB {
+  return new ParqueDB({ storage, clock, random: seededRandom(7), autoSnapshotThreshold: 3, flush: { eventsMax: 25 }, graceMs: 0, ...options })
+}
+
+/** Writes over days to two collections, each state of each entity remembered by the seq that made it. */
+async function fill(db: ParqueDB, clock: TestClock, rounds = 160): Promise<void> {
+  let random = 42
+  const below = (limit: number): number => (random = (random * 1_103_515_245 + 12_345) % 2_147_483_648) % limit
+  for (let round = 0; round < rounds; round++) {
+    const collection = db.collection<{ n: number }>(below(3) === 0 ? 'logs' : 'users')
+    const id = `e${below(12)}`
+    if (below(6) === 0) await collection.delete(id)
+    else await collection.upsert(id, { $set: { n: round } })
+    clock.advance(below(3) * 3_600_000)
+  }
+}
+
+async function picture(db: ParqueDB, asOf: number, includeArchived = false): Promise<Document> {
+  const found: Document = {}
+  for (const ns of ['logs', 'users']) {
+    found[ns] = (await db.collection(ns).find({}, { asOf, includeArchived }).toArray()) as unknown as Document[]
+    found[`${ns}-gets`] = (await db.collection(ns).getMany(Array.from({ length: 12 }, (_, index) => `e${index}`), { asOf, includeArchived })) as unknown as Document[]
+  }
+  return JSON.parse(JSON.stringify(found)) as Document
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+describe.each(['drop', 'archive'] as const)('retention that is to %s', (mode) => {
+  test('keeps every answer from the horizon on, and refuses those before it', async () => {
+    const [storage, clock] = [new MemoryBackend(), manualClock()]
+    const db = open(storage, clock)
+    await fill(db, clock)
+    const { lastSeq } = await db.stats()
+    const before = new Map<number, Document>()
+    for (let seq = 1; seq <= lastSeq; seq += 19) before.set(seq, await picture(db, seq))
+    const history = await collect(db.events())
+    const planned = await db.retain({ policy: { mode, maxAge: 3 * dayMs, namespaces: { logs: { mode, maxEvents: 10 } } }, dryRun: true })
+    expect(planned.events).toBeGreaterThan(50)
+    expect((await db.stats()).horizons).toEqual({})
+    for (let round = 0; round < 2; round++) {
+      const done = await db.retain({ policy: { mode, maxAge: 3 * dayMs, namespaces: { logs: { mode, maxEvents: 10 } } } })
+      if (round === 0) expect(done).toEqual(planned)
+      else expect(done.events).toBe(0)
+      const { horizons } = await db.stats()
+      const horizon = Math.max(...Object.values(horizons).map(({ seq }) => seq))
+      for (const [seq, answers] of before) {
+        if (seq >= horizon) expect(await picture(db, seq)).toEqual(answers)
+        else await expect(picture(db, seq)).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE' })
+        if (mode === 'archive') expect(await picture(db, seq, true)).toEqual(answers)
+      }
+      const kept = history.filter(({ seq, target }) => seq > (horizons[target.split(':')[0] ?? '']?.seq ?? 0))
+      expect(await collect(db.events())).toEqual(kept)
+      if (mode === 'archive') expect(await collect(db.events({ includeArchived: true, fromSeq: 1 }))).toEqual(history)
+      expect(await db.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+      await db.compact()
+    }
+    await db.close()
+    const again = open(storage, clock)
+    expect(await picture(again, lastSeq)).toEqual(before.get(lastSeq) ?? (await picture(again, lastSeq)))
+    expect(await again.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+    await again.close()
+  })
+
+  test('names the horizon wherever something older is asked for', async () => {
+    const [storage, clock] = [new MemoryBackend(), manualClock()]
+    const db = open(storage, clock)
+    const users = db.collection<{ n: number }>('users')
+    await users.create({ $id: 'a', n: 1 })
+    for (let n = 2; n <= 9; n++) await users.update('a', { $set: { n } })
+    await users.delete('a')
+    await users.create({ $id: 'b', n: 0 })
+    await users.create({ $id: 'c', n: 0 })
+    await db.retain({ policy: { mode, maxEvents: 1 } })
+    const lost = { code: 'HISTORY_UNAVAILABLE', details: { ns: 'users', horizonSeq: 11, horizonTs: clock.nowMs() } }
+    await expect(users.get('b', { asOf: 10 })).rejects.toMatchObject(lost)
+    await expect(users.find({}, { asOf: 3 }).toArray()).rejects.toMatchObject(lost)
+    await expect(users.history('b', { from: 2 }).toArray()).rejects.toMatchObject(lost)
+    await expect(collect(db.events({ fromSeq: 11 }))).rejects.toMatchObject(lost)
+    await expect(users.diff('b', 1)).rejects.toMatchObject(lost)
+    await expect(users.revert('b', { asOf: 1 })).rejects.toMatchObject(lost)
+    await expect(db.subscribe({ fromSeq: 1 }).next()).rejects.toMatchObject(lost)
+    // What is later answers; a history without a start begins at the horizon.
+    expect((await users.get('b', { asOf: 11 }))?.n).toBe(0)
+    expect((await collect(db.events())).map(({ seq }) => seq)).toEqual([12])
+    expect(await users.history('b').toArray()).toEqual([])
+    await db.close()
+  })
+})
+
+test('a deleted entity whose deletion is forgotten leaves no trace, and its id begins anew', async () => {
+  const [storage, clock] = [new MemoryBackend(), manualClock()]
+  const db = open(storage, clock)
+  const users = db.collection<{ n: number }>('users')
+  await users.create({ $id: 'a', n: 1 })
+  await users.delete('a')
+  await users.create({ $id: 'b', n: 1 })
+  await db.retain({ policy: { mode: 'drop', maxEvents: 0 } })
+  expect((await db.stats()).namespaces['users']).toMatchObject({ rows: 1 })
+  expect(await users.get('a', { includeDeleted: true })).toBeUndefined()
+  await expect(users.restore('a')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  expect((await users.create({ $id: 'a', n: 2 })).version).toBe(1)
+  await db.flush()
+  expect(await db.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+  await db.close()
+})
+
+test('dropping after archiving empties the archive, too', async () => {
+  const [storage, clock] = [new MemoryBackend(), manualClock()]
+  const db = open(storage, clock)
+  await fill(db, clock)
+  await db.retain({ policy: { mode: 'archive', maxEvents: 20 } })
+  expect((await db.stats()).archive.events).toBeGreaterThan(50)
+  await db.retain({ policy: { mode: 'drop', maxEvents: 20 } })
+  expect((await db.stats()).archive.events).toBe(0)
+  expect((await storage.list('archive/')).objects).toEqual([])
+  await expect(db.collection('users').get('e1', { asOf: 1, includeArchived: true })).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE' })
+  await db.close()
+})
+
+test('the background keeps to the policy by itself, and a reader keeps what it reads', async () => {
+  const [storage, clock] = [new MemoryBackend(), manualClock()]
+  const db = open(storage, clock, { retention: { mode: 'drop', maxAge: dayMs } })
+  await db.collection('users').create({ $id: 'a', n: 1 })
+  await db.flush()
+  const reading = db.events()[Symbol.asyncIterator]()
+  await db.collection('users').update('a', { $set: { n: 2 } })
+  await db.flush()
+  clock.advance(2 * dayMs)
+  expect((await reading.next()).value?.seq).toBe(1)
+  for (let turn = 0; turn < 50 && Object.keys((await db.stats()).horizons).length === 0; turn++) {
+    clock.fire()
+    await clock.sleep()
+  }
+  expect((await db.stats()).horizons).toMatchObject({ users: { seq: 2 } })
+  // The view of the reader is from before: what it needs is still there.
+  expect((await reading.next()).value?.seq).toBe(2)
+  await reading.return?.()
+  expect((await db.collection('users').get('a'))?.['n']).toBe(2)
+  await db.close()
+})
+
+test('a policy that is none is refused', () => {
+  const storage = new MemoryBackend()
+  expect(() => new ParqueDB({ storage, retention: { maxAge: 1 } })).toThrow(/retention.mode/)
+  expect(() => new ParqueDB({ storage, retention: { mode: 'drop', maxAge: -1 } })).toThrow(/retention.maxAge/)
+  expect(() => new ParqueDB({ storage, retention: { namespaces: { a: { mode: 'burn' as 'drop' } } } })).toThrow(/retention.namespaces.a.mode/)
+})

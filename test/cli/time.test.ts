@@ -1,0 +1,24 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { CliProcess, lines } from './cli-process.ts'
+
+let cli: CliProcess
+beforeAll(async () => {
+  cli = await CliProcess.make()
+})
+afterAll(() => cli.cleanup())
+
+test('retain says what would go, lets it go, and names the horizon afterwards', async () => {
+  const run = (...words: string[]) => cli.run([...words, '--db', cli.path('retained')])
+  for (const n of [1, 2, 3]) await run('put', 'users', `{"n":${n}}`, '--id', 'alice')
+  expect(await run('checkpoint')).toMatchObject({ code: 0, stdout: expect.stringContaining('"seq":3') })
+  const planned = await run('retain', '--max-events', '1', '--mode', 'archive', '--dry-run')
+  expect(lines(planned.stdout)).toMatchObject([{ dryRun: true, events: 2, namespaces: { users: { mode: 'archive', horizonSeq: 2, events: 2 } } }])
+  expect(lines((await run('retain', '--max-events', '1', '--mode', 'archive')).stdout)).toMatchObject([{ dryRun: false, events: 2 }])
+  expect(await run('get', 'users', 'alice', '--at', '1')).toMatchObject({ code: 1, stderr: expect.stringContaining('HISTORY_UNAVAILABLE') })
+  expect(lines((await run('get', 'users', 'alice', '--at', '2')).stdout)).toMatchObject([{ n: 2 }])
+  expect(lines((await run('log')).stdout)).toMatchObject([{ seq: 3 }])
+  expect((await run('log', '--pretty')).stdout).toContain('users/alice')
+  expect((await run('stats', '--pretty')).stdout).toMatch(/history of users +begins after event 2/)
+  expect(await run('verify', '--deep')).toMatchObject({ code: 0 })
+  expect(await run('retain', '--mode', 'drop', '--max-age', 'old')).toMatchObject({ code: 2 })
+})
