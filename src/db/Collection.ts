@@ -100,7 +100,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   async explain(filter?: Filter<T>, options?: FindOptions<T>): Promise<Explanation> {
     const query = parseQuery(this.name, { ...checkOptions('explain', options, findOptionNames), filter })
     const { sortDocumentsMax } = this.#session.limits
-    return withView(this.#session, (view) => explainQuery(query, { view, sortDocumentsMax }), query)
+    return withView(this.#session, (view) => explainQuery(query, { view, sortDocumentsMax }, this.#session.clock), query)
   }
 
   async update(id: string, update: Update<T>, options?: UpdateOptions): Promise<Entity<T>> {

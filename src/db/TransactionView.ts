@@ -2,14 +2,12 @@ import { compareStrings } from '../base/bytes.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Horizon } from '../storage/manifest.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, View } from '../storage/view.ts'
+import type { Scratch } from '../storage/Scratch.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice, View } from '../storage/view.ts'
 import type { ReadSet } from './ReadSet.ts'
 
 /** States that a transaction has written and nobody else sees, by namespace and id: oldest first, never none. */
 export type OwnWrites = ReadonlyMap<string, ReadonlyMap<string, readonly EntityState[]>>
-
-/** Own states that a scan hands to its consumer at once. */
-const ownBatchRows = 1000
 
 /**
  * The view that a transaction began with, under its own writes; what is read is noted, so that the commit can check that it still
@@ -46,16 +44,15 @@ export class TransactionView implements View {
     return Promise.all(keys.map((key) => this.get(key, asOf)))
   }
 
-  scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly EntityState[]> {
+  scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly ScanSlice[]> {
     if (options.asOf !== undefined) {
       this.#notePast(ns, options.asOf)
       return this.#base.scan(ns, options)
     }
     this.#reads.noteNamespace(ns)
     const own = this.#own.get(ns)
-    const base = this.#base.scan(ns, options)
     // A copy: writing while the scan goes on does not change what it brings.
-    return own === undefined || own.size === 0 ? base : overlaid(base, newestOf(own).filter(isWithin(options)).toSorted(byId))
+    return this.#base.scan(ns, own === undefined || own.size === 0 ? options : { ...options, over: newestOf(own).filter(isWithin(options)).toSorted(byId) })
   }
 
   events(options?: EventScanOptions): AsyncIterable<StoredEvent> {
@@ -75,6 +72,10 @@ export class TransactionView implements View {
     return this.#base.horizon(ns)
   }
 
+  scratch(): Scratch | undefined {
+    return this.#base.scratch()
+  }
+
   /** The transaction releases the view that this one stands on. */
   release(): void {}
 
@@ -83,29 +84,6 @@ export class TransactionView implements View {
     const isOver = (asOf.seq !== undefined && asOf.seq <= this.seq) || (asOf.ts !== undefined && asOf.ts < this.ts)
     if (!isOver) this.#reads.noteNamespace(ns)
   }
-}
-
-/** Merges two sources in the order of ids; where both have one, the own state counts. */
-async function* overlaid(base: AsyncIterable<readonly EntityState[]>, own: readonly EntityState[]): AsyncGenerator<readonly EntityState[]> {
-  let at = 0
-  for await (const states of base) {
-    const merged: EntityState[] = []
-    for (const state of states) {
-      let next = own[at]
-      while (next !== undefined && compareStrings(next.id, state.id) < 0) {
-        merged.push(next)
-        next = own[++at]
-      }
-      if (next?.id === state.id) {
-        merged.push(next)
-        at += 1
-      } else {
-        merged.push(state)
-      }
-    }
-    yield merged
-  }
-  for (; at < own.length; at += ownBatchRows) yield own.slice(at, at + ownBatchRows)
 }
 
 function newestOf(own: ReadonlyMap<string, readonly EntityState[]>): EntityState[] {

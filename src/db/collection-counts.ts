@@ -9,13 +9,15 @@ export async function countCollections(session: Session, signal: AbortSignal | u
     for (const name of view.namespaces()) {
       let count = 0
       let deletedCount = 0
-      for await (const states of view.scan(name, { signal })) {
+      for await (const slices of view.scan(name, { signal })) {
         checkAborted(signal)
-        for (const { deletedAt } of states) {
-          if (deletedAt === undefined) count += 1
-          else deletedCount += 1
+        for (const { batch, rows } of slices) {
+          const { deleted } = batch
+          for (const row of rows) deletedCount += deleted?.[row] ?? 0
+          count += rows.length
         }
       }
+      count -= deletedCount
       infos.push({ name, count, deletedCount })
     }
     return infos

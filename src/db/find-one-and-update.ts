@@ -6,7 +6,8 @@ import type { Entity } from '../model/entity-document.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import { checkOptions } from '../model/check-options.ts'
 import { parseQuery, type Query } from '../query/parse-query.ts'
-import { acceptor, runQuery } from '../query/run-query.ts'
+import { runQuery, statesOf } from '../query/run-query.ts'
+import { acceptor } from '../query/select-rows.ts'
 import { entityMaker } from './find.ts'
 import { withView, type Session } from './session.ts'
 import { updateCommand } from './update-many.ts'
@@ -45,7 +46,7 @@ export async function findOneAndUpdate<T extends object>(
 async function candidates(session: Session, query: Query): Promise<EntityKey[]> {
   return withView(session, async (view) => {
     const keys: EntityKey[] = []
-    for await (const states of runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
+    for await (const states of runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf)) {
       for (const { id } of states) keys.push({ ns: query.ns, id })
     }
     return keys

@@ -1,12 +1,13 @@
 import { copyEntity, entityDocument, type Entity } from '../model/entity-document.ts'
 import type { EntityState } from '../model/entity.ts'
-import { applyProjection } from '../model/projection.ts'
+import { applyProjection, projectionFields } from '../model/projection.ts'
 import { ResultCursor, type Page } from '../model/ResultCursor.ts'
-import { cloneDocument } from '../model/values.ts'
+import { cloneDocument, type Document } from '../model/values.ts'
 import { encodeCursor } from '../query/page-cursor.ts'
 import type { Query } from '../query/parse-query.ts'
 import { rowMaker } from '../query/row-order.ts'
-import { runQuery } from '../query/run-query.ts'
+import { countRows, runQuery, statesOf } from '../query/run-query.ts'
+import type { ScanSlice } from '../storage/view.ts'
 import { withView, type Session } from './session.ts'
 
 /** What page() brings when no limit is given. */
@@ -25,34 +26,24 @@ export async function findFirst<T extends object>(session: Session, query: Query
 
 /** How many entities a query finds. */
 export async function countEntities(session: Session, query: Query): Promise<number> {
-  return withView(session, async (view) => {
-    let count = 0
-    for await (const states of runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) count += states.length
-    return count
-  }, query)
+  return withView(session, (view) => countRows(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }), query)
 }
 
 async function* entityBatches<T extends object>(session: Session, query: Query): AsyncGenerator<readonly Entity<T>[]> {
-  const toEntity = entityMaker<T>(query)
   const view = await session.view(query)
   try {
-    for await (const states of runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
-      // A consumer may leave after the first one, so a large batch is not copied at once.
-      for (let at = 0; at < states.length; at += copiesAtOnce) yield states.slice(at, at + copiesAtOnce).map(toEntity)
-    }
+    yield* runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, entitiesOf<T>(query))
   } finally {
     view.release()
   }
 }
-
-const copiesAtOnce = 64
 
 async function entityPage<T extends object>(session: Session, query: Query): Promise<Page<Entity<T>>> {
   const limit = query.limit ?? pageLimitDefault
   const states: EntityState[] = []
   await withView(session, async (view) => {
     // One more than asked for tells whether there is another page.
-    for await (const batch of runQuery({ ...query, limit: limit + 1 }, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
+    for await (const batch of runQuery({ ...query, limit: limit + 1 }, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf)) {
       for (const state of batch) states.push(state)
     }
   }, query)
@@ -60,6 +51,18 @@ async function entityPage<T extends object>(session: Session, query: Query): Pro
   const last = states[limit - 1]
   if (states.length <= limit || last === undefined) return { items }
   return { items, cursor: encodeCursor(rowMaker(query.ns, query.sort)(last), query.fingerprint) }
+}
+
+/** Makes the caller's own entities of rows: straight from columns where there are some. */
+function entitiesOf<T extends object>(query: Query): (slice: ScanSlice) => readonly Entity<T>[] {
+  const { ns, projection } = query
+  const ofState = entityMaker<T>(query)
+  const fields = projectionFields(projection)
+  return ({ batch, rows }) => {
+    if (batch.columns === undefined) return batch.states(rows).map(ofState)
+    const entities = batch.columns.entities<T>(rows, { ns, fields })
+    return projection.kind === 'all' ? entities : entities.map((entity) => applyProjection(entity as unknown as Document, projection) as unknown as Entity<T>)
+  }
 }
 
 /** Makes the caller's own copies of states, as the projection wants them. */

@@ -4,7 +4,8 @@ import type { EntityState } from '../model/entity.ts'
 import type { EventDraft } from '../model/event.ts'
 import { parseUpdate, type ParsedUpdate } from '../model/update/parse-update.ts'
 import type { Query } from '../query/parse-query.ts'
-import { acceptor, matchingStates } from '../query/run-query.ts'
+import { acceptor, inOrder, selectRows } from '../query/select-rows.ts'
+import { statesOf } from '../query/run-query.ts'
 import { withView, type Session } from './session.ts'
 import type { ParsedWrite } from './write-options.ts'
 
@@ -26,8 +27,8 @@ export async function writeMany(session: Session, many: { query: Query; command:
       total.matchedCount += matchedCount
       total.modifiedCount += modifiedCount
     }
-    for await (const states of matchingStates(many.query, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) {
-      for (const state of states) waiting.push(state)
+    for await (const selections of selectRows(many.query, view)) {
+      for (const state of inOrder(selections, statesOf)) waiting.push(state)
       while (waiting.length >= batchEntitiesMax) await commit()
     }
     if (waiting.length > 0) await commit()

@@ -1,11 +1,11 @@
 import { fromExtendedJson } from '../model/ejson.ts'
+import type { FieldPath } from '../model/path.ts'
 import type { Document, Value } from '../model/values.ts'
 import { isObject } from '../model/values.ts'
+import type { Column } from './Column.ts'
 import { listsOf, rowDefinitions, scalarsOf } from './column-values.ts'
-import type { RowRange } from './column-values.ts'
-import type { FieldSpec } from './columns.ts'
+import type { FieldSpec, Nulls } from './columns.ts'
 import { leavesOf } from './columns.ts'
-import type { Column } from './decode-chunk.ts'
 import { restAbsent, restOrder } from './DocumentShredder.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
@@ -22,6 +22,25 @@ interface Node {
 
 type Parsed = { readonly [field: string]: unknown }
 
+export interface AssemblyOptions {
+  readonly rests: readonly (Value | undefined)[]
+  /** Only these top-level fields; what `$rest` brings comes with them. Default: all. */
+  readonly fields?: ReadonlySet<string> | undefined
+  /** The object that a row's fields are added to; default: a new one. */
+  readonly begin?: ((index: number) => Document) | undefined
+}
+
+/** A field's physical column. */
+export interface FieldColumn {
+  readonly index: number
+  readonly isList: boolean
+  readonly nulls: Nulls
+  /** Definition level from which the object around the field is there. */
+  readonly outer: number
+  /** Definition level from which the field itself is there. */
+  readonly definition: number
+}
+
 /** Puts documents together again from their columns and `$rest`. The inverse of DocumentShredder. */
 export class DocumentAssembler {
   readonly #root: readonly Node[]
@@ -33,23 +52,51 @@ export class DocumentAssembler {
     this.#byName = new Map(this.#root.map((node) => [node.spec.name, node]))
   }
 
-  /** The documents of some rows; `rests` are their `$rest`, in the same order. */
-  documents(group: RowGroup, rows: RowRange, rests: readonly (Value | undefined)[]): Document[] {
-    const nodes = this.#root.filter((node) => node.spec.kind !== 'rest')
+  /** The documents of some rows, which ascend; `rests` are their `$rest`, in the same order. */
+  documents(group: RowGroup, rows: Int32Array, { rests, fields, begin }: AssemblyOptions): Document[] {
+    const nodes = this.#root.filter(({ spec }) => spec.kind !== 'rest' && fields?.has(spec.name) !== false)
     const names = nodes.map((node) => node.spec.name)
     const columns = nodes.map((node) => valuesOf(node, group, rows))
-    return rests.map((rest, row) => {
-      if (rest !== undefined) return this.#withRest(parseRest(rest), { names, columns, row })
-      const document: Document = {}
+    const documents = new Array<Document>(rows.length)
+    for (let row = 0; row < documents.length; row++) {
+      const document: Document = begin === undefined ? {} : begin(row)
+      documents[row] = document
+      const rest = rests[row]
+      if (rest !== undefined) {
+        Object.assign(document, this.#withRest(parseRest(rest), { names, columns, row, fields }))
+        continue
+      }
       for (let index = 0; index < columns.length; index++) {
         const value = (columns[index] as (Value | undefined)[])[row]
         if (value !== undefined) document[names[index] as string] = value
       }
-      return document
-    })
+    }
+    return documents
   }
 
-  #withRest(rest: Parsed, at: { names: readonly string[]; columns: readonly (Value | undefined)[][]; row: number }): Document {
+  /** Where a path's values stand for rows whose `$rest` does not name its first field: a column, nowhere ('absent'), or in documents alone (undefined). */
+  find(path: FieldPath): FieldColumn | 'absent' | undefined {
+    let siblings = this.#byName
+    let outer = 0
+    for (const [at, name] of path.entries()) {
+      const node = siblings.get(name)
+      if (node === undefined || node.spec.kind === 'rest') return 'absent'
+      const { spec } = node
+      const isLast = at === path.length - 1
+      if (spec.kind === 'group') {
+        if (isLast) return undefined
+        siblings = node.byName
+        outer = node.definition
+      } else if (isLast) {
+        return { index: node.column, isList: spec.kind === 'list', nulls: spec.nulls, outer, definition: node.definition }
+      } else {
+        return spec.kind === 'list' ? undefined : 'absent'
+      }
+    }
+    return undefined
+  }
+
+  #withRest(rest: Parsed, at: { names: readonly string[]; columns: readonly (Value | undefined)[][]; row: number; fields: ReadonlySet<string> | undefined }): Document {
     const absent = new Set(rest[restAbsent] as string[] | undefined)
     const kept: Document = {}
     at.names.forEach((name, index) => {
@@ -62,8 +109,8 @@ export class DocumentAssembler {
     const ordered: Document = {}
     for (const name of order) {
       const value = merged[name]
-      if (value === undefined) throw malformed(`the order of a document names '${name}', which it does not have`)
-      ordered[name] = value
+      if (value !== undefined) ordered[name] = value
+      else if (at.fields?.has(name) !== false) throw malformed(`the order of a document names '${name}', which it does not have`)
     }
     return ordered
   }
@@ -81,7 +128,7 @@ function nodesOf(fields: readonly FieldSpec[], at: { column: number; definition:
 }
 
 /** A field's values by its columns alone; undefined where they say that it is absent. */
-function valuesOf(node: Node, group: RowGroup, rows: RowRange): (Value | undefined)[] {
+function valuesOf(node: Node, group: RowGroup, rows: Int32Array): (Value | undefined)[] {
   const { spec } = node
   if (spec.kind === 'rest') return []
   const values: (Value | undefined)[] = spec.kind === 'group' ? groupsOf(node, group, rows) : leafValues(spec.kind, group.column(node.column), rows)
@@ -89,11 +136,11 @@ function valuesOf(node: Node, group: RowGroup, rows: RowRange): (Value | undefin
   return values
 }
 
-function leafValues(kind: FieldSpec['kind'], column: Column, rows: RowRange): (Value | undefined)[] {
+function leafValues(kind: FieldSpec['kind'], column: Column, rows: Int32Array): (Value | undefined)[] {
   return kind === 'list' ? listsOf(column, rows) : scalarsOf(column, rows)
 }
 
-function groupsOf(node: Node, group: RowGroup, rows: RowRange): (Value | undefined)[] {
+function groupsOf(node: Node, group: RowGroup, rows: Int32Array): (Value | undefined)[] {
   const definitions = rowDefinitions(group.column(node.column), rows)
   const children = node.children.filter((child) => child.spec.kind !== 'rest')
   const columns = children.map((child) => valuesOf(child, group, rows))

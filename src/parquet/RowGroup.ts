@@ -1,8 +1,8 @@
 import { crc32 } from '../base/crc32.ts'
 import { ByteCursor } from './ByteCursor.ts'
+import type { Column } from './Column.ts'
 import type { Leaf } from './columns.ts'
 import { decodeChunk, inFile } from './decode-chunk.ts'
-import type { Column } from './decode-chunk.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
 
@@ -36,9 +36,28 @@ export class RowGroup {
     return this.entry.rows
   }
 
+  /** Called with the bytes of memory that each column takes that is decoded from now on. */
+  onDecode: ((bytes: number) => void) | undefined
+
+  /** Memory that it takes. */
+  get bytes(): number {
+    return this.#columns.reduce((sum, column) => sum + (column?.bytes ?? 0), this.#bytes.length)
+  }
+
+  /** Bytes of a column that has not been decoded yet, as they are in the file; 0 of one that has. */
+  pendingBytes(index: number): number {
+    const { start, end } = this.#places[index] as ChunkPlace
+    return this.#columns[index] === undefined ? end - start : 0
+  }
+
   /** The physical column at this place in `leavesOf`. */
   column(index: number): Column {
-    return (this.#columns[index] ??= this.#decode(index))
+    const present = this.#columns[index]
+    if (present !== undefined) return present
+    const column = this.#decode(index)
+    this.#columns[index] = column
+    this.onDecode?.(column.bytes)
+    return column
   }
 
   /** All of it, when every chunk has its checksum. */

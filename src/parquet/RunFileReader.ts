@@ -1,21 +1,32 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
-import type { Document, Value } from '../model/values.ts'
 import { firstAtOrAbove } from './byte-arrays.ts'
 import type { ByteSource } from './byte-source.ts'
-import { numbersOf, scalarsOf } from './column-values.ts'
-import type { RowRange } from './column-values.ts'
+import { rowsBetween } from './Column.ts'
+import type { Leaf } from './columns.ts'
 import { inFile } from './decode-chunk.ts'
 import { DocumentAssembler } from './DocumentAssembler.ts'
+import type { GroupCache } from './GroupCache.ts'
+import { statisticsSection } from './GroupStatistics.ts'
+import type { GroupFilter, GroupStatistics } from './GroupStatistics.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
 import { runSystemFields, shapeSection } from './run-columns.ts'
+import { findColumn, RunBatch } from './RunBatch.ts'
 import { salvageGroups } from './salvage-groups.ts'
 import type { LostRows } from './salvage-groups.ts'
 import type { Shape } from './shape.ts'
 import { compareKeys, lastGroupFrom } from './sparse-index.ts'
-import { TableReader, type GroupOfFile } from './TableReader.ts'
+import type { RowGroupEntry } from './sparse-index.ts'
+import { TableReader, type GroupOfFile, type ScanTrace } from './TableReader.ts'
 import type { FileFacts } from './written-file.ts'
+
+/** Rows `start` to `end` of a row group. */
+export interface RunSlice {
+  readonly batch: RunBatch
+  readonly start: number
+  readonly end: number
+}
 
 export interface RunScanOptions {
   /** Only ids >= this, by UTF-8 bytes. */
@@ -27,21 +38,29 @@ export interface RunScanOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface BatchOptions extends RunScanOptions {
+  readonly trace?: ScanTrace | undefined
+  /** Whether a row group has to be read, by what the index says of it. */
+  readonly wants?: ((entry: RowGroupEntry, index: number) => boolean) | undefined
+}
+
 /** Reads a run that RunFileWriter wrote. CORRUPT_FILE with path and offset where the bytes are not those that were written. */
 export class RunFileReader {
   readonly #path: string
   readonly #table: TableReader
   readonly #documents: DocumentAssembler
+  readonly #cache: GroupCache | undefined
 
-  private constructor(path: string, table: TableReader) {
+  private constructor(path: string, table: TableReader, cache: GroupCache | undefined) {
     this.#path = path
     this.#table = table
+    this.#cache = cache
     this.#documents = new DocumentAssembler(table.index.fields.slice(runSystemFields.length, -1), runSystemFields.length)
   }
 
   /** Reads the file's own sparse index: one request, some 0.1% of the file. */
-  static async open(source: ByteSource, facts: FileFacts): Promise<RunFileReader> {
-    return new RunFileReader(source.path, await TableReader.open(source, facts, 'run'))
+  static async open(source: ByteSource, facts: FileFacts, cache?: GroupCache): Promise<RunFileReader> {
+    return new RunFileReader(source.path, await TableReader.open(source, facts, 'run'), cache)
   }
 
   /** Size of the index, which stays in memory. */
@@ -66,7 +85,7 @@ export class RunFileReader {
   /** One request, of one row group; none when the index or the filter already says that the id is absent. */
   async get(id: string): Promise<EntityState | undefined> {
     if (!this.mayContain(id)) return undefined
-    const group = await this.#table.rowGroup(this.#groupOf(id))
+    const group = await this.#table.rowGroup(this.#groupOf(id), this.#cache)
     const found = this.#find(group, id)
     if (found === undefined) await this.#table.noteWastedRead()
     return found
@@ -84,7 +103,7 @@ export class RunFileReader {
     }
     const found = new Map<string, EntityState>()
     const indexes = [...wanted.keys()].toSorted((left, right) => left - right)
-    for await (const group of this.#table.groups(indexes)) {
+    for await (const group of this.#table.groups(indexes, { cache: this.#cache })) {
       for (const id of wanted.get(this.#table.rowGroups.indexOf(group.entry)) ?? []) {
         const state = this.#find(group, id)
         if (state !== undefined) found.set(id, state)
@@ -93,16 +112,11 @@ export class RunFileReader {
     return found
   }
 
-  /** States in order of id, a row group at a time. */
+  /** States in order of id, a row group at a time, past the cache: for those who read each file once. */
   async *scan(options: RunScanOptions = {}): AsyncGenerator<EntityState[]> {
-    const { rowGroups } = this.#table
-    const from = maxId(options.fromId, options.afterId)
-    const start = from === undefined ? 0 : Math.max(0, lastGroupFrom(rowGroups, [from]))
-    const end = options.beforeId === undefined ? rowGroups.length : lastGroupFrom(rowGroups, [options.beforeId], { isBelow: true }) + 1
-    const indexes = Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index)
-    for await (const group of this.#table.groups(indexes, options.signal)) {
-      const rows = this.#rowsWithin(group, options)
-      if (rows.start < rows.end) yield this.#states(group, rows)
+    for await (const group of this.#table.groups(this.#groupsWithin(options), { signal: options.signal })) {
+      const { start, end } = this.#rowsWithin(group, options)
+      if (start < end) yield this.#batch(group).states(rowsBetween(start, end))
     }
   }
 
@@ -113,7 +127,43 @@ export class RunFileReader {
 
   /** Every state of a row group of this file. */
   statesOf(group: RowGroup): EntityState[] {
-    return this.#states(group, { start: 0, end: group.rowCount })
+    return this.#batch(group).states(rowsBetween(0, group.rowCount))
+  }
+
+  /** The row groups that are wanted, as columns, in order of id. */
+  async *batches(options: BatchOptions): AsyncGenerator<RunSlice[]> {
+    const { trace, wants, signal } = options
+    const within = this.#groupsWithin(options)
+    const indexes = wants === undefined ? within : within.filter((index) => wants(this.#table.rowGroups[index] as RowGroupEntry, index))
+    if (trace !== undefined) {
+      trace.rowGroups += this.#table.rowGroups.length
+      trace.prunedRowGroups += this.#table.rowGroups.length - indexes.length
+    }
+    for await (const group of this.#table.groups(indexes, { signal, trace, cache: this.#cache })) {
+      const rows = this.#rowsWithin(group, options)
+      if (rows.start < rows.end) yield [{ batch: this.#batch(group), ...rows }]
+    }
+  }
+
+  /** Tells, from bounds that are read once, in which row groups nothing is wanted; undefined for a file without bounds. */
+  async rulesOut(filter: GroupFilter): Promise<((index: number) => boolean) | undefined> {
+    const { leaves, index, rowGroups } = this.#table
+    const statistics = await this.#table.statistics()
+    if (statistics === undefined) return undefined
+    const where = { path: this.#path, offset: index.sections[statisticsSection]?.start ?? 0 }
+    const restColumn = leaves.length - 1
+    const boundsAt = (group: number, column: number): ReturnType<GroupStatistics['bounds']> => statistics.bounds({ column, leaf: leaves[column] as Leaf, group })
+    return (group) =>
+      inFile(where, () => {
+        // What a `$rest` may say is not in any bound.
+        if (boundsAt(group, restColumn).nullCount < (rowGroups[group] as RowGroupEntry).rows) return false
+        return filter((path) => {
+          const found = findColumn(this.#documents, path)
+          if (found === undefined || found === 'absent') return found && { kind: found, isList: false, hasNulls: true }
+          const { nullCount, least, greatest } = boundsAt(group, found.index)
+          return { kind: (leaves[found.index] as Leaf).kind, isList: found.isList, hasNulls: nullCount > 0, least, greatest }
+        })
+      })
   }
 
   /** The states of every row group that is sound. */
@@ -151,15 +201,27 @@ export class RunFileReader {
     return compareKeys([id], lastKey) > 0 ? -1 : lastGroupFrom(this.#table.rowGroups, [id])
   }
 
+  #groupsWithin(options: RunScanOptions): number[] {
+    const { rowGroups } = this.#table
+    const from = maxId(options.fromId, options.afterId)
+    const start = from === undefined ? 0 : Math.max(0, lastGroupFrom(rowGroups, [from]))
+    const end = options.beforeId === undefined ? rowGroups.length : lastGroupFrom(rowGroups, [options.beforeId], { isBelow: true }) + 1
+    return Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index)
+  }
+
+  #batch(group: RowGroup): RunBatch {
+    return new RunBatch(group, { path: this.#path, documents: this.#documents, restColumn: this.#table.leaves.length - 1 })
+  }
+
   #find(group: RowGroup, id: string): EntityState | undefined {
     const key = utf8Encode(id)
     const row = this.#firstRow(group, key)
     if (row === group.rowCount) return undefined
-    const [state] = this.#states(group, { start: row, end: row + 1 })
+    const [state] = this.#batch(group).states(Int32Array.of(row))
     return state?.id === id ? state : undefined
   }
 
-  #rowsWithin(group: RowGroup, { fromId, afterId, beforeId }: RunScanOptions): RowRange {
+  #rowsWithin(group: RowGroup, { fromId, afterId, beforeId }: RunScanOptions): { start: number; end: number } {
     let start = 0
     if (fromId !== undefined) start = this.#firstRow(group, utf8Encode(fromId))
     // No id stands between an id and the same with a NUL at its end.
@@ -170,46 +232,8 @@ export class RunFileReader {
 
   /** The first row whose id is at least `key`. */
   #firstRow(group: RowGroup, key: Uint8Array): number {
-    const { values } = group.column(0)
-    return inFile({ path: this.#path, offset: group.entry.start, column: '$id' }, () => {
-      if (values.kind !== 'arrays') throw malformed('the ids are no column of texts')
-      return firstAtOrAbove(values.arrays, key)
-    })
+    return firstAtOrAbove(this.#batch(group).ids, key)
   }
-
-  #states(group: RowGroup, rows: RowRange): EntityState[] {
-    return inFile({ path: this.#path, offset: group.entry.start }, () => {
-      const ids = scalarsOf(group.column(0), rows) as string[]
-      const versions = numbersOf(group.column(1), rows)
-      const seqs = numbersOf(group.column(2), rows)
-      const createdAts = numbersOf(group.column(3), rows)
-      const updatedAts = numbersOf(group.column(4), rows)
-      const createdBys = scalarsOf(group.column(5), rows) as (string | undefined)[]
-      const updatedBys = scalarsOf(group.column(6), rows) as (string | undefined)[]
-      const deletedAts = scalarsOf(group.column(8), rows) as (Date | undefined)[]
-      const rests = scalarsOf(group.column(this.#table.leaves.length - 1), rows)
-      const documents = this.#documents.documents(group, rows, rests)
-      return ids.map((id, row): EntityState => {
-        const deletedAt = deletedAts[row]?.getTime()
-        return {
-          id,
-          version: versions[row] as number,
-          seq: seqs[row] as number,
-          createdAt: createdAts[row] as number,
-          createdBy: createdBys[row],
-          updatedAt: updatedAts[row] as number,
-          updatedBy: updatedBys[row],
-          deletedAt,
-          document: documentOf({ deletedAt, rest: rests[row] }, documents[row] as Document),
-        }
-      })
-    })
-  }
-}
-
-/** A tombstone's document is empty unless a `$rest` says otherwise, whatever its columns' nulls mean. */
-function documentOf({ deletedAt, rest }: { deletedAt: number | undefined; rest: Value | undefined }, document: Document): Document {
-  return deletedAt !== undefined && rest === undefined ? {} : document
 }
 
 function maxId(left: string | undefined, right: string | undefined): string | undefined {

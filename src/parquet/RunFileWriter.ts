@@ -3,6 +3,7 @@ import { compareStrings, utf8Encode } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
 import { approximateBytes } from '../model/values.ts'
 import { scalarsOf } from './column-values.ts'
+import { rowsBetween } from './Column.ts'
 import { columnsOfShape } from './columns-of-shape.ts'
 import { DocumentShredder } from './DocumentShredder.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
@@ -79,12 +80,12 @@ export class RunFileWriter {
   }
 
   /** Takes over a row group whose ids come after all that were appended. */
-  copy({ group, footer }: GroupOfFile): void {
-    const ids = scalarsOf(group.column(0), { start: 0, end: group.rowCount }) as string[]
+  copy({ group, footer, statistics }: GroupOfFile): void {
+    const ids = scalarsOf(group.column(0), rowsBetween(0, group.rowCount)) as string[]
     assert(this.#lastId === undefined || compareStrings(this.#lastId, ids[0] as string) < 0, 'P1: the keys of a run ascend strictly')
     this.#lastId = ids.at(-1)
     this.#documents.endRowGroup()
-    this.#table.copy({ entry: group.entry, bytes: group.checkedBytes(), footer }, { keys: ids.map((id) => [id]), ids: [] })
+    this.#table.copy({ entry: group.entry, bytes: group.checkedBytes(), footer, statistics }, { keys: ids.map((id) => [id]), ids: [] })
   }
 
   /** The whole file. Nothing may be appended afterwards. */

@@ -4,6 +4,7 @@ import type { StoredEvent } from '../model/event.ts'
 import type { ByteSource } from './byte-source.ts'
 import { numbersOf } from './column-values.ts'
 import { inFile } from './decode-chunk.ts'
+import type { GroupCache } from './GroupCache.ts'
 import { malformed } from './malformed.ts'
 import { readEvents } from './read-events.ts'
 import type { RowGroup } from './RowGroup.ts'
@@ -47,16 +48,18 @@ const txGroupsMax = 20_000
 export class SegmentFileReader {
   readonly #path: string
   readonly #table: TableReader
+  readonly #cache: GroupCache | undefined
   #txGroups: TxGroups | undefined
 
-  private constructor(path: string, table: TableReader) {
+  private constructor(path: string, table: TableReader, cache: GroupCache | undefined) {
     this.#path = path
     this.#table = table
+    this.#cache = cache
   }
 
   /** Reads the file's own sparse index: one request, some 0.1% of the file. */
-  static async open(source: ByteSource, facts: FileFacts): Promise<SegmentFileReader> {
-    return new SegmentFileReader(source.path, await TableReader.open(source, facts, 'segment'))
+  static async open(source: ByteSource, facts: FileFacts, cache?: GroupCache): Promise<SegmentFileReader> {
+    return new SegmentFileReader(source.path, await TableReader.open(source, facts, 'segment'), cache)
   }
 
   /** Size of the index, which stays in memory. */
@@ -84,7 +87,7 @@ export class SegmentFileReader {
     const events: StoredEvent[] = []
     const indexes = this.#groupsOf(key).filter((index) => overlaps(this.#entry(index), range))
     let isHere = false
-    for await (const group of this.#table.groups(indexes)) {
+    for await (const group of this.#table.groups(indexes, { cache: this.#cache })) {
       const rows = this.#rowsOfKey(group, key)
       isHere ||= rows.length > 0
       events.push(...this.#events(group, this.#within(group, rows, range)))
@@ -111,7 +114,7 @@ export class SegmentFileReader {
     const tail: StoredEvent[] = []
     let isHere = false
     for (const index of candidates) {
-      const group = await this.#table.rowGroup(index)
+      const group = await this.#table.rowGroup(index, this.#cache)
       const rows = this.#rowsOfKey(group, key)
       isHere ||= rows.length > 0
       const wanted = this.#within(group, rows, range)
@@ -146,7 +149,7 @@ export class SegmentFileReader {
   /** Events in order of (ns, id, seq), a row group at a time; row groups outside of the bounds are not read, rows outside not built. */
   async *scan(options: SegmentScanOptions = {}): AsyncGenerator<StoredEvent[]> {
     const indexes = this.#groupsWithin(options).filter((index) => overlaps(this.#entry(index), options))
-    for await (const group of this.#table.groups(indexes, options.signal)) {
+    for await (const group of this.#table.groups(indexes, { signal: options.signal })) {
       const { start, end } = this.#rowsWithin(group, options)
       const rows = Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index)
       const events = this.#events(group, this.#within(group, rows, options))
@@ -273,9 +276,8 @@ export class SegmentFileReader {
   }
 
   #within(group: RowGroup, rows: readonly number[], { fromSeq, toSeq, fromTs, toTs }: EventRange): number[] {
-    const all = { start: 0, end: group.rowCount }
-    const seqs = numbersOf(group.column(segmentColumn.seq), all)
-    const times = numbersOf(group.column(segmentColumn.ts), all)
+    const seqs = numbersOf(group.column(segmentColumn.seq))
+    const times = numbersOf(group.column(segmentColumn.ts))
     return rows.filter((row) => {
       const seq = seqs[row] as number
       const ts = times[row] as number

@@ -4,8 +4,8 @@ import { stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Patch } from '../model/patch.ts'
+import { rowsBetween } from './Column.ts'
 import { scalarsOf } from './column-values.ts'
-import type { RowRange } from './column-values.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
 import type { RowGroup } from './RowGroup.ts'
 import { appendOptional } from './RunFileWriter.ts'
@@ -88,20 +88,20 @@ export class SegmentFileWriter {
    */
   takes({ group, layout, bound, isLast }: GroupOfFile): boolean {
     if (layout !== this.#layout || !this.#table.takes(group.entry)) return false
-    const last = { start: group.rowCount - 1, end: group.rowCount }
+    const last = Int32Array.of(group.rowCount - 1)
     return isLast || compareKeys(keysOf(group, last)[0] as readonly string[], bound) < 0
   }
 
   /** Takes over a row group whose events come after all that were appended. */
-  copy({ group, footer }: GroupOfFile): void {
-    const all = { start: 0, end: group.rowCount }
+  copy({ group, footer, statistics }: GroupOfFile): void {
+    const all = rowsBetween(0, group.rowCount)
     const keys = keysOf(group, all)
     const [first, last] = [keys[0], keys.at(-1)].map(([ns = '', id = ''] = []) => ({ ns, id, seq: group.entry.firstSeq })) as [EntityKey & { seq: number }, EntityKey & { seq: number }]
     this.#checkOrder(first)
     // No event of the entity comes after it: see `takes`.
     this.#last = { ...last, seq: group.entry.maxSeq }
     const ids = [segmentColumn.eventId, segmentColumn.txId].flatMap((column) => scalarsOf(group.column(column), all).filter((id) => id !== undefined) as string[])
-    this.#table.copy({ entry: group.entry, bytes: group.checkedBytes(), footer }, { keys, ids })
+    this.#table.copy({ entry: group.entry, bytes: group.checkedBytes(), footer, statistics }, { keys, ids })
   }
 
   /** The whole file. Nothing may be appended afterwards. */
@@ -125,7 +125,7 @@ export class SegmentFileWriter {
   }
 }
 
-function keysOf(group: RowGroup, rows: RowRange): (readonly string[])[] {
+function keysOf(group: RowGroup, rows: Int32Array): (readonly string[])[] {
   const ids = scalarsOf(group.column(segmentColumn.id), rows) as string[]
   return scalarsOf(group.column(segmentColumn.ns), rows).map((ns, index) => [ns as string, ids[index] as string])
 }

@@ -7,6 +7,8 @@ import { ByteCursor } from './ByteCursor.ts'
 import { leavesOf } from './columns.ts'
 import type { Leaf } from './columns.ts'
 import { inFile } from './decode-chunk.ts'
+import type { GroupCache } from './GroupCache.ts'
+import { GroupStatistics, statisticsSection } from './GroupStatistics.ts'
 import { malformed } from './malformed.ts'
 import { RowGroup } from './RowGroup.ts'
 import { readFilters, readIndex } from './sparse-index.ts'
@@ -28,6 +30,8 @@ export interface GroupOfFile {
   readonly group: RowGroup
   /** As `footerGroups` gives it. */
   readonly footer: Uint8Array
+  /** As GroupStatistics keeps it; undefined where its file has none. */
+  readonly statistics: Uint8Array | undefined
   /** Columns and metadata of its file: a file with the same can take it over. */
   readonly layout: string
   /** No key in it is above this one, which is the next row group's first, or the file's last. */
@@ -40,6 +44,35 @@ export function layoutOf({ fields, metadata }: Pick<SparseIndex, 'fields' | 'met
   return JSON.stringify([fields, metadata])
 }
 
+/** What a scan did, counted while it goes on. */
+export interface ScanTrace {
+  files: number
+  /** Files that were not opened, as their keys lie outside. */
+  prunedFiles: number
+  rowGroups: number
+  /** Row groups that statistics or keys ruled out. */
+  prunedRowGroups: number
+  cachedRowGroups: number
+  requests: number
+  bytes: number
+}
+
+export interface GroupsOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly trace?: ScanTrace | undefined
+  /** Takes what the cache has and keeps what is read there. */
+  readonly cache?: GroupCache | undefined
+  /** Of one request; 1 MiB. */
+  readonly bytesMax?: number | undefined
+}
+
+/** Adjacent row groups that are fetched together, or one that the cache has. */
+interface GroupRequest {
+  readonly start: number
+  end: number
+  readonly cached: RowGroup | undefined
+}
+
 /** A file's index, and its row groups on demand. */
 export class TableReader {
   readonly index: SparseIndex
@@ -48,6 +81,7 @@ export class TableReader {
   readonly #facts: FileFacts
   readonly #leaves: readonly Leaf[]
   #filters: Filters | undefined
+  #statistics: GroupStatistics | undefined
   #wastedReads = 0
 
   private constructor(source: ByteSource, facts: FileFacts, index: SparseIndex) {
@@ -106,6 +140,15 @@ export class TableReader {
     return section === undefined ? undefined : await readSection(this.#source, section, name)
   }
 
+  /** What columns hold, row group by row group: read once; undefined for a file that does not tell. */
+  async statistics(): Promise<GroupStatistics | undefined> {
+    if (this.#statistics !== undefined) return this.#statistics
+    const bytes = await this.section(statisticsSection)
+    if (bytes === undefined) return undefined
+    const where = { path: this.#source.path, offset: this.index.sections[statisticsSection]?.start ?? 0 }
+    return (this.#statistics = inFile(where, () => new GroupStatistics(bytes, this.rowGroups.length)))
+  }
+
   /** What the footer for other readers says of each row group, as `writeRowGroup` wrote it. One request. */
   async footerGroups(): Promise<Uint8Array[]> {
     const { path, sizeBytes } = this.#source
@@ -119,31 +162,34 @@ export class TableReader {
   async *groupsToMerge(options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupOfFile> {
     const footers = await this.footerGroups()
     const layout = layoutOf(this.index)
+    const statistics = await this.statistics()
     let at = 0
-    for await (const group of this.groups(this.rowGroups.map((_, index) => index), options.signal, options.bytesMax)) {
+    for await (const group of this.groups(this.rowGroups.map((_, index) => index), options)) {
       const footer = footers[at++]
       const next = this.rowGroups[at]
       if (footer === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.#source.path} has fewer row groups in its footer than in its index.`, { details: { path: this.#source.path } })
-      yield { group, footer, layout, bound: next?.firstKey ?? this.index.lastKey, isLast: next === undefined }
+      yield { group, footer, statistics: statistics?.blocks[at - 1], layout, bound: next?.firstKey ?? this.index.lastKey, isLast: next === undefined }
     }
   }
 
-  /** One row group, in one request. */
-  async rowGroup(index: number): Promise<RowGroup> {
-    const [group] = await this.#readAdjacent(index, index + 1)
+  /** One row group, in one request at most. */
+  async rowGroup(index: number, cache?: GroupCache): Promise<RowGroup> {
+    const cached = cache?.get(this.#nameOf(index))
+    if (cached !== undefined) return cached
+    const [group] = await this.#readAdjacent({ start: index, end: index + 1 }, { cache })
     return group as RowGroup
   }
 
   /** Row groups in the order given, which ascends. Adjacent ones share requests; the next request is under way while one is worked on. */
-  async *groups(indexes: readonly number[], signal?: AbortSignal, bytesMax = requestBytesMax): AsyncGenerator<RowGroup> {
-    const requests = this.#requests(indexes, bytesMax)
-    let next = this.#ahead(requests[0])
+  async *groups(indexes: readonly number[], options: GroupsOptions = {}): AsyncGenerator<RowGroup> {
+    const requests = this.#requests(indexes, options)
+    let next = this.#ahead(requests[0], options)
     for (let at = 0; at < requests.length; at++) {
-      checkAborted(signal)
+      checkAborted(options.signal)
       const current = next
-      next = this.#ahead(requests[at + 1])
+      next = this.#ahead(requests[at + 1], options)
       for (const group of (await current) ?? []) {
-        checkAborted(signal)
+        checkAborted(options.signal)
         yield group
       }
     }
@@ -157,7 +203,7 @@ export class TableReader {
     await this.#verifyFrame()
     for (const [name, section] of Object.entries(this.index.sections)) await readSection(this.#source, section, name)
     let rows = 0
-    for await (const group of this.groups(this.rowGroups.map((_, index) => index), signal)) {
+    for await (const group of this.groups(this.rowGroups.map((_, index) => index), { signal })) {
       for (let column = 0; column < this.#leaves.length; column++) group.column(column)
       inFile({ path: this.#source.path, offset: group.entry.start }, () => check(group))
       rows += group.rowCount
@@ -181,37 +227,54 @@ export class TableReader {
   }
 
   /** Starts reading. Its failure is seen by whoever awaits it; when nobody does, as the scan stopped early, nobody needs it. */
-  #ahead(request: { start: number; end: number } | undefined): Promise<RowGroup[]> | undefined {
+  #ahead(request: GroupRequest | undefined, options: GroupsOptions): Promise<RowGroup[]> | undefined {
     if (request === undefined) return undefined
-    const reading = this.#readAdjacent(request.start, request.end)
+    const { trace } = options
+    if (trace !== undefined && request.cached !== undefined) trace.cachedRowGroups += 1
+    if (request.cached !== undefined) return Promise.resolve([request.cached])
+    const reading = this.#readAdjacent(request, options)
     reading.catch(() => undefined)
     return reading
   }
 
-  /** Ranges of adjacent row groups that are fetched together. */
-  #requests(indexes: readonly number[], bytesMax: number): { start: number; end: number }[] {
-    const requests: { start: number; end: number }[] = []
+  #requests(indexes: readonly number[], { cache, bytesMax = requestBytesMax }: GroupsOptions): GroupRequest[] {
+    const requests: GroupRequest[] = []
     let most = Math.min(firstRequestBytes, bytesMax)
     for (const index of indexes) {
+      const cached = cache?.get(this.#nameOf(index))
       const last = requests[requests.length - 1]
       const entry = this.index.rowGroups[index] as RowGroupEntry
-      if (last !== undefined && last.end === index && entry.end - (this.index.rowGroups[last.start] as RowGroupEntry).start <= most) {
+      if (cached === undefined && last?.cached === undefined && last?.end === index && entry.end - (this.index.rowGroups[last.start] as RowGroupEntry).start <= most) {
         last.end = index + 1
       } else {
         if (last !== undefined) most = Math.min(most * 2, bytesMax)
-        requests.push({ start: index, end: index + 1 })
+        requests.push({ start: index, end: index + 1, cached })
       }
     }
     return requests
   }
 
-  async #readAdjacent(start: number, end: number): Promise<RowGroup[]> {
+  async #readAdjacent({ start, end }: { start: number; end: number }, { cache, trace }: GroupsOptions): Promise<RowGroup[]> {
     const entries = this.index.rowGroups.slice(start, end)
     const from = (entries[0] as RowGroupEntry).start
     const to = (entries[entries.length - 1] as RowGroupEntry).end
     const bytes = await this.#source.readRange({ start: from, end: to })
+    if (trace !== undefined) {
+      trace.requests += 1
+      trace.bytes += to - from
+    }
     const file = { path: this.#source.path, leaves: this.#leaves }
-    return entries.map((entry) => new RowGroup(entry, bytes.subarray(entry.start - from, entry.end - from), file))
+    return entries.map((entry, index) => {
+      const part = bytes.subarray(entry.start - from, entry.end - from)
+      // What is kept must not keep the bytes of its neighbours.
+      const group = new RowGroup(entry, cache === undefined || entries.length === 1 ? part : part.slice(), file)
+      cache?.put(this.#nameOf(start + index), group)
+      return group
+    })
+  }
+
+  #nameOf(index: number): string {
+    return `${this.#source.path}#${index}`
   }
 }
 

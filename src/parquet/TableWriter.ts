@@ -7,6 +7,7 @@ import type { FieldSpec } from './columns.ts'
 import { leavesOf } from './columns.ts'
 import { encodeChunk } from './encode-chunk.ts'
 import { writeFileMetadata, writeRowGroup } from './footer.ts'
+import { GroupStatisticsBuilder, statisticsSection } from './GroupStatistics.ts'
 import { LeafBuilder } from './LeafBuilder.ts'
 import { SnappyCompressor } from './snappy.ts'
 import { indexFormat, joinKey, writeIndex } from './sparse-index.ts'
@@ -59,6 +60,7 @@ export class TableWriter {
   readonly #thriftGroups = new ByteBuffer(4096)
   readonly #keys = new BloomFilterBuilder()
   readonly #ids = new BloomFilterBuilder()
+  readonly #statistics = new GroupStatisticsBuilder()
   #offset = parquetMagic.length
   #rowsWritten = 0
   #rawBytes = 0
@@ -124,6 +126,7 @@ export class TableWriter {
     })
     writeRowGroup({ rows: this.#facts.length, sortedBy, leaves: this.leaves.map(({ leaf }) => leaf), chunks, offsets }, this.#thriftGroups)
     this.#groups.push({ ...groupFacts(this.#facts), start, end: this.#offset, directoryBytes: directory.length, directoryCrc32: crc32(directory.view()) })
+    if (this.#options.kind === 'run') this.#statistics.add(chunks.map(({ statistics }) => statistics))
     this.#rowsWritten += this.#facts.length
     if (this.#rawBytes > 0) this.#ratio = Math.min(2, Math.max(0.02, (this.#offset - start) / this.#rawBytes))
     this.#rawBytes = 0
@@ -142,7 +145,7 @@ export class TableWriter {
    * Takes over a row group of another file with the same columns as it stands, behind what was gathered. `keys` and `ids` are those of its rows;
    * `footer` is what the other file's footer says of it.
    */
-  copy(group: { readonly entry: RowGroupEntry; readonly bytes: Uint8Array; readonly footer: Uint8Array }, { keys, ids }: { keys: readonly (readonly string[])[]; ids: readonly string[] }): void {
+  copy(group: { readonly entry: RowGroupEntry; readonly bytes: Uint8Array; readonly footer: Uint8Array; readonly statistics: Uint8Array | undefined }, { keys, ids }: { keys: readonly (readonly string[])[]; ids: readonly string[] }): void {
     const { entry } = group
     if ((this.bytes - this.#offset) * 4 < this.#options.rowGroupBytes && this.#facts.length > 0) this.#cutShort++
     this.flush()
@@ -151,6 +154,7 @@ export class TableWriter {
     const by = this.#offset - entry.start
     writeMovedRowGroup(group.footer, by, this.#thriftGroups)
     this.#groups.push({ ...entry, start: entry.start + by, end: entry.end + by })
+    this.#statistics.copy(group.statistics)
     this.#rowsWritten += entry.rows
     this.#write(group.bytes)
   }
@@ -160,6 +164,8 @@ export class TableWriter {
     this.flush()
     const sections: { [name: string]: Section } = {}
     for (const [name, bytes] of Object.entries(blocks)) sections[name] = this.#section(bytes)
+    const statistics = this.#options.kind === 'run' ? this.#statistics.build() : undefined
+    if (statistics !== undefined) sections[statisticsSection] = this.#section(statistics)
     const filters = new ByteBuffer(1024)
     this.#keys.write(filters)
     this.#ids.write(filters)

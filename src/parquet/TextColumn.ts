@@ -1,6 +1,6 @@
 import { textAt } from './byte-arrays.ts'
 import type { ByteArrays } from './byte-arrays.ts'
-import type { Column } from './decode-chunk.ts'
+import type { Column } from './Column.ts'
 import { malformed } from './malformed.ts'
 
 const nothing = new Uint8Array(0)
@@ -14,15 +14,12 @@ export class TextColumn {
   readonly #places: Int32Array | undefined
 
   constructor(column: Column) {
-    const { values, definitions, leaf } = column
+    const { values, leaf } = column
     if (values.kind !== 'arrays' && values.kind !== 'codes') throw malformed(`'${leaf.path.join('.')}' is no column of texts`)
     this.#column = column
     this.#arrays = values.kind === 'arrays' ? values.arrays : values.dictionary
     this.#codes = values.kind === 'codes' ? values.codes : undefined
-    if (definitions === undefined) return
-    this.#places = new Int32Array(column.rowCount).fill(-1)
-    let next = 0
-    for (let row = 0; row < column.rowCount; row++) if (definitions[row] === leaf.maxDefinition) this.#places[row] = next++
+    this.#places = column.places
   }
 
   has(row: number): boolean {

@@ -1,123 +1,106 @@
 import type { Value } from '../model/values.ts'
 import { textAt, textsOf } from './byte-arrays.ts'
-import type { ScalarKind } from './columns.ts'
-import type { Column, ColumnValues } from './decode-chunk.ts'
+import type { ByteArrays } from './byte-arrays.ts'
+import type { Column } from './Column.ts'
 import { malformed } from './malformed.ts'
 
-/** Rows `start` to `end` of a row group. */
-export interface RowRange {
-  readonly start: number
-  readonly end: number
+/** The values of some rows, which ascend, as JavaScript has them; undefined where there is none. Not of a list's leaf. Many strings at once are slices of one text (see textsOf). */
+export function scalarsOf(column: Column, rows: Int32Array): (Value | undefined)[] {
+  const { places } = column
+  if (places === undefined) return valuesAt(column, rows)
+  const indexes = new Int32Array(rows.length)
+  for (let at = 0; at < rows.length; at++) indexes[at] = places[rows[at] as number] as number
+  return valuesAt(column, indexes)
 }
 
-/**
- * The rows' values as JavaScript has them; undefined where there is none. Not of a list's leaf.
- * Many strings at once are slices of one text (see textsOf).
- */
-export function scalarsOf(column: Column, rows: RowRange): (Value | undefined)[] {
-  const { definitions } = column
-  if (definitions === undefined) return valuesOf(column.leaf.kind, column.values, rows)
-  const from = valuesBefore(column, rows.start)
-  let present = 0
-  for (let row = rows.start; row < rows.end; row++) if (definitions[row] === column.leaf.maxDefinition) present++
-  const values = valuesOf(column.leaf.kind, column.values, { start: from, end: from + present })
-  if (present === rows.end - rows.start) return values
-  const spread = new Array<Value | undefined>(rows.end - rows.start)
-  let next = 0
-  for (let row = rows.start; row < rows.end; row++) spread[row - rows.start] = definitions[row] === column.leaf.maxDefinition ? values[next++] : undefined
-  return spread
-}
-
-/** The rows' lists, of a list's leaf; undefined where there is none. */
-export function listsOf(column: Column, rows: RowRange): (Value[] | undefined)[] {
+/** The lists of some rows, which ascend, of a list's leaf; undefined where there is none. */
+export function listsOf(column: Column, rows: Int32Array): (Value[] | undefined)[] {
+  const { starts, places, definitions } = column
   const { maxDefinition } = column.leaf
-  const lists = new Array<Value[] | undefined>(rows.end - rows.start)
-  let entry = entryOfRow(column, rows.start)
-  const end = rows.end === column.rowCount ? column.entryCount : entryOfRow(column, rows.end)
-  const from = valuesBefore(column, entry)
-  const values = valuesOf(column.leaf.kind, column.values, { start: from, end: valuesBefore(column, end) })
+  let count = 0
+  for (const row of rows) count += (starts[row + 1] as number) - (starts[row] as number)
+  const indexes = new Int32Array(count)
   let next = 0
-  for (let row = 0; row < lists.length; row++) {
-    if (entry >= end) throw malformed('a column of lists has fewer rows than its row group')
-    const definition = column.definitions?.[entry] ?? maxDefinition
-    let length = 0
-    do {
-      entry++
-      if (definition === maxDefinition) length++
-    } while (entry < end && column.repetitions?.[entry] === 1)
-    if (definition === maxDefinition) lists[row] = values.slice(next, next + length)
-    else if (definition === maxDefinition - 1) lists[row] = []
-    next += length
+  for (const row of rows) for (let entry = starts[row] as number; entry < (starts[row + 1] as number); entry++) indexes[next++] = places === undefined ? entry : (places[entry] as number)
+  const values = valuesAt(column, indexes) as Value[]
+  const lists = new Array<Value[] | undefined>(rows.length)
+  next = 0
+  for (let at = 0; at < rows.length; at++) {
+    const row = rows[at] as number
+    const entry = starts[row] as number
+    const end = next + (starts[row + 1] as number) - entry
+    const definition = definitions?.[entry] ?? maxDefinition
+    if (definition === maxDefinition) lists[at] = values.slice(next, end)
+    else if (definition === maxDefinition - 1) lists[at] = []
+    next = end
   }
   return lists
 }
 
-/** Definition level of each row: of a list's leaf, of its first entry. */
-export function rowDefinitions(column: Column, rows: RowRange): Uint8Array {
+/** Definition levels of some rows: of a list's leaf, of their first entries. */
+export function rowDefinitions(column: Column, rows: Int32Array): Uint8Array {
   const { definitions, leaf } = column
-  const out = new Uint8Array(rows.end - rows.start).fill(leaf.maxDefinition)
+  const out = new Uint8Array(rows.length).fill(leaf.maxDefinition)
   if (definitions === undefined) return out
-  if (column.repetitions === undefined) return definitions.subarray(rows.start, rows.end)
-  let entry = entryOfRow(column, rows.start)
-  for (let row = 0; row < out.length; row++) {
-    out[row] = definitions[entry] as number
-    do entry++
-    while (column.repetitions[entry] === 1)
+  const starts = column.repetitions === undefined ? undefined : column.starts
+  for (let at = 0; at < rows.length; at++) {
+    const row = rows[at] as number
+    out[at] = definitions[starts === undefined ? row : (starts[row] as number)] as number
   }
   return out
 }
 
-/** Values among the first `entry` entries. */
-function valuesBefore({ definitions, leaf, valueCount, entryCount }: Column, entry: number): number {
-  if (definitions === undefined) return entry
-  if (entry === entryCount) return valueCount
-  let count = 0
-  for (let index = 0; index < entry; index++) if (definitions[index] === leaf.maxDefinition) count++
-  return count
+/** A column of numbers by row, NaN where a row has none. */
+export function numbersOf({ values, places, leaf }: Column): Float64Array {
+  if (values.kind !== 'numbers') throw malformed(`'${leaf.path.join('.')}' is no column of numbers`)
+  if (places === undefined) return values.numbers
+  return Float64Array.from(places, (place) => (place < 0 ? Number.NaN : (values.numbers[place] as number)))
 }
 
-/** First entry of a row, in a list's leaf. */
-function entryOfRow({ repetitions, entryCount }: Column, row: number): number {
-  if (repetitions === undefined) return row
-  let rows = -1
-  for (let entry = 0; entry < entryCount; entry++) {
-    if (repetitions[entry] === 0) rows++
-    if (rows === row) return entry
-  }
-  throw malformed('a column of lists has fewer rows than its row group')
-}
-
-function valuesOf(kind: ScalarKind, values: ColumnValues, { start, end }: RowRange): Value[] {
+/** Values by their places, which ascend; undefined for a place below 0. */
+function valuesAt(column: Column, places: Int32Array): (Value | undefined)[] {
+  const { values } = column
+  const out = new Array<Value | undefined>(places.length)
   switch (values.kind) {
     case 'numbers': {
-      const numbers = values.numbers.subarray(start, end)
-      return kind === 'date' ? Array.from(numbers, (ms) => new Date(ms)) : Array.from(numbers)
+      const { numbers } = values
+      const isDate = column.leaf.kind === 'date'
+      for (let at = 0; at < out.length; at++) {
+        const place = places[at] as number
+        if (place >= 0) out[at] = isDate ? new Date(numbers[place] as number) : numbers[place]
+      }
+      return out
     }
     case 'bigints':
-      return Array.from(values.bigints.subarray(start, end))
+      for (let at = 0; at < out.length; at++) out[at] = values.bigints[places[at] as number]
+      return out
     case 'flags':
-      return Array.from(values.flags.subarray(start, end), (flag) => flag === 1)
+      for (let at = 0; at < out.length; at++) if ((places[at] as number) >= 0) out[at] = values.flags[places[at] as number] === 1
+      return out
     case 'arrays': {
-      const { arrays } = values
-      if (kind === 'string') return textsOf(arrays, start, end)
-      return Array.from({ length: end - start }, (_, index) => arrays.blob.slice(arrays.offsets[start + index], arrays.offsets[start + index + 1]))
+      const { blob, offsets } = values.arrays
+      if (column.leaf.kind === 'string') return textsAt(values.arrays, places, out)
+      for (let at = 0; at < out.length; at++) if ((places[at] as number) >= 0) out[at] = blob.slice(offsets[places[at] as number], offsets[(places[at] as number) + 1])
+      return out
     }
-    case 'codes': {
-      const { codes, dictionary } = values
-      if (end - start === 1) return [textAt(dictionary, codes[start] as number)]
-      const texts = textsOf(dictionary, 0, dictionary.offsets.length - 1)
-      return Array.from(codes.subarray(start, end), (code) => texts[code] as string)
-    }
+    case 'codes':
+      if (places.length === 1) out[0] = (places[0] as number) < 0 ? undefined : textAt(values.dictionary, values.codes[places[0] as number] as number)
+      else for (let at = 0; at < out.length; at++) if ((places[at] as number) >= 0) out[at] = column.dictionary[values.codes[places[at] as number] as number]
+      return out
   }
 }
 
-/** A column of numbers that every row has, or NaN where a row has none. */
-export function numbersOf(column: Column, rows: RowRange): Float64Array {
-  if (column.values.kind !== 'numbers') throw malformed(`'${column.leaf.path.join('.')}' is no column of numbers`)
-  const { numbers } = column.values
-  if (column.definitions === undefined) return numbers.subarray(rows.start, rows.end)
-  const out = new Float64Array(rows.end - rows.start).fill(Number.NaN)
-  let next = valuesBefore(column, rows.start)
-  for (let row = rows.start; row < rows.end; row++) if (column.definitions[row] === column.leaf.maxDefinition) out[row - rows.start] = numbers[next++] as number
+/** Values decoded for each one that is wanted, up to which decoding a whole stretch of them is the quicker way. */
+const spanPerTextMax = 3
+
+function textsAt(arrays: ByteArrays, places: Int32Array, out: (Value | undefined)[]): (Value | undefined)[] {
+  const first = places.find((place) => place >= 0)
+  if (first === undefined) return out
+  const end = Math.max(first, places.findLast((place) => place >= 0) ?? first) + 1
+  const texts = end - first <= places.length * spanPerTextMax ? textsOf(arrays, first, end) : undefined
+  for (let at = 0; at < out.length; at++) {
+    const place = places[at] as number
+    if (place >= 0) out[at] = texts === undefined ? textAt(arrays, place) : texts[place - first]
+  }
   return out
 }

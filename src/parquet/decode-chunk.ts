@@ -2,8 +2,9 @@ import { ParqueDBError, isParqueDBError } from '../base/ParqueDBError.ts'
 import { crc32 } from '../base/crc32.ts'
 import { bitWidthOf } from './bit-packing.ts'
 import { decodeDeltaBytes, decodeDeltaLength, decodePlainByteArrays } from './byte-arrays.ts'
-import type { ByteArrays } from './byte-arrays.ts'
 import { ByteCursor } from './ByteCursor.ts'
+import { Column } from './Column.ts'
+import type { ColumnValues } from './Column.ts'
 import type { Leaf } from './columns.ts'
 import { decodeDelta } from './delta-binary.ts'
 import { malformed } from './malformed.ts'
@@ -11,28 +12,6 @@ import { readPageHeader } from './page-header.ts'
 import type { PageHeader } from './page-header.ts'
 import { decodeHybrid } from './rle-hybrid.ts'
 import { snappyDecompress } from './snappy.ts'
-
-/** Values of a column without its nulls, still as a column. Ints, dates (milliseconds) and doubles are numbers. */
-export type ColumnValues =
-  | { readonly kind: 'numbers'; readonly numbers: Float64Array }
-  | { readonly kind: 'bigints'; readonly bigints: BigInt64Array }
-  | { readonly kind: 'flags'; readonly flags: Uint8Array }
-  | { readonly kind: 'arrays'; readonly arrays: ByteArrays }
-  /** Of texts: value `i` is `dictionary[codes[i]]`. */
-  | { readonly kind: 'codes'; readonly codes: Uint16Array; readonly dictionary: ByteArrays }
-
-/** One physical column of a row group, decoded. */
-export interface Column {
-  readonly leaf: Leaf
-  readonly rowCount: number
-  readonly entryCount: number
-  readonly valueCount: number
-  /** Per entry; undefined when every entry is a value. */
-  readonly definitions: Uint8Array | undefined
-  /** Per entry; only of a list's leaf. */
-  readonly repetitions: Uint8Array | undefined
-  readonly values: ColumnValues
-}
 
 /** One column chunk as the directory of its row group describes it. */
 export interface ChunkBytes {
@@ -72,7 +51,7 @@ export function decodeChunk(chunk: ChunkBytes): Column {
   const definitions = header.nullCount === 0 ? undefined : levels(page.subarray(header.repetitionBytes, levelBytes), entryCount, leaf.maxDefinition)
   const body = decompress(chunk, page.subarray(levelBytes), header.uncompressedBytes - levelBytes)
   const values = decodeValues({ leaf, header, body, dictionary }, valueCount)
-  return { leaf, rowCount, entryCount, valueCount, definitions, repetitions, values }
+  return new Column({ leaf, rowCount, entryCount, valueCount, definitions, repetitions, values })
 }
 
 function checkCounts(header: PageHeader, { leaf, rowCount }: ChunkBytes): void {

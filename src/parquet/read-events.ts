@@ -4,6 +4,7 @@ import type { EventOp, StoredEvent } from '../model/event.ts'
 import { stateOfCreate } from '../model/fold.ts'
 import type { Patch } from '../model/patch.ts'
 import type { Document, Value } from '../model/values.ts'
+import { rowsBetween } from './Column.ts'
 import { numbersOf, scalarsOf } from './column-values.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
@@ -18,10 +19,9 @@ const wholeColumnRows = 64
 export function readEvents(group: RowGroup, rows: readonly number[]): StoredEvent[] {
   if (rows.length === 0) return []
   const texts = textsOfColumns(group, rows)
-  const all = { start: 0, end: group.rowCount }
-  const seqs = numbersOf(group.column(segmentColumn.seq), all)
-  const times = numbersOf(group.column(segmentColumn.ts), all)
-  const versions = numbersOf(group.column(segmentColumn.version), all)
+  const seqs = numbersOf(group.column(segmentColumn.seq))
+  const times = numbersOf(group.column(segmentColumn.ts))
+  const versions = numbersOf(group.column(segmentColumn.version))
   return rows.map((row): StoredEvent => {
     const op = opOf(texts.op(row))
     const id = texts.id(row) ?? ''
@@ -72,7 +72,7 @@ function textOfRow(group: RowGroup, column: number, wantedRows: number): TextOfR
     const texts = new TextColumn(group.column(column))
     return (row) => texts.text(row)
   }
-  const values = scalarsOf(group.column(column), { start: 0, end: group.rowCount }) as (string | undefined)[]
+  const values = scalarsOf(group.column(column), rowsBetween(0, group.rowCount)) as (string | undefined)[]
   return (row) => values[row]
 }
 

@@ -5,8 +5,12 @@ import { entityDocument } from '../model/entity-document.ts'
 import { parseArrayIndex, type FieldPath } from '../model/path.ts'
 import { systemFields } from '../model/system-fields.ts'
 import { cloneValue, isObject, ownField, type Value } from '../model/values.ts'
+import type { Column } from '../parquet/Column.ts'
+import { listsOf, rowDefinitions, scalarsOf } from '../parquet/column-values.ts'
+import type { FieldColumn } from '../parquet/DocumentAssembler.ts'
+import type { ScanSlice } from '../storage/view.ts'
 import type { Query } from './parse-query.ts'
-import { matchingStates, type QueryRun } from './run-query.ts'
+import { selectRows, type QueryRun } from './select-rows.ts'
 
 /**
  * The different values at a path among the entities that a query finds, in BSON's order: of an array its elements. Values
@@ -15,13 +19,49 @@ import { matchingStates, type QueryRun } from './run-query.ts'
 export async function distinctValues(query: Query, run: QueryRun, of: { path: FieldPath; valuesMax: number }): Promise<Value[]> {
   const values = new Map<string, Value>()
   const isSystemField = systemFields.has(of.path[0] ?? '')
-  for await (const states of matchingStates(query, run)) {
-    for (const state of states) {
-      collect(isSystemField ? entityDocument(query.ns, state) : state.document, of.path, values)
+  for await (const strip of selectRows(query, run.view, run.trace)) {
+    for (const slice of strip) {
+      const open = addColumn(slice, of.path, values)
+      for (const state of slice.batch.states(open)) collect(isSystemField ? entityDocument(query.ns, state) : state.document, of.path, values)
       if (values.size > of.valuesMax) throw tooManyValues(of)
     }
   }
   return [...values.values()].toSorted(compareValues).map(cloneValue)
+}
+
+/** Adds what a column tells, and gives the rows that it does not tell of. */
+function addColumn({ batch, rows }: ScanSlice, path: FieldPath, values: Map<string, Value>): Int32Array {
+  const { columns } = batch
+  const found = columns?.find(path)
+  // The columns of a tombstone say nothing.
+  if (columns === undefined || found === undefined || path[0] === '$id' || columns.deleted !== undefined) return rows
+  const open = new Set(columns.restsWith(path[0] ?? ''))
+  const told = open.size === 0 ? rows : rows.filter((row) => !open.has(row))
+  if (found !== 'absent') columns.reading(() => addScalars(columns.column(found.index), { found, rows: told }, values))
+  return rows.filter((row) => open.has(row))
+}
+
+function addScalars(column: Column, { found, rows }: { found: FieldColumn; rows: Int32Array }, values: Map<string, Value>): void {
+  const lists = found.isList ? listsOf(column, rows) : undefined
+  const definitions = rowDefinitions(column, rows)
+  if (found.nulls === 'null' && definitions.some((definition) => definition >= found.outer && definition < found.definition)) add(null, values)
+  if (lists !== undefined) for (const list of lists) for (const value of list ?? []) add(value, values)
+  else if (column.values.kind === 'codes') addCodes(column, rows, values)
+  else for (const value of scalarsOf(column, rows)) if (value !== undefined) add(value, values)
+}
+
+function addCodes(column: Column, rows: Int32Array, values: Map<string, Value>): void {
+  if (column.values.kind !== 'codes') return
+  const { codes } = column.values
+  const { dictionary, places } = column
+  const seen = new Uint8Array(dictionary.length)
+  for (const row of rows) {
+    const place = places === undefined ? row : (places[row] as number)
+    if (place >= 0) seen[codes[place] as number] = 1
+  }
+  dictionary.forEach((text, code) => {
+    if (seen[code] === 1) add(text, values)
+  })
 }
 
 function collect(value: Value | undefined, path: FieldPath, values: Map<string, Value>): void {

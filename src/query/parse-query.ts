@@ -7,11 +7,14 @@ import { parseProjection, type ProjectionNode } from '../model/projection.ts'
 import { parseSort, type SortKey } from '../model/sort.ts'
 import { systemFields } from '../model/system-fields.ts'
 import type { Document } from '../model/values.ts'
+import type { GroupFilter } from '../parquet/GroupStatistics.ts'
 import type { AsOf } from '../storage/view.ts'
 import { parseAsOf } from './as-of.ts'
 import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
+import { compileColumnFilter, type ColumnFilter } from './column-filter.ts'
 import { decodeCursor, fingerprintOf } from './page-cursor.ts'
 import { planScan, type ScanPlan } from './plan.ts'
+import { groupFilter } from './prune-groups.ts'
 import { qualifyIds } from './qualify-ids.ts'
 import { effectiveSort, type Position } from './row-order.ts'
 
@@ -35,6 +38,9 @@ export interface Query {
   readonly filter: FilterNode
   /** undefined: every entity matches. */
   readonly matches: ((document: Document) => boolean) | undefined
+  /** The same over columns, and over what row groups are known to hold; undefined where that is of no use. */
+  readonly columnFilter: ColumnFilter | undefined
+  readonly prune: GroupFilter | undefined
   /** Whether `matches` reads what the database writes into an entity, as `$id` or `version`. */
   readonly readsSystemFields: boolean
   readonly plan: ScanPlan
@@ -67,7 +73,7 @@ export function parseQuery(ns: string, input: QueryInput): Query {
   return {
     ns,
     filter,
-    ...compiled(filter),
+    ...compiled(ns, filter),
     plan: planScan(ns, filter),
     sort,
     skip: after === undefined ? skip : 0,
@@ -83,10 +89,12 @@ export function parseQuery(ns: string, input: QueryInput): Query {
 }
 
 /** A predicate over documents, with what it needs of them. */
-function compiled(filter: FilterNode): Pick<Query, 'matches' | 'readsSystemFields'> {
+function compiled(ns: string, filter: FilterNode): Pick<Query, 'matches' | 'columnFilter' | 'prune' | 'readsSystemFields'> {
   const matchesAll = filter.kind === 'and' && filter.nodes.length === 0
   return {
     matches: matchesAll ? undefined : compileFilter(filter),
+    columnFilter: matchesAll ? undefined : compileColumnFilter(ns, filter),
+    prune: groupFilter(filter),
     readsSystemFields: [...filterFields(filter)].some((field) => systemFields.has(field)),
   }
 }

@@ -25,6 +25,16 @@ export class TopRows<Row extends Position> {
     }
   }
 
+  /** How many more are kept whatever they are. */
+  get room(): number {
+    return this.#rowsMax - this.#heap.length
+  }
+
+  /** What the next one has to come before to be kept; undefined while there is room. */
+  get worst(): Row | undefined {
+    return this.room > 0 ? undefined : this.#heap[0]
+  }
+
   /** In order. */
   sorted(): Row[] {
     return this.#heap.toSorted(this.#compare)

@@ -1,5 +1,6 @@
 import type { WrittenFile } from '../parquet/written-file.ts'
 import type { FileEntry } from './manifest.ts'
+import { Scratch, scratchPrefix } from './Scratch.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import type { TableFiles } from './TableFiles.ts'
 
@@ -13,6 +14,10 @@ export class DataFiles {
 
   constructor(parts: { backend: StorageBackend; tables: TableFiles; epoch: number }) {
     this.#parts = parts
+  }
+
+  scratch(): Scratch {
+    return new Scratch(this.#parts.backend, `${scratchPrefix}${pad(this.#parts.epoch, 10)}-${++this.#jobs}`)
   }
 
   /** Begins a flush or a merge. */

@@ -3,7 +3,9 @@ import type { Clock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import type { EngineOptions } from './engine-options.ts'
+import type { EntityState } from '../model/entity.ts'
 import type { EventInput } from './event-input.ts'
+import type { ScanSlice } from './view.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { storageContract } from '../testing/storage-contract.ts'
 import { MemoryBackend } from './MemoryBackend.ts'
@@ -30,6 +32,10 @@ storageContract({ describe, test, expect }, 'EventSourcedBackend', async () => {
   const storage = new MemoryBackend()
   return { backend: withEventSourcing(storage), reopen: async () => withEventSourcing(storage.clone()), cleanup: async () => undefined }
 })
+
+async function states(strips: AsyncIterable<readonly ScanSlice[]>): Promise<EntityState[]> {
+  return (await collect(strips)).flat().flatMap(({ batch, rows }) => batch.states(rows)).toSorted((left, right) => (left.id < right.id ? -1 : 1))
+}
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
@@ -111,15 +117,15 @@ describe('flush, compaction and reopening', () => {
       await engine.flush()
     }
     const before = await engine.view()
-    const states = (await collect(before.scan('n'))).flat()
+    const newest = await states(before.scan('n'))
     const events = await collect(engine.readEvents())
-    const past = (await collect(before.scan('n', { asOf: { seq: 70 } }))).flat()
+    const past = await states(before.scan('n', { asOf: { seq: 70 } }))
     await engine.compact()
-    expect((await engine.stats()).namespaces['n']).toMatchObject({ runs: 1, rows: states.length })
+    expect((await engine.stats()).namespaces['n']).toMatchObject({ runs: 1, rows: newest.length })
     const after = await engine.view()
-    expect((await collect(after.scan('n'))).flat()).toEqual(states)
-    expect((await collect(before.scan('n'))).flat()).toEqual(states)
-    expect((await collect(after.scan('n', { asOf: { seq: 70 } }))).flat()).toEqual(past)
+    expect(await states(after.scan('n'))).toEqual(newest)
+    expect(await states(before.scan('n'))).toEqual(newest)
+    expect(await states(after.scan('n', { asOf: { seq: 70 } }))).toEqual(past)
     expect(await collect(engine.readEvents())).toEqual(events)
     expect((await engine.stats()).garbage.files).toBeGreaterThan(0)
     before.release()
@@ -249,7 +255,7 @@ describe('in the background', () => {
     expect(background.flushes).toBeGreaterThan(3)
     expect(background.lastError).toBeUndefined()
     const view = await engine.view()
-    expect((await collect(view.scan('n'))).flat().map((state) => state.document['index'])).toEqual(Array.from({ length: 400 }, (_, index) => index))
+    expect((await states(view.scan('n'))).map((state) => state.document['index'])).toEqual(Array.from({ length: 400 }, (_, index) => index))
     view.release()
   })
 

@@ -21,7 +21,7 @@ import type { AsOf, EventScanOptions, View } from './view.ts'
 import { WriterSession } from './WriterSession.ts'
 
 /** Paths that are the engine's own: whoever uses the backend for other objects may read them, and not write them. */
-const ownPaths = /^(?:FORMAT$|HEAD$|(?:epoch|manifest|log|events|entities|edges|indexes|archive)(?:\/|$))/
+const ownPaths = /^(?:FORMAT$|HEAD$|(?:epoch|manifest|log|events|entities|edges|indexes|archive|tmp)(?:\/|$))/
 
 /** A state kept as a snapshot: where replay can start. */
 export interface Snapshot<T extends object = Document> {

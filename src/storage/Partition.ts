@@ -7,6 +7,7 @@ import { runFilesFor } from './lookup.ts'
 import { emptyManifest, filesOfRuns, type Manifest } from './manifest.ts'
 import { Overlay } from './Overlay.ts'
 import { ReadView } from './ReadView.ts'
+import type { Scratch } from './Scratch.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import { TableFiles } from './TableFiles.ts'
 
@@ -19,14 +20,16 @@ export type CommitListener = (events: readonly StoredEvent[]) => void
 export class Partition {
   readonly files: TableFiles
   readonly cache: EntityCache
+  /** Makes room for one query; a writer has it. */
+  scratch: (() => Scratch) | undefined
   #manifest: Manifest = emptyManifest
   #overlay = new Overlay(emptyManifest)
   /** How many open views read each manifest, by its id. */
   readonly #pins = new Map<number, number>()
   readonly #listeners = new Set<CommitListener>()
 
-  constructor(backend: StorageBackend, options: { maxCachedEntities: number; cacheTtlMs: number; clock: Clock }) {
-    this.files = new TableFiles(backend)
+  constructor(backend: StorageBackend, options: { maxCachedEntities: number; maxCachedColumnBytes: number; cacheTtlMs: number; clock: Clock }) {
+    this.files = new TableFiles(backend, options)
     this.cache = new EntityCache(options)
   }
 
@@ -72,6 +75,7 @@ export class Partition {
       files: this.files,
       cache: this.cache,
       isCurrent: (key) => this.#manifest === manifest && this.#overlay.chain(key) === undefined,
+      scratch: this.scratch,
       release: () => this.#unpin(manifest.id),
     })
   }

@@ -3,14 +3,17 @@ import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { checkAborted } from '../base/abort.ts'
+import type { RowGroupEntry } from '../parquet/sparse-index.ts'
 import type { EntityCache } from './EntityCache.ts'
 import { assertEventsKept, assertKept, startOf } from './horizon.ts'
 import { newestInRuns, newestOfMany, pastInSegments, reaches, runFilesFor, segmentsFor, spansNamespace } from './lookup.ts'
 import { filesOfRuns, horizonOf, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
-import { mergeById } from './merge.ts'
 import { stateAt, type Overlay } from './Overlay.ts'
+import type { Scratch } from './Scratch.ts'
+import { StateBatch } from './StateBatch.ts'
+import { strips, type BatchRange } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, View } from './view.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice, View } from './view.ts'
 
 /** Rows that the overlay hands to a merge at once. */
 const overlayBatchRows = 1024
@@ -26,6 +29,7 @@ export interface ViewParts {
   readonly cache: EntityCache
   /** Whether nothing was written or flushed since the view was taken, so that what it reads may be cached. */
   readonly isCurrent: (key: EntityKey) => boolean
+  readonly scratch: (() => Scratch) | undefined
   readonly release: () => void
 }
 
@@ -79,14 +83,17 @@ export class ReadView implements View {
     return states
   }
 
-  scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly EntityState[]> {
+  scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly ScanSlice[]> {
     const { manifest } = this.#parts
     const past = options.asOf === undefined || this.#isPresent(options.asOf) ? undefined : options.asOf
     if (past !== undefined) assertKept(manifest, ns, past)
     const start = past === undefined ? { runs: manifest.runs, seq: manifest.flushedSeq } : startOf(manifest, ns, past)
     const segments = past === undefined ? [] : manifest.segments.filter((file) => file.maxSeq > start.seq && reaches(file, past) && spansNamespace(file, ns))
-    const flushed = [...filesOfRuns(start, ns).map((run) => this.#runStates(run, options)), ...segments.map((file) => this.#segmentStates(file, { ns, options }))]
-    return mergeById([...flushed, this.#overlayStates(ns, options)])
+    const runs = filesOfRuns(start, ns)
+    return strips([
+      ...runs.map((run) => this.#runRanges(run, { runs, options })),
+      ...[...segments.map((file) => this.#segmentStates(file, { ns, options })), this.#overlayStates(ns, options), [options.over ?? []]].map(ranges),
+    ])
   }
 
   async *events(options: EventScanOptions = {}): AsyncIterable<StoredEvent> {
@@ -129,6 +136,10 @@ export class ReadView implements View {
     return horizonOf(this.#parts.manifest, ns)
   }
 
+  scratch(): Scratch | undefined {
+    return this.#parts.scratch?.()
+  }
+
   release(): void {
     if (this.#released) return
     this.#released = true
@@ -157,14 +168,23 @@ export class ReadView implements View {
     return (asOf.seq === undefined || asOf.seq >= this.seq) && (asOf.ts === undefined || asOf.ts >= this.ts)
   }
 
-  async *#runStates(run: RunEntry, options: ScanOptions): AsyncGenerator<readonly EntityState[]> {
+  async *#runRanges(run: RunEntry, { runs, options }: { runs: readonly RunEntry[]; options: ScanOptions }): AsyncGenerator<readonly BatchRange[]> {
     const { files } = this.#parts
+    const { trace, prune } = options
     for (const file of run.files) {
       const [minId = ''] = file.minKey
       const [maxId = ''] = file.maxKey
-      if (isBelow(maxId, options) || (options.beforeId !== undefined && compareStrings(minId, options.beforeId) >= 0)) continue
+      if (trace !== undefined) trace.files += 1
+      if (isBelow(maxId, options) || (options.beforeId !== undefined && compareStrings(minId, options.beforeId) >= 0)) {
+        if (trace !== undefined) trace.prunedFiles += 1
+        continue
+      }
       const reader = await files.run(file)
-      yield* reader.scan({ fromId: options.fromId, afterId: options.afterId, beforeId: options.beforeId, signal: options.signal })
+      // What is passed over still hides older rows of others, so a row group is read wherever one of another run could be older.
+      const hides = runs.flatMap((other) => (other === run ? [] : other.files.filter((one) => overlaps(one, file)).map(({ minSeq }) => minSeq)))
+      const rulesOut = prune === undefined ? undefined : await reader.rulesOut(prune)
+      const wants = rulesOut && ((entry: RowGroupEntry, index: number): boolean => !rulesOut(index) || hides.some((minSeq) => minSeq <= entry.maxSeq))
+      yield* reader.batches({ ...options, wants })
     }
   }
 
@@ -227,6 +247,14 @@ export class ReadView implements View {
 /** A state's updatedAt is the ts of the event that made it. */
 function isAtOrBefore(state: EntityState, asOf: AsOf): boolean {
   return (asOf.seq === undefined || state.seq <= asOf.seq) && (asOf.ts === undefined || state.updatedAt <= asOf.ts)
+}
+
+function overlaps(left: FileEntry, right: FileEntry): boolean {
+  return compareStrings(left.minKey[0] ?? '', right.maxKey[0] ?? '') <= 0 && compareStrings(left.maxKey[0] ?? '', right.minKey[0] ?? '') >= 0
+}
+
+async function* ranges(batches: AsyncIterable<readonly EntityState[]> | Iterable<readonly EntityState[]>): AsyncGenerator<readonly BatchRange[]> {
+  for await (const states of batches) if (states.length > 0) yield [{ batch: new StateBatch(states), start: 0, end: states.length }]
 }
 
 function overlapsTime(file: FileEntry, options: EventScanOptions): boolean {

@@ -1,5 +1,6 @@
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ByteSource } from '../parquet/byte-source.ts'
+import { GroupCache } from '../parquet/GroupCache.ts'
 import { RunFileReader } from '../parquet/RunFileReader.ts'
 import { SegmentFileReader } from '../parquet/SegmentFileReader.ts'
 import type { FileEntry } from './manifest.ts'
@@ -15,19 +16,22 @@ type Reader = RunFileReader | SegmentFileReader
 /** Opens data files and keeps their sparse indexes, least recently used out first. Two that ask at once share one opening. */
 export class TableFiles {
   readonly #backend: StorageBackend
+  /** Row groups that were read for a query or a point read, as columns. */
+  readonly groups: GroupCache
   readonly #open = new Map<string, { reader: Promise<Reader>; bytes: number }>()
   #bytes = 0
 
-  constructor(backend: StorageBackend) {
+  constructor(backend: StorageBackend, options: { maxCachedColumnBytes: number }) {
     this.#backend = backend
+    this.groups = new GroupCache(options.maxCachedColumnBytes)
   }
 
   run(file: FileEntry): Promise<RunFileReader> {
-    return this.#reader(file, () => RunFileReader.open(this.source(file), file))
+    return this.#reader(file, () => RunFileReader.open(this.source(file), file, this.groups))
   }
 
   segment(file: FileEntry): Promise<SegmentFileReader> {
-    return this.#reader(file, () => SegmentFileReader.open(this.source(file), file))
+    return this.#reader(file, () => SegmentFileReader.open(this.source(file), file, this.groups))
   }
 
   /** A file's bytes, where a short read and a missing file are damage: a manifest says that it is there, and how long. */

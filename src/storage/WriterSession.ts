@@ -64,6 +64,7 @@ export class WriterSession {
     const publisher = new Publisher({ partition, backend, logBackend, fence, random, clock, head: parts.head, etag: parts.etag })
     this.#publisher = publisher
     const files = new DataFiles({ backend, tables: partition.files, epoch })
+    partition.scratch = () => files.scratch()
     const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, logsObjects: logBackend.openLog === undefined, writer: () => this.#writer })
     this.#maintenance = maintenance
     this.#writer = new Writer({

@@ -10,6 +10,8 @@ export interface EngineOptions {
   readonly autoSnapshotThreshold?: number
   /** Entity states kept from data files, least recently used out first. Default 1,000; 0 for none. */
   readonly maxCachedEntities?: number
+  /** Memory for row groups that queries and point reads have read, with their decoded columns. Default 64 MiB; 0 for none. */
+  readonly maxCachedColumnBytes?: number
   /** How long a cached state may serve. Default: until it is pushed out. */
   readonly cacheTtlMs?: number
   /** Another backend for the log and the epochs; default: the same one. */
@@ -56,6 +58,7 @@ export interface EngineOptions {
 export interface ResolvedOptions {
   readonly autoSnapshotThreshold: number
   readonly maxCachedEntities: number
+  readonly maxCachedColumnBytes: number
   readonly cacheTtlMs: number
   readonly log: StorageBackend | undefined
   readonly flush: { readonly eventsMax: number; readonly bytesMax: number; readonly ageMsMax: number }
@@ -74,6 +77,7 @@ export interface ResolvedOptions {
 export const engineOptionNames: readonly string[] = [
   'autoSnapshotThreshold',
   'maxCachedEntities',
+  'maxCachedColumnBytes',
   'cacheTtlMs',
   'log',
   'flush',
@@ -97,6 +101,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
   return {
     autoSnapshotThreshold: wholeNumber(options.autoSnapshotThreshold, { name: 'autoSnapshotThreshold', fallback: 100, least: 1 }),
     maxCachedEntities: wholeNumber(options.maxCachedEntities, { name: 'maxCachedEntities', fallback: 1000, least: 0 }),
+    maxCachedColumnBytes: wholeNumber(options.maxCachedColumnBytes, { name: 'maxCachedColumnBytes', fallback: 64 * 1024 * 1024, least: 0 }),
     cacheTtlMs: wholeNumber(options.cacheTtlMs, { name: 'cacheTtlMs', fallback: Number.POSITIVE_INFINITY, least: 0 }),
     log: options.log,
     flush: {

@@ -82,6 +82,8 @@ export interface EngineStats {
   readonly log: { readonly unflushedEvents: number; readonly unflushedBytes: number }
   readonly garbage: { readonly files: number; readonly bytes: number; readonly nextDeleteAtMs: number | undefined }
   readonly cache: { readonly entities: number; readonly hits: number; readonly misses: number }
+  /** Row groups kept as columns: the memory they take, and how often one was found there. */
+  readonly columns: { readonly bytes: number; readonly hits: number; readonly misses: number }
   /** What opening read: proportional to the log's unflushed tail. */
   readonly open: { readonly requests: number; readonly bytes: number; readonly replayedEvents: number; readonly tornBytes: number }
   readonly commits: { readonly count: number; readonly events: number; readonly syncs: number }

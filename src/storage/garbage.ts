@@ -3,6 +3,7 @@ import { listLogParts } from './log-reader.ts'
 import { dataFiles } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import { logPrefix } from './replay.ts'
+import { scratchPrefix } from './Scratch.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 /** Manifests before the current one that stay for readers in other processes which are about to read them. */
@@ -28,7 +29,7 @@ export async function collectDropped(at: { partition: Partition; backend: Storag
 }
 
 /**
- * Deletes what writers of older epochs left behind: log parts, manifests, and data files that no manifest ever named.
+ * Deletes what writers of older epochs left behind: log parts, manifests, temporary objects, and data files that no manifest ever named.
  * Only the holder of `epoch` may call it, after its head is published and found not fenced.
  */
 export async function sweepOlderEpochs(at: { partition: Partition; backend: StorageBackend; logBackend: StorageBackend; epoch: number }): Promise<void> {
@@ -40,6 +41,7 @@ export async function sweepOlderEpochs(at: { partition: Partition; backend: Stor
   for (const { path } of manifest.dropped) kept.add(path)
   const isOrphan = (path: string): boolean => !kept.has(path) && (epochOfDataFile(path) ?? epoch) < epoch
   for (const folder of ['events/', 'archive/', 'entities/']) await deleteWhere(backend, folder, isOrphan)
+  await deleteWhere(backend, scratchPrefix, (path) => Number(path.slice(scratchPrefix.length).split('-', 1)[0]) < epoch)
 }
 
 async function deleteWhere(backend: StorageBackend, prefix: string, isGarbage: (path: string) => boolean): Promise<void> {

@@ -70,7 +70,7 @@ export async function recover(input: RecoverInput): Promise<RecoverReport> {
   const files = await findSoundFiles(input, lose)
   const rebuilder = new HistoryRebuilder(input.target)
   const gaps = new Gaps()
-  const tables = new TableFiles(input.backend)
+  const tables = new TableFiles(input.backend, { maxCachedColumnBytes: 0 })
   const add = async (events: Iterable<StoredEvent>): Promise<void> => {
     for (const event of events) {
       gaps.saw(event.seq)

@@ -30,6 +30,7 @@ export function engineStats(session: WriterSession | FollowerSession, of: { kind
       nextDeleteAtMs: manifest.dropped.length === 0 ? undefined : Math.min(...manifest.dropped.map((file) => file.atMs)) + of.graceMs,
     },
     cache: partition.cache.stats(),
+    columns: partition.files.groups.stats(),
     open: { requests: opened.meter.requests, bytes: opened.meter.bytes, replayedEvents: opened.replayedEvents, tornBytes: opened.tornBytes },
     commits: { count: counts?.commits ?? 0, events: counts?.events ?? 0, syncs: counts?.syncs ?? 0 },
     background: { flushes: counts?.flushes ?? 0, compactions: counts?.compactions ?? 0, lastError: counts?.lastError },

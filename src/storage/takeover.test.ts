@@ -19,7 +19,7 @@ const create = (id: string): { op: 'CREATE'; target: string; after: object } => 
 async function ids(engine: ReturnType<typeof withEventSourcing>): Promise<string[]> {
   const view = await engine.view()
   const found: string[] = []
-  for await (const states of view.scan('n')) found.push(...states.map((state) => state.id))
+  for await (const slices of view.scan('n')) for (const { batch, rows } of slices) found.push(...batch.states(rows).map((state) => state.id))
   view.release()
   return found
 }

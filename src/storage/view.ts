@@ -1,6 +1,11 @@
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import type { Horizon } from './manifest.ts'
+import type { ByteArrays } from '../parquet/byte-arrays.ts'
+import type { GroupFilter } from '../parquet/GroupStatistics.ts'
+import type { RunBatch } from '../parquet/RunBatch.ts'
+import type { ScanTrace } from '../parquet/TableReader.ts'
+import type { Scratch } from './Scratch.ts'
 
 /** A point in the past. All of a commit's events are on one side of it. Both given: the earlier of the two. */
 export interface AsOf {
@@ -18,7 +23,32 @@ export interface ScanOptions {
   /** Only ids < this. */
   readonly beforeId?: string | undefined
   readonly asOf?: AsOf | undefined
+  /** States that stand over those of the view, in the order of ids; their seqs are greater. */
+  readonly over?: readonly EntityState[] | undefined
+  /** Passes over row groups that surely hold nothing that is wanted, where that hides no row from another one. */
+  readonly prune?: GroupFilter | undefined
+  readonly trace?: ScanTrace | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+/** Rows that belong together, in the order of ids: a row group of a file, or states. */
+export interface RowBatch {
+  readonly rowCount: number
+  readonly ids: ByteArrays
+  readonly seqs: Float64Array
+  /** 1 for a tombstone; undefined when there is none. */
+  readonly deleted: Uint8Array | undefined
+  /** undefined where only the states are there. */
+  readonly columns: RunBatch | undefined
+  id(row: number): string
+  /** The states of some rows, which ascend. */
+  states(rows: Int32Array): readonly EntityState[]
+}
+
+/** Those rows of a batch that are the newest ones of their entities; they ascend. */
+export interface ScanSlice {
+  readonly batch: RowBatch
+  readonly rows: Int32Array
 }
 
 export interface EventScanOptions {
@@ -60,8 +90,11 @@ export interface View {
   get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined>
   /** As `get`, for many at once, in the order of the keys: each stretch of a data file is read once. */
   getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]>
-  /** Newest states of a namespace, ordered by the UTF-8 bytes of id, in batches of bounded size, tombstones included. */
-  scan(ns: string, options?: ScanOptions): AsyncIterable<readonly EntityState[]>
+  /**
+   * Newest rows of a namespace, tombstones included, in strips: each strip is a stretch of ids (by their UTF-8 bytes) that comes after the one before it;
+   * inside a strip each slice is in order, and several interleave. Of bounded size.
+   */
+  scan(ns: string, options?: ScanOptions): AsyncIterable<readonly ScanSlice[]>
   /** Events in seq order. */
   events(options?: EventScanOptions): AsyncIterable<StoredEvent>
   /** One entity's events in seq order (or reversed); the first one yielded within a file carries its snapshot. */
@@ -70,5 +103,7 @@ export interface View {
   namespaces(): string[]
   /** Where the namespace's history begins, when retention has removed some: points before it, and events from before it on, are HISTORY_UNAVAILABLE. */
   horizon(ns: string): Horizon | undefined
+  /** A place for what a query cannot hold in memory; undefined where nothing may be written. The caller disposes of it. */
+  scratch(): Scratch | undefined
   release(): void
 }

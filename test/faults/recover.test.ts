@@ -19,7 +19,7 @@ async function recovered(files: DiskFiles): Promise<Recovered> {
   expect((await target.verify({ deep: true })).problems).toEqual([])
   const documents: Record<string, unknown> = {}
   const view = await target.view()
-  for (const ns of view.namespaces()) for await (const states of view.scan(ns)) for (const state of states) if (state.deletedAt === undefined) documents[`${ns}/${state.id}`] = state.document
+  for (const ns of view.namespaces()) for await (const slices of view.scan(ns)) for (const state of slices.flatMap(({ batch, rows }) => batch.states(rows))) if (state.deletedAt === undefined) documents[`${ns}/${state.id}`] = state.document
   view.release()
   const events: Event[] = []
   for await (const event of target.readEvents()) events.push(event)

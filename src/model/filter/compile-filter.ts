@@ -7,6 +7,11 @@ import type { ValueTest } from './path-values.ts'
 
 /** The filter as a function, made of closures that are specialised for their operands. Pure; it reads own fields only. */
 export function compileFilter(node: FilterNode): (document: Document) => boolean {
+  return compileTest(node)
+}
+
+/** The same of one value where every path of the node is empty: a column's. */
+export function compileTest(node: FilterNode): ValueTest {
   return compile(node)
 }
 

@@ -1,0 +1,120 @@
+import fc from 'fast-check'
+import { Query as MingoQuery } from 'mingo'
+import { describe, expect, test } from 'vitest'
+import { document, filterCase, isKnownDifference } from '../../test/filter-cases.ts'
+import { ParqueDB } from '../db/ParqueDB.ts'
+import type { Filter } from '../model/filter-types.ts'
+import { compileFilter } from '../model/filter/compile-filter.ts'
+import { parseFilter } from '../model/filter/parse-filter.ts'
+import { compareBySort, parseSort } from '../model/sort.ts'
+import { systemFields } from '../model/system-fields.ts'
+import { cloneDocument, type Document, type Value } from '../model/values.ts'
+import { MemoryBackend } from '../storage/MemoryBackend.ts'
+
+const seed = 20_261_126
+
+/** Fields that are columns of one type, and now and then something that only `$rest` can hold. */
+const shared = fc.record(
+  {
+    a: fc.oneof({ weight: 8, arbitrary: fc.constantFrom<Value>(0, 1, 2, 3, 1.5, -1) }, { weight: 1, arbitrary: fc.constantFrom<Value>('x', null, [1, 'x']) }),
+    b: fc.oneof({ weight: 8, arbitrary: fc.constantFrom<Value>('x', 'y', 'xy', '') }, { weight: 1, arbitrary: fc.constantFrom<Value>(1, null) }),
+    c: fc.oneof(
+      { weight: 4, arbitrary: fc.array(fc.constantFrom<Value>(0, 1, 2), { maxLength: 3 }) },
+      { weight: 4, arbitrary: fc.record({ a: fc.constantFrom<Value>(0, 1, null), b: fc.constantFrom<Value>('x', 'y') }, { requiredKeys: [], noNullPrototype: true }) },
+    ),
+  },
+  { requiredKeys: [], noNullPrototype: true },
+) as fc.Arbitrary<Document>
+
+interface Spread {
+  readonly db: ParqueDB
+  readonly expected: ReadonlyMap<string, Document>
+}
+
+/** The documents over runs of several levels, with older versions of them underneath, tombstones, and some in the log alone. */
+async function spread(documents: readonly Document[]): Promise<Spread> {
+  const db = new ParqueDB({ storage: new MemoryBackend(), compaction: { background: false } })
+  const items = db.collection('items')
+  const id = (index: number): string => `i${String((index * 7919) % 1000).padStart(4, '0')}`
+  const expected = new Map<string, Document>()
+  const third = Math.ceil(documents.length / 3)
+  const write = async (index: number, own: Document): Promise<void> => {
+    await items.replace(id(index), { ...own }, { upsert: true })
+    expected.set(id(index), own)
+  }
+  for (let index = 0; index < third * 2; index++) await write(index, documents[(index + 1) % documents.length] as Document)
+  await db.flush()
+  for (let index = 0; index < third; index++) await write(index, documents[index] as Document)
+  await db.flush()
+  await db.compact()
+  for (let index = third; index < third * 2; index++) await write(index, documents[index] as Document)
+  await db.flush()
+  for (let index = 0; index < third * 2; index += 5) {
+    await items.delete(id(index))
+    expected.delete(id(index))
+  }
+  await db.flush()
+  for (let index = third * 2 - 3; index < documents.length; index++) await write(index, documents[index] as Document)
+  return { db, expected: new Map([...expected].toSorted(([left], [right]) => (left < right ? -1 : 1))) }
+}
+
+function bare(entity: Document): Document {
+  return Object.fromEntries(Object.entries(entity).filter(([name]) => !systemFields.has(name)))
+}
+
+describe.each([
+  { name: 'of any types', arbitrary: document as fc.Arbitrary<Document> },
+  { name: 'with columns', arbitrary: shared },
+])('documents $name, spread over runs, levels, the log and $rest', ({ arbitrary }) => {
+  test('are found as by the plain filter and by mingo, counted, and told apart', async () => {
+    const documents = fc.sample(arbitrary, { numRuns: 90, seed })
+    const { db, expected } = await spread(documents)
+    const items = db.collection('items')
+    let comparedCount = 0
+    for (const one of fc.sample(filterCase, { numRuns: 700, seed })) {
+      const matches = compileFilter(parseFilter(one.filter))
+      const wanted = [...expected].filter(([, own]) => matches(own))
+      const found = (await items.find(one.filter as Filter).toArray()) as unknown as Document[]
+      expect(found.map(({ $id }) => $id), JSON.stringify(one.filter)).toEqual(wanted.map(([id]) => `items/${id}`))
+      expect(found.map(bare)).toEqual(wanted.map(([, own]) => own))
+      expect(await items.count(one.filter as Filter)).toBe(wanted.length)
+      const mingo = new MingoQuery(one.filter)
+      for (const [id, own] of expected) {
+        if (isKnownDifference(one, own)) continue
+        comparedCount += 1
+        expect(mingo.test(cloneDocument(own)), `${JSON.stringify(one.filter)} of ${JSON.stringify(own)}`).toBe(wanted.some(([other]) => other === id))
+      }
+    }
+    expect(comparedCount).toBeGreaterThan(25_000)
+    await db.close()
+  }, 60_000)
+
+  test('are sorted as by the plain order, with any limit and skip', async () => {
+    const documents = fc.sample(arbitrary, { numRuns: 90, seed: seed + 1 })
+    const { db, expected } = await spread(documents)
+    const items = db.collection('items')
+    for (const sort of [{ a: 1 }, { a: -1 }, { b: -1 }, { b: 1, a: -1 }, { 'c.a': 1 }, { c: -1 }, { $id: -1 }] as const) {
+      const ordered = [...expected].map(([id, own]) => ({ $id: id, ...own })).toSorted(compareBySort(parseSort(sort)))
+      for (const window of [{ limit: 1 }, { limit: 7 }, { limit: 10, skip: 5 }, { skip: 3 }, {}, { limit: 150 }]) {
+        const skip = 'skip' in window ? window.skip : 0
+        const wanted = ordered.slice(skip, 'limit' in window ? skip + window.limit : undefined).map(({ $id }) => `items/${$id}`)
+        expect((await items.find({}, { sort, ...window }).toArray()).map(({ $id }) => $id), JSON.stringify([sort, window])).toEqual(wanted)
+      }
+    }
+    await db.close()
+  }, 60_000)
+
+  test('have the distinct values that their documents have', async () => {
+    const documents = fc.sample(arbitrary, { numRuns: 90, seed: seed + 2 })
+    const { db, expected } = await spread(documents)
+    const plain = new ParqueDB({ storage: new MemoryBackend() })
+    await plain.collection('items').createMany([...expected].map(([id, own]) => ({ ...own, $id: id })))
+    for (const path of ['a', 'b', 'c', 'c.a', 'a.0', 'version']) {
+      const distinct = async (of: ParqueDB): Promise<Value[]> => of.collection('items').distinct(path, { b: { $ne: 'y' } })
+      if (path !== 'version') expect(await distinct(db)).toEqual(await distinct(plain))
+      else expect((await distinct(db)).length).toBeGreaterThan(1)
+    }
+    await plain.close()
+    await db.close()
+  })
+})

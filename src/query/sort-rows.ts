@@ -1,0 +1,145 @@
+import type { EntityState } from '../model/entity.ts'
+import { sortValue, type SortKey } from '../model/sort.ts'
+import type { Document, Value } from '../model/values.ts'
+import { typeRank, typeRanks } from '../model/compare.ts'
+import type { FilterNode } from '../model/filter/filter-node.ts'
+import type { Scratch } from '../storage/Scratch.ts'
+import type { ScanSlice } from '../storage/view.ts'
+import { compileColumnFilter, marks } from './column-filter.ts'
+import { tooManyToSort, type Query } from './parse-query.ts'
+import { comparePositions, rowMaker, type Position, type Row } from './row-order.ts'
+import type { QueryRun } from './select-rows.ts'
+import { SpilledRows } from './SpilledRows.ts'
+import { TopRows } from './top-rows.ts'
+
+/** Up to so many first rows only their places are kept while reading: each may keep its row group in memory. */
+const latePlacesMax = 100
+/** Rows that are compared with what is kept before the bar is raised. */
+const candidatesAtOnce = 256
+
+/** A row whose document is not made before it is known to be among the first. */
+interface Candidate extends Position {
+  readonly take: () => EntityState
+}
+
+/** The states that match, sorted, behind the query's cursor, without those to skip and up to its limit. LIMIT_EXCEEDED where there is no place for more than `sortDocumentsMax` of them. */
+export async function* sortRows(query: Query, run: QueryRun, strips: AsyncIterable<readonly ScanSlice[]>): AsyncGenerator<readonly EntityState[]> {
+  const rowsWanted = query.skip + (query.limit ?? Number.POSITIVE_INFINITY)
+  if (rowsWanted <= run.sortDocumentsMax) yield await firstRows(query, rowsWanted, strips)
+  else yield* sortAll(query, run, strips)
+}
+
+async function firstRows(query: Query, rowsWanted: number, strips: AsyncIterable<readonly ScanSlice[]>): Promise<EntityState[]> {
+  const top = new TopRows<Candidate>(rowsWanted, comparePositions(query.sort))
+  const candidatesOf = candidateMaker(query, rowsWanted <= latePlacesMax)
+  const isBehind = behindCursor(query)
+  for await (const strip of strips) {
+    for (const slice of strip) {
+      for (let at = 0; at < slice.rows.length; ) {
+        const passing = aboveBar({ slice, at, strip }, query, top)
+        for (const candidate of candidatesOf({ batch: slice.batch, rows: passing.rows }).filter(isBehind)) top.add(candidate)
+        at = passing.end
+      }
+    }
+  }
+  return top
+    .sorted()
+    .slice(query.skip)
+    .map(({ take }) => take())
+}
+
+/** What memory should not hold is put aside, in sorted parts. */
+async function* sortAll(query: Query, run: QueryRun, strips: AsyncIterable<readonly ScanSlice[]>): AsyncGenerator<readonly EntityState[]> {
+  const compare = comparePositions(query.sort)
+  const toRow = rowMaker(query.ns, query.sort)
+  const isBehind = behindCursor(query)
+  let held: Row[] = []
+  let scratch: Scratch | undefined
+  let spilled: SpilledRows | undefined
+  try {
+    for await (const strip of strips) {
+      for (const { batch, rows } of strip) for (const row of batch.states(rows).map(toRow).filter(isBehind)) held.push(row)
+      if (held.length <= run.sortDocumentsMax) continue
+      scratch ??= run.view.scratch()
+      if (scratch === undefined) throw tooManyToSort(run.sortDocumentsMax)
+      spilled ??= new SpilledRows(scratch, compare)
+      await spilled.add(held)
+      held = []
+    }
+    if (spilled !== undefined) await spilled.add(held)
+    yield* cut(spilled?.merged() ?? [held.toSorted(compare)], query)
+  } finally {
+    await scratch?.dispose()
+  }
+}
+
+async function* cut(batches: AsyncIterable<readonly Row[]> | Iterable<readonly Row[]>, { skip, limit }: Query): AsyncGenerator<readonly EntityState[]> {
+  let at = 0
+  const end = skip + (limit ?? Number.POSITIVE_INFINITY)
+  for await (const rows of batches) {
+    const part = rows.slice(Math.max(0, skip - at), end - at)
+    at += rows.length
+    if (part.length > 0) yield part.map(({ state }) => state)
+    if (at >= end) return
+  }
+}
+
+function behindCursor({ sort, after }: Query): (position: Position) => boolean {
+  const compare = comparePositions(sort)
+  return after === undefined ? () => true : (position) => compare(position, after) > 0
+}
+
+function candidateMaker({ ns, sort }: Query, isLate: boolean): (slice: ScanSlice) => Candidate[] {
+  const toRow = rowMaker(ns, sort)
+  const fields = new Set(sort.map(({ path }) => path[0] ?? ''))
+  return ({ batch, rows }) => {
+    const { columns } = batch
+    if (!isLate || columns === undefined) {
+      return batch.states(rows).map((state) => {
+        const { id, values } = toRow(state)
+        return { id, values, take: () => state }
+      })
+    }
+    return columns.entities(rows, { ns, fields }).map((entity, index) => {
+      const row = rows[index] as number
+      return { id: entity.$id.slice(ns.length + 1), values: sort.map((key) => sortValue(entity as unknown as Document, key)), take: () => batch.states(Int32Array.of(row))[0] as EntityState }
+    })
+  }
+}
+
+/**
+ * The next rows from `at` on that may be among the first, some at a time, as what is kept raises the bar; `end`: from where to go on.
+ * The first sort key is compared on its column.
+ */
+function aboveBar({ slice, at, strip }: { slice: ScanSlice; at: number; strip: readonly ScanSlice[] }, query: Query, top: TopRows<Candidate>): { rows: Int32Array; end: number } {
+  const { batch, rows } = slice
+  const { worst } = top
+  const [key] = query.sort
+  if (worst === undefined || key === undefined) {
+    const end = Math.min(rows.length, at + Math.max(1, top.room))
+    return { rows: rows.subarray(at, end), end }
+  }
+  const { columns } = batch
+  // Rows come in the order of ids, so one that only equals what is kept comes too late, unless others interleave with it.
+  const below = belowBar(key, worst.values[0], query.sort.length === 1 && strip.length === 1)
+  const found = columns?.find(key.path)
+  if (columns === undefined || below === undefined || found === undefined || (found !== 'absent' && found.isList)) {
+    const end = Math.min(rows.length, at + candidatesAtOnce)
+    return { rows: rows.subarray(at, end), end }
+  }
+  const dropped = columns.reading(() => compileColumnFilter(query.ns, below)(columns))
+  const kept = new Int32Array(candidatesAtOnce)
+  let count = 0
+  let end = at
+  for (; end < rows.length && count < candidatesAtOnce; end++) if (dropped[rows[end] as number] !== marks.yes) kept[count++] = rows[end] as number
+  return { rows: kept.subarray(0, count), end }
+}
+
+/** What surely comes after a row with this value, as a filter; undefined where a filter's comparison cannot say it. */
+function belowBar({ path, direction }: SortKey, value: Value | undefined, isStrict: boolean): FilterNode | undefined {
+  const rank = typeRank(value)
+  if (value === undefined || Number.isNaN(value) || rank === typeRanks.null || rank === typeRanks.array || rank === typeRanks.object) return undefined
+  const beyond: FilterNode = { kind: 'compare', path, op: direction === 1 ? (isStrict ? 'gte' : 'gt') : isStrict ? 'lte' : 'lt', value }
+  // Null and absent come before every other value.
+  return direction === 1 ? beyond : { kind: 'or', nodes: [beyond, { kind: 'compare', path, op: 'eq', value: null }] }
+}
