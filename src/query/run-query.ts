@@ -1,9 +1,10 @@
 import type { EntityState } from '../model/entity.ts'
 import { rowsBetween } from '../parquet/Column.ts'
 import { StateBatch } from '../storage/StateBatch.ts'
+import { inOrder } from '../storage/strips.ts'
 import type { ScanSlice } from '../storage/view.ts'
 import type { Query } from './parse-query.ts'
-import { inOrder, selectRows, type QueryRun } from './select-rows.ts'
+import { selectRows, type QueryRun } from './select-rows.ts'
 import { sortRows } from './sort-rows.ts'
 
 /** Rows that are made at once: a consumer may leave after the first one. */

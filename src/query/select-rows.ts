@@ -47,14 +47,6 @@ export async function* selectRows(query: Query, view: View, trace?: QueryTrace):
   }
 }
 
-/** What `make` gives of each row, in the order of ids. */
-export function inOrder<Item>(selections: readonly ScanSlice[], make: (slice: ScanSlice) => readonly Item[]): readonly Item[] {
-  const [only] = selections
-  if (only !== undefined && selections.length === 1) return make(only)
-  const items = selections.flatMap((slice) => make(slice).map((item, index) => ({ id: slice.batch.id(slice.rows[index] as number), item })))
-  return items.toSorted((left, right) => compareStrings(left.id, right.id)).map(({ item }) => item)
-}
-
 /** Whether a state belongs to the query's answer, its position aside; undefined where every state does. */
 export function acceptor({ ns, matches, readsSystemFields, includeDeleted }: Pick<Query, 'ns' | 'matches' | 'readsSystemFields' | 'includeDeleted'>): ((state: EntityState) => boolean) | undefined {
   const isShown = (state: EntityState): boolean => includeDeleted || state.deletedAt === undefined

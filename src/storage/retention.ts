@@ -8,6 +8,7 @@ import { spansNamespace } from './lookup.ts'
 import { filesOfRuns, horizonOf, spanOf, withKeys, withSpan, type Checkpoint, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
 import type { ManifestChange } from './Publisher.ts'
 import { rewriteSegment, writeRunFiles } from './rewrite.ts'
+import { statesInOrder } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
 import type { View } from './view.ts'
 
@@ -116,7 +117,7 @@ async function writeHorizon({ ns, seq, ts, mode }: Step, parts: MergeParts & { m
   const archive = mode === 'archive' ? (before?.archive ?? before ?? { seq: 0, ts: 0, base: [] }) : undefined
   const shape = new ShapeBuilder()
   for (const run of filesOfRuns(parts.manifest, ns)) for (const file of run.files) shape.merge(await (await parts.tables.run(file)).shape())
-  const states = parts.view.scan(ns, { asOf: { seq }, signal: parts.signal })
+  const states = statesInOrder(parts.view.scan(ns, { asOf: { seq }, signal: parts.signal }))
   const run = await writeRunFiles({ ns, states, shape: shape.build(), forgetUpTo: archive === undefined ? seq : archive.seq }, parts)
   const base: RunEntry[] = run.files.length === 0 ? [] : [{ level: 0, ...run }]
   return { seq, ts, base, ...(archive !== undefined && { archive: { seq: archive.seq, ts: archive.ts, base: archive.base } }) }

@@ -1,4 +1,5 @@
-import { compareBytes } from '../base/bytes.ts'
+import { compareBytes, compareStrings } from '../base/bytes.ts'
+import type { EntityState } from '../model/entity.ts'
 import { firstAtOrAbove, type ByteArrays } from '../parquet/byte-arrays.ts'
 import { rowsBetween } from '../parquet/Column.ts'
 import { advanceAll, type Source } from './merge.ts'
@@ -47,6 +48,19 @@ export async function* strips(inputs: readonly AsyncIterable<readonly BatchRange
   } finally {
     for (const { iterator } of sources) await iterator.return?.()
   }
+}
+
+/** What `make` gives of each row, in the order of ids. */
+export function inOrder<Item>(selections: readonly ScanSlice[], make: (slice: ScanSlice) => readonly Item[]): readonly Item[] {
+  const [only] = selections
+  if (only !== undefined && selections.length === 1) return make(only)
+  const items = selections.flatMap((slice) => make(slice).map((item, index) => ({ id: slice.batch.id(slice.rows[index] as number), item })))
+  return items.toSorted((left, right) => compareStrings(left.id, right.id)).map(({ item }) => item)
+}
+
+/** All states of a scan, in the order of ids. */
+export async function* statesInOrder(scan: AsyncIterable<readonly ScanSlice[]>): AsyncGenerator<readonly EntityState[]> {
+  for await (const strip of scan) yield inOrder(strip, ({ batch, rows }) => batch.states(rows))
 }
 
 function headOf(source: Source<BatchRange>, start: number | undefined): Pending {

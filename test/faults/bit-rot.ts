@@ -3,10 +3,8 @@ import { isParqueDBError } from '../../src/base/ParqueDBError.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import type { EventInput } from '../../src/storage/event-input.ts'
 import { withEventSourcing, type EventSourcedBackend } from '../../src/storage/EventSourcedBackend.ts'
-import type { EntityState } from '../../src/model/entity.ts'
-import { statesOf } from '../../src/query/run-query.ts'
-import { inOrder } from '../../src/query/select-rows.ts'
-import type { ScanSlice, View } from '../../src/storage/view.ts'
+import { statesInOrder } from '../../src/storage/strips.ts'
+import type { View } from '../../src/storage/view.ts'
 import { SimulatedDisk, type DiskFile, type DiskFiles } from './SimulatedDisk.ts'
 
 const namespaces = ['notes', 'people'] as const
@@ -150,16 +148,12 @@ export async function readAll(files: DiskFiles, options: { readOnly: boolean }):
   return answers
 }
 
-async function* scanned(strips: AsyncIterable<readonly ScanSlice[]>): AsyncGenerator<readonly EntityState[]> {
-  for await (const strip of strips) yield inOrder(strip, statesOf)
-}
-
 async function askView(view: View, ask: (question: string, read: () => Promise<unknown>) => Promise<void>): Promise<void> {
   await ask('the newest event', async () => view.seq)
   await ask('all events', () => collect(view.events()))
   for (const ns of namespaces) {
-    await ask(`scan ${ns}`, () => collect(scanned(view.scan(ns))))
-    for (const seq of [3, 9, 15, 20]) await ask(`scan ${ns} at ${seq}`, () => collect(scanned(view.scan(ns, { asOf: { seq } }))))
+    await ask(`scan ${ns}`, () => collect(statesInOrder(view.scan(ns))))
+    for (const seq of [3, 9, 15, 20]) await ask(`scan ${ns} at ${seq}`, () => collect(statesInOrder(view.scan(ns, { asOf: { seq } }))))
     await ask(`many of ${ns}`, () => view.getMany([...idsOf(ns), 'nobody'].map((id) => ({ ns, id }))))
     for (const id of [...idsOf(ns), 'nobody']) {
       await ask(`${ns}/${id}`, async () => (await view.get({ ns, id })) ?? null)
