@@ -1,15 +1,15 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
-import type { Database, DatabaseTransaction } from '../model/database.ts'
+import { tenantPattern, type Database, type DatabaseTransaction } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
-import type { Event } from '../model/event.ts'
+import type { Event, StoredEvent } from '../model/event.ts'
 import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
 import type { Document } from '../model/values.ts'
 import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
-import type { CommitRequest, EngineStats } from '../storage/engine.ts'
+import type { CommitRequest, Engine, EngineStats } from '../storage/engine.ts'
 import { engineOptionNames, type EngineOptions } from '../storage/engine-options.ts'
-import { EventSourcedBackend, withEventSourcing } from '../storage/EventSourcedBackend.ts'
+import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import type { View } from '../storage/view.ts'
 import { Collection } from './Collection.ts'
@@ -18,10 +18,11 @@ import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
 import { Subscription } from './Subscription.ts'
+import { TenantEngine } from './TenantEngine.ts'
 
 export interface ParqueDBOptions extends EngineOptions {
   /** Where the database is: a plain backend, which is wrapped with event sourcing, or an event-sourced one, which brings its own engine options. */
-  readonly storage: StorageBackend | EventSourcedBackend
+  readonly storage: StorageBackend | Engine
   /** What is refused because of its size; each has a documented default. */
   readonly limits?: Partial<DatabaseLimits>
 }
@@ -42,15 +43,19 @@ const defaultLimits: DatabaseLimits = {
  * `readOnly: true`. Database tells what each method promises.
  */
 export class ParqueDB implements Database {
-  readonly #engine: EventSourcedBackend
+  readonly #engine: Engine
   readonly #session: Session
   readonly #random: Random
-  readonly #subscriptions = new Set<Subscription>()
+  /** Its tenants' among them. */
+  #subscriptions = new Set<Subscription>()
+  /** What is everybody's, where this is a tenant's part of it. */
+  #whole: Engine
   #closing: Promise<void> | undefined
 
   constructor(options: ParqueDBOptions) {
     const { storage, limits, ...engineOptions } = checkOptions('ParqueDB', options, ['storage', 'limits', ...(engineOptionNames as (keyof EngineOptions)[])])
     this.#engine = openEngine(storage, engineOptions)
+    this.#whole = this.#engine
     this.#random = engineOptions.random ?? systemRandom
     this.#session = {
       clock: this.#engine.clock,
@@ -83,7 +88,9 @@ export class ParqueDB implements Database {
 
   subscribe(options?: SubscribeOptions): Subscription {
     this.#assertOpen()
-    const subscription = new Subscription(this.#engine, checkOptions('subscribe', options, ['fromSeq', 'ns', 'signal']), () => this.#subscriptions.delete(subscription))
+    const own = this.#engine instanceof TenantEngine ? this.#engine.own : (event: StoredEvent): StoredEvent => event
+    const onEnd = (): void => void this.#subscriptions.delete(subscription)
+    const subscription = new Subscription(this.#whole, checkOptions('subscribe', options, ['fromSeq', 'ns', 'signal']), { own, onEnd })
     this.#subscriptions.add(subscription)
     return subscription
   }
@@ -133,6 +140,15 @@ export class ParqueDB implements Database {
     return this.#engine.verify(checked)
   }
 
+  tenant(name: string): ParqueDB {
+    this.#assertOpen()
+    if (!tenantPattern.test(name) || this.#whole !== this.#engine) throw new ParqueDBError('INVALID_ARGUMENT', `${JSON.stringify(name)} cannot be a tenant here.`, { details: { tenant: name } })
+    const tenant = new ParqueDB({ storage: new TenantEngine(this.#engine, name), limits: this.#session.limits })
+    tenant.#whole = this.#engine
+    tenant.#subscriptions = this.#subscriptions
+    return tenant
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -143,7 +159,7 @@ export class ParqueDB implements Database {
   }
 
   async #close(): Promise<void> {
-    for (const subscription of this.#subscriptions) subscription.close()
+    if (this.#whole === this.#engine) for (const subscription of this.#subscriptions) subscription.close()
     await this.#engine.close()
   }
 
@@ -154,7 +170,11 @@ export class ParqueDB implements Database {
 
   async #commit(request: CommitRequest): Promise<Committed> {
     this.#assertOpen()
-    return this.#engine.commit(request)
+    const committed = await this.#engine.commit(request)
+    // Who may write here need not be allowed to see what was written there.
+    const isOthers = committed.repeated && request.keys.length > 0 && committed.events.some(({ ns }) => !request.keys.some((key) => key.ns === ns))
+    if (!isOthers) return committed
+    throw new ParqueDBError('INVALID_ARGUMENT', `The txId '${request.txId}' was used for a write in another collection; use another one.`, { details: { option: 'txId' } })
   }
 
   #assertOpen(): void {
@@ -162,8 +182,8 @@ export class ParqueDB implements Database {
   }
 }
 
-function openEngine(storage: StorageBackend | EventSourcedBackend, options: EngineOptions): EventSourcedBackend {
-  if (storage instanceof EventSourcedBackend) {
+function openEngine(storage: StorageBackend | Engine, options: EngineOptions): Engine {
+  if (typeof storage === 'object' && storage !== null && 'commit' in storage) {
     const [given] = Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [name]))
     if (given === undefined) return storage
     throw new ParqueDBError('INVALID_ARGUMENT', `The storage is event-sourced already, so give '${given}' to withEventSourcing() instead.`, { details: { option: given } })

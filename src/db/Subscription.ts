@@ -18,10 +18,11 @@ const logEventsAtOnce = 1000
  * read. Remember the `seq` of the last event that was dealt with, and go on with `fromSeq: seq + 1` after a restart.
  */
 export class Subscription implements AsyncIterableIterator<Event> {
-  readonly #engine: Engine
+  readonly #engine: Pick<Engine, 'view' | 'onCommit'>
   readonly #ns: string | undefined
   readonly #signal: AbortSignal | undefined
   readonly #onEnd: () => void
+  readonly #own: (event: StoredEvent) => StoredEvent | undefined
   readonly #stopListening: () => void
   readonly #wakeUp = (): void => this.#wake?.()
   readonly #started: Promise<void>
@@ -35,11 +36,12 @@ export class Subscription implements AsyncIterableIterator<Event> {
   #isOver = false
   #last: Promise<unknown> = Promise.resolve()
 
-  /** `onEnd` is told once, whatever the end was. */
-  constructor(engine: Engine, options: SubscribeOptions, onEnd: () => void) {
+  /** `own` gives an event as the subscriber sees it, or undefined; `onEnd` is told once, whatever the end was. */
+  constructor(engine: Pick<Engine, 'view' | 'onCommit'>, options: SubscribeOptions, use: { own: (event: StoredEvent) => StoredEvent | undefined; onEnd: () => void }) {
     const fromSeq = checkWholeNumber(options.fromSeq, { option: 'fromSeq', least: 1 })
     this.#engine = engine
-    this.#onEnd = onEnd
+    this.#onEnd = use.onEnd
+    this.#own = use.own
     this.#ns = options.ns === undefined ? undefined : validateNamespace(options.ns)
     this.#signal = options.signal
     this.#stopListening = engine.onCommit((events) => this.#offer(events))
@@ -95,7 +97,8 @@ export class Subscription implements AsyncIterableIterator<Event> {
       }
       if (this.#isOver) return { done: true, value: undefined }
       const event = this.#ready.shift()
-      if (event !== undefined && (this.#ns === undefined || event.ns === this.#ns)) return { done: false, value: publicEvent(event) }
+      const own = event === undefined ? undefined : this.#own(event)
+      if (own !== undefined && (this.#ns === undefined || own.ns === this.#ns)) return { done: false, value: publicEvent(own) }
       if (event !== undefined) continue
       if (this.#newestSeq < this.#nextSeq) await this.#nextCommit()
       else await this.#readLog()

@@ -4,7 +4,7 @@ import type { EntityKey } from './entity.ts'
 import { isWellFormed } from './well-formed.ts'
 
 /** An escaped namespace must fit a path component of 255 bytes with room to spare. */
-const namespaceBytesMax = 120
+export const namespaceBytesMax = 120
 /** Ids are keys of every file and index: a page of them must stay small. */
 const idBytesMax = 1024
 

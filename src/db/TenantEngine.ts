@@ -1,0 +1,140 @@
+import { utf8Encode } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
+import type { IdSource } from '../base/ids.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { VerifyReport } from '../model/database-options.ts'
+import { namespaceBytesMax } from '../model/entity-id.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { StoredEvent } from '../model/event.ts'
+import type { CommitRequest, CommitResult, Engine, EngineStats } from '../storage/engine.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, View } from '../storage/view.ts'
+
+/**
+ * The part of an engine whose namespaces begin with a tenant's name and '~', under the names that the tenant uses. All that goes in gets the beginning and all that
+ * comes out loses it, txIds too: so no filter, id, cursor or error above it can name, or meet, what is another's.
+ */
+export class TenantEngine implements Engine {
+  readonly clock: Clock
+  readonly ids: IdSource
+  readonly #base: Engine
+  readonly #prefix: string
+
+  constructor(base: Engine, tenant: string) {
+    this.clock = base.clock
+    this.ids = base.ids
+    this.#base = base
+    this.#prefix = `${tenant}~`
+  }
+
+  async commit(request: CommitRequest): Promise<CommitResult> {
+    const result = await this.#base.commit({
+      ...request,
+      keys: request.keys.map(this.#stored),
+      txId: request.txId === undefined ? undefined : this.#prefix + request.txId,
+      decide: (context) =>
+        request
+          .decide({ nowMs: context.nowMs, state: (key) => context.state(this.#stored(key)), namespaceSeq: (ns) => context.namespaceSeq(this.#prefix + ns) })
+          .map((draft) => ({ ...draft, ns: this.#stored(draft).ns })),
+    })
+    return { ...result, events: result.events.flatMap((event) => this.own(event) ?? []) }
+  }
+
+  async view(): Promise<View> {
+    return new TenantView(await this.#base.view(), { prefix: this.#prefix, stored: this.#stored, own: this.own })
+  }
+
+  /** Of everybody: whoever listens takes what is `own`. */
+  onCommit(listener: (events: readonly StoredEvent[]) => void): () => void {
+    return this.#base.onCommit(listener)
+  }
+
+  async stats(): Promise<EngineStats> {
+    const stats = await this.#base.stats()
+    const own = Object.entries(stats.namespaces).filter(([ns]) => ns.startsWith(this.#prefix))
+    return { ...stats, namespaces: Object.fromEntries(own.map(([ns, facts]) => [ns.slice(this.#prefix.length), facts])) }
+  }
+
+  flush(): Promise<void> {
+    return this.#base.flush()
+  }
+
+  compact(options?: Parameters<Engine['compact']>[0]): Promise<void> {
+    return this.#base.compact(options)
+  }
+
+  verify(options?: Parameters<Engine['verify']>[0]): Promise<VerifyReport> {
+    return this.#base.verify(options)
+  }
+
+  /** The engine is everybody's. */
+  async close(): Promise<void> {}
+
+  /** The event as the tenant sees it; undefined when it is another's. */
+  readonly own = (event: StoredEvent): StoredEvent | undefined => {
+    if (!event.ns.startsWith(this.#prefix)) return undefined
+    const txId = event.txId?.startsWith(this.#prefix) === true ? event.txId.slice(this.#prefix.length) : event.txId
+    return { ...event, ns: event.ns.slice(this.#prefix.length), txId }
+  }
+
+  readonly #stored = ({ ns, id }: EntityKey): EntityKey => {
+    const stored = this.#prefix + ns
+    if (utf8Encode(stored).length <= namespaceBytesMax) return { ns: stored, id }
+    throw new ParqueDBError('INVALID_ARGUMENT', `The collection name '${ns.slice(0, 40)}…' is too long for a tenant.`, { details: { most: namespaceBytesMax - this.#prefix.length } })
+  }
+}
+
+interface TenantNames {
+  readonly prefix: string
+  readonly stored: (key: EntityKey) => EntityKey
+  readonly own: (event: StoredEvent) => StoredEvent | undefined
+}
+
+class TenantView implements View {
+  readonly seq: number
+  readonly ts: number
+  readonly #base: View
+  readonly #names: TenantNames
+
+  constructor(base: View, names: TenantNames) {
+    this.seq = base.seq
+    this.ts = base.ts
+    this.#base = base
+    this.#names = names
+  }
+
+  get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> {
+    return this.#base.get(this.#names.stored(key), asOf)
+  }
+
+  getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
+    return this.#base.getMany(keys.map(this.#names.stored), asOf)
+  }
+
+  scan(ns: string, options?: ScanOptions): AsyncIterable<readonly EntityState[]> {
+    return this.#base.scan(this.#names.prefix + ns, options)
+  }
+
+  events(options: EventScanOptions = {}): AsyncIterable<StoredEvent> {
+    return this.#ownEvents(this.#base.events({ ...options, ns: options.ns === undefined ? undefined : this.#names.prefix + options.ns }))
+  }
+
+  entityEvents(key: EntityKey, options?: EntityEventOptions): AsyncIterable<StoredEvent> {
+    return this.#ownEvents(this.#base.entityEvents(this.#names.stored(key), options))
+  }
+
+  namespaces(): string[] {
+    const { prefix } = this.#names
+    return this.#base.namespaces().filter((ns) => ns.startsWith(prefix)).map((ns) => ns.slice(prefix.length))
+  }
+
+  release(): void {
+    this.#base.release()
+  }
+
+  async *#ownEvents(events: AsyncIterable<StoredEvent>): AsyncGenerator<StoredEvent> {
+    for await (const event of events) {
+      const own = this.#names.own(event)
+      if (own !== undefined) yield own
+    }
+  }
+}
