@@ -5,7 +5,7 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
-import type { CollectionInfo, CompactOptions, DatabaseStats, EventQueryOptions, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, CollectionInfo, CompactOptions, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event } from '../model/event.ts'
 import { collectionOperations, databaseOperations, type Operation } from '../model/operations.ts'
@@ -103,6 +103,14 @@ export class ParqueDBClient implements Database {
 
   async compact(options?: CompactOptions): Promise<void> {
     await this.#call('compact', this.#encode('compact', options))
+  }
+
+  async retain(options?: RetainOptions): Promise<RetentionReport> {
+    return this.#call('retain', this.#encode('retain', options)) as Promise<RetentionReport>
+  }
+
+  async checkpoint(): Promise<CheckpointInfo> {
+    return this.#call('checkpoint', this.#encode('checkpoint')) as Promise<CheckpointInfo>
   }
 
   async stats(): Promise<DatabaseStats> {

@@ -113,7 +113,6 @@ export class ParqueDB implements Database {
     return this.#engine.compact(checked)
   }
 
-  /** Takes away what the retention policies no longer keep, or those given here; it also happens by itself. The newest state of everything stays. */
   async retain(options?: RetainOptions): Promise<RetentionReport> {
     this.#assertOpen()
     const checked = checkOptions('retain', options, ['policy', 'dryRun', 'signal'])
@@ -121,7 +120,6 @@ export class ParqueDB implements Database {
     return this.#engine.retain(checked)
   }
 
-  /** Keeps the states of now whole: `find` with an `asOf` at or after it starts from them. The newest ones stay, as many as `checkpoints.keep` says. */
   async checkpoint(): Promise<CheckpointInfo> {
     this.#assertOpen()
     return this.#engine.checkpoint()

@@ -2,11 +2,12 @@ import { utf8Encode } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
 import { namespaceBytesMax } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { CommitRequest, CommitResult, Engine, EngineStats } from '../storage/engine.ts'
+import type { Horizon } from '../storage/manifest.ts'
 import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, View } from '../storage/view.ts'
 
 /**
@@ -39,8 +40,8 @@ export class TenantEngine implements Engine {
     return { ...result, events: result.events.flatMap((event) => this.own(event) ?? []) }
   }
 
-  async view(): Promise<View> {
-    return new TenantView(await this.#base.view(), { prefix: this.#prefix, stored: this.#stored, own: this.own })
+  async view(options?: { includeArchived?: boolean }): Promise<View> {
+    return new TenantView(await this.#base.view(options), { prefix: this.#prefix, stored: this.#stored, own: this.own })
   }
 
   /** Of everybody: whoever listens takes what is `own`. */
@@ -64,6 +65,15 @@ export class TenantEngine implements Engine {
 
   verify(options?: Parameters<Engine['verify']>[0]): Promise<VerifyReport> {
     return this.#base.verify(options)
+  }
+
+  /** Maintenance is of everybody's files. */
+  retain(options?: RetainOptions): Promise<RetentionReport> {
+    return this.#base.retain(options)
+  }
+
+  checkpoint(): Promise<CheckpointInfo> {
+    return this.#base.checkpoint()
   }
 
   /** The engine is everybody's. */
@@ -125,6 +135,10 @@ class TenantView implements View {
   namespaces(): string[] {
     const { prefix } = this.#names
     return this.#base.namespaces().filter((ns) => ns.startsWith(prefix)).map((ns) => ns.slice(prefix.length))
+  }
+
+  horizon(ns: string): Horizon | undefined {
+    return this.#base.horizon(this.#names.prefix + ns)
   }
 
   release(): void {

@@ -1,7 +1,7 @@
 import type {
-  CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EventQueryOptions,
+  CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EventQueryOptions,
   FindOneAndUpdateOptions, FindOneOptions, FindOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument, QueryExplanation,
-  ReadOptions, Replacement, ReplaceOptions, RevertOptions, SubscribeOptions, TransactionOptions, UpdateManyOptions, UpdateManyResult, UpdateOptions,
+  ReadOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions, UpdateManyOptions, UpdateManyResult, UpdateOptions,
   VerifyOptions, VerifyReport, VersionedOptions, WriteOptions,
 } from './database-options.ts'
 import type { Entity } from './entity-document.ts'
@@ -98,6 +98,10 @@ export interface Database {
   flush(): Promise<void>
   /** Merges data files until reads are as fast as they can be. Nothing depends on it: it happens by itself. */
   compact(options?: CompactOptions): Promise<void>
+  /** Takes away what the retention policies no longer keep, or those given here; it also happens by itself. The newest state of everything stays. */
+  retain(options?: RetainOptions): Promise<RetentionReport>
+  /** Keeps the states of now whole: `find` with an `asOf` at or after it starts from them. The newest ones stay, as many as `checkpoints.keep` says. */
+  checkpoint(): Promise<CheckpointInfo>
   stats(): Promise<DatabaseStats>
   /** Reads every file and checks it against its checksums, and against what the manifest says. Damage is reported, not thrown. */
   verify(options?: VerifyOptions): Promise<VerifyReport>

@@ -23,7 +23,7 @@ export interface Operation {
 
 const write = 'txId actor metadata'
 const versioned = `${write} expectedVersion`
-const read = 'asOf includeDeleted'
+const read = 'asOf includeDeleted includeArchived'
 const findOne = `${read} sort skip project`
 const entity = '/collections/:ns/entities/:id'
 
@@ -51,18 +51,20 @@ export const collectionOperations = {
   delete: { routes: [`DELETE ${entity}`], verbs: ['write'], args: ['id'], options: versioned, gives: 'deleted' },
   deleteMany: { routes: ['POST /collections/:ns/delete-many'], verbs: ['read', 'write'], args: ['filter'], options: 'actor metadata', gives: 'object' },
   restore: { routes: [`POST ${entity}/restore`], verbs: ['read', 'write'], args: ['id'], options: versioned, gives: 'entity' },
-  history: { routes: [`GET ${entity}/history`], verbs: ['read'], args: ['id'], options: 'from to limit cursor reverse', gives: 'page' },
+  history: { routes: [`GET ${entity}/history`], verbs: ['read'], args: ['id'], options: 'from to limit cursor reverse includeArchived', gives: 'page' },
   diff: { routes: [`GET ${entity}/diff`], verbs: ['read'], args: ['id', 'from', 'to'], gives: 'differences' },
   revert: { routes: [`POST ${entity}/revert`], verbs: ['read', 'write'], args: ['id'], options: `${versioned} asOf version`, gives: 'entity' },
 } as const satisfies Record<Exclude<keyof DatabaseCollection, 'name'>, Operation>
 
 export const databaseOperations = {
   collections: { routes: ['GET /collections'], verbs: ['read'], args: [], options: '', gives: 'items' },
-  events: { routes: ['GET /events'], verbs: ['read'], args: [], options: 'ns fromSeq toSeq from to op actor', gives: 'events' },
+  events: { routes: ['GET /events'], verbs: ['read'], args: [], options: 'ns fromSeq toSeq from to op actor includeArchived', gives: 'events' },
   subscribe: { routes: ['GET /subscribe'], verbs: ['read'], args: [], options: 'ns fromSeq', gives: 'live' },
   transaction: { routes: ['POST /transactions'], verbs: [], args: ['operations'], options: 'txId actor dryRun at', gives: 'object' },
   stats: { routes: ['GET /stats'], verbs: ['admin'], args: [], gives: 'object' },
   flush: { routes: ['POST /flush'], verbs: ['admin'], args: [], gives: 'nothing' },
   compact: { routes: ['POST /compact'], verbs: ['admin'], args: [], options: '', gives: 'nothing' },
+  retain: { routes: ['POST /retain'], verbs: ['admin'], args: [], options: 'policy dryRun', gives: 'object' },
+  checkpoint: { routes: ['POST /checkpoint'], verbs: ['admin'], args: [], gives: 'value' },
   verify: { routes: ['POST /verify'], verbs: ['admin'], args: [], options: 'deep', gives: 'object' },
 } as const satisfies Record<Exclude<keyof Database, 'collection' | 'close' | 'tenant' | symbol>, Operation>

@@ -15,7 +15,7 @@ const argumentSchemas: { readonly [name: string]: Schema } = {
   ns: text, id: text, path: text, cursor: text, actor: text, txId: { ...text, maxLength: 256 }, idOrFilter: { type: ['string', 'object'] }, ids: { ...list, items: text },
   document: object, documents: { ...list, items: object }, update: object, filter: object, metadata: object, arrayFilters: { ...list, items: object },
   asOf: point, from: point, to: point, version: count, expectedVersion: { type: ['integer', 'string'], description: 'A version, or "absent".' },
-  includeDeleted: flag, upsert: flag, returnIds: flag, reverse: flag, dryRun: flag, deep: flag,
+  includeDeleted: flag, includeArchived: flag, policy: object, upsert: flag, returnIds: flag, reverse: flag, dryRun: flag, deep: flag,
   skip: count, limit: count, batchSize: count, fromSeq: count, toSeq: count, at: count, sort: { type: ['object', 'array'] }, project: { type: ['object', 'array'] }, op: { type: ['string', 'array'] },
   returnDocument: { enum: ['before', 'after'] }, onConflict: { enum: ['error', 'skip', 'replace'] }, operations: { ...list, items: { ...object, required: ['operation', 'ns'] } },
 }
@@ -25,7 +25,7 @@ const problem = { ...object, required: ['type', 'title', 'status', 'detail'], pr
 const page = { ...object, required: ['items'], properties: { items: list, cursor: text } }
 
 /** What an answer carries under its name. */
-const valueSchemas: { readonly [name: string]: Schema } = { count, exists: flag, deleted: flag, values: list, items: list, differences: list }
+const valueSchemas: { readonly [name: string]: Schema } = { count, value: {}, exists: flag, deleted: flag, values: list, items: list, differences: list }
 
 /** The OpenAPI 3.1 document of the routes. */
 export function openApiDocument(routes: readonly Route[]): object {

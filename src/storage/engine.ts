@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
-import type { VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
 import type { View } from './view.ts'
@@ -52,6 +52,10 @@ export interface Engine {
   onCommit(listener: (events: readonly StoredEvent[]) => void): () => void
   flush(options?: { signal?: AbortSignal }): Promise<void>
   compact(options?: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void }): Promise<void>
+  /** Takes away what the retention policies no longer keep; see `RetentionPolicy`. */
+  retain(options?: RetainOptions): Promise<RetentionReport>
+  /** Keeps the states of now, so that queries about later moments start there. */
+  checkpoint(): Promise<CheckpointInfo>
   stats(): Promise<EngineStats>
   verify(options?: { deep?: boolean; signal?: AbortSignal; onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void }): Promise<VerifyReport>
   close(): Promise<void>
