@@ -120,7 +120,7 @@ class TenantView implements View {
     return this.#base.getMany(keys.map(this.#names.stored), asOf)
   }
 
-  scan(ns: string, options?: ScanOptions): AsyncIterable<readonly EntityState[]> {
+  scan(ns: string, options?: ScanOptions): ReturnType<View['scan']> {
     return this.#base.scan(this.#names.prefix + ns, options)
   }
 
@@ -139,6 +139,10 @@ class TenantView implements View {
 
   horizon(ns: string): Horizon | undefined {
     return this.#base.horizon(this.#names.prefix + ns)
+  }
+
+  scratch(): ReturnType<View['scratch']> {
+    return this.#base.scratch()
   }
 
   release(): void {
