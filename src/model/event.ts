@@ -39,6 +39,8 @@ export interface StoredEvent {
   readonly metadata: Document | undefined
   /** A snapshot: the entity's whole state after this event. Replay starts at the newest one. */
   readonly state: EntityState | undefined
+  /** Extended JSON of `after`, where it was made for the log, so that a flush need not make it again. Derived. */
+  readonly afterText?: string | undefined
 }
 
 /** An event as users see it; `target` is 'ns:id'. */

@@ -59,7 +59,7 @@ export class SegmentFileWriter {
     this.#checkOrder(event)
     const patch = event.patch === undefined ? undefined : patchText(event.patch)
     const state = event.state === undefined || event.op === 'CREATE' ? undefined : snapshotText(event.state)
-    const after = event.after === undefined ? undefined : stringifyExtendedJson(event.after)
+    const after = event.after === undefined ? undefined : (event.afterText ?? stringifyExtendedJson(event.after))
     const metadata = event.metadata === undefined ? undefined : stringifyExtendedJson(event.metadata)
     this.#leaf('ns').value(event.ns)
     this.#leaf('id').value(event.id)

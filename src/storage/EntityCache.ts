@@ -49,7 +49,7 @@ export class EntityCache {
 
   /** Replaces a state that is cached; a write to an entity that nobody reads does not push out those that are read. */
   refresh(key: EntityKey, state: EntityState): void {
-    if (this.#entries.has(cacheKey(key))) this.put(key, state)
+    if (this.#entries.size > 0 && this.#entries.has(cacheKey(key))) this.put(key, state)
   }
 
   clear(): void {

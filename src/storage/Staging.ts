@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { stringifyExtendedJson } from '../model/ejson.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
 import { fold } from '../model/fold.ts'
@@ -20,6 +21,12 @@ export interface StagedCommit {
   readonly text: string
 }
 
+interface Pending {
+  readonly state: EntityState
+  /** Events since the entity's last snapshot. */
+  readonly sinceSnapshot: number
+}
+
 export type LoadedStates = KeyMap<EntityState | undefined>
 
 /** The states of commits that are decided but not yet durable, and what the next one will be numbered. */
@@ -29,11 +36,11 @@ export class Staging {
   readonly #ids: IdSource
   readonly #snapshotThreshold: number
   /** Newest undurable state of each entity. */
-  readonly #pending = new KeyMap<EntityState>()
-  readonly #pendingIds = new Set<string>()
+  readonly #pending = new KeyMap<Pending>()
+  readonly #commits = new Set<StagedCommit>()
   readonly #namespaceSeqs = new Map<string, number>()
-  /** Events of each entity since its last snapshot, since the log was cut. An entity that is not here gets one next. */
-  #sinceSnapshot = new KeyMap<number>()
+  /** Where the log was cut: each entity's first event after it carries a snapshot. */
+  #cutSeq = 0
   #nextSeq: number
   #lastTs: number
 
@@ -51,7 +58,7 @@ export class Staging {
     const states: LoadedStates = new KeyMap()
     const unread: EntityKey[] = []
     for (const key of keys) {
-      const state = this.#pending.get(key) ?? this.#partition.inMemory(key)
+      const state = this.#pending.get(key)?.state ?? this.#partition.inMemory(key)
       if (state === 'in files') unread.push(key)
       else states.set(key, state)
     }
@@ -79,37 +86,41 @@ export class Staging {
     const drafts = request.decide(context)
     if (drafts.length === 0) return undefined
     const ts = this.#commitTs(drafts, nowMs)
-    const staged = this.#number(drafts, { ts, txId: request.txId, states })
+    const { replaced, ...staged } = this.#number(drafts, { ts, txId: request.txId, states })
     const text = encodeEvents(staged.events)
     if (text.length > commitCharsMax) {
+      for (const [event, pending] of replaced.toReversed()) this.#restore(event, pending)
       throw new ParqueDBError('LIMIT_EXCEEDED', `The commit has ${text.length} characters of JSON; ${commitCharsMax} is the most that one commit may have. Split it.`, { details: { limit: 'commitChars', found: text.length, max: commitCharsMax } })
     }
-    this.#keep(staged, ts)
-    return { ...staged, text }
+    const commit = { ...staged, text }
+    this.#keep(commit, ts)
+    return commit
   }
 
   /** From here on each entity begins with a snapshot again: what is staged next will be read without what came before. */
   cut(): void {
-    this.#sinceSnapshot = new KeyMap()
+    this.#cutSeq = this.#nextSeq - 1
   }
 
   /** A commit became durable: readers see its states now. */
   settled(commit: StagedCommit): void {
-    for (const event of commit.events) {
-      if (this.#pending.get(event)?.seq === event.seq) this.#pending.delete(event)
-      this.#pendingIds.delete(event.eventId)
-      if (event.txId !== undefined) this.#pendingIds.delete(event.txId)
-    }
+    this.#commits.delete(commit)
+    if (this.#commits.size === 0) this.#pending.clear()
+    else for (const event of commit.events) if (this.#pending.get(event)?.state.seq === event.seq) this.#pending.delete(event)
   }
 
   clear(): void {
     this.#pending.clear()
-    this.#pendingIds.clear()
+    this.#commits.clear()
   }
 
   /** Whether the request's txId or one of its event ids is staged and not yet durable. */
-  holdsAny(request: CommitRequest): boolean {
-    return (request.txId !== undefined && this.#pendingIds.has(request.txId)) || (request.eventIds ?? []).some((id) => this.#pendingIds.has(id))
+  holdsAny({ txId, eventIds = [] }: CommitRequest): boolean {
+    for (const { events } of this.#commits) {
+      if (txId !== undefined && events[0]?.txId === txId) return true
+      if (eventIds.length > 0 && events.some(({ eventId }) => eventIds.includes(eventId))) return true
+    }
+    return false
   }
 
   /** All events of a commit share one ts: now, or the latest that the drafts bring, and never before the last. */
@@ -118,14 +129,15 @@ export class Staging {
     return given === undefined ? nowMs : Math.max(given, this.#lastTs)
   }
 
-  #number(drafts: readonly EventDraft[], commit: { ts: number; txId: string | undefined; states: LoadedStates }): { events: StoredEvent[]; states: EntityState[] } {
+  /** Numbers the events and puts their states among the pending; `replaced`: what was pending before each of them. */
+  #number(drafts: readonly EventDraft[], commit: { ts: number; txId: string | undefined; states: LoadedStates }): { events: StoredEvent[]; states: EntityState[]; replaced: (readonly [EntityKey, Pending | undefined])[] } {
     const events: StoredEvent[] = []
     const after: EntityState[] = []
-    const changed = new KeyMap<{ state: EntityState; sinceSnapshot: number }>()
+    const replaced: (readonly [EntityKey, Pending | undefined])[] = []
     for (const draft of drafts) {
-      assert(commit.states.has(draft), 'a decision changes only the keys of its request')
-      const earlier = changed.get(draft)
-      const before = earlier?.state ?? commit.states.get(draft)
+      const pending = this.#pending.get(draft)
+      const before = pending?.state ?? commit.states.get(draft)
+      assert(before !== undefined || commit.states.has(draft), 'a decision changes only the keys of its request')
       const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
         seq: this.#nextSeq + events.length,
         ts: commit.ts,
@@ -140,27 +152,41 @@ export class Staging {
         txId: commit.txId,
         metadata: draft.metadata,
         state: undefined,
+        afterText: draft.after === undefined ? undefined : stringifyExtendedJson(draft.after),
       }
       const state = fold(before, event)
-      const count = earlier?.sinceSnapshot ?? this.#sinceSnapshot.get(draft)
+      const count = this.#sinceSnapshot(event, pending)
       const takesSnapshot = event.op === 'CREATE' || count === undefined || count + 1 >= this.#snapshotThreshold
-      changed.set(draft, { state, sinceSnapshot: takesSnapshot ? 0 : count + 1 })
       if (takesSnapshot) event.state = state
+      this.#pending.set(event, { state, sinceSnapshot: takesSnapshot ? 0 : count + 1 })
+      replaced.push([event, pending])
       events.push(event)
       after.push(state)
     }
-    return { events, states: after }
+    return { events, states: after, replaced }
   }
 
-  #keep(staged: { events: StoredEvent[]; states: EntityState[] }, ts: number): void {
-    staged.events.forEach((event, index) => {
-      this.#pending.set(event, staged.states[index] as EntityState)
-      this.#pendingIds.add(event.eventId)
-      if (event.txId !== undefined) this.#pendingIds.add(event.txId)
-      this.#namespaceSeqs.set(event.ns, event.seq)
-      this.#sinceSnapshot.set(event, event.state === undefined ? (this.#sinceSnapshot.get(event) ?? 0) + 1 : 0)
-    })
-    this.#nextSeq += staged.events.length
+  /** Events of the entity since its last snapshot, since the log was cut; undefined when there is none. */
+  #sinceSnapshot(key: EntityKey, pending: Pending | undefined): number | undefined {
+    if (pending !== undefined) return pending.state.seq > this.#cutSeq ? pending.sinceSnapshot : undefined
+    const { events = [] } = this.#partition.overlay.chain(key) ?? {}
+    if ((events.at(-1)?.seq ?? 0) <= this.#cutSeq) return undefined
+    return events.length - 1 - events.findLastIndex(({ state }) => state !== undefined)
+  }
+
+  #restore(key: EntityKey, pending: Pending | undefined): void {
+    if (pending === undefined) this.#pending.delete(key)
+    else this.#pending.set(key, pending)
+  }
+
+  #keep(commit: StagedCommit, ts: number): void {
+    this.#commits.add(commit)
+    this.#nextSeq += commit.events.length
     this.#lastTs = ts
+    let ns: string | undefined
+    for (const event of commit.events.toReversed()) {
+      if (event.ns !== ns && (this.#namespaceSeqs.get(event.ns) ?? 0) < event.seq) this.#namespaceSeqs.set(event.ns, event.seq)
+      ns = event.ns
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { fromExtendedJson, toExtendedJson } from '../model/ejson.ts'
+import { fromExtendedJson, stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import { foldVersion, stateOfCreate } from '../model/fold.ts'
@@ -44,8 +44,7 @@ interface StateJson {
 
 /** One commit's events as JSON, to be joined with others' by `joinPayload`: its length tells whether it fits a frame. */
 export function encodeEvents(events: readonly StoredEvent[]): string {
-  const text = JSON.stringify(events.map(eventToJson))
-  return text.slice(1, -1)
+  return events.map(eventText).join(',')
 }
 
 /** A frame's payload from the texts of its commits. */
@@ -70,16 +69,18 @@ export function decodePayload(frame: LogFrame, where: { path: string; offset: nu
   return json.events.map((event, index) => eventFromJson(event, frame.firstSeq + index))
 }
 
-function eventToJson(event: StoredEvent): EventJson {
-  const json: EventJson = { id: event.eventId, ts: event.ts, op: event.op, ns: event.ns, key: event.id, version: event.version }
-  if (event.after !== undefined) json.after = toExtendedJson(event.after)
-  if (event.patch !== undefined) json.patch = patchToJson(event.patch)
-  if (event.actor !== undefined) json.actor = event.actor
-  if (event.txId !== undefined) json.tx = event.txId
-  if (event.metadata !== undefined) json.metadata = toExtendedJson(event.metadata)
+/** An event as `EventJson`; its document is JSON already. */
+function eventText(event: StoredEvent): string {
+  const { eventId: id, ts, op, ns, id: key, version, patch, actor, txId: tx, metadata, state } = event
+  const json: Omit<EventJson, 'after'> = { id, ts, op, ns, key, version }
+  if (patch !== undefined) json.patch = patchToJson(patch)
+  if (actor !== undefined) json.actor = actor
+  if (tx !== undefined) json.tx = tx
+  if (metadata !== undefined) json.metadata = toExtendedJson(metadata)
   // A CREATE is its own snapshot: its state follows from `after`.
-  if (event.state !== undefined && event.op !== 'CREATE') json.state = stateToJson(event.state)
-  return json
+  if (state !== undefined && op !== 'CREATE') json.state = stateToJson(state)
+  const text = JSON.stringify(json)
+  return event.after === undefined ? text : `${text.slice(0, -1)},"after":${event.afterText ?? stringifyExtendedJson(event.after)}}`
 }
 
 function patchToJson(patch: Patch): { set?: unknown; unset?: readonly string[] } {
