@@ -15,10 +15,12 @@ import { idempotentOptionNames, parseWrite, type ParsedWrite } from './write-opt
 const batchDocumentsMax = 1000
 /** Estimated bytes at which a batch is full; one larger document is a batch of its own. */
 const batchBytesMax = 1024 * 1024
+/** Batches that are decided and not yet durable. */
+const committingMax = 4
 
 /**
  * Creates documents in batches: each is one commit, all of it or none, and the ones before a failure stay. The error then says which
- * document it was (`details.index`) and carries the counts. The next batch is read and checked while the last one becomes durable; no more is held.
+ * document it was (`details.index`) and carries the counts. The next batches are read and decided while the last ones become durable; no more than four are held.
  * With a `txId`, batch n is committed as `txId#n`: the same input under the same txId goes on where it was interrupted.
  */
 export async function createMany(session: Session, target: { ns: string; documents: unknown }, options: CreateManyOptions | undefined): Promise<CreateManyResult> {
@@ -54,8 +56,8 @@ class BulkCreate {
   readonly #ids: string[] | undefined
   #batch: Batch = newBatch(0)
   #batchIndex = 0
-  /** Settles without ever rejecting, so that a failure waits until it is asked for. */
-  #committing: Promise<{ error: unknown } | undefined> = Promise.resolve(undefined)
+  /** In order. Each settles without ever rejecting, so that a failure waits until it is asked for. */
+  #committing: Promise<{ error: unknown } | undefined>[] = []
   counts: CreateManyCounts = { createdCount: 0, replacedCount: 0, skippedCount: 0, repeatedCount: 0 }
 
   constructor(session: Session, ns: string, options: CreateManyOptions) {
@@ -85,33 +87,44 @@ class BulkCreate {
 
   async end(): Promise<CreateManyResult> {
     if (this.#batch.entities.length > 0) await this.#submit()
-    await this.#settle()
+    await this.#settle(0)
     return this.#ids === undefined ? this.counts : { ...this.counts, ids: this.#ids }
   }
 
-  /** What went wrong with the batch that is still being committed, if anything: it comes before whatever stopped the reading. */
+  /** What went wrong with a batch that is still being committed, if anything: it comes before whatever stopped the reading. */
   async earlierFailure(): Promise<unknown> {
-    return (await this.#committing)?.error
+    return (await Promise.all(this.#committing)).find((failure) => failure !== undefined)?.error
   }
 
+  /** Goes on once the batch is decided: one that is refused comes before any after it. What is decided fails only with all that is decided behind it. */
   async #submit(): Promise<void> {
     const batch = this.#batch
     this.#batch = newBatch(batch.firstIndex + batch.entities.length)
-    await this.#settle()
-    this.#committing = this.#commit(batch).then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    )
+    // A larger batch may be past a commit's limit, which is seen after it was decided.
+    await this.#settle(batch.bytes > 2 * batchBytesMax ? 0 : committingMax - 1)
+    await new Promise<void>((decided) => {
+      const committing = this.#commit(batch, decided).then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      )
+      void committing.then(() => decided())
+      this.#committing.push(committing)
+    })
+    if (batch.bytes > 2 * batchBytesMax) await this.#settle(0)
   }
 
-  async #settle(): Promise<void> {
-    const failure = await this.#committing
-    this.#committing = Promise.resolve(undefined)
-    if (failure !== undefined) throw failure.error
+  /** Waits until no more than `most` batches are being committed; throws what went wrong with one. */
+  async #settle(most: number): Promise<void> {
+    while (this.#committing.length > most) {
+      const failure = await this.#committing[0]
+      if (failure !== undefined) throw failure.error
+      this.#committing = this.#committing.slice(1)
+    }
   }
 
-  async #commit(batch: Batch): Promise<void> {
+  async #commit(batch: Batch, decided: () => void): Promise<void> {
     const { txId, signal } = this.#write
+    const batchIndex = this.#batchIndex++
     let skipped: ReadonlySet<string> = new Set()
     let replacedCount = 0
     const { states, repeated } = await this.#session.commit({
@@ -120,12 +133,12 @@ class BulkCreate {
         const decision = this.#decide(batch, context)
         skipped = decision.skipped
         replacedCount = decision.replacedCount
+        decided()
         return decision.drafts
       },
-      txId: txId === undefined ? undefined : `${txId}#${this.#batchIndex}`,
+      txId: txId === undefined ? undefined : `${txId}#${batchIndex}`,
       signal,
     })
-    this.#batchIndex += 1
     const total = batch.entities.length
     const { counts } = this
     this.counts = repeated

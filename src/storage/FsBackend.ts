@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, lstatSync } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
 import { link, lstat, open, readdir, realpath, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
@@ -95,14 +95,20 @@ export class FsBackend implements StorageBackend {
     })
   }
 
+  /** In the calling thread: the kernel answers in microseconds, handing it to another takes thirty times as long, and each commit waits for two. */
   async stat(path: string): Promise<ObjectInfo | undefined> {
-    return this.#stat(path, this.#locate(path))
+    const location = this.#locate(path)
+    try {
+      return infoOf(path, lstatSync(location, { bigint: true }))
+    } catch (error) {
+      if (isAbsence(error)) return undefined
+      throw storageError(error, { operation: 'look at', path })
+    }
   }
 
   async #stat(path: string, location: string): Promise<ObjectInfo | undefined> {
     try {
-      const stats = await lstat(location, { bigint: true })
-      return stats.isFile() ? { path, sizeBytes: Number(stats.size), etag: etagOf(stats) } : undefined
+      return infoOf(path, await lstat(location, { bigint: true }))
     } catch (error) {
       if (isAbsence(error)) return undefined
       throw storageError(error, { operation: 'look at', path })
@@ -291,7 +297,7 @@ export class FsBackend implements StorageBackend {
     const target = this.#locate(path)
     try {
       await this.#folders.prepare(dirname(target))
-      const file = await open(target, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND)
+      const file = await open(target, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | (writesAreSynced ? constants.O_DSYNC : 0))
       await this.#syncFolderOf(target)
       return appendFile(file, path)
     } catch (error) {
@@ -316,12 +322,21 @@ export class FsBackend implements StorageBackend {
   }
 }
 
+/** Linux writes and syncs in one call, which saves a commit a thread's turn. Elsewhere O_DSYNC promises less than datasync, or is missing. */
+const writesAreSynced = process.platform === 'linux'
+
 function appendFile(file: FileHandle, path: string): AppendFile {
   return {
     write: (bytes) => writeAll(file, bytes).catch((error: unknown) => Promise.reject(storageError(error, { operation: 'append to', path }))),
-    sync: () => file.datasync().catch((error: unknown) => Promise.reject(storageError(error, { operation: 'sync', path }))),
+    sync: async () => {
+      if (!writesAreSynced) await file.datasync().catch((error: unknown) => Promise.reject(storageError(error, { operation: 'sync', path })))
+    },
     close: () => file.close().catch((error: unknown) => Promise.reject(storageError(error, { operation: 'close', path }))),
   }
+}
+
+function infoOf(path: string, stats: BigIntStats): ObjectInfo | undefined {
+  return stats.isFile() ? { path, sizeBytes: Number(stats.size), etag: etagOf(stats) } : undefined
 }
 
 /** Changes with every put (a new file at a time of its own) and with every append (the size). */
