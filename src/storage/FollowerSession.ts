@@ -3,8 +3,8 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { checkFormat } from './format.ts'
-import { headEtag, readHead, type Head } from './head.ts'
-import { emptyManifest, readManifest, type Manifest } from './manifest.ts'
+import { headEtag, readHead, type Head, type HeadReading } from './head.ts'
+import { openManifest, type Manifest } from './manifest.ts'
 import { metered } from './metered.ts'
 import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
@@ -49,9 +49,6 @@ export class FollowerSession {
 
   /** NOT_FOUND when there is no database. */
   static async open(backend: StorageBackend, options: ResolvedOptions): Promise<FollowerSession> {
-    if (!(await checkFormat(backend))) {
-      throw new ParqueDBError('NOT_FOUND', `There is no database in this ${backend.kind} backend. Open it without readOnly to create one.`, { details: { path: 'FORMAT' } })
-    }
     const measured = metered(backend)
     const logBackend = options.log === undefined ? measured.backend : options.log
     const session = new FollowerSession({ backend: measured.backend, logBackend, options, hasWholeParts: (options.log ?? backend).openLog === undefined })
@@ -127,13 +124,13 @@ export class FollowerSession {
   async #refresh(): Promise<void> {
     const startMs = this.#options.clock.nowMs()
     for (let attempt = 1; ; attempt++) {
-      const etag = await headEtag(this.#logBackend)
+      const reading = await readHead(this.#logBackend)
       try {
-        if (await this.#catchUp(etag, startMs)) return
+        if (await this.#catchUp(reading, startMs)) return
       } catch (error) {
         // What was being read may have been flushed or taken over and deleted meanwhile; only then is it read again.
         const moved = isParqueDBError(error, 'NOT_FOUND') || isParqueDBError(error, 'CORRUPT_FILE')
-        if (!moved || (await headEtag(this.#logBackend)) === etag) throw error
+        if (!moved || (await headEtag(this.#logBackend)) === reading.etag) throw error
       }
       const waitedMs = this.#options.clock.nowMs() - startMs
       if (attempt >= refreshAttempts && waitedMs > takeoverPatienceMs) {
@@ -144,8 +141,11 @@ export class FollowerSession {
   }
 
   /** False when a takeover began or ended meanwhile: what was read is thrown away, for the new writer may not have it. */
-  async #catchUp(etag: string, startMs: number): Promise<boolean> {
-    const { head, newestEpoch } = await readHead(this.#logBackend)
+  async #catchUp({ head, newestEpoch, etag }: HeadReading, startMs: number): Promise<boolean> {
+    // A head says itself what it needs of a reader.
+    if (head?.format === undefined && this.#head === undefined && !(await checkFormat(this.#backend))) {
+      throw new ParqueDBError('NOT_FOUND', `There is no database in this ${this.#backend.kind} backend. Open it without readOnly to create one.`, { details: { path: 'FORMAT' } })
+    }
     if (head === undefined) return true
     const takenOver = newestEpoch > head.epoch
     if (takenOver && this.#options.clock.nowMs() - startMs < takeoverPatienceMs) return false
@@ -157,8 +157,10 @@ export class FollowerSession {
     const isAnew = skipped || manifest.flushedSeq < partition.overlay.flushedSeq
     const overlay = isAnew ? new Overlay(manifest) : manifest === partition.manifest ? partition.overlay : partition.overlay.after(manifest)
     const from = isAnew || head.epoch !== this.#head?.epoch || !isKept(this.#reached, head) ? undefined : this.#reached
-    const replayed = await replay(this.#logBackend, head, { afterSeq: overlay.lastSeq, from, wholeParts: this.#hasWholeParts })
-    if ((await headEtag(this.#logBackend)) !== etag) return false
+    const isAllFlushed = head.isClosed === true && head.durableSeq === head.flushedSeq
+    const replayed = isAllFlushed ? { frames: [], reached: undefined } : await replay(this.#logBackend, head, { afterSeq: overlay.lastSeq, from, wholeParts: this.#hasWholeParts })
+    // Of a writer that has ended, nothing was read that the next one may not have.
+    if (!isAllFlushed && (await headEtag(this.#logBackend)) !== etag) return false
     const knownSeq = partition.overlay.lastSeq
     const isFirst = this.#head === undefined
     if (isAnew) partition.cache.clear()
@@ -189,9 +191,8 @@ export class FollowerSession {
   }
 
   async #manifestOf(head: Head): Promise<Manifest> {
-    if (head.manifest === undefined) return emptyManifest
-    if (head.manifest.path === this.#head?.manifest?.path) return this.partition.manifest
-    return readManifest(this.#backend, head.manifest)
+    if (head.manifest !== undefined && head.manifest.path === this.#head?.manifest?.path) return this.partition.manifest
+    return openManifest(this.#backend, head.manifest)
   }
 }
 

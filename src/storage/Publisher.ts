@@ -5,6 +5,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import type { EpochFence } from './EpochFence.ts'
 import { epochPath, publishHead, type Head } from './head.ts'
+import { formatWritten } from './format.ts'
 import { dataFiles, writeManifest, type DroppedFile, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { StorageBackend } from './storage-backend.ts'
@@ -50,12 +51,11 @@ export class Publisher {
     return publishing
   }
 
-  /** Records how far the log is durable, so that damage to its end is told from an append that never was. For a writer that has ended. */
+  /** Records that this writer has ended, and how far the log is durable, so that damage to its end is told from an append that never was. */
   seal(): Promise<void> {
     const sealing = this.#last.then(async () => {
       const durableSeq = this.#parts.partition.overlay.lastSeq
-      if (durableSeq === this.#head.durableSeq) return
-      this.#head = { ...this.#head, durableSeq }
+      this.#head = { ...this.#head, durableSeq, isClosed: true }
       await this.#replaceHead(this.#head)
     })
     this.#last = sealing.catch(() => undefined)
@@ -70,7 +70,7 @@ export class Publisher {
     assert(manifest.flushedSeq >= before.flushedSeq, 'I6: flushedSeq never decreases')
     const address = await writeManifest(backend, manifest, toHex(random.bytes(8)))
     await fence.check()
-    const head: Head = { epoch: this.#head.epoch, manifest: address, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1, durableSeq: partition.overlay.lastSeq }
+    const head: Head = { format: formatWritten, epoch: this.#head.epoch, manifest: address, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1, durableSeq: partition.overlay.lastSeq }
     await this.#replaceHead(head)
     await fence.check()
     this.#head = head

@@ -7,11 +7,11 @@ import { DataFiles } from './DataFiles.ts'
 import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { EpochFence } from './EpochFence.ts'
-import { checkFormat, createFormat } from './format.ts'
+import { checkFormat, createFormat, formatWritten } from './format.ts'
 import { sweepOlderEpochs } from './garbage.ts'
 import { deleteOldEpochs, epochPath, publishHead, readHead, takeEpoch, takenMark, type Head } from './head.ts'
 import { Maintenance } from './Maintenance.ts'
-import { emptyManifest, readManifest } from './manifest.ts'
+import { openManifest } from './manifest.ts'
 import { metered, type Meter } from './metered.ts'
 import { openLog } from './open-log.ts'
 import { Overlay } from './Overlay.ts'
@@ -103,13 +103,13 @@ export class WriterSession {
       const { head, newestEpoch } = await readHead(measuredLog.backend)
       // It may have stalled between the listing and the creation, and taken an epoch that was taken and deleted meanwhile.
       fence.assertNewest(newestEpoch)
-      const manifest = head?.manifest === undefined ? emptyManifest : await orFenced(readManifest(measured.backend, head.manifest), fence)
+      const manifest = await orFenced(openManifest(measured.backend, head?.manifest), fence)
       const overlay = new Overlay(manifest)
       const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: overlay.lastSeq, wholeParts: logBackend.openLog === undefined }), fence)
       addReplayed(replayed?.frames ?? [], overlay)
       log = await openLog(logBackend, { prefix: logPrefix, epoch })
       await log.append((replayed?.frames ?? []).map(({ frame }) => ({ ...frame, epoch })))
-      const nextHead: Head = { epoch, manifest: head?.manifest, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1, durableSeq: overlay.lastSeq }
+      const nextHead: Head = { format: formatWritten, epoch, manifest: head?.manifest, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1, durableSeq: overlay.lastSeq }
       const { etag } = await publishHead(logBackend, nextHead, markEtag)
       await fence.check()
       const partition = new Partition(backend, options)

@@ -7,10 +7,13 @@ const path = 'FORMAT'
 const formatNumber = 1
 const formatBytesMax = 4096
 
+/** What this version writes needs of a reader: the content of FORMAT, and part of each head, so that who has read that need not ask for this. */
+export const formatWritten = { format: formatNumber, minReader: formatNumber, features: [] as readonly string[] }
+
 /** Creates FORMAT in an empty place. One that is there already is left as it is. */
 export async function createFormat(backend: StorageBackend): Promise<void> {
   try {
-    await backend.put(path, utf8Encode(`${JSON.stringify({ format: formatNumber, minReader: formatNumber, features: [] })}\n`), { ifAbsent: true })
+    await backend.put(path, utf8Encode(`${JSON.stringify(formatWritten)}\n`), { ifAbsent: true })
   } catch (error) {
     if (!isParqueDBError(error, 'PRECONDITION_FAILED')) throw error
   }
@@ -28,10 +31,15 @@ export async function checkFormat(backend: StorageBackend): Promise<boolean> {
   } catch (cause) {
     throw isParqueDBError(cause) ? cause : damaged(cause)
   }
-  const { minReader, features } = json
-  if (typeof minReader !== 'number' || !Array.isArray(features)) throw damaged()
+  if (!isReadable(json)) throw damaged()
+  return true
+}
+
+/** False for what is no format; UNSUPPORTED_FORMAT for one that this version cannot read. */
+export function isReadable({ format, minReader, features }: { format?: unknown; minReader?: unknown; features?: unknown }): boolean {
+  if (typeof minReader !== 'number' || !Array.isArray(features)) return false
   if (minReader > formatNumber || features.length > 0) {
-    throw new ParqueDBError('UNSUPPORTED_FORMAT', `This database was written in format ${String(json.format)} (features: ${features.join(', ') || 'none'}); this version of ParqueDB reads up to format ${formatNumber}. Use a newer version.`, { details: { path, offset: 0, format: json.format, features } })
+    throw new ParqueDBError('UNSUPPORTED_FORMAT', `This database was written in format ${String(format)} (features: ${features.join(', ') || 'none'}); this version of ParqueDB reads up to format ${formatNumber}. Use a newer version.`, { details: { path, offset: 0, format, features } })
   }
   return true
 }

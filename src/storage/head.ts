@@ -1,6 +1,7 @@
 import { crc32 } from '../base/crc32.ts'
 import { compareBytes, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isReadable, type formatWritten } from './format.ts'
 import type { ManifestAddress } from './manifest.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
@@ -19,6 +20,10 @@ export interface Head {
   readonly logStart: number
   /** The log of this epoch was durable up to here when the head was put: one that ends earlier has lost something, whatever its end looks like. */
   readonly durableSeq: number
+  /** As in FORMAT. Absent in heads of earlier versions. */
+  readonly format?: typeof formatWritten
+  /** Its writer has ended, and the log of its epoch with `durableSeq`: whoever needs nothing after `flushedSeq` need not look at the log. */
+  readonly isClosed?: boolean
 }
 
 export interface HeadReading {
@@ -165,6 +170,7 @@ function parseHead(bytes: Uint8Array, entry: EpochEntry): Head {
   if (json === undefined || Number.parseInt(match?.[1] ?? '', 16) !== crc32(utf8Encode(json))) throw damaged('does not have the checksum that it names')
   const head = JSON.parse(json) as Head
   if (head.epoch !== entry.epoch) throw damaged(`says that it is of epoch ${head.epoch}`)
+  if (head.format !== undefined && !isReadable(head.format)) throw damaged('names no format')
   return head
 }
 

@@ -87,9 +87,14 @@ export const emptyManifest: Manifest = { id: 0, flushedSeq: 0, flushedTs: 0, seg
 /** A manifest is read whole; one past this size is refused before it is allocated. */
 const manifestBytesMax = 64 * 1024 * 1024
 
+/** A manifest of up to so many characters also stands in the head, which saves who opens the database a request. */
+const inlineCharsMax = 16 * 1024
+
 export interface ManifestAddress {
   readonly path: string
   readonly sha256: string
+  /** The manifest itself, when it is small. */
+  readonly inline?: Manifest
 }
 
 export function filesOfRuns({ runs }: { runs: NamespaceRuns }, ns: string): readonly RunEntry[] {
@@ -135,26 +140,39 @@ export function withSpan(file: FileEntry, span: { from: number; to: number }): F
 /** Writes the manifest under a name of its own and gives its address. */
 export async function writeManifest(backend: StorageBackend, manifest: Manifest, nonce: string): Promise<ManifestAddress> {
   const path = `manifest/${String(manifest.id).padStart(20, '0')}-${nonce}.json`
-  const bytes = utf8Encode(JSON.stringify(manifest))
+  const json = JSON.stringify(manifest)
+  const bytes = utf8Encode(json)
   await backend.put(path, bytes, { ifAbsent: true })
-  return { path, sha256: toHex(sha256(bytes)) }
+  return { path, sha256: toHex(sha256(bytes)), ...(json.length <= inlineCharsMax && { inline: manifest }) }
 }
 
-/** Reads a manifest back and checks it against the hash that the head names. */
+/** The manifest that a head names, from the head where it has it. */
+export async function openManifest(backend: StorageBackend, address: ManifestAddress | undefined): Promise<Manifest> {
+  if (address === undefined) return emptyManifest
+  return address.inline === undefined ? readManifest(backend, address) : withPlainNames(address.inline)
+}
+
+/** Reads a manifest's file and checks it against the hash that the head names. */
 export async function readManifest(backend: StorageBackend, address: ManifestAddress): Promise<Manifest> {
   const info = await backend.stat(address.path)
   if (info !== undefined && info.sizeBytes > manifestBytesMax) throw damaged(address.path, `is ${info.sizeBytes} bytes, more than a manifest may have`)
   const bytes = await backend.read(address.path)
   if (toHex(sha256(bytes)) !== address.sha256) throw damaged(address.path, 'does not have the hash that the head names')
   try {
-    const manifest = JSON.parse(utf8Decode(bytes)) as Pick<Manifest, 'id' | 'runs'> & Partial<Manifest>
-    // Parsed objects have prototypes; namespaces are data. An object without one makes `__proto__` a plain key.
-    const checkpoints = (manifest.checkpoints ?? []).map((checkpoint) => ({ ...checkpoint, runs: withKeys(checkpoint.runs, {}) }))
-    return { ...emptyManifest, ...manifest, runs: withKeys(manifest.runs, {}), horizons: withKeys(manifest.horizons ?? {}, {}), checkpoints }
+    return withPlainNames(JSON.parse(utf8Decode(bytes)) as StoredManifest)
   } catch (cause) {
     throw damaged(address.path, 'is not JSON', cause)
   }
 }
+
+/** Parsed objects have prototypes; namespaces are data. An object without one makes `__proto__` a plain key. */
+function withPlainNames(manifest: StoredManifest): Manifest {
+  const checkpoints = (manifest.checkpoints ?? []).map((checkpoint) => ({ ...checkpoint, runs: withKeys(checkpoint.runs, {}) }))
+  return { ...emptyManifest, ...manifest, runs: withKeys(manifest.runs, {}), horizons: withKeys(manifest.horizons ?? {}, {}), checkpoints }
+}
+
+/** Earlier versions know fewer of its parts. */
+type StoredManifest = Pick<Manifest, 'id' | 'runs'> & Partial<Manifest>
 
 function damaged(path: string, what: string, cause?: unknown): ParqueDBError {
   return new ParqueDBError('CORRUPT_FILE', `The manifest ${path} ${what}. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path, offset: 0 }, cause })
