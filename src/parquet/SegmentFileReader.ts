@@ -1,6 +1,7 @@
 import { compareBytes, utf8Encode } from '../base/bytes.ts'
 import type { EntityKey } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
+import { foldVersion } from '../model/fold.ts'
 import type { ByteSource } from './byte-source.ts'
 import { numbersOf } from './column-values.ts'
 import { inFile } from './decode-chunk.ts'
@@ -10,7 +11,7 @@ import { readEvents } from './read-events.ts'
 import type { RowGroup } from './RowGroup.ts'
 import { salvageGroups } from './salvage-groups.ts'
 import type { LostRows } from './salvage-groups.ts'
-import { segmentColumn } from './segment-columns.ts'
+import { foldKey, segmentColumn } from './segment-columns.ts'
 import { compareKeys, joinKey, lastGroupFrom } from './sparse-index.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
 import { TableReader, type GroupOfFile } from './TableReader.ts'
@@ -178,7 +179,7 @@ export class SegmentFileReader {
     let last: StoredEvent | undefined
     const check = (group: RowGroup): void => {
       const rows = Array.from({ length: group.rowCount }, (_, row) => row)
-      for (const event of readEvents(group, rows)) {
+      for (const event of readEvents(group, rows, this.#snapshots)) {
         const order = last === undefined ? -1 : compareKeys([last.ns, last.id], [event.ns, event.id])
         if (order > 0 || (order === 0 && last !== undefined && last.seq >= event.seq)) throw malformed(`the event ${event.seq} is out of order`)
         if (!filters.keys.mayContain(joinKey([event.ns, event.id]))) throw malformed(`the key of the event ${event.seq} is missing in the filter`)
@@ -285,11 +286,17 @@ export class SegmentFileReader {
     })
   }
 
-  /** Place in `rows` of the last one with a snapshot, as every CREATE has, or -1. */
+  /** Whether the fold of this version made the snapshots. */
+  get #snapshots(): { hasOwnSnapshots: boolean } {
+    return { hasOwnSnapshots: (this.metadata[foldKey] ?? String(foldVersion)) === String(foldVersion) }
+  }
+
+  /** Place in `rows` of the last one with a snapshot that counts, as every CREATE has, or -1. */
   #lastSnapshot(group: RowGroup, rows: readonly number[]): number {
     const states = this.#texts(group, segmentColumn.state)
+    const { hasOwnSnapshots } = this.#snapshots
     const ops = this.#texts(group, segmentColumn.op)
-    return rows.findLastIndex((row) => states.has(row) || ops.equals(row, createOp))
+    return rows.findLastIndex((row) => (hasOwnSnapshots && states.has(row)) || ops.equals(row, createOp))
   }
 
   #texts(group: RowGroup, column: number): TextColumn {
@@ -297,7 +304,7 @@ export class SegmentFileReader {
   }
 
   #events(group: RowGroup, rows: readonly number[]): StoredEvent[] {
-    return inFile({ path: this.#path, offset: group.entry.start }, () => readEvents(group, rows))
+    return inFile({ path: this.#path, offset: group.entry.start }, () => readEvents(group, rows, this.#snapshots))
   }
 }
 

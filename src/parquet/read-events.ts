@@ -15,8 +15,8 @@ import { TextColumn } from './TextColumn.ts'
 /** From so many rows on, or when they are most of the row group, a column is decoded in one go. */
 const wholeColumnRows = 64
 
-/** The events of some rows of a segment's row group; `rows` ascend. */
-export function readEvents(group: RowGroup, rows: readonly number[]): StoredEvent[] {
+/** The events of some rows of a segment's row group; `rows` ascend. Snapshots of another fold are passed over, but for those of a CREATE, which are made here. */
+export function readEvents(group: RowGroup, rows: readonly number[], { hasOwnSnapshots }: { hasOwnSnapshots: boolean }): StoredEvent[] {
   if (rows.length === 0) return []
   const texts = textsOfColumns(group, rows)
   const seqs = numbersOf(group.column(segmentColumn.seq))
@@ -41,7 +41,7 @@ export function readEvents(group: RowGroup, rows: readonly number[]): StoredEven
       actor: texts.actor(row),
       txId: texts.txId(row),
       metadata: parseOptional(texts.metadata(row), documentOf),
-      state,
+      state: hasOwnSnapshots ? state : undefined,
     }
     if (op === 'CREATE') event.state = stateOfCreate(event)
     return event

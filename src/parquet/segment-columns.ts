@@ -27,3 +27,6 @@ export type SegmentColumn = (typeof segmentFields)[number]['name']
 
 /** Place of each column. */
 export const segmentColumn = Object.fromEntries(segmentFields.map((field, index) => [field.name, index])) as Readonly<Record<SegmentColumn, number>>
+
+/** Metadata of a data file: the version of the fold that made its states. */
+export const foldKey = 'parquedb.fold'

@@ -47,15 +47,20 @@ export class ReadView implements View {
   }
 
   async get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> {
-    const { manifest, overlay, files } = this.#parts
+    const { manifest, overlay } = this.#parts
     if (asOf !== undefined) assertKept(manifest, key.ns, asOf)
     const newest = overlay.state(key, { seq: this.seq }) ?? (await this.#newestFlushed(key))
     if (newest === undefined || asOf === undefined || isAtOrBefore(newest, asOf)) return newest
     const inOverlay = overlay.state(key, { seq: this.seq, asOf })
     if (inOverlay !== undefined) return inOverlay
+    return this.#past(key, asOf)
+  }
+
+  #past(key: EntityKey, asOf: AsOf): Promise<EntityState | undefined> {
+    const { manifest, files } = this.#parts
     const start = startOf(manifest, key.ns, asOf)
     const segments = segmentsFor(manifest, key, asOf).filter((file) => file.maxSeq > start.seq)
-    return (await pastInSegments(files, segments, { key, asOf })) ?? newestInRuns(files, runFilesFor(start, key), key.id)
+    return pastInSegments(files, segments, { key, asOf, base: () => newestInRuns(files, runFilesFor(start, key), key.id) })
   }
 
   async getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
@@ -218,6 +223,8 @@ export class ReadView implements View {
           done.push(state)
           state = undefined
         }
+        // Its snapshot is of another fold: earlier segments have what it follows from.
+        if (state === undefined && event.state === undefined) state = await this.#past(event, { seq: event.seq - 1 })
         state = stateAfter(state, event)
       }
       if (done.length > 0) yield done

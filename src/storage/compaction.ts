@@ -1,7 +1,7 @@
 import { checkAborted } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import { compareStrings } from '../base/bytes.ts'
-import type { EntityState } from '../model/entity.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { RunFileWriter } from '../parquet/RunFileWriter.ts'
@@ -141,7 +141,7 @@ async function endStep(step: MergeStep<unknown>, parts: MergeParts): Promise<voi
 /** Merges neighbouring segments into one, keeping a snapshot at each entity's first event and at every threshold after it. */
 export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>, parts: MergeParts): Promise<FileEntry> {
   const writer = new SegmentFileWriter({ metadata: fileMetadata })
-  let before: { ns: string; state: EntityState } | undefined
+  let before: (EntityKey & { state: EntityState | undefined }) | undefined
   let sinceSnapshot = 0
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }
   const steps = mergeGroups(
@@ -150,13 +150,14 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   )
   for await (const step of steps) {
     for (const event of step.kind === 'group' ? [] : step.rows) {
-      const sameEntity = before?.ns === event.ns && before.state.id === event.id
-      const state = stateAfter(sameEntity ? before?.state : undefined, event)
-      const takesSnapshot = !sameEntity || event.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold
+      const prior = before?.ns === event.ns && before.id === event.id ? before.state : undefined
+      // What has a snapshot of another fold only, and began before these segments, stays without one.
+      const state = prior === undefined && event.state === undefined ? undefined : stateAfter(prior, event)
+      const takesSnapshot = state !== undefined && (prior === undefined || event.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold)
       sinceSnapshot = takesSnapshot ? 0 : sinceSnapshot + 1
       const isKept = takesSnapshot === (event.state !== undefined)
       writer.append(isKept ? event : { ...event, state: takesSnapshot ? state : undefined })
-      before = { ns: event.ns, state }
+      before = { ns: event.ns, id: event.id, state }
     }
     if (step.kind === 'group') writer.copy(step.source)
     await endStep(step, parts)

@@ -4,6 +4,7 @@ import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { foldVersion } from '../model/fold.ts'
 import { RunFileWriter } from '../parquet/RunFileWriter.ts'
+import { foldKey } from '../parquet/segment-columns.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
@@ -74,7 +75,7 @@ function newestStates(overlay: Overlay, of: { ns: string; toSeq: number }): Enti
 }
 
 /** Kept in every data file, so that a reader knows whether its own fold made the states. */
-export const fileMetadata: Readonly<Record<string, string>> = { 'parquedb.fold': String(foldVersion) }
+export const fileMetadata: Readonly<Record<string, string>> = { [foldKey]: String(foldVersion) }
 
 /** The order of a segment. */
 export function byKeyAndSeq(left: StoredEvent, right: StoredEvent): number {

@@ -1,6 +1,7 @@
 import { compareStrings } from '../base/bytes.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import { foldFromSnapshot } from '../model/fold.ts'
+import type { StoredEvent } from '../model/event.ts'
+import { foldFromSnapshot, stateAfter } from '../model/fold.ts'
 import type { FileEntry, Manifest, NamespaceRuns, RunEntry } from './manifest.ts'
 import { filesOfRuns } from './manifest.ts'
 import type { TableFiles } from './TableFiles.ts'
@@ -49,15 +50,19 @@ export function segmentsFor(manifest: Manifest, key: EntityKey, asOf?: AsOf): Fi
   return found.toReversed()
 }
 
-/** The state at a point in the past, from the newest segment that reaches back to it: every segment is self-contained. */
-export async function pastInSegments(files: TableFiles, candidates: readonly FileEntry[], at: { key: EntityKey; asOf: AsOf }): Promise<EntityState | undefined> {
+/**
+ * The state at a point in the past, from the newest segment that reaches back to it: every segment is self-contained. Only where its snapshots are of
+ * another fold, replay starts in an earlier one, or from `base`: the state before all of the segments.
+ */
+export async function pastInSegments(files: TableFiles, candidates: readonly FileEntry[], at: { key: EntityKey; asOf: AsOf; base: () => Promise<EntityState | undefined> }): Promise<EntityState | undefined> {
+  let events: StoredEvent[] = []
   for (const file of candidates) {
     const reader = await files.segment(file)
     if (!reader.mayContainKey(at.key)) continue
-    const events = await reader.eventsAsOf(at.key, at.asOf)
-    if (events.length > 0) return foldFromSnapshot(events)
+    events = [...(await reader.eventsAsOf(at.key, at.asOf)), ...events]
+    if (events[0]?.state !== undefined) return foldFromSnapshot(events)
   }
-  return undefined
+  return events.reduce(stateAfter, await at.base())
 }
 
 /** Whether a file holds anything at or before `asOf`. */

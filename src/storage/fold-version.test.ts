@@ -1,0 +1,56 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../base/clock.ts'
+import type { EntityState } from '../model/entity.ts'
+import type { StoredEvent } from '../model/event.ts'
+import { foldKey } from '../parquet/segment-columns.ts'
+import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
+import { mergeSegments } from './compaction.ts'
+import { DataFiles } from './DataFiles.ts'
+import { pastInSegments } from './lookup.ts'
+import type { FileEntry } from './manifest.ts'
+import { MemoryBackend } from './MemoryBackend.ts'
+import { TableFiles } from './TableFiles.ts'
+
+const key = { ns: 'n', id: 'x' }
+
+/** Event `seq` of the one entity: a CREATE, then UPDATEs of `v`, whose snapshot says something else than they do. */
+function eventOf(seq: number): StoredEvent {
+  const state: EntityState = { id: 'x', version: seq, seq, createdAt: 1, createdBy: undefined, updatedAt: seq, updatedBy: undefined, deletedAt: undefined, document: { wrong: seq } }
+  const common = { seq, ts: seq, eventId: `e${seq}`, ...key, version: seq, actor: undefined, txId: undefined, metadata: undefined }
+  return seq === 1 ? { ...common, op: 'CREATE', after: { v: 1 }, patch: undefined, state: undefined } : { ...common, op: 'UPDATE', after: undefined, patch: { set: { v: seq } }, state }
+}
+
+describe('snapshots that another version of the fold made', () => {
+  let tables: TableFiles
+  let files: DataFiles
+  let segments: FileEntry[]
+
+  beforeEach(async () => {
+    const backend = new MemoryBackend()
+    tables = new TableFiles(backend, { maxCachedColumnBytes: 0 })
+    files = new DataFiles({ backend, tables, epoch: 1 })
+    segments = []
+    for (const seqs of [[1, 2], [3, 4], [5]]) {
+      const writer = new SegmentFileWriter({ metadata: { [foldKey]: '0' } })
+      for (const seq of seqs) writer.append(eventOf(seq))
+      segments.push(await files.job().writeSegment(writer.finish()))
+    }
+  })
+
+  const past = async (from: readonly FileEntry[], seq: number): Promise<unknown> =>
+    (await pastInSegments(tables, from.filter((file) => file.minSeq <= seq).toReversed(), { key, asOf: { seq }, base: async () => undefined }))?.document
+
+  test('are passed over: replay starts in an earlier segment', async () => {
+    for (const seq of [1, 2, 3, 4, 5]) expect(await past(segments, seq)).toEqual({ v: seq })
+  })
+
+  test('are left out by a merge, which makes its own where it can', async () => {
+    const parts = { tables, clock: systemClock, autoSnapshotThreshold: 100 }
+    const later = await mergeSegments({ kind: 'segments', inputs: segments.slice(1) }, { ...parts, output: files.job() })
+    expect((await (await tables.segment(later)).entityEvents(key)).map(({ state }) => state)).toEqual([undefined, undefined, undefined])
+    for (const seq of [2, 3, 5]) expect(await past([segments[0] as FileEntry, later], seq)).toEqual({ v: seq })
+    const whole = await mergeSegments({ kind: 'segments', inputs: [segments[0] as FileEntry, later] }, { ...parts, output: files.job() })
+    expect((await tables.segment(whole)).metadata[foldKey]).toBe('1')
+    for (const seq of [1, 4, 5]) expect(await past([whole], seq)).toEqual({ v: seq })
+  })
+})
