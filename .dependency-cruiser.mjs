@@ -10,7 +10,7 @@ export const mayImport = {
   server: ['base', 'model', 'db'],
   client: ['base', 'model'],
   node: ['base', 'model', 'storage', 'db', 'server'],
-  cli: ['base', 'model', 'parquet', 'db', 'node'],
+  cli: ['base', 'model', 'parquet', 'db', 'node', 'server'],
   testing: ['base', 'model', 'storage', 'db'],
 }
 /** `src/index.ts`, the main door. */

@@ -15,6 +15,7 @@ import { recoverCommand } from './commands/recover-command.ts'
 import { restoreCommand } from './commands/restore-command.ts'
 import { retainCommand } from './commands/retain-command.ts'
 import { rmCommand } from './commands/rm-command.ts'
+import { serveCommand } from './commands/serve-command.ts'
 import { statsCommand } from './commands/stats-command.ts'
 import { updateCommand } from './commands/update-command.ts'
 import { verifyCommand } from './commands/verify-command.ts'
@@ -44,7 +45,7 @@ export function makeProgram(cli: CommandLine, version: string): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', introduction)
     .hook('preAction', (_, command) => cli.begin(command.optsWithGlobals<GlobalOptions>()))
-  const makers = [importCommand, exportCommand, findCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, checkpointCommand, retainCommand]
+  const makers = [importCommand, exportCommand, findCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand]
   for (const make of makers) program.addCommand(make(cli).copyInheritedSettings(program))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)

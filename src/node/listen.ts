@@ -24,7 +24,7 @@ const closeMsMax = 10_000
 const timeouts = { headersTimeout: 20_000, requestTimeout: 60_000 }
 
 /** Serves over HTTP/1.1 on a port of this machine; TLS is a proxy's business. INVALID_ARGUMENT where the port is not to be had. */
-export async function listen(server: Server, { port = 0, host = '127.0.0.1' }: ListenOptions = {}): Promise<Listener> {
+export async function listen(server: Pick<Server, 'fetch' | 'close'>, { port = 0, host = '127.0.0.1' }: ListenOptions = {}): Promise<Listener> {
   const http = createAdaptorServer({ fetch: server.fetch, overrideGlobalObjects: false, serverOptions: timeouts }) as HttpServer
   await new Promise<void>((resolve, reject) => {
     http.once('error', (cause) => reject(new ParqueDBError('INVALID_ARGUMENT', `The server cannot listen on ${host}:${port}: ${cause.message}`, { cause, details: { host, port } })))
