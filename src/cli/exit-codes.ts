@@ -33,6 +33,7 @@ function exitCodeOfError(code: ErrorCode): ExitCode {
     case 'ALREADY_EXISTS':
     case 'VERSION_CONFLICT':
     case 'UNIQUE_VIOLATION':
+    case 'REFERENCE_VIOLATION':
     case 'TRANSACTION_CONFLICT':
     case 'PRECONDITION_FAILED':
       return exitCodes.conflict

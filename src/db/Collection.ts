@@ -1,7 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 import type {
-  AsOfInput, CreateManyOptions, CreateManyResult, DeleteManyResult, Difference, FindOneAndUpdateOptions, FindOneOptions, FindOptions, HistoryEntry, HistoryOptions, HistoryPoint,
+  AsOfInput, CreateManyOptions, CreateManyResult, EdgeInput, LinkArguments, LinkManyOptions, LinkManyResult, LinkResult, Related, RelatedOptions, DeleteManyResult, Difference, FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint,
   IdempotentOptions, NewDocument, ReadOptions, Replacement, ReplaceOptions, RevertOptions, UpdateManyOptions, UpdateManyResult, UpdateOptions, VersionedOptions, WriteOptions,
 } from '../model/database-options.ts'
 import { notFound, type Command } from '../model/decide.ts'
@@ -17,21 +17,27 @@ import { checkFlag, checkOptions } from '../model/check-options.ts'
 import { distinctValues } from '../query/distinct.ts'
 import { explainQuery, type Explanation } from '../query/explain.ts'
 import { parseQuery } from '../query/parse-query.ts'
+import { parsePopulate, type PopulateNode } from '../query/populate.ts'
 import { pointReads } from '../query/point-reads.ts'
+import { alongWith } from './bring-along.ts'
 import { createMany } from './create-many.ts'
+import { deleteEntities, hasDeletePolicies } from './delete-entities.ts'
 import { documentDifferences } from './document-differences.ts'
 import { findOneAndUpdate } from './find-one-and-update.ts'
 import { countEntities, findEntities, findFirst } from './find.ts'
 import { entityHistory, parsePoint, statesAtPoints } from './history.ts'
 import { parseNewDocument, parseReplacement } from './parse-input.ts'
+import { linkMany, writeEdges } from './link.ts'
+import { countRelatedEntities, relatedEntities } from './related.ts'
 import { restoreEntity, revertEntity } from './restore.ts'
 import { withView, type Session } from './session.ts'
-import { updateCommand, writeMany } from './update-many.ts'
+import { linksOf, updateCommand, writeMany } from './update-many.ts'
 import { writeEntity } from './write-entity.ts'
 import { idempotentOptionNames, parseWrite, versionedOptionNames, writeOptionNames } from './write-options.ts'
 
 const readOptionNames = ['asOf', 'includeDeleted', 'includeArchived', 'signal'] as const
-const findOneOptionNames = [...readOptionNames, 'sort', 'skip', 'project'] as const
+const getOptionNames = [...readOptionNames, 'populate'] as const
+const findOneOptionNames = [...getOptionNames, 'sort', 'skip', 'project'] as const
 const findOptionNames = [...findOneOptionNames, 'limit', 'cursor'] as const
 const updateOptionNames = [...versionedOptionNames, 'arrayFilters'] as const
 
@@ -48,8 +54,8 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
 
   async create(document: NewDocument<T>, options?: IdempotentOptions): Promise<Entity<T>> {
     const write = parseWrite(this.#session, checkOptions('create', options, idempotentOptionNames))
-    const { key, document: own } = parseNewDocument(this.#session, this.name, document)
-    const { after } = await writeEntity(this.#session, { key, command: { kind: 'create', document: own } }, write)
+    const { key, document: own, links } = parseNewDocument(this.#session, this.name, document)
+    const { after } = await writeEntity(this.#session, { key, command: { kind: 'create', document: own }, links }, write)
     return this.#entity(key, after)
   }
 
@@ -57,26 +63,28 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     return createMany(this.#session, { ns: this.name, documents }, options)
   }
 
-  async get(id: string, options?: ReadOptions): Promise<Entity<T> | undefined> {
-    const [entity] = await this.#getMany([id], checkOptions('get', options, readOptionNames))
+  async get(id: string, options?: GetOptions): Promise<Entity<T> | undefined> {
+    const [entity] = await this.#getMany([id], checkOptions('get', options, getOptionNames))
     return entity
   }
 
-  async getMany(ids: readonly string[], options?: ReadOptions): Promise<(Entity<T> | undefined)[]> {
+  async getMany(ids: readonly string[], options?: GetOptions): Promise<(Entity<T> | undefined)[]> {
     if (!Array.isArray(ids)) throw new ParqueDBError('INVALID_ARGUMENT', 'getMany takes an array of ids.')
-    return this.#getMany(ids, checkOptions('getMany', options, readOptionNames))
+    return this.#getMany(ids, checkOptions('getMany', options, getOptionNames))
   }
 
   find(filter: Filter<T> | undefined, options: FindOptions<T> & { project: Projection<T> }): ResultCursor<Partial<Entity<T>>>
   find(filter?: Filter<T>, options?: FindOptions<T>): ResultCursor<Entity<T>>
   find(filter?: Filter<T>, options?: FindOptions<T>): ResultCursor<Entity<T>> {
-    return findEntities(this.#session, parseQuery(this.name, { ...checkOptions('find', options, findOptionNames), filter }))
+    const { populate, ...query } = checkOptions('find', options, findOptionNames)
+    return findEntities(this.#session, parseQuery(this.name, { ...query, filter }), this.#populate(populate))
   }
 
   async findOne(filter: Filter<T> | undefined, options: FindOneOptions<T> & { project: Projection<T> }): Promise<Partial<Entity<T>> | undefined>
   async findOne(filter?: Filter<T>, options?: FindOneOptions<T>): Promise<Entity<T> | undefined>
   async findOne(filter?: Filter<T>, options?: FindOneOptions<T>): Promise<Entity<T> | undefined> {
-    return findFirst(this.#session, parseQuery(this.name, { ...checkOptions('findOne', options, findOneOptionNames), filter }))
+    const { populate, ...query } = checkOptions('findOne', options, findOneOptionNames)
+    return findFirst(this.#session, parseQuery(this.name, { ...query, filter }), this.#populate(populate))
   }
 
   async count(filter?: Filter<T>, options?: ReadOptions): Promise<number> {
@@ -98,7 +106,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   }
 
   async explain(filter?: Filter<T>, options?: FindOptions<T>): Promise<Explanation> {
-    const query = parseQuery(this.name, { ...checkOptions('explain', options, findOptionNames), filter })
+    const query = parseQuery(this.name, { ...checkOptions('explain', options, [...readOptionNames, 'sort', 'skip', 'project', 'limit', 'cursor']), filter })
     const { sortDocumentsMax } = this.#session.limits
     return withView(this.#session, (view) => explainQuery(query, { view, sortDocumentsMax }, this.#session.clock), query)
   }
@@ -135,6 +143,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
 
   async delete(id: string, options?: VersionedOptions): Promise<boolean> {
     const write = parseWrite(this.#session, checkOptions('delete', options, versionedOptionNames))
+    if (hasDeletePolicies(this.#session, this.name)) return (await deleteEntities(this.#session, [this.#key(id)], write)) > 0
     const { isChanged } = await writeEntity(this.#session, { key: this.#key(id), command: { kind: 'delete' } }, write)
     return isChanged
   }
@@ -150,6 +159,26 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     const key = this.#key(id)
     const write = parseWrite(this.#session, checkOptions('restore', options, versionedOptionNames))
     return this.#entity(key, await restoreEntity(this.#session, key, write))
+  }
+
+  async link(id: string, relationship: string, ...[to, data, options]: LinkArguments): Promise<LinkResult> {
+    return this.#edges(id, { kind: 'link', name: relationship, targets: to, data }, options)
+  }
+
+  async unlink(id: string, relationship: string, ...[to, options]: [to: string | readonly string[], options?: VersionedOptions]): Promise<LinkResult> {
+    return this.#edges(id, { kind: 'unlink', name: relationship, targets: to }, options)
+  }
+
+  async linkMany(edges: Iterable<EdgeInput> | AsyncIterable<EdgeInput>, options?: LinkManyOptions): Promise<LinkManyResult> {
+    return linkMany(this.#session, { ns: this.name, edges }, options)
+  }
+
+  related<R extends object = Document>(id: string, relationship: string, options?: RelatedOptions<R>): ResultCursor<Related<R>> {
+    return relatedEntities<R>(this.#session, this.#key(id), { predicate: relationship, options })
+  }
+
+  async countRelated<R extends object = Document>(id: string, relationship: string, options?: RelatedOptions<R>): Promise<number> {
+    return countRelatedEntities(this.#session, this.#key(id), { predicate: relationship, options })
   }
 
   history(id: string, options?: HistoryOptions): ResultCursor<HistoryEntry<T>> {
@@ -171,24 +200,35 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     return this.#entity(key, await revertEntity(this.#session, { key, point }, parseWrite(this.#session, versioned)))
   }
 
-  async #getMany(ids: readonly string[], options: ReadOptions): Promise<(Entity<T> | undefined)[]> {
+  async #getMany(ids: readonly string[], options: GetOptions): Promise<(Entity<T> | undefined)[]> {
     const keys = ids.map((id) => this.#key(id))
     const includeDeleted = checkFlag(options.includeDeleted, 'includeDeleted')
     const parsed = parseAsOf(options.asOf)
     const includeArchived = checkFlag(options.includeArchived, 'includeArchived')
+    const nodes = this.#populate(options.populate)
     return withView(this.#session, async (view) => {
       const entities: (Entity<T> | undefined)[] = []
       for await (const states of pointReads(view, keys, { asOf: resolveAsOf(parsed, view), signal: options.signal })) {
-        for (const state of states) entities.push(state === undefined || (state.deletedAt !== undefined && !includeDeleted) ? undefined : copyEntity<T>(this.name, state))
+        const shown = states.map((state) => (state === undefined || (state.deletedAt !== undefined && !includeDeleted) ? undefined : state))
+        const along = await alongWith(keysOf(this.name, shown), nodes, { session: this.#session, view, asOf: parsed, signal: options.signal })
+        for (const state of shown) entities.push(state === undefined ? undefined : along({ ns: this.name, id: state.id }, copyEntity<T>(this.name, state)))
       }
       return entities
     }, { includeArchived })
   }
 
+  async #edges(id: string, of: { kind: 'link' | 'unlink'; name: string; targets: unknown; data?: unknown }, options: VersionedOptions | undefined): Promise<LinkResult> {
+    return writeEdges(this.#session, { near: this.#key(id), ...of }, options)
+  }
+
   async #write(id: string, command: Command, options: VersionedOptions): Promise<Entity<T>> {
     const key = this.#key(id)
-    const { after } = await writeEntity(this.#session, { key, command }, parseWrite(this.#session, options))
+    const { after } = await writeEntity(this.#session, { key, command, links: linksOf(this.#session, command, key) }, parseWrite(this.#session, options))
     return this.#entity(key, after)
+  }
+
+  #populate(input: unknown): PopulateNode[] {
+    return parsePopulate(this.#session.relations, { ns: this.name }, input)
   }
 
   #key(id: string): EntityKey {
@@ -199,6 +239,10 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     if (state === undefined) throw notFound(state, key)
     return copyEntity<T>(this.name, state)
   }
+}
+
+function keysOf(ns: string, states: readonly (EntityState | undefined)[]): EntityKey[] {
+  return states.flatMap((state) => (state === undefined ? [] : [{ ns, id: state.id }]))
 }
 
 /** A filter that changes or deletes must be written out: a forgotten one would be everything. */

@@ -5,6 +5,7 @@ import type { CheckpointInfo, CollectionInfo, CompactOptions, EventQueryOptions,
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
 import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
+import { Relations, type SchemaInput } from '../model/relations.ts'
 import type { Document } from '../model/values.ts'
 import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { CommitRequest, Engine, EngineStats } from '../storage/engine.ts'
@@ -25,6 +26,8 @@ export interface ParqueDBOptions extends EngineOptions {
   readonly storage: StorageBackend | Engine
   /** What is refused because of its size; each has a documented default. */
   readonly limits?: Partial<DatabaseLimits>
+  /** Relationships that are named, counted and guarded: { posts: { author: '-> users.posts' } }. See docs/guides/graph.md. */
+  readonly schema?: SchemaInput
 }
 
 export interface Transaction extends DatabaseTransaction {
@@ -36,6 +39,8 @@ const defaultLimits: DatabaseLimits = {
   sortDocumentsMax: 250_000,
   distinctValuesMax: 100_000,
   transactionEntitiesMax: 100_000,
+  cascadeEntitiesMax: 10_000,
+  traversalEntitiesMax: 100_000,
 }
 
 /**
@@ -46,6 +51,7 @@ export class ParqueDB implements Database {
   readonly #engine: Engine
   readonly #session: Session
   readonly #random: Random
+  readonly #schema: SchemaInput
   /** Its tenants' among them. */
   #subscriptions = new Set<Subscription>()
   /** What is everybody's, where this is a tenant's part of it. */
@@ -53,17 +59,20 @@ export class ParqueDB implements Database {
   #closing: Promise<void> | undefined
 
   constructor(options: ParqueDBOptions) {
-    const { storage, limits, ...engineOptions } = checkOptions('ParqueDB', options, ['storage', 'limits', ...(engineOptionNames as (keyof EngineOptions)[])])
+    const { storage, limits, schema = {}, ...engineOptions } = checkOptions('ParqueDB', options, ['storage', 'limits', 'schema', ...(engineOptionNames as (keyof EngineOptions)[])])
     this.#engine = openEngine(storage, engineOptions)
     this.#whole = this.#engine
+    this.#schema = schema
     this.#random = engineOptions.random ?? systemRandom
     this.#session = {
       clock: this.#engine.clock,
       ids: this.#engine.ids,
       limits: parseLimits(limits),
+      relations: new Relations(schema),
       isTransaction: false,
       view: (view) => this.#view(view),
       commit: (request) => this.#commit(request),
+      transact: (work, { txId, signal }) => runTransaction(this.#session, work, { options: { txId, signal }, random: this.#random }),
     }
   }
 
@@ -141,7 +150,7 @@ export class ParqueDB implements Database {
   tenant(name: string): ParqueDB {
     this.#assertOpen()
     if (!tenantPattern.test(name) || this.#whole !== this.#engine) throw new ParqueDBError('INVALID_ARGUMENT', `${JSON.stringify(name)} cannot be a tenant here.`, { details: { tenant: name } })
-    const tenant = new ParqueDB({ storage: new TenantEngine(this.#engine, name), limits: this.#session.limits })
+    const tenant = new ParqueDB({ storage: new TenantEngine(this.#engine, name), limits: this.#session.limits, schema: this.#schema })
     tenant.#whole = this.#engine
     tenant.#subscriptions = this.#subscriptions
     return tenant

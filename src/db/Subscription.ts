@@ -2,6 +2,7 @@ import { abortError } from '../base/abort.ts'
 import { assert } from '../base/assert.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { SubscribeOptions } from '../model/database-options.ts'
+import { collectionOf } from '../model/edge.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
 import { checkWholeNumber } from '../model/check-options.ts'
@@ -98,7 +99,7 @@ export class Subscription implements AsyncIterableIterator<Event> {
       if (this.#isOver) return { done: true, value: undefined }
       const event = this.#ready.shift()
       const own = event === undefined ? undefined : this.#own(event)
-      if (own !== undefined && (this.#ns === undefined || own.ns === this.#ns)) return { done: false, value: publicEvent(own) }
+      if (own !== undefined && (this.#ns === undefined || collectionOf(own.ns) === this.#ns)) return { done: false, value: publicEvent(own) }
       if (event !== undefined) continue
       if (this.#newestSeq < this.#nextSeq) await this.#nextCommit()
       else await this.#readLog()

@@ -4,11 +4,12 @@ import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { CheckpointInfo, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
 import { namespaceBytesMax } from '../model/entity-id.ts'
+import { isEdgeSpace, isEdgeState, renameEnds, stateWithKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { CommitRequest, CommitResult, Engine, EngineStats } from '../storage/engine.ts'
 import type { Horizon } from '../storage/manifest.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, View } from '../storage/view.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions, View } from '../storage/view.ts'
 
 /**
  * The part of an engine whose namespaces begin with a tenant's name and '~', under the names that the tenant uses. All that goes in gets the beginning and all that
@@ -35,7 +36,7 @@ export class TenantEngine implements Engine {
       decide: (context) =>
         request
           .decide({ nowMs: context.nowMs, state: (key) => context.state(this.#stored(key)), namespaceSeq: (ns) => context.namespaceSeq(this.#prefix + ns) })
-          .map((draft) => ({ ...draft, ns: this.#stored(draft).ns })),
+          .map((draft) => ({ ...draft, ...this.#stored(draft) })),
     })
     return { ...result, events: result.events.flatMap((event) => this.own(event) ?? []) }
   }
@@ -51,8 +52,9 @@ export class TenantEngine implements Engine {
 
   async stats(): Promise<EngineStats> {
     const stats = await this.#base.stats()
-    const own = Object.entries(stats.namespaces).filter(([ns]) => ns.startsWith(this.#prefix))
-    return { ...stats, namespaces: Object.fromEntries(own.map(([ns, facts]) => [ns.slice(this.#prefix.length), facts])) }
+    const own = (of: EngineStats['namespaces']): EngineStats['namespaces'] =>
+      Object.fromEntries(Object.entries(of).flatMap(([ns, facts]) => (ns.startsWith(this.#prefix) ? [[ns.slice(this.#prefix.length), facts]] : [])))
+    return { ...stats, namespaces: own(stats.namespaces), edges: own(stats.edges) }
   }
 
   flush(): Promise<void> {
@@ -83,14 +85,21 @@ export class TenantEngine implements Engine {
   readonly own = (event: StoredEvent): StoredEvent | undefined => {
     if (!event.ns.startsWith(this.#prefix)) return undefined
     const txId = event.txId?.startsWith(this.#prefix) === true ? event.txId.slice(this.#prefix.length) : event.txId
-    return { ...event, ns: event.ns.slice(this.#prefix.length), txId }
+    return { ...event, ...ownKey(event, this.#prefix), txId }
   }
 
   readonly #stored = ({ ns, id }: EntityKey): EntityKey => {
     const stored = this.#prefix + ns
+    if (isEdgeSpace(ns)) return renameEnds({ ns, id }, (end) => this.#stored({ ns: end, id }).ns)
     if (utf8Encode(stored).length <= namespaceBytesMax) return { ns: stored, id }
     throw new ParqueDBError('INVALID_ARGUMENT', `The collection name '${ns.slice(0, 40)}…' is too long for a tenant.`, { details: { most: namespaceBytesMax - this.#prefix.length } })
   }
+}
+
+/** The key as the tenant has it, of an edge both of its ends. */
+function ownKey(key: EntityKey, prefix: string): EntityKey {
+  const rename = (ns: string): string => (ns.startsWith(prefix) ? ns.slice(prefix.length) : ns)
+  return isEdgeSpace(key.ns) ? renameEnds(key, rename) : { ns: rename(key.ns), id: key.id }
 }
 
 interface TenantNames {
@@ -122,6 +131,14 @@ class TenantView implements View {
 
   scan(ns: string, options?: ScanOptions): ReturnType<View['scan']> {
     return this.#base.scan(this.#names.prefix + ns, options)
+  }
+
+  async *scanRanges(ns: string, ranges: readonly IdBounds[], options?: Pick<ScanOptions, 'asOf' | 'signal'>): AsyncGenerator<readonly EntityState[]> {
+    const { prefix, stored } = this.#names
+    const bounds = ranges.map((range) => (range.afterId === undefined ? range : { ...range, afterId: stored({ ns, id: range.afterId }).id }))
+    for await (const states of this.#base.scanRanges(prefix + ns, bounds, options)) {
+      yield states.map((state) => (isEdgeState(state) ? stateWithKey(state, ownKey({ ns: prefix + ns, id: state.id }, prefix)) : state))
+    }
   }
 
   events(options: EventScanOptions = {}): AsyncIterable<StoredEvent> {

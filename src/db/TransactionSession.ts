@@ -3,9 +3,11 @@ import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { formatEntityId } from '../model/entity-id.ts'
+import { edgeKey, isEdgeSpace, isMirrorSpace, parseEdgeKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
 import { fold } from '../model/fold.ts'
+import type { Relations } from '../model/relations.ts'
 import type { CommitRequest, DecisionContext } from '../storage/engine.ts'
 import type { View } from '../storage/view.ts'
 import { ReadSet } from './ReadSet.ts'
@@ -25,6 +27,7 @@ export class TransactionSession implements Session {
   readonly clock: Clock
   readonly ids: IdSource
   readonly limits: DatabaseLimits
+  readonly relations: Relations
   readonly isTransaction = true
   readonly #base: View
   readonly #defaults: TransactionDefaults
@@ -39,6 +42,7 @@ export class TransactionSession implements Session {
     this.clock = outer.clock
     this.ids = outer.ids
     this.limits = outer.limits
+    this.relations = outer.relations
     this.#base = base
     this.#defaults = defaults
   }
@@ -54,17 +58,20 @@ export class TransactionSession implements Session {
     checkAborted(request.signal)
     this.#writesRunning += 1
     try {
-      const flushed = new Map<string, EntityState | undefined>()
-      for (const key of request.keys) {
-        this.#reads.noteEntity(key)
-        if (this.#ownState(key) === undefined) flushed.set(formatEntityId(key), await this.#base.get(key))
-      }
+      for (const key of request.keys) this.#reads.noteEntity(key)
+      const unwritten = request.keys.filter((key) => this.#ownState(key) === undefined)
+      const states = await this.#base.getMany(unwritten)
+      const flushed = new Map(unwritten.map((key, index) => [formatEntityId(key), states[index]]))
       this.#assertOpen()
       // From here to the end nothing waits, so two writes at once cannot decide on the same state.
       return this.#decide(request, (key) => this.#ownState(key) ?? flushed.get(formatEntityId(key)))
     } finally {
       this.#writesRunning -= 1
     }
+  }
+
+  transact<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
+    return work(this)
   }
 
   /** Every later use is CLOSED. */
@@ -82,7 +89,7 @@ export class TransactionSession implements Session {
   /** What the attempt wants to have committed; `decide` fails with TRANSACTION_CONFLICT once anything that it read has changed. */
   request(): CommitRequest | undefined {
     if (this.#drafts.length === 0) return undefined
-    const written = [...this.#own].flatMap(([ns, entities]) => [...entities.keys()].map((id) => ({ ns, id })))
+    const written = [...this.#own].flatMap(([ns, entities]) => isMirrorSpace(ns) ? [] : [...entities.keys()].map((id) => ({ ns, id })))
     const { seq } = this.#base
     return {
       keys: [...this.#reads.keys(), ...written],
@@ -106,15 +113,20 @@ export class TransactionSession implements Session {
       const own = { ...draft, actor: draft.actor ?? this.#defaults.actor }
       const state = fold(stateOf(own), this.#provisionalEvent(own, { before: stateOf(own), nowMs }))
       this.#keep(own, state)
+      if (isEdgeSpace(own.ns)) {
+        const far = edgeKey(parseEdgeKey(own), 'in')
+        this.#keep(far, { ...state, id: far.id })
+      }
+      this.#drafts.push(own)
       states.push(state)
     }
     return { states, repeated: false }
   }
 
-  #keep(draft: EventDraft, state: EntityState): void {
+  #keep(draft: EntityKey, state: EntityState): void {
     const entities = this.#own.get(draft.ns) ?? new Map<string, EntityState[]>()
     const states = entities.get(draft.id) ?? []
-    if (states.length === 0) this.#entityCount += 1
+    if (states.length === 0 && !isMirrorSpace(draft.ns)) this.#entityCount += 1
     const most = this.limits.transactionEntitiesMax
     if (this.#entityCount > most) {
       throw new ParqueDBError('LIMIT_EXCEEDED', `A transaction may change at most ${most} entities; split it, or raise transactionEntitiesMax.`, {
@@ -123,7 +135,6 @@ export class TransactionSession implements Session {
     }
     states.push(state)
     this.#own.set(draft.ns, entities.set(draft.id, states))
-    this.#drafts.push(draft)
   }
 
   /** The event that the commit will make of the draft, as far as it is known before: its seq and ts will be others. */

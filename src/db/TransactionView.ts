@@ -1,9 +1,11 @@
 import { compareStrings } from '../base/bytes.ts'
+import { isEdgeSpace } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Horizon } from '../storage/manifest.ts'
+import { mergeById } from '../storage/merge.ts'
 import type { Scratch } from '../storage/Scratch.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice, View } from '../storage/view.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions, ScanSlice, View } from '../storage/view.ts'
 import type { ReadSet } from './ReadSet.ts'
 
 /** States that a transaction has written and nobody else sees, by namespace and id: oldest first, never none. */
@@ -44,6 +46,18 @@ export class TransactionView implements View {
     return Promise.all(keys.map((key) => this.get(key, asOf)))
   }
 
+  scanRanges(ns: string, ranges: readonly IdBounds[], options: Pick<ScanOptions, 'asOf' | 'signal'> = {}): AsyncIterable<readonly EntityState[]> {
+    const base = this.#base.scanRanges(ns, ranges, options)
+    if (options.asOf !== undefined) {
+      this.#notePast(ns, options.asOf)
+      return base
+    }
+    this.#reads.noteNamespace(ns)
+    const own = this.#own.get(ns)
+    if (own === undefined || own.size === 0) return base
+    return mergeById([base, oneBatch(newestOf(own).filter((state) => ranges.some((range) => isWithin(range)(state))).toSorted(byId))])
+  }
+
   scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly ScanSlice[]> {
     if (options.asOf !== undefined) {
       this.#notePast(ns, options.asOf)
@@ -65,7 +79,7 @@ export class TransactionView implements View {
   }
 
   namespaces(): string[] {
-    return [...new Set([...this.#base.namespaces(), ...this.#own.keys()])].toSorted(compareStrings)
+    return [...new Set([...this.#base.namespaces(), ...this.#own.keys()])].filter((ns) => !isEdgeSpace(ns)).toSorted(compareStrings)
   }
 
   horizon(ns: string): Horizon | undefined {
@@ -86,6 +100,10 @@ export class TransactionView implements View {
   }
 }
 
+async function* oneBatch(states: readonly EntityState[]): AsyncGenerator<readonly EntityState[]> {
+  yield states
+}
+
 function newestOf(own: ReadonlyMap<string, readonly EntityState[]>): EntityState[] {
   return [...own.values()].flatMap((states) => states.slice(-1))
 }
@@ -94,7 +112,7 @@ function byId(left: EntityState, right: EntityState): number {
   return compareStrings(left.id, right.id)
 }
 
-function isWithin({ fromId, afterId, beforeId }: ScanOptions): (state: EntityState) => boolean {
+function isWithin({ fromId, afterId, beforeId }: IdBounds): (state: EntityState) => boolean {
   return ({ id }) =>
     (fromId === undefined || compareStrings(id, fromId) >= 0) &&
     (afterId === undefined || compareStrings(id, afterId) > 0) &&

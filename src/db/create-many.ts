@@ -4,6 +4,7 @@ import type { CreateManyCounts, CreateManyOptions, CreateManyResult } from '../m
 import { decide } from '../model/decide.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EventDraft } from '../model/event.ts'
+import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
 import { approximateBytes } from '../model/values.ts'
 import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { DecisionContext } from '../storage/engine.ts'
@@ -17,6 +18,8 @@ const batchDocumentsMax = 1000
 const batchBytesMax = 1024 * 1024
 /** Batches that are decided and not yet durable. */
 const committingMax = 4
+/** An edge's event in the log, about. */
+const linkBytes = 200
 
 /**
  * Creates documents in batches: each is one commit, all of it or none, and the ones before a failure stay. The error then says which
@@ -81,7 +84,7 @@ class BulkCreate {
     if (this.#batch.ids.has(entity.key.id)) await this.#submit()
     this.#batch.entities.push(entity)
     this.#batch.ids.add(entity.key.id)
-    this.#batch.bytes += approximateBytes(entity.document)
+    this.#batch.bytes += approximateBytes(entity.document) + entity.links.length * linkBytes
     if (this.#batch.entities.length >= this.#batchSize || this.#batch.bytes >= batchBytesMax) await this.#submit()
   }
 
@@ -128,7 +131,7 @@ class BulkCreate {
     let skipped: ReadonlySet<string> = new Set()
     let replacedCount = 0
     const { states, repeated } = await this.#session.commit({
-      keys: batch.entities.map(({ key }) => key),
+      keys: batch.entities.flatMap(({ key, links }) => [key, ...keysOfLinks(links)]),
       decide: (context) => {
         const decision = this.#decide(batch, context)
         skipped = decision.skipped
@@ -157,20 +160,24 @@ class BulkCreate {
   #decide(batch: Batch, context: DecisionContext): { drafts: readonly EventDraft[]; skipped: ReadonlySet<string>; replacedCount: number } {
     const onConflict = this.#options.onConflict ?? 'error'
     const drafts: EventDraft[] = []
+    const links: Link[] = []
     const skipped = new Set<string>()
     let replacedCount = 0
-    for (const [offset, { key, document }] of batch.entities.entries()) {
+    for (const [offset, { key, document, links: ofEntity }] of batch.entities.entries()) {
       const state = context.state(key)
       const isThere = state !== undefined && state.deletedAt === undefined
       if (isThere && onConflict === 'skip') {
         skipped.add(key.id)
         continue
       }
+      links.push(...ofEntity)
       const replaces = isThere && onConflict === 'replace'
       if (replaces) replacedCount += 1
       const command = replaces ? ({ kind: 'replace', document, fields: {}, orCreate: true } as const) : ({ kind: 'create', document } as const)
       drafts.push(...located(batch.firstIndex + offset, () => decide(state, command, { key, nowMs: context.nowMs, limits: this.#session.limits, ...this.#write })))
     }
+    // Edges may lead to any document of the batch.
+    if (links.length > 0) drafts.push(...decideLinks(links, { state: (key) => context.state(key), isMade: (key) => key.ns === this.#ns && batch.ids.has(key.id), ...this.#write }))
     return { drafts, skipped, replacedCount }
   }
 }

@@ -37,8 +37,8 @@ databaseContract(tools, 'ParqueDB over a plain MemoryBackend', async () => {
 databaseContract(tools, 'ParqueDB over an event-sourced MemoryBackend with small limits', async () => {
   const storage = new MemoryBackend()
   return fixture(
-    ({ limits = {}, ...options }) =>
-      new ParqueDB({ storage: withEventSourcing(storage, { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7 }, ...options }), limits }),
+    ({ limits = {}, schema = {}, ...options }) =>
+      new ParqueDB({ storage: withEventSourcing(storage, { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7 }, ...options }), limits, schema }),
   )
 })
 

@@ -10,7 +10,8 @@ import { runQuery, statesOf } from '../query/run-query.ts'
 import { acceptor } from '../query/select-rows.ts'
 import { entityMaker } from './find.ts'
 import { withView, type Session } from './session.ts'
-import { updateCommand } from './update-many.ts'
+import { linksOf, updateCommand } from './update-many.ts'
+import { writeEntity } from './write-entity.ts'
 import { parseWrite, writeOptionNames, type ParsedWrite } from './write-options.ts'
 
 /** Entities that are offered to the decision at once: concurrent callers take the next one instead of meeting at the first. */
@@ -56,6 +57,14 @@ async function candidates(session: Session, query: Query): Promise<EntityKey[]> 
 /** Updates the first of the entities that the filter still accepts; undefined when it accepts none any more. */
 async function updateFirst(session: Session, { query, command, keys }: { query: Query; command: Command; keys: readonly EntityKey[] }, write: ParsedWrite) {
   const accepts = acceptor(query)
+  if (linksOf(session, command, { ns: query.ns, id: 'any' }).length > 0) {
+    for (const key of keys) {
+      const condition = (state: EntityState | undefined): boolean => state !== undefined && accepts?.(state) !== false
+      const { before, after, isStale } = await writeEntity(session, { key, command, links: linksOf(session, command, key), condition }, write)
+      if (!isStale && before !== undefined && after !== undefined) return { before, after }
+    }
+    return undefined
+  }
   const met: { before: EntityState | undefined } = { before: undefined }
   const { states } = await session.commit({
     keys,

@@ -1,26 +1,28 @@
 import { copyEntity, entityDocument, type Entity } from '../model/entity-document.ts'
-import type { EntityState } from '../model/entity.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
 import { applyProjection, projectionFields } from '../model/projection.ts'
 import { ResultCursor, type Page } from '../model/ResultCursor.ts'
 import { cloneDocument, type Document } from '../model/values.ts'
 import { encodeCursor } from '../query/page-cursor.ts'
 import type { Query } from '../query/parse-query.ts'
+import type { PopulateNode } from '../query/populate.ts'
 import { rowMaker } from '../query/row-order.ts'
 import { countRows, runQuery, statesOf } from '../query/run-query.ts'
-import type { ScanSlice } from '../storage/view.ts'
+import type { ScanSlice, View } from '../storage/view.ts'
+import { alongWith } from './bring-along.ts'
 import { withView, type Session } from './session.ts'
 
 /** What page() brings when no limit is given. */
-const pageLimitDefault = 100
+export const pageLimitDefault = 100
 
 /** The entities that a query finds. */
-export function findEntities<T extends object>(session: Session, query: Query): ResultCursor<Entity<T>> {
-  return new ResultCursor({ batches: () => entityBatches<T>(session, query), page: () => entityPage<T>(session, query) })
+export function findEntities<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): ResultCursor<Entity<T>> {
+  return new ResultCursor({ batches: () => entityBatches<T>(session, query, populate), page: () => entityPage<T>(session, query, populate) })
 }
 
 /** The first entity that a query finds. */
-export async function findFirst<T extends object>(session: Session, query: Query): Promise<Entity<T> | undefined> {
-  for await (const [entity] of entityBatches<T>(session, { ...query, limit: 1 })) return entity
+export async function findFirst<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[] = []): Promise<Entity<T> | undefined> {
+  for await (const [entity] of entityBatches<T>(session, { ...query, limit: 1 }, populate)) return entity
   return undefined
 }
 
@@ -29,25 +31,27 @@ export async function countEntities(session: Session, query: Query): Promise<num
   return withView(session, (view) => countRows(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }), query)
 }
 
-async function* entityBatches<T extends object>(session: Session, query: Query): AsyncGenerator<readonly Entity<T>[]> {
+async function* entityBatches<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): AsyncGenerator<readonly Entity<T>[]> {
   const view = await session.view(query)
+  const run = { view, sortDocumentsMax: session.limits.sortDocumentsMax }
   try {
-    yield* runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, entitiesOf<T>(query))
+    if (populate.length === 0) yield* runQuery(query, run, entitiesOf<T>(query))
+    else for await (const states of runQuery(query, run, statesOf)) yield await populatedOf<T>(states, query, { session, view, populate })
   } finally {
     view.release()
   }
 }
 
-async function entityPage<T extends object>(session: Session, query: Query): Promise<Page<Entity<T>>> {
+async function entityPage<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): Promise<Page<Entity<T>>> {
   const limit = query.limit ?? pageLimitDefault
   const states: EntityState[] = []
-  await withView(session, async (view) => {
+  const items = await withView(session, async (view) => {
     // One more than asked for tells whether there is another page.
     for await (const batch of runQuery({ ...query, limit: limit + 1 }, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf)) {
       for (const state of batch) states.push(state)
     }
+    return populatedOf<T>(states.slice(0, limit), query, { session, view, populate })
   }, query)
-  const items = states.slice(0, limit).map(entityMaker<T>(query))
   const last = states[limit - 1]
   if (states.length <= limit || last === undefined) return { items }
   return { items, cursor: encodeCursor(rowMaker(query.ns, query.sort)(last), query.fingerprint) }
@@ -63,6 +67,15 @@ function entitiesOf<T extends object>(query: Query): (slice: ScanSlice) => reado
     const entities = batch.columns.entities<T>(rows, { ns, fields })
     return projection.kind === 'all' ? entities : entities.map((entity) => applyProjection(entity as unknown as Document, projection) as unknown as Entity<T>)
   }
+}
+
+/** Copies of states with what they bring along. */
+async function populatedOf<T extends object>(states: readonly EntityState[], query: Query, by: { session: Session; view: View; populate: readonly PopulateNode[] }): Promise<Entity<T>[]> {
+  const toEntity = entityMaker<T>(query)
+  if (by.populate.length === 0) return states.map(toEntity)
+  const keys = states.map(({ id }) => ({ ns: query.ns, id }))
+  const along = await alongWith(keys, by.populate, { ...by, asOf: query.asOf, signal: query.signal })
+  return states.map((state, index) => along(keys[index] as EntityKey, toEntity(state)))
 }
 
 /** Makes the caller's own copies of states, as the projection wants them. */

@@ -2,20 +2,23 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ExpectedVersion } from '../model/decide.ts'
 import { formatEntityId, parseEntityId } from '../model/entity-id.ts'
 import type { EntityKey } from '../model/entity.ts'
+import { parseLinkFields, type Link } from '../model/links.ts'
 import { isPlainObject, parseDocument, parseValue } from '../model/parse-document.ts'
 import { systemFields } from '../model/system-fields.ts'
 import type { Document } from '../model/values.ts'
 import type { Session } from './session.ts'
 import { parseExpectedVersion } from './write-options.ts'
 
-const idField: ReadonlySet<string> = new Set(['$id'])
+/** What a new document has beside its own fields. */
+const besideFields: ReadonlySet<string> = new Set(['$id', '$link'])
 
 export interface NewEntity {
   readonly key: EntityKey
   readonly document: Document
+  readonly links: readonly Link[]
 }
 
-/** A document to create: its `$id` or a new ULID, and its own fields. System fields are refused: the database writes them itself. */
+/** A document to create: its `$id` or a new ULID, its own fields, and in `$link` its edges. System fields are refused: the database writes them itself. */
 export function parseNewDocument(session: Session, ns: string, input: unknown): NewEntity {
   if (isPlainObject(input)) {
     for (const name of systemFields) {
@@ -25,9 +28,10 @@ export function parseNewDocument(session: Session, ns: string, input: unknown): 
       })
     }
   }
-  const document = parseDocument(input, session.limits, { skip: idField })
-  const given = (input as Record<string, unknown>).$id
-  return { key: { ns, id: given === undefined ? session.ids.next() : parseEntityId(given, ns) }, document }
+  const document = parseDocument(input, session.limits, { skip: besideFields })
+  const { $id, $link } = input as Record<string, unknown>
+  const key = { ns, id: $id === undefined ? session.ids.next() : parseEntityId($id, ns) }
+  return { key, document, links: parseLinkFields(session.relations, { near: key, kind: 'link', fields: $link, limits: session.limits }) }
 }
 
 export interface Replacement {

@@ -19,7 +19,7 @@ const retriesDefault = 10
 export async function runTransaction<Result>(
   outer: Session,
   work: (session: Session) => Promise<Result>,
-  run: { options: TransactionOptions | undefined; random: Random },
+  run: { options: { [Name in keyof TransactionOptions]: TransactionOptions[Name] | undefined } | undefined; random: Random },
 ): Promise<Result | undefined> {
   const options = checkOptions('transaction', run.options, ['retries', 'txId', 'actor', 'signal'])
   const retries = checkWholeNumber(options.retries, { option: 'retries', least: 0, most: 1000 }) ?? retriesDefault

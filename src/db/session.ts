@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { DocumentLimits } from '../model/parse-document.ts'
+import type { Relations } from '../model/relations.ts'
 import type { CommitRequest } from '../storage/engine.ts'
 import type { View } from '../storage/view.ts'
 
@@ -13,12 +14,15 @@ export interface Session {
   readonly clock: Clock
   readonly ids: IdSource
   readonly limits: DatabaseLimits
+  readonly relations: Relations
   /** Whether a commit may carry a txId of its own: in a transaction it may not. */
   readonly isTransaction: boolean
   /** The caller releases it. With the archive it sees what retention has put there; a transaction does not. */
   view(options?: ViewOptions): Promise<View>
   /** As Engine.commit; in a transaction nothing is durable yet, and the versions and times of the states are provisional. */
   commit(request: CommitRequest): Promise<Committed>
+  /** Runs `work` as a transaction, or as a part of the one that this is. Under a txId that was committed before it does not run: undefined. */
+  transact<Result>(work: (session: Session) => Promise<Result>, options: { txId?: string | undefined; signal?: AbortSignal | undefined }): Promise<Result | undefined>
 }
 
 export interface ViewOptions {
@@ -38,8 +42,12 @@ export interface DatabaseLimits extends DocumentLimits {
   readonly sortDocumentsMax: number
   /** Values that `distinct` may collect. Default 100,000. */
   readonly distinctValuesMax: number
-  /** Entities that one transaction may change. Default 100,000. */
+  /** Entities and edges that one transaction may change. Default 100,000. */
   readonly transactionEntitiesMax: number
+  /** Entities that one delete may take with it, by relationships that cascade, and edges that it may unlink. Default 10,000. */
+  readonly cascadeEntitiesMax: number
+  /** Entities that a traversal may reach, and edges that it may look at on the way. Default 100,000. */
+  readonly traversalEntitiesMax: number
 }
 
 /** Runs `read` over one view, which is released whatever happens. */

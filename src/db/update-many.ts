@@ -1,12 +1,15 @@
 import type { UpdateManyResult } from '../model/database-options.ts'
 import { decide, type Command } from '../model/decide.ts'
-import type { EntityState } from '../model/entity.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft } from '../model/event.ts'
+import { decideLinks, keysOfLinks, parseLinkFields, type Link } from '../model/links.ts'
 import { parseUpdate, type ParsedUpdate } from '../model/update/parse-update.ts'
 import type { Query } from '../query/parse-query.ts'
 import { acceptor, selectRows } from '../query/select-rows.ts'
 import { inOrder } from '../storage/strips.ts'
 import { statesOf } from '../query/run-query.ts'
+import { deleteEntities, hasDeletePolicies } from './delete-entities.ts'
+import { replacingEdges } from './replace-edges.ts'
 import { withView, type Session } from './session.ts'
 import type { ParsedWrite } from './write-options.ts'
 
@@ -41,28 +44,44 @@ export function updateCommand(update: unknown, options: { arrayFilters?: unknown
   return { kind: 'update', update: parseUpdate(update, { arrayFilters: options.arrayFilters }), orCreate: options.orCreate }
 }
 
+/** What a command links or unlinks of an entity. */
+export function linksOf(session: Session, command: Command, near: EntityKey): Link[] {
+  if (command.kind !== 'update') return []
+  return command.update.links.flatMap(({ kind, fields }) => parseLinkFields(session.relations, { near, kind, fields, limits: session.limits }))
+}
+
 async function writeBatch(
   session: Session,
   { query, command, states }: { query: Query; command: Command; states: readonly EntityState[] },
   write: ParsedWrite,
 ): Promise<UpdateManyResult> {
-  const keys = states.map(({ id }) => ({ ns: query.ns, id }))
+  if (command.kind === 'delete' && hasDeletePolicies(session, query.ns)) {
+    const count = await deleteEntities(session, states.map(({ id }) => ({ ns: query.ns, id })), write)
+    return { matchedCount: count, modifiedCount: count }
+  }
+  const entities = states.map(({ id }) => ({ key: { ns: query.ns, id }, links: linksOf(session, command, { ns: query.ns, id }) }))
   const accepts = acceptor(query)
-  let matchedCount = 0
-  const committed = await session.commit({
-    keys,
-    decide: (context) => {
-      const drafts: EventDraft[] = []
-      matchedCount = 0
-      for (const key of keys) {
-        const state = context.state(key)
-        if (state === undefined || accepts?.(state) === false) continue
-        matchedCount += 1
-        drafts.push(...decide(state, command, { key, nowMs: context.nowMs, limits: session.limits, ...write }))
-      }
-      return drafts
-    },
-    signal: write.signal,
+  const counts = { matchedCount: 0, modifiedCount: 0 }
+  await replacingEdges(session, { links: entities.flatMap(({ links }) => links), isNew: false, write }, async (inner, all) => {
+    const replaced = all.slice(0, all.length - entities.reduce((sum, { links }) => sum + links.length, 0))
+    return inner.commit({
+      keys: [...entities.map(({ key }) => key), ...keysOfLinks(all)],
+      decide: (context) => {
+        Object.assign(counts, { matchedCount: 0, modifiedCount: 0 })
+        const drafts: EventDraft[] = []
+        for (const { key, links } of entities) {
+          const state = context.state(key)
+          if (state === undefined || accepts?.(state) === false) continue
+          counts.matchedCount += 1
+          const own = decide(state, command, { key, nowMs: context.nowMs, limits: session.limits, ...write })
+          const edges = decideLinks([...replaced.filter(({ ends }) => [ends.from, ends.to].some((end) => end.ns === key.ns && end.id === key.id)), ...links], { state: (of) => context.state(of), ...write })
+          if (own.length + edges.length > 0) counts.modifiedCount += 1
+          drafts.push(...own, ...edges)
+        }
+        return drafts
+      },
+      signal: write.signal,
+    })
   })
-  return { matchedCount, modifiedCount: committed.states.length }
+  return counts
 }

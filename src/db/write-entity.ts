@@ -1,5 +1,8 @@
-import { decide, type Command } from '../model/decide.ts'
+import { checkVersion, decide, type Command } from '../model/decide.ts'
+import { isEdgeState } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
+import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
+import { replacingEdges } from './replace-edges.ts'
 import { withView, type Session } from './session.ts'
 import type { ParsedWrite } from './write-options.ts'
 
@@ -8,32 +11,51 @@ export interface Written {
   readonly before: EntityState | undefined
   /** After it: `before` itself when the command changed nothing. */
   readonly after: EntityState | undefined
+  /** Whether the entity or one of its edges did change. */
   readonly isChanged: boolean
+  /** Edges that changed. */
+  readonly edgeCount: number
   /** The condition of the write did not hold any more, so nothing was done. */
   readonly isStale: boolean
 }
 
 export interface EntityWrite {
   readonly key: EntityKey
-  readonly command: Command
+  /** undefined: only edges change. */
+  readonly command?: Command
+  readonly links?: readonly Link[]
   /** Asked about the state that the command meets; false: nothing is done and the result is stale. */
   readonly condition?: (state: EntityState | undefined) => boolean
 }
 
-/** One command on one entity, as one commit. */
-export async function writeEntity(session: Session, { key, command, condition }: EntityWrite, write: ParsedWrite): Promise<Written> {
+/** One command on one entity and what it links, as one commit. */
+export async function writeEntity(session: Session, entityWrite: EntityWrite, write: ParsedWrite): Promise<Written> {
+  const { key, links = [], command } = entityWrite
+  const isNew = command?.kind === 'create'
+  const written = await replacingEdges(session, { links, isNew, write }, (inner, all, options) => writeOnce(inner, { ...entityWrite, links: all }, options))
+  // What a transaction gives is provisional, and of one that was committed before there is nothing.
+  if (written?.isFinal === true) return written
+  const after = await withView(session, (view) => view.get(key))
+  return { before: undefined, isChanged: false, edgeCount: 0, isStale: false, ...written, after }
+}
+
+async function writeOnce(session: Session, { key, command, links = [], condition }: EntityWrite, write: ParsedWrite): Promise<Written> {
   const met: { before: EntityState | undefined; isStale: boolean } = { before: undefined, isStale: false }
   const { states, repeated } = await session.commit({
-    keys: [key],
+    keys: links.length === 0 ? [key] : [key, ...keysOfLinks(links)],
     decide: (context) => {
       met.before = context.state(key)
       met.isStale = condition !== undefined && !condition(met.before)
-      return met.isStale ? [] : decide(met.before, command, { key, nowMs: context.nowMs, limits: session.limits, ...write })
+      if (met.isStale) return []
+      if (command === undefined) checkVersion(met.before?.deletedAt === undefined ? met.before : undefined, { key, nowMs: context.nowMs, ...write })
+      const drafts = command === undefined ? [] : decide(met.before, command, { key, nowMs: context.nowMs, limits: session.limits, ...write })
+      if (links.length === 0) return drafts
+      return [...drafts, ...decideLinks(links, { state: (of) => context.state(of), isMade: (of) => drafts.length > 0 && of.ns === key.ns && of.id === key.id, ...write })]
     },
     txId: write.txId,
     signal: write.signal,
   })
-  const [state] = states
-  const after = state ?? (repeated ? await withView(session, (view) => view.get(key)) : met.before)
-  return { before: met.before, after, isChanged: state !== undefined, isStale: met.isStale }
+  const own = states.filter((state) => !isEdgeState(state))
+  const after = own[0] ?? (repeated ? await withView(session, (view) => view.get(key)) : met.before)
+  return { before: met.before, after, isChanged: states.length > 0, edgeCount: states.length - own.length, isStale: met.isStale }
 }

@@ -1,12 +1,13 @@
 import type { ExpectedVersion } from './decide.ts'
 import type { Entity, EntityFields } from './entity-document.ts'
 import type { EventOp } from './event.ts'
-import type { Projection, Sort } from './filter-types.ts'
+import type { Direction } from './edge.ts'
+import type { Filter, Links, LinkTarget, Projection, Sort } from './filter-types.ts'
 import type { Patch } from './patch.ts'
 import type { Document, Value } from './values.ts'
 
 /** What `create` takes: the document's own fields, and its id where it is not to be generated. */
-export type NewDocument<T extends object = Document> = Omit<T, keyof EntityFields> & { $id?: string }
+export type NewDocument<T extends object = Document> = Omit<T, keyof EntityFields> & { $id?: string; $link?: Links }
 
 /** What `replace` takes: a new document, or an entity that was read and changed. */
 export type Replacement<T extends object = Document> = Omit<T, keyof EntityFields> & Partial<EntityFields>
@@ -30,7 +31,85 @@ export interface ReadOptions {
   signal?: AbortSignal
 }
 
-export interface FindOneOptions<T extends object = Document> extends ReadOptions {
+export interface GetOptions extends ReadOptions {
+  /** Relationships whose other ends are brought along, under their names; a field of such a name gives way. */
+  populate?: Populate
+}
+
+/** Names of relationships, or an object of them with options. */
+export type Populate = string | readonly string[] | { readonly [name: string]: true | PopulateOptions }
+
+export interface PopulateOptions {
+  /** The relationship, where it is to stand under another name than its own. */
+  predicate?: string
+  /** 'in': of the entities that lead here. Default: as the schema says, else 'out'. */
+  direction?: Direction
+  filter?: Filter
+  sort?: Sort
+  /** Of each entity. Default 100. */
+  limit?: number
+  /** What those bring along; up to five levels. */
+  populate?: Populate
+}
+
+/** What leads from an entity to one that was found by it. */
+export interface EdgeFields {
+  readonly predicate: string
+  /** The edge's own data. */
+  readonly data: Document
+  /** When it was linked, or its data changed. */
+  readonly linkedAt: Date
+  readonly linkedBy?: string
+}
+
+export type Related<T extends object = Document> = Entity<T> & { readonly $edge: EdgeFields }
+
+export interface RelatedOptions<T extends object = Document> {
+  /** 'in': the entities whose edges lead here. Default: as the schema says, else 'out'. */
+  direction?: Direction
+  /** Of the entities at the other end. */
+  filter?: Filter<T>
+  /** Default: by `$id`. */
+  sort?: Sort<T>
+  /** At least 1. Default: all; for page() 100. */
+  limit?: number
+  /** Of a page of the same query: goes on behind it. */
+  cursor?: string
+  populate?: Populate
+  /** The graph as it was then. */
+  asOf?: AsOfInput
+  signal?: AbortSignal
+}
+
+/** Where `link` leads: one or many, data for those that bring none, options. */
+export type LinkArguments = [to: LinkTarget | readonly LinkTarget[], data?: object, options?: VersionedOptions]
+
+export interface LinkResult {
+  /** Edges that were made, got other data, or were removed. */
+  readonly changedCount: number
+}
+
+/** An edge for linkMany; `from` is of the collection. */
+export interface EdgeInput {
+  readonly from: string
+  readonly predicate: string
+  readonly to: string
+  readonly data?: object
+}
+
+export interface LinkManyOptions extends IdempotentOptions {
+  /** Edges of one commit: 1 to 1,000, the default. */
+  batchSize?: number
+  /** Called after each batch. */
+  onProgress?: (progress: LinkManyResult) => void
+}
+
+export interface LinkManyResult extends LinkResult {
+  /** Edges that are done with. */
+  readonly edgeCount: number
+}
+
+export interface FindOneOptions<T extends object = Document> extends GetOptions {
   /** Default, and where the keys leave it open: ascending by the UTF-8 bytes of the id. */
   sort?: Sort<T>
   /** Results to leave out at the start, before the first page. */

@@ -1,7 +1,7 @@
 import type {
-  CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EventQueryOptions,
-  FindOneAndUpdateOptions, FindOneOptions, FindOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument, QueryExplanation,
-  ReadOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions, UpdateManyOptions, UpdateManyResult, UpdateOptions,
+  CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EdgeInput, EventQueryOptions,
+  FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, LinkArguments, LinkManyOptions, LinkManyResult, LinkResult, NewDocument, QueryExplanation,
+  ReadOptions, Related, RelatedOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions, UpdateManyOptions, UpdateManyResult, UpdateOptions,
   VerifyOptions, VerifyReport, VersionedOptions, WriteOptions,
 } from './database-options.ts'
 import type { Entity } from './entity-document.ts'
@@ -22,9 +22,9 @@ export interface DatabaseCollection<T extends object = Document> {
   /** Many new entities, in commits of up to 1,000, from an array, an iterable or an async iterable, in bounded memory. See CreateManyOptions. */
   createMany(documents: Iterable<NewDocument<T>> | AsyncIterable<NewDocument<T>>, options?: CreateManyOptions): Promise<CreateManyResult>
   /** The entity, or undefined where it is absent or deleted. */
-  get(id: string, options?: ReadOptions): Promise<Entity<T> | undefined>
+  get(id: string, options?: GetOptions): Promise<Entity<T> | undefined>
   /** The entities of these ids, in their order, undefined where one is absent; all from one state of the database. */
-  getMany(ids: readonly string[], options?: ReadOptions): Promise<(Entity<T> | undefined)[]>
+  getMany(ids: readonly string[], options?: GetOptions): Promise<(Entity<T> | undefined)[]>
   /** What the filter finds; nothing is read before it is asked for. In a process both arguments are checked at once; over HTTP when it is first read. */
   find(filter: Filter<T> | undefined, options: FindOptions<T> & { project: Projection<T> }): ResultCursor<Partial<Entity<T>>>
   find(filter?: Filter<T>, options?: FindOptions<T>): ResultCursor<Entity<T>>
@@ -55,6 +55,19 @@ export interface DatabaseCollection<T extends object = Document> {
   deleteMany(filter: Filter<T>, options?: WriteOptions): Promise<DeleteManyResult>
   /** Brings a deleted entity back as it was last, as its next version; gives one that lives as it is. NOT_FOUND. */
   restore(id: string, options?: VersionedOptions): Promise<Entity<T>>
+  /**
+   * Edges from the entity to others, of any collection: made, or given other data, as one commit. Linking again makes no second edge; without data an edge keeps what it has. The
+   * entity's version does not change; `expectedVersion` is about the entity. NOT_FOUND where it is absent; what it leads to may be absent, unless the schema refuses that.
+   */
+  link(id: string, relationship: string, ...target: LinkArguments): Promise<LinkResult>
+  /** Removes edges; one that is not there changes nothing. */
+  unlink(id: string, relationship: string, ...target: [to: string | readonly string[], options?: VersionedOptions]): Promise<LinkResult>
+  /** Edges in bulk, from an array, an iterable or an async iterable, in commits of up to 1,000. */
+  linkMany(edges: Iterable<EdgeInput> | AsyncIterable<EdgeInput>, options?: LinkManyOptions): Promise<LinkManyResult>
+  /** The entities at the other ends of the entity's edges, each with its edge in `$edge`. Edges to and from deleted or absent entities are not seen. */
+  related<R extends object = Document>(id: string, relationship: string, options?: RelatedOptions<R>): ResultCursor<Related<R>>
+  /** How many `related` would bring; none of them is held. */
+  countRelated<R extends object = Document>(id: string, relationship: string, options?: RelatedOptions<R>): Promise<number>
   /** Every change of the entity, oldest first, with the entity before and after it. Empty where it never was. */
   history(id: string, options?: HistoryOptions): ResultCursor<HistoryEntry<T>>
   /** Where the entity's own fields differ between two points of its history; `to` is now when it is left out. Where it was absent it had no fields. NOT_FOUND where it was at neither. */

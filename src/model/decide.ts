@@ -86,7 +86,8 @@ export function alreadyExists(state: EntityState, key: EntityKey): ParqueDBError
   })
 }
 
-function checkVersion(state: EntityState | undefined, { key, expectedVersion }: CommandContext): void {
+/** VERSION_CONFLICT unless the state, undefined where the entity is absent, is of the expected version. */
+export function checkVersion(state: EntityState | undefined, { key, expectedVersion }: CommandContext): void {
   const found = state?.version ?? 'absent'
   if (expectedVersion === undefined || expectedVersion === found) return
   const $id = formatEntityId(key)

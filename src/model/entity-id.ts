@@ -1,6 +1,7 @@
 import { utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityKey } from './entity.ts'
+import { prototypeNames } from './field-name.ts'
 import { isWellFormed } from './well-formed.ts'
 
 /** An escaped namespace must fit a path component of 255 bytes with room to spare. */
@@ -36,6 +37,26 @@ export function parseEntityId(input: unknown, ns: string): string {
   if (!isWellFormed(id)) throw invalid(`An id of '${ns}' must not hold a lone surrogate.`, input)
   if (isLongerThan(id, idBytesMax)) throw invalid(`The id '${id.slice(0, 40)}…' of '${ns}' must be at most ${idBytesMax} bytes of UTF-8.`, input)
   return id
+}
+
+/**
+ * Throws INVALID_ARGUMENT unless `predicate` can name a relationship: not empty, at most 120 bytes of UTF-8, no '/', ':', '.' or control
+ * character, and it does not start with '$' and is no name of the prototype. Returns it.
+ */
+export function validatePredicate(predicate: unknown): string {
+  const isName = typeof predicate === 'string' && /^(?!\$)[^/:.\u0000-\u001f\u007f-\u009f]+$/.test(predicate) && isWellFormed(predicate)
+  if (isName && !prototypeNames.has(predicate) && !isLongerThan(predicate, namespaceBytesMax)) return predicate
+  throw invalid(`A relationship's name must be 1 to ${namespaceBytesMax} bytes of UTF-8 without '/', ':', '.' or control characters, not beginning with '$'; it is ${JSON.stringify(String(predicate)).slice(0, 80)}.`, predicate)
+}
+
+/** The entity that a whole `$id`, 'ns/id', names. Where `ns` is given it must be of that, and may be written without it when it holds no '/'. INVALID_ARGUMENT. */
+export function parseReference(reference: unknown, ns?: string): EntityKey {
+  const slash = typeof reference === 'string' ? reference.indexOf('/') : -1
+  if (ns !== undefined && typeof reference === 'string' && slash < 0) return { ns, id: parseEntityId(reference, ns) }
+  if (typeof reference !== 'string' || slash < 0) throw invalid(`The other end of a relationship is given as 'collection/id', which ${JSON.stringify(String(reference)).slice(0, 80)} is not.`, reference)
+  const of = validateNamespace(reference.slice(0, slash))
+  if (ns !== undefined && of !== ns) throw invalid(`The relationship leads to '${ns}', and ${JSON.stringify(reference.slice(0, 80))} is of another collection.`, reference)
+  return { ns: of, id: parseEntityId(reference, of) }
 }
 
 /** `$id`: 'ns/id'. */

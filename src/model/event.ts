@@ -2,14 +2,15 @@ import type { EntityState } from './entity.ts'
 import type { Patch } from './patch.ts'
 import type { Document } from './values.ts'
 
-export type EventOp = 'CREATE' | 'UPDATE' | 'DELETE'
+/** REL_CREATE makes an edge or changes its data, REL_DELETE removes it. */
+export type EventOp = 'CREATE' | 'UPDATE' | 'DELETE' | 'REL_CREATE' | 'REL_DELETE'
 
 /** What a decision asks the log to record; the writer adds seq, ts, version and, where absent, the event's id. */
 export interface EventDraft {
   readonly op: EventOp
   readonly ns: string
   readonly id: string
-  /** CREATE: the whole document. */
+  /** CREATE: the whole document. REL_CREATE: the edge's data. */
   readonly after?: Document | undefined
   /** UPDATE: the resolved change, never an operator, so that replay is deterministic. */
   readonly patch?: Patch | undefined
@@ -49,8 +50,16 @@ export interface Event {
   readonly id: string
   readonly ts: number
   readonly op: EventOp
+  /** Of an edge's event: where the edge begins. */
   readonly target: string
+  /** Of the entity, or of the edge. */
   readonly version: number
+  /** Of an edge. */
+  readonly predicate?: string
+  /** `$id` of what an edge points at. */
+  readonly to?: string
+  /** REL_CREATE: the edge's data, where it has any. */
+  readonly data?: Document
   readonly after?: Document
   readonly patch?: Patch
   readonly actor?: string

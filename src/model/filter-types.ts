@@ -52,6 +52,14 @@ type Element<V> = V extends readonly (infer E)[] ? E : never
 
 type ElementFields<T> = { readonly [K in keyof T]?: Element<NonNullable<T[K]>> | Readonly<Record<string, unknown>> | RegExp } & { readonly [path: `${string}.${string}`]: unknown }
 
+/** What a relationship leads to: an `$id`, or one with data that the edge carries. */
+export type LinkTarget = string | { readonly to: string; readonly data?: object }
+
+/** What to link, by the names of relationships. */
+export interface Links {
+  readonly [relationship: string]: LinkTarget | readonly LinkTarget[]
+}
+
 /** An update of documents of type `T`: precise for top-level fields of $set and its like, open for dotted paths. */
 export interface Update<T = Record<string, Value>> {
   readonly $set?: SetFields<T>
@@ -68,6 +76,9 @@ export interface Update<T = Record<string, Value>> {
   readonly $pullAll?: Fields<T, readonly unknown[]>
   readonly $addToSet?: ElementFields<T>
   readonly $pop?: Fields<T, 1 | -1>
+  /** Relationships by name; see the docs' guide on graphs. */
+  readonly $link?: Links
+  readonly $unlink?: Links
   readonly $bit?: Fields<T, { readonly and?: number | bigint; readonly or?: number | bigint; readonly xor?: number | bigint }>
 }
 

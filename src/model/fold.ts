@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import { stateOfEdge } from './edge.ts'
 import type { EntityState } from './entity.ts'
 import type { StoredEvent } from './event.ts'
 import { applyPatch } from './patch.ts'
@@ -26,6 +27,9 @@ export function fold(before: EntityState | undefined, event: StoredEvent): Entit
     case 'DELETE':
       assert(before !== undefined, 'I2: only a CREATE begins an entity')
       return change(before, event, { deletedAt: event.ts, document: emptyDocument })
+    case 'REL_CREATE':
+    case 'REL_DELETE':
+      return stateOfEdge(event)
   }
 }
 

@@ -8,6 +8,8 @@ export interface Operation {
   readonly routes: readonly string[]
   /** What the caller must be allowed to do in the namespace: also 'read' where the answer shows what it did not bring itself. */
   readonly verbs: readonly Verb[]
+  /** 'all': the answer may hold entities of any namespace, so the verbs are asked for the whole database. */
+  readonly reach?: 'all'
   /** The method's parameters in order. */
   readonly args: readonly string[]
   /** The parameter that is the whole body. Without one the body is an object of arguments by name, and a GET has them in its query. */
@@ -24,7 +26,9 @@ export interface Operation {
 const write = 'txId actor metadata'
 const versioned = `${write} expectedVersion`
 const read = 'asOf includeDeleted includeArchived'
-const findOne = `${read} sort skip project`
+const get = `${read} populate`
+const findOne = `${get} sort skip project`
+const relatedOptions = 'direction filter sort limit cursor populate asOf'
 const entity = '/collections/:ns/entities/:id'
 
 /** A question: arguments in the query of a GET, or, where they are long or many, in the body of a POST. */
@@ -33,14 +37,14 @@ const asked = (name: string): readonly string[] => [`GET /collections/:ns/${name
 export const collectionOperations = {
   create: { routes: ['POST /collections/:ns/entities'], verbs: ['write'], args: ['document'], body: 'document', options: write, gives: 'entity' },
   createMany: { routes: ['POST /collections/:ns/create-many'], verbs: ['write'], args: ['documents'], options: `${write} batchSize onConflict returnIds`, gives: 'object' },
-  get: { routes: [`GET ${entity}`], verbs: ['read'], args: ['id'], options: read, gives: 'found' },
-  getMany: { routes: asked('get-many'), verbs: ['read'], args: ['ids'], options: read, gives: 'items' },
+  get: { routes: [`GET ${entity}`], verbs: ['read'], args: ['id'], options: get, gives: 'found' },
+  getMany: { routes: asked('get-many'), verbs: ['read'], args: ['ids'], options: get, gives: 'items' },
   find: { routes: ['GET /collections/:ns/entities', 'POST /collections/:ns/query'], verbs: ['read'], args: ['filter'], options: `${findOne} limit cursor`, gives: 'page' },
   findOne: { routes: asked('find-one'), verbs: ['read'], args: ['filter'], options: findOne, gives: 'found' },
   count: { routes: asked('count'), verbs: ['read'], args: ['filter'], options: read, gives: 'count' },
   exists: { routes: asked('exists'), verbs: ['read'], args: ['idOrFilter'], options: read, gives: 'exists' },
   distinct: { routes: asked('distinct'), verbs: ['read'], args: ['path', 'filter'], options: read, gives: 'values' },
-  explain: { routes: asked('explain'), verbs: ['read'], args: ['filter'], options: `${findOne} limit cursor`, gives: 'object' },
+  explain: { routes: asked('explain'), verbs: ['read'], args: ['filter'], options: `${read} sort skip project limit cursor`, gives: 'object' },
   update: { routes: [`PATCH ${entity}`], verbs: ['read', 'write'], args: ['id', 'update'], body: 'update', options: `${versioned} arrayFilters`, gives: 'entity' },
   updateMany: { routes: ['POST /collections/:ns/update-many'], verbs: ['read', 'write'], args: ['filter', 'update'], options: 'actor metadata arrayFilters', gives: 'object' },
   replace: { routes: [`PUT ${entity}`], verbs: ['read', 'write'], args: ['id', 'document'], body: 'document', options: `${versioned} upsert`, gives: 'entity' },
@@ -51,6 +55,11 @@ export const collectionOperations = {
   delete: { routes: [`DELETE ${entity}`], verbs: ['write'], args: ['id'], options: versioned, gives: 'deleted' },
   deleteMany: { routes: ['POST /collections/:ns/delete-many'], verbs: ['read', 'write'], args: ['filter'], options: 'actor metadata', gives: 'object' },
   restore: { routes: [`POST ${entity}/restore`], verbs: ['read', 'write'], args: ['id'], options: versioned, gives: 'entity' },
+  link: { routes: [`POST ${entity}/link`], verbs: ['write'], args: ['id', 'relationship', 'targets', 'data'], options: versioned, gives: 'object' },
+  unlink: { routes: [`POST ${entity}/unlink`], verbs: ['write'], args: ['id', 'relationship', 'targets'], options: versioned, gives: 'object' },
+  linkMany: { routes: ['POST /collections/:ns/link-many'], verbs: ['write'], args: ['edges'], options: `${write} batchSize`, gives: 'object' },
+  related: { routes: [`GET ${entity}/related/:relationship`, `POST ${entity}/related/:relationship`], verbs: ['read'], reach: 'all', args: ['id', 'relationship'], options: relatedOptions, gives: 'page' },
+  countRelated: { routes: [`GET ${entity}/count-related/:relationship`], verbs: ['read'], reach: 'all', args: ['id', 'relationship'], options: relatedOptions, gives: 'count' },
   history: { routes: [`GET ${entity}/history`], verbs: ['read'], args: ['id'], options: 'from to limit cursor reverse includeArchived', gives: 'page' },
   diff: { routes: [`GET ${entity}/diff`], verbs: ['read'], args: ['id', 'from', 'to'], gives: 'differences' },
   revert: { routes: [`POST ${entity}/revert`], verbs: ['read', 'write'], args: ['id'], options: `${versioned} asOf version`, gives: 'entity' },

@@ -1,4 +1,5 @@
-import { formatTarget } from './entity-id.ts'
+import { isEdgeSpace, parseEdgeKey } from './edge.ts'
+import { formatEntityId, formatTarget } from './entity-id.ts'
 import type { Event, StoredEvent } from './event.ts'
 import type { Patch } from './patch.ts'
 import { cloneDocument } from './values.ts'
@@ -10,14 +11,20 @@ export function publicEvent(event: StoredEvent): Event {
     id: event.eventId,
     ts: event.ts,
     op: event.op,
-    target: formatTarget(event),
+    ...subjectOf(event),
     version: event.version,
-    ...(event.after !== undefined && { after: cloneDocument(event.after) }),
     ...(event.patch !== undefined && { patch: copyPatch(event.patch) }),
     ...(event.actor !== undefined && { actor: event.actor }),
     ...(event.txId !== undefined && { txId: event.txId }),
     ...(event.metadata !== undefined && { metadata: cloneDocument(event.metadata) }),
   }
+}
+
+function subjectOf(event: StoredEvent): Pick<Event, 'target' | 'predicate' | 'to' | 'data' | 'after'> {
+  const after = event.after === undefined ? undefined : cloneDocument(event.after)
+  if (!isEdgeSpace(event.ns)) return { target: formatTarget(event), ...(after !== undefined && { after }) }
+  const { from, predicate, to } = parseEdgeKey(event)
+  return { target: formatTarget(from), predicate, to: formatEntityId(to), ...(after !== undefined && { data: after }) }
 }
 
 export function copyPatch(patch: Patch): Patch {

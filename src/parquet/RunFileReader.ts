@@ -18,7 +18,7 @@ import type { LostRows } from './salvage-groups.ts'
 import type { Shape } from './shape.ts'
 import { compareKeys, lastGroupFrom } from './sparse-index.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
-import { TableReader, type GroupOfFile, type ScanTrace } from './TableReader.ts'
+import { rangesByGroup, TableReader, type GroupOfFile, type ScanTrace } from './TableReader.ts'
 import type { FileFacts } from './written-file.ts'
 
 /** Rows `start` to `end` of a row group. */
@@ -43,6 +43,9 @@ export interface BatchOptions extends RunScanOptions {
   /** Whether a row group has to be read, by what the index says of it. */
   readonly wants?: ((entry: RowGroupEntry, index: number) => boolean) | undefined
 }
+
+/** Ids asked for at once from which on the filters are read first. */
+const filterWorthIds = 16
 
 /** Reads a run that RunFileWriter wrote. CORRUPT_FILE with path and offset where the bytes are not those that were written. */
 export class RunFileReader {
@@ -93,6 +96,8 @@ export class RunFileReader {
 
   /** Those of the ids that the run has. Each row group is read once; adjacent ones share requests. */
   async getMany(sortedIds: readonly string[]): Promise<Map<string, EntityState>> {
+    // Many ids that may all be new: the filters are worth their one request.
+    if (sortedIds.length >= filterWorthIds) await this.loadFilters()
     const wanted = new Map<number, string[]>()
     for (const id of sortedIds) {
       if (!this.mayContain(id)) continue
@@ -117,6 +122,20 @@ export class RunFileReader {
     for await (const group of this.#table.groups(this.#groupsWithin(options), { signal: options.signal })) {
       const { start, end } = this.#rowsWithin(group, options)
       if (start < end) yield this.#batch(group).states(rowsBetween(start, end))
+    }
+  }
+
+  /** States within several ranges, which ascend and do not overlap, in order: each row group is read once, adjacent ones share requests. */
+  async *scanRanges(ranges: readonly RunScanOptions[], signal?: AbortSignal): AsyncGenerator<EntityState[]> {
+    const wanted = rangesByGroup(ranges, (range) => this.#groupsWithin(range))
+    const inGroups = [...wanted.values()]
+    let at = 0
+    for await (const group of this.#table.groups([...wanted.keys()], { signal, cache: this.#cache })) {
+      const rows = (inGroups[at++] ?? []).flatMap((range) => {
+        const { start, end } = this.#rowsWithin(group, range)
+        return Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index)
+      })
+      if (rows.length > 0) yield this.#batch(group).states(Int32Array.from(rows))
     }
   }
 

@@ -1,4 +1,5 @@
 import { compareBytes, utf8Encode } from '../base/bytes.ts'
+import { isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
 import type { EntityKey } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { foldVersion } from '../model/fold.ts'
@@ -14,7 +15,7 @@ import type { LostRows } from './salvage-groups.ts'
 import { foldKey, segmentColumn } from './segment-columns.ts'
 import { compareKeys, joinKey, lastGroupFrom } from './sparse-index.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
-import { TableReader, type GroupOfFile } from './TableReader.ts'
+import { rangesByGroup, TableReader, type GroupOfFile } from './TableReader.ts'
 import { TextColumn } from './TextColumn.ts'
 import type { FileFacts } from './written-file.ts'
 
@@ -26,7 +27,7 @@ export interface EventRange {
   readonly toTs?: number | undefined
 }
 
-export interface SegmentScanOptions extends EventRange {
+export interface KeyBounds {
   readonly ns?: string | undefined
   /** Only ids >= this, by UTF-8 bytes; needs `ns`, as do the next two. */
   readonly fromId?: string | undefined
@@ -34,6 +35,9 @@ export interface SegmentScanOptions extends EventRange {
   readonly afterId?: string | undefined
   /** Only ids < this. */
   readonly beforeId?: string | undefined
+}
+
+export interface SegmentScanOptions extends EventRange, KeyBounds {
   readonly signal?: AbortSignal | undefined
 }
 
@@ -119,7 +123,7 @@ export class SegmentFileReader {
       const rows = this.#rowsOfKey(group, key)
       isHere ||= rows.length > 0
       const wanted = this.#within(group, rows, range)
-      const snapshot = this.#lastSnapshot(group, wanted)
+      const snapshot = isEdgeSpace(key.ns) ? wanted.length - 1 : this.#lastSnapshot(group, wanted)
       tail.unshift(...this.#events(group, snapshot === -1 ? wanted : wanted.slice(snapshot)))
       if (snapshot !== -1) return tail
     }
@@ -148,11 +152,21 @@ export class SegmentFileReader {
   }
 
   /** Events in order of (ns, id, seq), a row group at a time; row groups outside of the bounds are not read, rows outside not built. */
-  async *scan(options: SegmentScanOptions = {}): AsyncGenerator<StoredEvent[]> {
-    const indexes = this.#groupsWithin(options).filter((index) => overlaps(this.#entry(index), options))
-    for await (const group of this.#table.groups(indexes, { signal: options.signal })) {
-      const { start, end } = this.#rowsWithin(group, options)
-      const rows = Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index)
+  scan(options: SegmentScanOptions = {}): AsyncGenerator<StoredEvent[]> {
+    return this.scanRanges([options], options)
+  }
+
+  /** As `scan`, of several ranges that ascend and do not overlap: each row group is read once, adjacent ones share requests. */
+  async *scanRanges(ranges: readonly KeyBounds[], options: EventRange & { signal?: AbortSignal | undefined } = {}): AsyncGenerator<StoredEvent[]> {
+    const wanted = rangesByGroup(ranges, (range) => this.#groupsWithin(range).filter((index) => overlaps(this.#entry(index), options)))
+    const inGroups = [...wanted.values()]
+    let at = 0
+    for await (const group of this.#table.groups([...wanted.keys()], { signal: options.signal })) {
+      const rows: number[] = []
+      for (const range of inGroups[at++] ?? []) {
+        const { start, end } = this.#rowsWithin(group, range)
+        for (let row = start; row < end; row++) rows.push(row)
+      }
       const events = this.#events(group, this.#within(group, rows, options))
       if (events.length > 0) yield events
     }
@@ -183,7 +197,7 @@ export class SegmentFileReader {
         const order = last === undefined ? -1 : compareKeys([last.ns, last.id], [event.ns, event.id])
         if (order > 0 || (order === 0 && last !== undefined && last.seq >= event.seq)) throw malformed(`the event ${event.seq} is out of order`)
         if (!filters.keys.mayContain(joinKey([event.ns, event.id]))) throw malformed(`the key of the event ${event.seq} is missing in the filter`)
-        if (!filters.ids.mayContain(event.eventId)) throw malformed(`the id of the event ${event.seq} is missing in the filter`)
+        if (!isMirrorSpace(event.ns) && !filters.ids.mayContain(event.eventId)) throw malformed(`the id of the event ${event.seq} is missing in the filter`)
         last = event
       }
     }
@@ -218,7 +232,7 @@ export class SegmentFileReader {
     return this.#groupsBetween([ns, id], (first) => compareKeys(first, [ns, id]) <= 0)
   }
 
-  #groupsWithin({ ns, fromId, afterId, beforeId }: SegmentScanOptions): number[] {
+  #groupsWithin({ ns, fromId, afterId, beforeId }: KeyBounds): number[] {
     if (ns === undefined) return this.#table.rowGroups.map((_, index) => index)
     const from = fromId ?? afterId ?? ''
     return this.#groupsBetween([ns, from], ([firstNs = '', firstId = '']) => {
@@ -251,7 +265,7 @@ export class SegmentFileReader {
     return rows
   }
 
-  #rowsWithin(group: RowGroup, { ns, fromId, afterId, beforeId }: SegmentScanOptions): { start: number; end: number } {
+  #rowsWithin(group: RowGroup, { ns, fromId, afterId, beforeId }: KeyBounds): { start: number; end: number } {
     if (ns === undefined) return { start: 0, end: group.rowCount }
     let start = this.#firstRow(group, [ns, fromId ?? ''])
     // No id stands between an id and the same with a NUL at its end; the same goes for namespaces.

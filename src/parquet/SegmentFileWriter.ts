@@ -1,6 +1,8 @@
 import { assert } from '../base/assert.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
+import { isEdgeSpace, isMirrorSpace, parseEdgeKey } from '../model/edge.ts'
+import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Patch } from '../model/patch.ts'
@@ -31,6 +33,7 @@ export class SegmentFileWriter {
   readonly #table: TableWriter
   readonly #layout: string
   #last: Pick<StoredEvent, 'ns' | 'id' | 'seq'> | undefined
+  #mirrors = 0
 
   constructor(options: SegmentFileOptions = {}) {
     const file = { fields: segmentFields, metadata: options.metadata ?? {} }
@@ -58,7 +61,10 @@ export class SegmentFileWriter {
   append(event: StoredEvent): void {
     this.#checkOrder(event)
     const patch = event.patch === undefined ? undefined : patchText(event.patch)
-    const state = event.state === undefined || event.op === 'CREATE' ? undefined : snapshotText(event.state)
+    const edge = isEdgeSpace(event.ns) ? parseEdgeKey(event) : undefined
+    const isMirror = isMirrorSpace(event.ns)
+    // A CREATE and an edge's event are their own snapshots.
+    const state = event.state === undefined || event.op === 'CREATE' || edge !== undefined ? undefined : snapshotText(event.state)
     const after = event.after === undefined ? undefined : (event.afterText ?? stringifyExtendedJson(event.after))
     const metadata = event.metadata === undefined ? undefined : stringifyExtendedJson(event.metadata)
     this.#leaf('ns').value(event.ns)
@@ -71,11 +77,14 @@ export class SegmentFileWriter {
     appendOptional(this.#leaf('actor'), event.actor)
     appendOptional(this.#leaf('txId'), event.txId)
     appendOptional(this.#leaf('patch'), patch)
-    appendOptional(this.#leaf('after'), after)
+    appendOptional(this.#leaf('after'), edge === undefined ? after : undefined)
     appendOptional(this.#leaf('state'), state)
     appendOptional(this.#leaf('metadata'), metadata)
-    for (const name of ['predicate', 'to', 'data'] as const) this.#leaf(name).none(0)
-    this.#table.addId(event.eventId)
+    appendOptional(this.#leaf('predicate'), isMirror ? undefined : edge?.predicate)
+    appendOptional(this.#leaf('to'), edge === undefined || isMirror ? undefined : formatEntityId(edge.to))
+    appendOptional(this.#leaf('data'), edge === undefined ? undefined : after)
+    if (isMirror) this.#mirrors++
+    else this.#table.addId(event.eventId)
     if (event.txId !== undefined) this.#table.addId(event.txId)
     const bytes = systemBytes + event.ns.length + event.id.length + (patch?.length ?? 0) + (state?.length ?? 0) + (after?.length ?? 0) + (metadata?.length ?? 0)
     this.#table.endRow({ key: [event.ns, event.id], seq: event.seq, ts: event.ts, bytes })
@@ -100,13 +109,14 @@ export class SegmentFileWriter {
     this.#checkOrder(first)
     // No event of the entity comes after it: see `takes`.
     this.#last = { ...last, seq: group.entry.maxSeq }
-    const ids = [segmentColumn.eventId, segmentColumn.txId].flatMap((column) => scalarsOf(group.column(column), all).filter((id) => id !== undefined) as string[])
+    const ids = [segmentColumn.eventId, segmentColumn.txId].flatMap((column) => scalarsOf(group.column(column), all).filter((id) => id !== undefined && id !== '') as string[])
+    this.#mirrors += keys.filter(([ns = '']) => isMirrorSpace(ns)).length
     this.#table.copy({ entry: group.entry, bytes: group.checkedBytes(), footer, statistics }, { keys, ids })
   }
 
   /** The whole file. Nothing may be appended afterwards. */
   finish(): WrittenFile {
-    return this.#table.finish()
+    return { ...this.#table.finish(), ...(this.#mirrors > 0 && { mirrors: this.#mirrors }) }
   }
 
   #leaf(name: SegmentColumn): LeafBuilder {

@@ -290,3 +290,16 @@ async function readSection(source: ByteSource, section: Section, name: string): 
   })
   return bytes
 }
+
+/** What is wanted of each row group that some range reaches into; both ascend. */
+export function rangesByGroup<Range>(ranges: readonly Range[], groupsWithin: (range: Range) => readonly number[]): Map<number, Range[]> {
+  const wanted = new Map<number, Range[]>()
+  for (const range of ranges) {
+    for (const index of groupsWithin(range)) {
+      const inGroup = wanted.get(index)
+      if (inGroup === undefined) wanted.set(index, [range])
+      else inGroup.push(range)
+    }
+  }
+  return wanted
+}

@@ -1,4 +1,5 @@
 import { fromExtendedJson } from '../model/ejson.ts'
+import { isEdgeSpace, stateOfEdge } from '../model/edge.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import { stateOfCreate } from '../model/fold.ts'
@@ -26,13 +27,15 @@ export function readEvents(group: RowGroup, rows: readonly number[], { hasOwnSna
     const op = opOf(texts.op(row))
     const id = texts.id(row) ?? ''
     const state = parseOptional(texts.state(row), (json) => stateOf(id, json))
-    const after = parseOptional(texts.after(row), documentOf)
+    const ns = texts.ns(row) ?? ''
+    const isEdge = isEdgeSpace(ns)
+    const after = parseOptional(isEdge ? texts.data(row) : texts.after(row), documentOf)
     const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
       seq: seqs[row] as number,
       ts: times[row] as number,
       eventId: texts.eventId(row) ?? '',
       op,
-      ns: texts.ns(row) ?? '',
+      ns,
       id,
       version: versions[row] as number,
       // Files of format 1 have a CREATE's document in its snapshot.
@@ -44,11 +47,12 @@ export function readEvents(group: RowGroup, rows: readonly number[], { hasOwnSna
       state: hasOwnSnapshots ? state : undefined,
     }
     if (op === 'CREATE') event.state = stateOfCreate(event)
+    if (isEdge) event.state = stateOfEdge(event)
     return event
   })
 }
 
-type TextName = 'ns' | 'id' | 'op' | 'eventId' | 'actor' | 'txId' | 'patch' | 'after' | 'state' | 'metadata'
+type TextName = 'ns' | 'id' | 'op' | 'eventId' | 'actor' | 'txId' | 'patch' | 'after' | 'state' | 'metadata' | 'data'
 type TextOfRow = (row: number) => string | undefined
 
 function textsOfColumns(group: RowGroup, rows: readonly number[]): Readonly<Record<TextName, TextOfRow>> {
@@ -64,6 +68,7 @@ function textsOfColumns(group: RowGroup, rows: readonly number[]): Readonly<Reco
     after: of('after'),
     state: of('state'),
     metadata: of('metadata'),
+    data: of('data'),
   }
 }
 
@@ -77,7 +82,7 @@ function textOfRow(group: RowGroup, column: number, wantedRows: number): TextOfR
 }
 
 function opOf(text: string | undefined): EventOp {
-  if (text === 'CREATE' || text === 'UPDATE' || text === 'DELETE') return text
+  if (text === 'CREATE' || text === 'UPDATE' || text === 'DELETE' || text === 'REL_CREATE' || text === 'REL_DELETE') return text
   throw malformed(`an event has the unknown op '${String(text)}'`)
 }
 

@@ -17,7 +17,7 @@ export const segmentFields = [
   /** The snapshot: { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document }; times in milliseconds. */
   { kind: 'string', name: 'state', nulls: 'absent' },
   { kind: 'string', name: 'metadata', nulls: 'absent' },
-  /** Of relationship events; not written yet, so that such events need no new format. */
+  /** Of edges' events; the first two only where they stand for the first time. */
   { kind: 'string', name: 'predicate', nulls: 'absent' },
   { kind: 'string', name: 'to', nulls: 'absent' },
   { kind: 'string', name: 'data', nulls: 'absent' },

@@ -9,6 +9,8 @@ export interface IndexLocation {
 export interface WrittenFile {
   readonly bytes: Uint8Array
   readonly rows: number
+  /** Of a segment: rows that repeat an edge's event for its far end. Absent for none. */
+  readonly mirrors?: number
   /** Of a run: [id]; of a segment: [ns, id]. Empty when the file has no rows. */
   readonly minKey: readonly string[]
   readonly maxKey: readonly string[]

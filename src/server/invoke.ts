@@ -2,7 +2,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Database } from '../model/database.ts'
 import { collectionOperations, type Operation } from '../model/operations.ts'
 import type { Page, ResultCursor } from '../model/ResultCursor.ts'
-import type { Principal } from './scopes.ts'
+import { checkScopes, type Principal } from './scopes.ts'
 import type { Signer } from './Signer.ts'
 
 /** What every part of a request's work has to know. */
@@ -28,6 +28,8 @@ export async function invoke(db: Pick<Database, 'collection'>, { name, operation
     rest.delete(parameter)
     return value
   }
+  // What is brought along may be of any namespace.
+  if (rest.has('populate')) checkScopes(caller.principal, { verbs: operation.verbs, gives: 'page' }, undefined)
   const cursor = rest.get('cursor')
   if (typeof cursor === 'string') rest.set('cursor', await caller.signer.verify(cursor, { purpose: 'cursor', tenant: caller.principal.tenant }))
   const target: object = name in collectionOperations ? db.collection(take('ns') as string) : db

@@ -12,7 +12,7 @@ const point = { type: ['string', 'integer', 'object'], description: 'A seq, an I
 
 /** What each argument may be, by its name; it means the same in every operation. */
 const argumentSchemas: { readonly [name: string]: Schema } = {
-  ns: text, id: text, path: text, cursor: text, actor: text, txId: { ...text, maxLength: 256 }, idOrFilter: { type: ['string', 'object'] }, ids: { ...list, items: text },
+  ns: text, id: text, relationship: text, targets: {}, data: object, edges: { ...list, items: { ...object, required: ['from', 'predicate', 'to'] } }, populate: {}, direction: { enum: ['out', 'in'] }, path: text, cursor: text, actor: text, txId: { ...text, maxLength: 256 }, idOrFilter: { type: ['string', 'object'] }, ids: { ...list, items: text },
   document: object, documents: { ...list, items: object }, update: object, filter: object, metadata: object, arrayFilters: { ...list, items: object },
   asOf: point, from: point, to: point, version: count, expectedVersion: { type: ['integer', 'string'], description: 'A version, or "absent".' },
   includeDeleted: flag, includeArchived: flag, policy: object, upsert: flag, returnIds: flag, reverse: flag, dryRun: flag, deep: flag,
@@ -51,7 +51,7 @@ function describeRoute({ name, operation, method, path }: Route): object {
   const bodySchema = operation.body === undefined ? { ...object, properties: Object.fromEntries(others.map((arg) => [arg, argumentSchemas[arg]])) } : argumentSchemas[operation.body]
   return {
     operationId: method === 'GET' || operation.routes.length === 1 ? name : `${name}ByPost`,
-    description: operation.verbs.length === 0 ? 'Takes the scopes of its operations.' : `Takes the scope ${operation.verbs.join(' and ')}.`,
+    description: operation.verbs.length === 0 ? 'Takes the scopes of its operations.' : `Takes the scope ${operation.verbs.join(' and ')}${operation.reach === 'all' ? ', of all collections' : ''}.`,
     parameters: [
       ...inPath.map((arg) => ({ name: arg, in: 'path', required: true, schema: argumentSchemas[arg] })),
       ...inQuery.map((arg) => ({ name: arg, in: 'query', ...inAddress(argumentSchemas[arg] ?? {}) })),

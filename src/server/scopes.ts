@@ -43,7 +43,8 @@ function covers(namespace: string, ns: string | undefined): boolean {
 }
 
 /** FORBIDDEN unless the caller may do all of it in the namespace, or, without one, in the whole database. */
-export function checkScopes(principal: Principal, operation: Operation, ns: string | undefined): void {
+export function checkScopes(principal: Principal, operation: Pick<Operation, 'verbs' | 'reach' | 'gives'>, namespace: string | undefined): void {
+  const ns = operation.reach === 'all' ? undefined : namespace
   // A list of collections is made of those that may be read.
   if (operation.gives === 'items' && ns === undefined && principal.scopes.some(({ verb }) => verb === 'read' || verb === '*')) return
   const missing = operation.verbs.find((verb) => !allows(principal.scopes, verb, ns) || (verb === 'admin' && principal.tenant !== undefined))

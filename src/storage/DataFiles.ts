@@ -1,3 +1,4 @@
+import { collectionOf, edgeSpace, isEdgeSpace, isMirrorSpace, type Direction } from '../model/edge.ts'
 import type { WrittenFile } from '../parquet/written-file.ts'
 import type { FileEntry } from './manifest.ts'
 import { Scratch, scratchPrefix } from './Scratch.ts'
@@ -44,7 +45,7 @@ export class OutputJob {
   }
 
   async writeRun(ns: string, file: WrittenFile): Promise<FileEntry> {
-    const entry = await this.#write(`entities/${escapeFolder(ns)}`, file)
+    const entry = await this.#write(runFolder(ns), file)
     await this.#parts.tables.run(entry)
     return entry
   }
@@ -69,8 +70,23 @@ export class OutputJob {
 
 /** The epoch in a data file's name; undefined for a file that is not one. */
 export function epochOfDataFile(path: string): number | undefined {
-  const match = /^(?:events|archive|entities\/[^/]+)\/(\d{10})-\d{6}-\d{4}\.parquet$/.exec(path)
+  const match = /^(?:events|archive|entities\/[^/]+|edges\/[^/]+\/(?:out|in))\/(\d{10})-\d{6}-\d{4}\.parquet$/.exec(path)
   return match === null ? undefined : Number(match[1])
+}
+
+/** `entities/<ns>`; of edges `edges/<ns>/out` and `edges/<ns>/in`. */
+function runFolder(ns: string): string {
+  const folder = escapeFolder(collectionOf(ns))
+  return isEdgeSpace(ns) ? `edges/${folder}/${isMirrorSpace(ns) ? 'in' : 'out'}` : `entities/${folder}`
+}
+
+/** The namespace in a run's name, which is cut where it was too long; undefined for a file that is not a run. */
+export function namespaceOfRun(path: string): string | undefined {
+  const match = /^(?:entities\/([^/]+)|edges\/([^/]+)\/(out|in))\//.exec(path)
+  const folder = match?.[1] ?? match?.[2]
+  if (folder === undefined) return undefined
+  const ns = decodeURIComponent(folder)
+  return match?.[3] === undefined ? ns : edgeSpace(ns, match[3] as Direction)
 }
 
 /** A namespace as one path component: letters, digits, '-' and '_' stay, every other UTF-8 byte is %XX. */

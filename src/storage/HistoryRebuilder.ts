@@ -1,3 +1,4 @@
+import { edgeData, isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
 import { fold, stateOfCreate } from '../model/fold.ts'
@@ -55,6 +56,8 @@ export class HistoryRebuilder {
 
   /** States that a run holds: each counts when it is newer than what the events before it gave. */
   async addStates(ns: string, states: readonly EntityState[]): Promise<void> {
+    // What the far ends see is made anew with the edges.
+    if (isMirrorSpace(ns)) return
     await this.#commitGroup()
     for (let start = 0; start < states.length; start += groupEventsMax) {
       const some = states.slice(start, start + groupEventsMax)
@@ -115,7 +118,9 @@ export class HistoryRebuilder {
   #draft(event: StoredEvent, before: EntityState | undefined): EventDraft | undefined {
     const next = this.#nextVersion(event, before)
     if (event.version < next) return undefined
-    if (event.version === next) {
+    // An edge's event needs none before it.
+    if (isEdgeSpace(event.ns)) this.#shifts.set(keyName(event), event.version - (before?.version ?? 0) - 1)
+    if (event.version === next || isEdgeSpace(event.ns)) {
       this.counts.events++
       const { op, ns, id, after, patch, eventId, actor, metadata, ts } = event
       return { op, ns, id, after, patch, eventId, actor, metadata, ts }
@@ -138,6 +143,7 @@ export class HistoryRebuilder {
     if (!isChange) return undefined
     this.counts.bridges++
     const common = { ns: key.ns, id: key.id, eventId: event.eventId, actor: event.actor, ts: event.ts, metadata: recovered(to) }
+    if (isEdgeSpace(key.ns)) return isGone ? { ...common, op: 'REL_DELETE' } : { ...common, op: 'REL_CREATE', after: edgeData(state) }
     if (isGone) return { ...common, op: 'DELETE' }
     if (!isLive) return { ...common, op: 'CREATE', after: state.document }
     return { ...common, op: 'UPDATE', patch: diffDocuments(before.document, state.document) }

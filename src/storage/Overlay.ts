@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
+import { mirrored } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
@@ -14,8 +15,10 @@ export interface Chain {
 interface NamespaceOverlay {
   readonly chains: Map<string, Chain>
   lastSeq: number
-  /** Ids in order; undefined since the last new id. */
-  sortedIds: readonly string[] | undefined
+  /** In order, as far as somebody has asked. */
+  sortedIds: readonly string[]
+  /** Those that came after that. */
+  newIds: string[]
 }
 
 /**
@@ -59,18 +62,10 @@ export class Overlay {
   add(event: StoredEvent, from: { bytes: number; state?: EntityState | undefined }): EntityState {
     assert(event.seq === this.lastSeq + 1, 'I3: the log has no gaps')
     assert(event.ts >= this.#lastTs, 'I4: ts never decreases along seq')
-    const namespace = this.#namespace(event.ns)
-    const chain = namespace.chains.get(event.id)
-    const state = from.state ?? stateAfter(chain?.states.at(-1), event)
-    if (chain === undefined) {
-      // Most entities have one event: an array that begins with it has no room to spare.
-      namespace.chains.set(event.id, { events: [event], states: [state] })
-      namespace.sortedIds = undefined
-    } else {
-      chain.events.push(event)
-      chain.states.push(state)
-    }
-    namespace.lastSeq = event.seq
+    const state = from.state ?? stateAfter(this.chain(event)?.states.at(-1), event)
+    this.#extend(event, state)
+    const farEvent = mirrored(event)
+    if (farEvent?.state !== undefined) this.#extend(farEvent, farEvent.state)
     this.#events.push(event)
     if (event.txId !== undefined) {
       const sameTx = this.#txIds.get(event.txId)
@@ -119,7 +114,8 @@ export class Overlay {
   sortedIds(ns: string): readonly string[] {
     const namespace = this.#namespaces.get(ns)
     if (namespace === undefined) return []
-    namespace.sortedIds ??= [...namespace.chains.keys()].toSorted(compareStrings)
+    namespace.sortedIds = withIds(namespace.sortedIds, namespace.newIds)
+    namespace.newIds = []
     return namespace.sortedIds
   }
 
@@ -154,14 +150,49 @@ export class Overlay {
     return this.#txIds.get(txId) ?? []
   }
 
+  #extend(event: StoredEvent, state: EntityState): void {
+    const namespace = this.#namespace(event.ns)
+    const chain = namespace.chains.get(event.id)
+    if (chain === undefined) {
+      // Most entities have one event: an array that begins with it has no room to spare.
+      namespace.chains.set(event.id, { events: [event], states: [state] })
+      namespace.newIds.push(event.id)
+    } else {
+      chain.events.push(event)
+      chain.states.push(state)
+    }
+    namespace.lastSeq = event.seq
+  }
+
   #namespace(ns: string): NamespaceOverlay {
     let namespace = this.#namespaces.get(ns)
     if (namespace === undefined) {
-      namespace = { chains: new Map(), lastSeq: 0, sortedIds: undefined }
+      namespace = { chains: new Map(), lastSeq: 0, sortedIds: [], newIds: [] }
       this.#namespaces.set(ns, namespace)
     }
     return namespace
   }
+}
+
+/** A few new ids, as come between two reads, are put into their places; many are sorted with the rest. The array that a reader may hold stays as it is. */
+function withIds(sorted: readonly string[], added: readonly string[]): readonly string[] {
+  if (added.length === 0) return sorted
+  const ids = [...sorted]
+  if (added.length > 32) return [...ids, ...added].toSorted(compareStrings)
+  for (const id of added) ids.splice(lowerBound(ids, (each) => compareStrings(each, id) < 0), 0, id)
+  return ids
+}
+
+/** Index of the first item that is not below; the items below come first. */
+export function lowerBound<Item>(items: readonly Item[], isBelow: (item: Item) => boolean): number {
+  let low = 0
+  let high = items.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (isBelow(items[middle] as Item)) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** The newest state of a chain at or before both `seq` and `asOf`. */
@@ -175,12 +206,5 @@ export function stateAt(chain: Chain, at: { seq: number; asOf?: AsOf | undefined
 
 /** Index of the last event with a seq <= `seq`; -1 when there is none. */
 function indexAtOrBefore(events: readonly StoredEvent[], seq: number): number {
-  let low = 0
-  let high = events.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((events[middle] as StoredEvent).seq <= seq) low = middle + 1
-    else high = middle
-  }
-  return low - 1
+  return lowerBound(events, (event) => event.seq <= seq) - 1
 }

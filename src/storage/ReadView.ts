@@ -1,22 +1,21 @@
 import { compareStrings } from '../base/bytes.ts'
+import { collectionOf, edgeSpace, isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
-import { stateAfter } from '../model/fold.ts'
 import { checkAborted } from '../base/abort.ts'
 import type { RowGroupEntry } from '../parquet/sparse-index.ts'
 import type { EntityCache } from './EntityCache.ts'
 import { assertEventsKept, assertKept, startOf } from './horizon.ts'
 import { newestInRuns, newestOfMany, pastInSegments, reaches, runFilesFor, segmentsFor, spansNamespace } from './lookup.ts'
 import { filesOfRuns, horizonOf, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
-import { stateAt, type Overlay } from './Overlay.ts'
+import type { Overlay } from './Overlay.ts'
+import { isBelow, overlayStates, scanRanges, segmentStates, type RangeScan } from './range-scan.ts'
 import type { Scratch } from './Scratch.ts'
 import { StateBatch } from './StateBatch.ts'
 import { strips, type BatchRange } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice, View } from './view.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions, ScanSlice, View } from './view.ts'
 
-/** Rows that the overlay hands to a merge at once. */
-const overlayBatchRows = 1024
 /** Events of a segment that are put in seq order at once: what bounds memory when the log's history is read. */
 const eventWindow = 20_000
 
@@ -95,10 +94,17 @@ export class ReadView implements View {
     const start = past === undefined ? { runs: manifest.runs, seq: manifest.flushedSeq } : startOf(manifest, ns, past)
     const segments = past === undefined ? [] : manifest.segments.filter((file) => file.maxSeq > start.seq && reaches(file, past) && spansNamespace(file, ns))
     const runs = filesOfRuns(start, ns)
+    const within = this.#within(ns, [options], { past, signal: options.signal })
     return strips([
       ...runs.map((run) => this.#runRanges(run, { runs, options })),
-      ...[...segments.map((file) => this.#segmentStates(file, { ns, options })), this.#overlayStates(ns, options), [options.over ?? []]].map(ranges),
+      ...[...segments.map((file) => segmentStates(file, within)), overlayStates(within), [options.over ?? []]].map(ranges),
     ])
+  }
+
+  scanRanges(ns: string, bounds: readonly IdBounds[], { asOf, signal }: Pick<ScanOptions, 'asOf' | 'signal'> = {}): AsyncIterable<readonly EntityState[]> {
+    const past = asOf === undefined || this.#isPresent(asOf) ? undefined : asOf
+    if (past !== undefined) assertKept(this.#parts.manifest, ns, past)
+    return scanRanges(this.#within(ns, bounds, { past, signal }))
   }
 
   async *events(options: EventScanOptions = {}): AsyncIterable<StoredEvent> {
@@ -134,7 +140,7 @@ export class ReadView implements View {
 
   namespaces(): string[] {
     const { manifest, overlay } = this.#parts
-    return [...new Set([...Object.keys(manifest.runs), ...overlay.namespaces()])].toSorted(compareStrings)
+    return [...new Set([...Object.keys(manifest.runs), ...overlay.namespaces()])].filter((ns) => !isEdgeSpace(ns)).toSorted(compareStrings)
   }
 
   horizon(ns: string): Horizon | undefined {
@@ -173,6 +179,10 @@ export class ReadView implements View {
     return (asOf.seq === undefined || asOf.seq >= this.seq) && (asOf.ts === undefined || asOf.ts >= this.ts)
   }
 
+  #within(ns: string, bounds: readonly IdBounds[], at: Pick<RangeScan, 'past' | 'signal'>): RangeScan {
+    return { ...this.#parts, ...at, seq: this.seq, ns, ranges: bounds, before: (event) => this.#past(event, { seq: event.seq - 1 }) }
+  }
+
   async *#runRanges(run: RunEntry, { runs, options }: { runs: readonly RunEntry[]; options: ScanOptions }): AsyncGenerator<readonly BatchRange[]> {
     const { files } = this.#parts
     const { trace, prune } = options
@@ -193,45 +203,6 @@ export class ReadView implements View {
     }
   }
 
-  async *#overlayStates(ns: string, options: ScanOptions): AsyncGenerator<readonly EntityState[]> {
-    const { overlay } = this.#parts
-    const ids = overlay.sortedIds(ns)
-    let batch: EntityState[] = []
-    for (let index = firstIndex(ids, options); index < ids.length; index++) {
-      const id = ids[index] as string
-      if (options.beforeId !== undefined && compareStrings(id, options.beforeId) >= 0) break
-      const chain = overlay.chain({ ns, id })
-      const state = chain === undefined ? undefined : stateAt(chain, { seq: this.seq, asOf: options.asOf })
-      if (state !== undefined) batch.push(state)
-      if (batch.length < overlayBatchRows) continue
-      checkAborted(options.signal)
-      yield batch
-      batch = []
-    }
-    if (batch.length > 0) yield batch
-  }
-
-  /** Each entity's state at `asOf` as far as one segment knows: it begins every entity with a snapshot. */
-  async *#segmentStates(file: FileEntry, at: { ns: string; options: ScanOptions }): AsyncGenerator<readonly EntityState[]> {
-    const { fromId, afterId, beforeId, asOf, signal } = at.options
-    const reader = await this.#parts.files.segment(file)
-    let state: EntityState | undefined
-    for await (const events of reader.scan({ ns: at.ns, fromId, afterId, beforeId, toSeq: asOf?.seq, toTs: asOf?.ts, signal })) {
-      const done: EntityState[] = []
-      for (const event of events) {
-        if (state !== undefined && state.id !== event.id) {
-          done.push(state)
-          state = undefined
-        }
-        // Its snapshot is of another fold: earlier segments have what it follows from.
-        if (state === undefined && event.state === undefined) state = await this.#past(event, { seq: event.seq - 1 })
-        state = stateAfter(state, event)
-      }
-      if (done.length > 0) yield done
-    }
-    if (state !== undefined) yield [state]
-  }
-
   /** Events of segments in seq order, window by window: a file itself is ordered by entity. Archived ones overlap those that they were split from. */
   async *#segmentEvents(files: readonly FileEntry[], at: { from: number; to: number; options: EventScanOptions; wanted: (event: StoredEvent) => boolean }): AsyncGenerator<StoredEvent> {
     const { ns, fromTs, toTs, signal } = at.options
@@ -243,7 +214,8 @@ export class ReadView implements View {
       const window: StoredEvent[] = []
       for (const file of left.filter(({ minSeq }) => minSeq <= end)) {
         const reader = await this.#parts.files.segment(file)
-        for await (const events of reader.scan({ ns, fromSeq: start, toSeq: end, fromTs, toTs, signal })) window.push(...events.filter(at.wanted))
+        const spaces = ns === undefined ? [{}] : [{ ns }, { ns: edgeSpace(ns, 'out') }]
+        for await (const events of reader.scanRanges(spaces, { fromSeq: start, toSeq: end, fromTs, toTs, signal })) window.push(...events.filter(at.wanted))
       }
       yield* window.toSorted((one, other) => one.seq - other.seq)
       start = end + 1
@@ -271,25 +243,10 @@ function overlapsTime(file: FileEntry, options: EventScanOptions): boolean {
 function eventPredicate(options: EventScanOptions): (event: StoredEvent) => boolean {
   const { ns, ops, actor, fromTs, toTs } = options
   return (event) =>
-    (ns === undefined || event.ns === ns) &&
+    !isMirrorSpace(event.ns) &&
+    (ns === undefined || collectionOf(event.ns) === ns) &&
     (ops === undefined || ops.includes(event.op)) &&
     (actor === undefined || event.actor === actor) &&
     (fromTs === undefined || event.ts >= fromTs) &&
     (toTs === undefined || event.ts <= toTs)
-}
-
-/** Whether an id comes before where the scan begins. */
-function isBelow(id: string, options: ScanOptions): boolean {
-  return (options.fromId !== undefined && compareStrings(id, options.fromId) < 0) || (options.afterId !== undefined && compareStrings(id, options.afterId) <= 0)
-}
-
-function firstIndex(ids: readonly string[], options: ScanOptions): number {
-  let low = 0
-  let high = ids.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (isBelow(ids[middle] as string, options)) low = middle + 1
-    else high = middle
-  }
-  return low
 }

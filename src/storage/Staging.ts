@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { edgeKey, isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
 import { stringifyExtendedJson } from '../model/ejson.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
@@ -156,7 +157,7 @@ export class Staging {
       }
       const state = fold(before, event)
       const count = this.#sinceSnapshot(event, pending)
-      const takesSnapshot = event.op === 'CREATE' || count === undefined || count + 1 >= this.#snapshotThreshold
+      const takesSnapshot = event.op === 'CREATE' || isEdgeSpace(event.ns) || count === undefined || count + 1 >= this.#snapshotThreshold
       if (takesSnapshot) event.state = state
       this.#pending.set(event, { state, sinceSnapshot: takesSnapshot ? 0 : count + 1 })
       replaced.push([event, pending])
@@ -185,8 +186,14 @@ export class Staging {
     this.#lastTs = ts
     let ns: string | undefined
     for (const event of commit.events.toReversed()) {
-      if (event.ns !== ns && (this.#namespaceSeqs.get(event.ns) ?? 0) < event.seq) this.#namespaceSeqs.set(event.ns, event.seq)
+      if (event.ns !== ns) this.#raise(event.ns, event.seq)
+      // Far ends are of any collection.
+      if (isEdgeSpace(event.ns)) this.#raise(edgeKey(parseEdgeKey(event), 'in').ns, event.seq)
       ns = event.ns
     }
+  }
+
+  #raise(ns: string, seq: number): void {
+    if ((this.#namespaceSeqs.get(ns) ?? 0) < seq) this.#namespaceSeqs.set(ns, seq)
   }
 }

@@ -76,6 +76,8 @@ export interface EngineStats {
   readonly flushedSeq: number
   readonly manifestId: number
   readonly namespaces: { readonly [ns: string]: { readonly runs: number; readonly rows: number; readonly bytes: number; readonly overlay: number } }
+  /** Relationships as each end keeps them: 'posts:out' and 'users:in'. */
+  readonly edges: EngineStats['namespaces']
   readonly segments: { readonly count: number; readonly events: number; readonly bytes: number }
   readonly archive: { readonly count: number; readonly events: number; readonly bytes: number }
   /** Where a namespace's history begins, where it does not begin with its first event. */

@@ -1,5 +1,6 @@
 import { compareStrings } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
+import { isEdgeSpace, mirrored } from '../model/edge.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { foldVersion } from '../model/fold.ts'
@@ -45,7 +46,8 @@ export async function writeFlush(input: FlushInput): Promise<FlushOutput> {
 async function writeSegment(events: StoredEvent[], input: FlushInput): Promise<FileEntry> {
   const writer = new SegmentFileWriter({ metadata: fileMetadata })
   let sinceTurn = 0
-  for (const event of events.toSorted(byKeyAndSeq)) {
+  const fromBothEnds = events.flatMap((event) => [event, ...(isEdgeSpace(event.ns) ? [mirrored(event) as StoredEvent] : [])])
+  for (const event of fromBothEnds.toSorted(byKeyAndSeq)) {
     writer.append(event)
     if (++sinceTurn % rowsPerTurn === 0) await input.clock.sleep(0)
   }

@@ -6,23 +6,31 @@ const path = 'FORMAT'
 /** Raised when an older reader would misread what this one writes. */
 const formatNumber = 1
 const formatBytesMax = 4096
+/** What a reader must understand beside the format: 'edges', relationships in log, segments and runs. */
+const knownFeatures: readonly string[] = ['edges']
 
 /** What this version writes needs of a reader: the content of FORMAT, and part of each head, so that who has read that need not ask for this. */
-export const formatWritten = { format: formatNumber, minReader: formatNumber, features: [] as readonly string[] }
+export const formatWritten = { format: formatNumber, minReader: formatNumber, features: knownFeatures }
 
-/** Creates FORMAT in an empty place. One that is there already is left as it is. */
+/** Creates FORMAT in an empty place. One that is there already gets the features that this writer may use, so that older versions refuse it with a reason. */
 export async function createFormat(backend: StorageBackend): Promise<void> {
+  const format = utf8Encode(`${JSON.stringify(formatWritten)}\n`)
   try {
-    await backend.put(path, utf8Encode(`${JSON.stringify(formatWritten)}\n`), { ifAbsent: true })
+    await backend.put(path, format, { ifAbsent: true })
   } catch (error) {
     if (!isParqueDBError(error, 'PRECONDITION_FAILED')) throw error
+    if ((await readFormat(backend))?.features.length === 0) await backend.put(path, format)
   }
 }
 
 /** False when there is no database here; UNSUPPORTED_FORMAT when this version cannot read what is. */
 export async function checkFormat(backend: StorageBackend): Promise<boolean> {
+  return (await readFormat(backend)) !== undefined
+}
+
+async function readFormat(backend: StorageBackend): Promise<{ features: readonly unknown[] } | undefined> {
   const info = await backend.stat(path)
-  if (info === undefined) return false
+  if (info === undefined) return undefined
   const damaged = (cause?: unknown): ParqueDBError => new ParqueDBError('CORRUPT_FILE', `${path} is damaged. Restore it from a backup; its content is one line of JSON.`, { details: { path, offset: 0 }, cause })
   if (info.sizeBytes > formatBytesMax) throw damaged()
   let json: { format?: unknown; minReader?: unknown; features?: unknown }
@@ -32,13 +40,13 @@ export async function checkFormat(backend: StorageBackend): Promise<boolean> {
     throw isParqueDBError(cause) ? cause : damaged(cause)
   }
   if (!isReadable(json)) throw damaged()
-  return true
+  return { features: json.features as readonly unknown[] }
 }
 
 /** False for what is no format; UNSUPPORTED_FORMAT for one that this version cannot read. */
 export function isReadable({ format, minReader, features }: { format?: unknown; minReader?: unknown; features?: unknown }): boolean {
   if (typeof minReader !== 'number' || !Array.isArray(features)) return false
-  if (minReader > formatNumber || features.length > 0) {
+  if (minReader > formatNumber || features.some((feature: unknown) => !knownFeatures.includes(String(feature)))) {
     throw new ParqueDBError('UNSUPPORTED_FORMAT', `This database was written in format ${String(format)} (features: ${features.join(', ') || 'none'}); this version of ParqueDB reads up to format ${formatNumber}. Use a newer version.`, { details: { path, offset: 0, format, features } })
   }
   return true

@@ -40,7 +40,7 @@ export async function sweepOlderEpochs(at: { partition: Partition; backend: Stor
   const kept = new Set([...dataFiles(manifest)].map(({ file }) => file.path))
   for (const { path } of manifest.dropped) kept.add(path)
   const isOrphan = (path: string): boolean => !kept.has(path) && (epochOfDataFile(path) ?? epoch) < epoch
-  for (const folder of ['events/', 'archive/', 'entities/']) await deleteWhere(backend, folder, isOrphan)
+  for (const folder of ['events/', 'archive/', 'entities/', 'edges/']) await deleteWhere(backend, folder, isOrphan)
   await deleteWhere(backend, scratchPrefix, (path) => Number(path.slice(scratchPrefix.length).split('-', 1)[0]) < epoch)
 }
 

@@ -1,6 +1,8 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { edgeKey, isEdgeSpace, parseEdgeKey, stateOfEdge } from '../model/edge.ts'
 import { fromExtendedJson, stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
+import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import { foldVersion, stateOfCreate } from '../model/fold.ts'
@@ -25,6 +27,10 @@ interface EventJson {
   ns: string
   key: string
   version: number
+  /** Of an edge, whose `ns` and `key` are those of the entity where it begins. */
+  rel?: string
+  to?: string
+  /** Of an edge its data. */
   after?: unknown
   patch?: { set?: unknown; unset?: readonly string[] }
   actor?: string
@@ -73,12 +79,16 @@ export function decodePayload(frame: LogFrame, where: { path: string; offset: nu
 function eventText(event: StoredEvent): string {
   const { eventId: id, ts, op, ns, id: key, version, patch, actor, txId: tx, metadata, state } = event
   const json: Omit<EventJson, 'after'> = { id, ts, op, ns, key, version }
+  if (isEdgeSpace(ns)) {
+    const { from, predicate, to } = parseEdgeKey(event)
+    Object.assign(json, { ns: from.ns, key: from.id, rel: predicate, to: formatEntityId(to) })
+  }
   if (patch !== undefined) json.patch = patchToJson(patch)
   if (actor !== undefined) json.actor = actor
   if (tx !== undefined) json.tx = tx
   if (metadata !== undefined) json.metadata = toExtendedJson(metadata)
-  // A CREATE is its own snapshot: its state follows from `after`.
-  if (state !== undefined && op !== 'CREATE') json.state = stateToJson(state)
+  // A CREATE is its own snapshot, and so are an edge's events: the state follows from `after`.
+  if (state !== undefined && op !== 'CREATE' && json.rel === undefined) json.state = stateToJson(state)
   const text = JSON.stringify(json)
   return event.after === undefined ? text : `${text.slice(0, -1)},"after":${event.afterText ?? stringifyExtendedJson(event.after)}}`
 }
@@ -113,6 +123,13 @@ function eventFromJson(json: EventJson, seq: number): StoredEvent {
     txId: json.tx,
     metadata: json.metadata === undefined ? undefined : (fromExtendedJson(json.metadata) as Document),
     state: json.state === undefined ? undefined : stateFromJson(json.state, { json, seq }),
+  }
+  if (json.rel !== undefined && json.to !== undefined) {
+    const slash = json.to.indexOf('/')
+    const edge = edgeKey({ from: { ns: json.ns, id: json.key }, predicate: json.rel, to: { ns: json.to.slice(0, slash), id: json.to.slice(slash + 1) } })
+    event.ns = edge.ns
+    event.id = edge.id
+    event.state = stateOfEdge(event)
   }
   if (event.op === 'CREATE') event.state = stateOfCreate(event)
   return event

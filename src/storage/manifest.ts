@@ -101,6 +101,11 @@ export function filesOfRuns({ runs }: { runs: NamespaceRuns }, ns: string): read
   return Object.hasOwn(runs, ns) ? (runs[ns] ?? []) : []
 }
 
+/** The events of a segment; an edge's has two rows there. */
+export function eventsIn(segment: FileEntry): number {
+  return segment.rows - (segment.mirrors ?? 0)
+}
+
 export function horizonOf(manifest: Manifest, ns: string): Horizon | undefined {
   return Object.hasOwn(manifest.horizons, ns) ? manifest.horizons[ns] : undefined
 }

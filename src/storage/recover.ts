@@ -1,5 +1,6 @@
 import { checkAborted } from '../base/abort.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isMirrorSpace } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { LostRows } from '../parquet/salvage-groups.ts'
 import type { Engine } from './engine.ts'
@@ -144,7 +145,7 @@ async function eventsOf(segments: readonly FileEntry[], to: { tables: TableFiles
   for (const file of segments) {
     await salvaging(to.lose, { fromSeq: file.minSeq, toSeq: file.maxSeq, rows: file.rows }, async () => {
       const reader = await to.tables.segment(file)
-      for await (const events of reader.salvage((rows) => to.lose(rows.error, factsOf(rows)))) for (const event of events) bySeq.set(event.seq, event)
+      for await (const events of reader.salvage((rows) => to.lose(rows.error, factsOf(rows)))) for (const event of events) if (!isMirrorSpace(event.ns)) bySeq.set(event.seq, event)
     })
   }
   return inOrder(bySeq)

@@ -1,5 +1,6 @@
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { findFacts } from '../parquet/find-facts.ts'
+import { namespaceOfRun } from './DataFiles.ts'
 import { newestSoundHead, type Head } from './head.ts'
 import { withArchive } from './horizon.ts'
 import { dataFiles, emptyManifest, readManifest, type FileEntry } from './manifest.ts'
@@ -49,17 +50,17 @@ export function isLoss(error: unknown): error is ParqueDBError {
 async function listDataFiles(backend: StorageBackend, onDamage: (error: ParqueDBError) => void): Promise<Pick<SoundFiles, 'segments' | 'runs'>> {
   const segments: FileEntry[] = []
   const runs: { ns: string; file: FileEntry }[] = []
-  for await (const path of pathsOf(backend, ['archive/', 'events/', 'entities/'])) {
-    const folder = /^entities\/([^/]+)\//.exec(path)?.[1]
+  for await (const path of pathsOf(backend, ['archive/', 'events/', 'entities/', 'edges/'])) {
+    const ns = namespaceOfRun(path)
     const bytes = await backend.read(path)
     const found = findFacts(bytes)
-    if (found === undefined || (found.kind === 'run') !== (folder !== undefined)) {
+    if (found === undefined || (found.kind === 'run') !== (ns !== undefined)) {
       onDamage(new ParqueDBError('CORRUPT_FILE', `${path} has no index that could be read, and the manifest that would say where it is, is lost.`, { details: { path, offset: 0 } }))
       continue
     }
     const file = { ...found.facts, path, sizeBytes: bytes.length }
-    if (folder === undefined) segments.push(file)
-    else runs.push({ ns: decodeURIComponent(folder), file })
+    if (ns === undefined) segments.push(file)
+    else runs.push({ ns, file })
   }
   return { segments: segments.toSorted((left, right) => left.minSeq - right.minSeq), runs }
 }

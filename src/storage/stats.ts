@@ -1,6 +1,7 @@
+import { isEdgeSpace } from '../model/edge.ts'
 import type { EngineStats } from './engine.ts'
 import type { FollowerSession } from './FollowerSession.ts'
-import { dataFiles, filesOfRuns, withKeys, type FileEntry } from './manifest.ts'
+import { dataFiles, eventsIn, filesOfRuns, withKeys, type FileEntry } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { WriterSession } from './WriterSession.ts'
 
@@ -17,7 +18,8 @@ export function engineStats(session: WriterSession | FollowerSession, of: { kind
     lastSeq: overlay.lastSeq,
     flushedSeq: manifest.flushedSeq,
     manifestId: manifest.id,
-    namespaces: namespaceStats(partition),
+    namespaces: namespaceStats(partition, (ns) => !isEdgeSpace(ns)),
+    edges: namespaceStats(partition, isEdgeSpace),
     segments: filesStats(manifest.segments),
     archive: filesStats(manifest.archived),
     horizons: withKeys(Object.fromEntries(Object.entries(manifest.horizons).map(([ns, { seq, ts }]) => [ns, { seq, ts }])), {}),
@@ -38,14 +40,15 @@ export function engineStats(session: WriterSession | FollowerSession, of: { kind
 }
 
 function filesStats(files: readonly FileEntry[]): EngineStats['segments'] {
-  return { count: files.length, events: files.reduce((sum, file) => sum + file.rows, 0), bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
+  return { count: files.length, events: files.reduce((sum, file) => sum + eventsIn(file), 0), bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) }
 }
 
-function namespaceStats(partition: Partition): EngineStats['namespaces'] {
+function namespaceStats(partition: Partition, isWanted: (ns: string) => boolean): EngineStats['namespaces'] {
   const { manifest, overlay } = partition
   const names = new Set([...Object.keys(manifest.runs), ...overlay.namespaces()])
   const stats: Record<string, EngineStats['namespaces'][string]> = Object.create(null) as Record<string, EngineStats['namespaces'][string]>
   for (const ns of names) {
+    if (!isWanted(ns)) continue
     const runs = filesOfRuns(manifest, ns)
     const files = runs.flatMap((run) => run.files)
     stats[ns] = {

@@ -2,6 +2,7 @@ import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
 import { isParqueDBError, type ParqueDBError } from '../base/ParqueDBError.ts'
+import { isEdgeSpace, stateOfEdge } from '../model/edge.ts'
 import type { EntityState } from '../model/entity.ts'
 import { equalValues } from '../model/values.ts'
 import type { StoredEvent } from '../model/event.ts'
@@ -11,7 +12,7 @@ import { checkFormat } from './format.ts'
 import { headEtag, readHead, type Head } from './head.ts'
 import { forgottenSeq } from './horizon.ts'
 import { spansNamespace } from './lookup.ts'
-import { dataFiles, emptyManifest, filesOfRuns, horizonOf, readManifest, spanOf, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
+import { dataFiles, emptyManifest, eventsIn, filesOfRuns, horizonOf, readManifest, spanOf, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import { mergeById } from './merge.ts'
 import { replay } from './replay.ts'
@@ -115,9 +116,9 @@ async function checkManifest(manifest: Manifest, problems: Problem[]): Promise<v
   let next = first !== undefined && hasForgotten ? spanOf(first).from : 1
   for (const file of manifest.segments) {
     const { from, to } = spanOf(file)
-    const isPart = file.minSeq >= from && file.maxSeq <= to && file.rows <= to - from + 1
-    if (from !== next || !isPart || (file.span === undefined && file.rows !== to - from + 1)) {
-      problems.push({ path: file.path, code: 'CORRUPT_FILE', message: `The segment ${file.path} should begin at event ${next}; the manifest says that it holds ${file.rows} events from ${file.minSeq} to ${file.maxSeq}.` })
+    const isPart = file.minSeq >= from && file.maxSeq <= to && eventsIn(file) <= to - from + 1
+    if (from !== next || !isPart || (file.span === undefined && eventsIn(file) !== to - from + 1)) {
+      problems.push({ path: file.path, code: 'CORRUPT_FILE', message: `The segment ${file.path} should begin at event ${next}; the manifest says that it holds ${eventsIn(file)} events from ${file.minSeq} to ${file.maxSeq}.` })
     }
     next = to + 1
   }
@@ -141,7 +142,7 @@ async function verifyFile(entry: { kind: 'segment' | 'run'; file: FileEntry }, t
   const reader = entry.kind === 'segment' ? await tables.segment(file) : await tables.run(file)
   report.checkedBytes += file.sizeBytes
   if (input.deep) await reader.verify({ signal: input.signal })
-  if (entry.kind === 'segment') report.checkedEvents += file.rows
+  if (entry.kind === 'segment') report.checkedEvents += eventsIn(file)
 }
 
 /** Other readers start from the footer; its checksum is only in the manifest. */
@@ -164,7 +165,7 @@ async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report
   const { signal, partition } = to.input
   for (const ns of Object.keys(manifest.runs)) {
     const problem = (id: string, what: string): void => {
-      to.report.problems.push({ path: `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${id} ${what}. Its history is right: report this, it is a bug.` })
+      to.report.problems.push({ path: isEdgeSpace(ns) ? `edges/${ns}` : `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${id} ${what}. Its history is right: report this, it is a bug.` })
     }
     const states = (runs: readonly RunEntry[]): AsyncGenerator<EntityState, undefined> => eachState(mergeById(runs.map((run) => scanRun(run, partition.files, { signal }))), forgottenSeq(manifest, ns))
     const stored = states(filesOfRuns(manifest, ns))
@@ -198,8 +199,8 @@ async function* foldedStates(events: AsyncIterable<StoredEvent>, bases: AsyncGen
       if (base.id === event.id) state = base
       else yield base
     }
-    // After a tombstone that was forgotten an entity begins again, as whichever version it was then.
-    state = state === undefined && event.op === 'CREATE' ? stateOfCreate(event) : fold(state, event)
+    // After a tombstone that was forgotten an entity begins again, as whichever version it was then; an edge's event tells all by itself.
+    state = isEdgeSpace(event.ns) ? stateOfEdge(event) : state === undefined && event.op === 'CREATE' ? stateOfCreate(event) : fold(state, event)
     if (event.state !== undefined && !sameState(state, event.state)) problem(event.id, `in the snapshot at version ${event.version} is not what its events give`)
   }
   if (state !== undefined) yield state

@@ -15,13 +15,16 @@ export interface AsOf {
   readonly ts?: number | undefined
 }
 
-export interface ScanOptions {
+export interface IdBounds {
   /** Only ids >= this (by UTF-8 bytes). */
   readonly fromId?: string | undefined
   /** Only ids > this. */
   readonly afterId?: string | undefined
   /** Only ids < this. */
   readonly beforeId?: string | undefined
+}
+
+export interface ScanOptions extends IdBounds {
   readonly asOf?: AsOf | undefined
   /** States that stand over those of the view, in the order of ids; their seqs are greater. */
   readonly over?: readonly EntityState[] | undefined
@@ -95,6 +98,8 @@ export interface View {
    * inside a strip each slice is in order, and several interleave. Of bounded size.
    */
   scan(ns: string, options?: ScanOptions): AsyncIterable<readonly ScanSlice[]>
+  /** The newest states, tombstones included, within several ranges of ids, which ascend and do not overlap; in order, and in batches of bounded size. */
+  scanRanges(ns: string, ranges: readonly IdBounds[], options?: Pick<ScanOptions, 'asOf' | 'signal'>): AsyncIterable<readonly EntityState[]>
   /** Events in seq order. */
   events(options?: EventScanOptions): AsyncIterable<StoredEvent>
   /** One entity's events in seq order (or reversed); the first one yielded within a file carries its snapshot. */

@@ -1,6 +1,7 @@
 import { eventTests } from './database/event-tests.ts'
 import type { DatabaseFixture } from './database/fixture.ts'
 import { historyTests } from './database/history-tests.ts'
+import { linkTests } from './database/link-tests.ts'
 import { manyTests } from './database/many-tests.ts'
 import { queryTests } from './database/query-tests.ts'
 import { refusalTests } from './database/refusal-tests.ts'
@@ -16,6 +17,7 @@ export function databaseContract(tools: TestTools, name: string, make: () => Pro
     tools.describe('writing', () => writeTests(test, tools))
     tools.describe('writing many', () => manyTests(test, tools))
     tools.describe('queries', () => queryTests(test, tools))
+    tools.describe('relationships', () => linkTests(test, tools))
     tools.describe('history', () => historyTests(test, tools))
     tools.describe('transactions', () => transactionTests(test, tools))
     tools.describe('events', () => eventTests(test, tools))

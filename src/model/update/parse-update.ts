@@ -26,8 +26,13 @@ export function parseUpdate(update: unknown, options: { readonly arrayFilters?: 
   const filters = parseArrayFilters(options.arrayFilters)
   const conflicts = new PathConflicts()
   const operations: UpdateOperation[] = []
+  const links: { kind: 'link' | 'unlink'; fields: unknown }[] = []
   for (const operator of names) {
     const fields = update[operator]
+    if (operator === '$link' || operator === '$unlink') {
+      links.push({ kind: operator === '$link' ? 'link' : 'unlink', fields })
+      continue
+    }
     if (!isKnown(operator)) throw unknownOperator(operator)
     if (!isPlainObject(fields)) throw invalidUpdate(operator, '', `needs an object of fields, not ${describe(fields)}`)
     for (const name of Object.keys(fields)) {
@@ -39,7 +44,7 @@ export function parseUpdate(update: unknown, options: { readonly arrayFilters?: 
     }
   }
   filters.checkAllUsed()
-  return { operations }
+  return { operations, links }
 }
 
 const operators = [
@@ -67,8 +72,7 @@ function isKnown(operator: string): operator is Operator {
 }
 
 function unknownOperator(operator: string): ParqueDBError {
-  if (operator === '$link' || operator === '$unlink') return invalidUpdate(operator, '', 'is not available yet')
-  return invalidUpdate(operator, '', `is not an update operator; there are ${operators.join(', ')}`)
+  return invalidUpdate(operator, '', `is not an update operator; there are ${operators.join(', ')}, $link, $unlink`)
 }
 
 function tooMany(): ParqueDBError {

@@ -5,6 +5,8 @@ import type { Value } from '../values.ts'
 /** A checked update: applyUpdate runs its operations in order; no two of them touch the same or one inside the other's path. */
 export interface ParsedUpdate {
   readonly operations: readonly UpdateOperation[]
+  /** `$link` and `$unlink`, as they were written: what they mean depends on the entity. */
+  readonly links: readonly { readonly kind: 'link' | 'unlink'; readonly fields: unknown }[]
 }
 
 export type UpdateOperation =

@@ -164,8 +164,6 @@ const refused: readonly [unknown, string, unknown?][] = [
   [{ a: 1 }, 'replace()'],
   [{ $set: { a: 1 }, b: 1 }, 'replace()'],
   [{ $foo: { a: 1 } }, '$foo'],
-  [{ $link: { a: 'x/1' } }, 'not available yet'],
-  [{ $unlink: { a: 'x/1' } }, 'not available yet'],
   [{ $set: 1 }, 'object of fields'],
   [{ $set: { a: undefined } }, 'undefined'],
   [{ $set: { a: 1 }, $inc: { a: 1 } }, 'conflicts'],

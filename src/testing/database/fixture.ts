@@ -6,7 +6,7 @@ import type { Fixture, FixtureTest } from '../test-tools.ts'
 export interface DatabaseFixture extends Fixture {
   readonly db: Database
   /** Closes the database and opens it again, on what is stored. */
-  readonly reopen: (options?: Pick<ParqueDBOptions, 'limits' | 'readOnly'>) => Promise<Database>
+  readonly reopen: (options?: Pick<ParqueDBOptions, 'limits' | 'readOnly' | 'schema'>) => Promise<Database>
 }
 
 export type DatabaseTest = FixtureTest<DatabaseFixture>

@@ -1,0 +1,119 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { edgeRange, edgeSpace, farEnd, parseEdgeKey, predicateOf, type Direction } from '../model/edge.ts'
+import { formatEntityId, parseReference } from '../model/entity-id.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
+import type { Relation } from '../model/relations.ts'
+import { withView, type Session } from './session.ts'
+import { writeEntity } from './write-entity.ts'
+import type { ParsedWrite } from './write-options.ts'
+
+/** Whether deleting in a collection does anything to its edges, or to what they lead to. */
+export function hasDeletePolicies(session: Session, ns: string): boolean {
+  return session.relations.incoming(ns).length > 0 || session.relations.unlinkedWith(ns).length > 0
+}
+
+/**
+ * Deletes entities of which some relationship says what that does: as one transaction, with all that cascades from them. How many of `roots` were there. REFERENCE_VIOLATION
+ * where a relationship that restricts leads to one of them from an entity that stays; LIMIT_EXCEEDED past `cascadeEntitiesMax`.
+ */
+export async function deleteEntities(session: Session, roots: readonly EntityKey[], write: ParsedWrite): Promise<number> {
+  const deleted = await session.transact(async (inner) => {
+    const plan = await planDelete(inner, roots)
+    let count = 0
+    const options = { ...write, txId: undefined }
+    for (const [$id, key] of plan.entities) {
+      const isRoot = plan.rootIds.has($id)
+      const { isChanged } = await writeEntity(inner, { key, command: { kind: 'delete' } }, isRoot ? options : { ...options, expectedVersion: undefined })
+      if (isRoot && isChanged) count += 1
+    }
+    const { unlinks } = plan
+    await inner.commit({ keys: keysOfLinks(unlinks), decide: (context) => decideLinks(unlinks, { state: (key) => context.state(key), ...options }), signal: write.signal })
+    return count
+  }, write)
+  return deleted ?? roots.length
+}
+
+interface DeletePlan {
+  readonly rootIds: ReadonlySet<string>
+  /** By `$id`. */
+  readonly entities: Map<string, EntityKey>
+  readonly unlinks: Link[]
+  /** Edges that must not lead to what goes, unless what they lead from goes, too. */
+  readonly restricting: { readonly from: string; readonly state: EntityState }[]
+}
+
+async function planDelete(session: Session, roots: readonly EntityKey[]): Promise<DeletePlan> {
+  const plan: DeletePlan = { rootIds: new Set(roots.map(formatEntityId)), entities: new Map(), unlinks: [], restricting: [] }
+  for (let frontier: readonly EntityKey[] = roots; frontier.length > 0; ) {
+    const next: EntityKey[] = []
+    for (const key of await liveOf(session, frontier)) {
+      plan.entities.set(formatEntityId(key), key)
+      const { relations } = session
+      const outgoing = relations.unlinkedWith(key.ns).map((relation) => ({ near: key, relation, direction: 'out' as const }))
+      const incoming = relations.incoming(key.ns).map(({ relation }) => ({ near: key, relation, direction: 'in' as const }))
+      for (const end of [...outgoing, ...incoming]) next.push(...followEdges(plan, end, await edgesOf(session, end)))
+      checkSize(session, plan)
+    }
+    frontier = next
+  }
+  const unique = new Map(plan.unlinks.map((link) => [JSON.stringify(link.ends), link]))
+  await checkRestricted(session, plan)
+  return { ...plan, unlinks: [...unique.values()] }
+}
+
+/** Adds to the plan what becomes of edges; the entities that go with them. */
+function followEdges(plan: DeletePlan, { relation, direction }: EdgeEnd, edges: readonly { link: Link; state: EntityState }[]): EntityKey[] {
+  const next: EntityKey[] = []
+  for (const { link, state } of edges) {
+    const { from } = link.ends
+    if (direction === 'out' || relation.onDelete === 'unlink') plan.unlinks.push(link)
+    else if (relation.onDelete === 'restrict') plan.restricting.push({ from: formatEntityId(from), state })
+    else if (!plan.entities.has(formatEntityId(from))) next.push(from)
+  }
+  return next
+}
+
+interface EdgeEnd {
+  readonly near: EntityKey
+  readonly relation: Relation
+  readonly direction: Direction
+}
+
+async function liveOf(session: Session, keys: readonly EntityKey[]): Promise<EntityKey[]> {
+  const unique = [...new Map(keys.map((key) => [formatEntityId(key), key])).values()]
+  const states = await withView(session, (view) => view.getMany(unique))
+  return unique.filter((_, index) => states[index] !== undefined && states[index]?.deletedAt === undefined)
+}
+
+async function edgesOf(session: Session, { near, relation, direction }: EdgeEnd): Promise<{ link: Link; state: EntityState }[]> {
+  const ns = edgeSpace(near.ns, direction)
+  const found: { link: Link; state: EntityState }[] = []
+  await withView(session, async (view) => {
+    for await (const states of view.scanRanges(ns, [edgeRange(near, relation.predicate)])) {
+      for (const state of states) if (state.deletedAt === undefined) found.push({ state, link: { kind: 'unlink', ends: parseEdgeKey({ ns, id: state.id }), relation, data: undefined } })
+      if (found.length > session.limits.cascadeEntitiesMax) throw tooMuch(session)
+    }
+  })
+  return found
+}
+
+async function checkRestricted(session: Session, plan: DeletePlan): Promise<void> {
+  const staying = plan.restricting.filter(({ from }) => !plan.entities.has(from))
+  const live = new Set((await liveOf(session, staying.map(({ from }) => parseReference(from)))).map(formatEntityId))
+  const held = staying.find(({ from }) => live.has(from))
+  if (held === undefined) return
+  const to = farEnd(held.state, 'out')
+  throw new ParqueDBError('REFERENCE_VIOLATION', `${to} cannot be deleted: ${held.from} leads to it as '${predicateOf(held.state)}', which restricts that. Unlink or delete ${held.from} first.`, {
+    details: { $id: to, from: held.from, predicate: predicateOf(held.state) },
+  })
+}
+
+function checkSize(session: Session, { entities, unlinks }: DeletePlan): void {
+  if (entities.size + unlinks.length > session.limits.cascadeEntitiesMax) throw tooMuch(session)
+}
+
+function tooMuch(session: Session): ParqueDBError {
+  const most = session.limits.cascadeEntitiesMax
+  return new ParqueDBError('LIMIT_EXCEEDED', `The delete would take more than ${most} entities and edges with it; delete in parts, or raise cascadeEntitiesMax.`, { details: { limit: 'cascadeEntitiesMax', most } })
+}

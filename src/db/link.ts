@@ -1,0 +1,90 @@
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import type { EdgeInput, LinkManyOptions, LinkManyResult, LinkResult, VersionedOptions } from '../model/database-options.ts'
+import { parseEntityId } from '../model/entity-id.ts'
+import type { EntityKey } from '../model/entity.ts'
+import { decideLinks, keysOfLinks, parseLinks, type Link } from '../model/links.ts'
+import { isPlainObject } from '../model/parse-document.ts'
+import { checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
+import { replacingEdges } from './replace-edges.ts'
+import type { Session } from './session.ts'
+import { writeEntity } from './write-entity.ts'
+import { idempotentOptionNames, parseWrite, versionedOptionNames } from './write-options.ts'
+
+/** Edges of one commit, at most. */
+const batchEdgesMax = 1000
+
+/** Edges of one entity and one kind, as one commit. */
+export async function writeEdges(session: Session, of: { near: EntityKey; kind: Link['kind']; name: string; targets: unknown; data?: unknown }, options: VersionedOptions | undefined): Promise<LinkResult> {
+  const write = parseWrite(session, checkOptions(of.kind, options, versionedOptionNames))
+  const { edgeCount } = await writeEntity(session, { key: of.near, links: parseLinks(session.relations, { ...of, limits: session.limits }) }, write)
+  return { changedCount: edgeCount }
+}
+
+/**
+ * Edges in bulk, in commits of up to 1,000: those before a failure stay, and the error tells which edge it was (`details.index` of its batch's first) and how many came before. The
+ * next batch is read while the last one becomes durable. With a `txId`, batch n is committed as `txId#n`, so that the same input goes on where it was interrupted.
+ */
+export async function linkMany(session: Session, target: { ns: string; edges: unknown }, options: LinkManyOptions | undefined): Promise<LinkManyResult> {
+  const { batchSize, onProgress, ...rest } = checkOptions('linkMany', options, [...idempotentOptionNames, 'batchSize', 'onProgress'])
+  checkFunction(onProgress, 'onProgress')
+  const size = checkWholeNumber(batchSize, { option: 'batchSize', least: 1, most: batchEdgesMax }) ?? batchEdgesMax
+  const write = parseWrite(session, rest)
+  const counts = { edgeCount: 0, changedCount: 0 }
+  let batchIndex = 0
+  let committing: Promise<{ error?: Error }> = Promise.resolve({})
+  const settle = async (): Promise<void> => {
+    const { error } = await committing
+    if (error !== undefined) throw error
+  }
+  const submit = async (links: readonly Link[]): Promise<void> => {
+    await settle()
+    const txId = write.txId === undefined ? undefined : `${write.txId}#${batchIndex++}`
+    committing = commitLinks(session, links, { ...write, txId }).then(
+      (changedCount) => {
+        counts.edgeCount += links.length
+        counts.changedCount += changedCount
+        onProgress?.({ ...counts })
+        return {}
+      },
+      (error: unknown) => ({ error: located(error, counts) }),
+    )
+  }
+  let batch = new Map<string, Link>()
+  for await (const edge of iterable(target.edges)) {
+    for (const link of parseEdge(session, target.ns, edge)) {
+      const name = JSON.stringify(link.ends)
+      // Within a commit every edge sees the state before it, so one that is named again waits for the next.
+      if (batch.size >= size || batch.has(name)) {
+        await submit([...batch.values()])
+        batch = new Map()
+      }
+      batch.set(name, link)
+    }
+  }
+  if (batch.size > 0) await submit([...batch.values()])
+  await settle()
+  return counts
+}
+
+async function commitLinks(session: Session, links: readonly Link[], write: ReturnType<typeof parseWrite>): Promise<number> {
+  const committed = await replacingEdges(session, { links, isNew: false, write }, (inner, all, options) =>
+    inner.commit({ keys: keysOfLinks(all), decide: (context) => decideLinks(all, { state: (key) => context.state(key), ...options }), txId: options.txId, signal: write.signal }),
+  )
+  return committed === undefined || committed.repeated ? 0 : committed.states.length
+}
+
+function located(error: unknown, counts: LinkManyResult): Error {
+  if (!isParqueDBError(error)) return error instanceof Error ? error : new Error(String(error))
+  return new ParqueDBError(error.code, `Edges from ${counts.edgeCount} on: ${error.message}`, { details: { ...error.details, index: counts.edgeCount, ...counts }, cause: error })
+}
+
+function parseEdge(session: Session, ns: string, edge: unknown): Link[] {
+  const { from, predicate, to, data, ...unknown }: { readonly [Field in keyof EdgeInput]?: unknown } = isPlainObject(edge) ? edge : {}
+  if (typeof predicate !== 'string' || Object.keys(unknown).length > 0) throw new ParqueDBError('INVALID_ARGUMENT', 'linkMany takes edges as { from, predicate, to, data? }.')
+  return parseLinks(session.relations, { near: { ns, id: parseEntityId(from, ns) }, kind: 'link', name: predicate, targets: to, data, limits: session.limits })
+}
+
+function iterable(edges: unknown): AsyncIterable<unknown> | Iterable<unknown> {
+  if (typeof edges === 'object' && edges !== null && (Symbol.asyncIterator in edges || Symbol.iterator in edges)) return edges as AsyncIterable<unknown> | Iterable<unknown>
+  throw new ParqueDBError('INVALID_ARGUMENT', 'linkMany takes an array, an iterable or an async iterable of edges.')
+}

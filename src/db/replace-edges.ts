@@ -1,0 +1,58 @@
+import { edgeRange, edgeSpace, parseEdgeKey, type Direction } from '../model/edge.ts'
+import type { EntityKey } from '../model/entity.ts'
+import type { Link } from '../model/links.ts'
+import { withView, type Session } from './session.ts'
+import type { ParsedWrite } from './write-options.ts'
+
+/**
+ * Runs a write of edges. Where a relationship leads to one entity, from either of its ends, the edge that is there is replaced: then the write is a transaction,
+ * whose result is provisional (`isFinal` false), and undefined when its txId was committed before.
+ */
+export async function replacingEdges<Result extends object>(
+  session: Session,
+  { links, isNew, write }: { links: readonly Link[]; isNew: boolean; write: ParsedWrite },
+  work: (session: Session, links: readonly Link[], write: ParsedWrite) => Promise<Result>,
+): Promise<(Result & { isFinal: boolean }) | undefined> {
+  const single = links.flatMap((link) => singleEnds(link, isNew))
+  if (single.length === 0) return { ...(await work(session, links, write)), isFinal: true }
+  return session.transact(async (inner) => {
+    const replaced = await othersOf(inner, single)
+    return { ...(await work(inner, [...replaced, ...links], { ...write, txId: undefined })), isFinal: false }
+  }, write)
+}
+
+interface SingleEnd {
+  readonly link: Link
+  readonly near: EntityKey
+  readonly direction: Direction
+}
+
+/** The ends of a new edge that may have one edge of its kind. An entity that is being made has none yet. */
+function singleEnds(link: Link, isNew: boolean): SingleEnd[] {
+  const { kind, ends, relation } = link
+  if (kind === 'unlink') return []
+  const back = relation.direction === 'out' ? 'in' : 'out'
+  const nearOf = (direction: Direction): EntityKey => (direction === 'out' ? ends.from : ends.to)
+  return [
+    ...(relation.isMany || isNew ? [] : [{ link, near: nearOf(relation.direction), direction: relation.direction }]),
+    ...(relation.isManyBack ? [] : [{ link, near: nearOf(back), direction: back } as const]),
+  ]
+}
+
+/** The edges that have to go: those of the same kind at these ends that lead elsewhere. */
+async function othersOf(session: Session, ends: readonly SingleEnd[]): Promise<Link[]> {
+  return withView(session, async (view) => {
+    const others = new Map<string, Link>()
+    for (const { link, near, direction } of ends) {
+      const ns = edgeSpace(near.ns, direction)
+      for await (const states of view.scanRanges(ns, [edgeRange(near, link.ends.predicate)])) {
+        for (const { id, deletedAt, document } of states) {
+          const found = parseEdgeKey({ ns, id })
+          const isSame = found.from.ns === link.ends.from.ns && found.from.id === link.ends.from.id && found.to.ns === link.ends.to.ns && found.to.id === link.ends.to.id
+          if (deletedAt === undefined && !isSame) others.set(JSON.stringify(document), { kind: 'unlink', ends: found, relation: link.relation, data: undefined })
+        }
+      }
+    }
+    return [...others.values()]
+  })
+}

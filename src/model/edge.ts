@@ -1,0 +1,142 @@
+import { formatEntityId } from './entity-id.ts'
+import type { EntityKey, EntityState } from './entity.ts'
+import type { StoredEvent } from './event.ts'
+import type { Document } from './values.ts'
+
+/** Which end of a relationship one looks from: 'out' from where it begins, 'in' from what it points at. */
+export type Direction = 'out' | 'in'
+
+/** The two ends of a relationship and its name. */
+export interface EdgeEnds {
+  readonly from: EntityKey
+  readonly predicate: string
+  readonly to: EntityKey
+}
+
+/** Ids within these bounds, which are those of one end's edges. `fromId` is inclusive, `beforeId` exclusive. */
+export interface EdgeRange {
+  readonly fromId: string
+  readonly beforeId: string
+}
+
+/*
+ * An edge is kept like an entity, under the key of its own ns and id, once from each end: in the edge space 'posts:out' as
+ * (from, predicate, to) and in 'users:in' as (to, predicate, from). No collection's name holds a ':', so no two meet. An id is
+ *   <id of the near end> NUL <predicate> NUL <ns>/<id of the far end>
+ * with a NUL inside the near id written as NUL U+0001. Predicates and namespaces hold no control characters, so ids sort by their parts.
+ */
+const spacePattern = /:(?:out|in)$/
+const separator = '\0'
+const escapedNul = '\0\u0001'
+
+/** The namespace in which one end's edges are kept. */
+export function edgeSpace(ns: string, direction: Direction): string {
+  return `${ns}:${direction}`
+}
+
+/** Whether a namespace holds edges, of either direction. */
+export function isEdgeSpace(ns: string): boolean {
+  return spacePattern.test(ns)
+}
+
+/** Whether a namespace holds edges as their far ends see them: what stands there is written once more elsewhere, as 'out'. */
+export function isMirrorSpace(ns: string): boolean {
+  return ns.endsWith(':in')
+}
+
+/** The collection whose edges stand in a space; of any other namespace itself. */
+export function collectionOf(ns: string): string {
+  return ns.replace(spacePattern, '')
+}
+
+/** Where an edge is kept as one of its ends sees it. */
+export function edgeKey({ from, predicate, to }: EdgeEnds, direction: Direction = 'out'): EntityKey {
+  const [near, far] = direction === 'out' ? [from, to] : [to, from]
+  return { ns: edgeSpace(near.ns, direction), id: `${escaped(near.id)}${separator}${predicate}${separator}${formatEntityId(far)}` }
+}
+
+function escaped(id: string): string {
+  return id.includes(separator) ? id.replaceAll(separator, escapedNul) : id
+}
+
+/** The edges of one end under one predicate; under every predicate where none is given. */
+export function edgeRange(near: EntityKey, predicate: string | undefined): EdgeRange {
+  const start = escaped(near.id) + separator
+  // U+0001 after the first separator would be a NUL inside an id, and no predicate begins below a space.
+  return predicate === undefined ? { fromId: `${start} `, beforeId: `${escaped(near.id)}\u0001` } : { fromId: `${start}${predicate}${separator}`, beforeId: `${start}${predicate}\u0001` }
+}
+
+/** The inverse of edgeKey, from either end. */
+export function parseEdgeKey({ ns, id }: EntityKey): EdgeEnds {
+  const nearEnd = id.search(/\0(?!\u0001)/)
+  const farStart = id.indexOf(separator, nearEnd + 1) + 1
+  const slash = id.indexOf('/', farStart)
+  const near = { ns: collectionOf(ns), id: id.slice(0, nearEnd).replaceAll(escapedNul, separator) }
+  const far = { ns: id.slice(farStart, slash), id: id.slice(slash + 1) }
+  const predicate = id.slice(nearEnd + 1, farStart - 1)
+  return isMirrorSpace(ns) ? { from: far, predicate, to: near } : { from: near, predicate, to: far }
+}
+
+/** The key of the same edge where collections have other names. */
+export function renameEnds(key: EntityKey, rename: (ns: string) => string): EntityKey {
+  const { from, predicate, to } = parseEdgeKey(key)
+  const ends = { from: { ns: rename(from.ns), id: from.id }, predicate, to: { ns: rename(to.ns), id: to.id } }
+  return edgeKey(ends, isMirrorSpace(key.ns) ? 'in' : 'out')
+}
+
+/**
+ * The state that an edge's event makes, by itself: every one of them is its own snapshot, so the past of an edge is one row. The document
+ * has `$from`, `$predicate` and `$to`, names that no document's own field can have, before the edge's data, so that files tell them apart.
+ */
+export function stateOfEdge(event: Omit<StoredEvent, 'state'>): EntityState {
+  return {
+    id: event.id,
+    version: event.version,
+    seq: event.seq,
+    createdAt: event.ts,
+    createdBy: event.actor,
+    updatedAt: event.ts,
+    updatedBy: event.actor,
+    deletedAt: event.op === 'REL_DELETE' ? event.ts : undefined,
+    document: { ...endsOf(event), ...event.after },
+  }
+}
+
+function endsOf(key: EntityKey): Document {
+  const { from, predicate, to } = parseEdgeKey(key)
+  return { $from: formatEntityId(from), $predicate: predicate, $to: formatEntityId(to) }
+}
+
+/** An edge's state under another key. */
+export function stateWithKey(state: EntityState, key: EntityKey): EntityState {
+  return { ...state, id: key.id, document: { ...state.document, ...endsOf(key) } }
+}
+
+/** Whether a state is that of an edge. */
+export function isEdgeState(state: EntityState): boolean {
+  return typeof state.document['$predicate'] === 'string'
+}
+
+/** The name of an edge's relationship. */
+export function predicateOf(state: EntityState): string {
+  return state.document['$predicate'] as string
+}
+
+/** An edge's own fields. */
+export function edgeData(state: EntityState): Document {
+  const { $from: _from, $predicate: _predicate, $to: _to, ...data } = state.document
+  return data
+}
+
+/** The `$id` of the end that an edge leads to, seen from the other one. */
+export function farEnd(state: EntityState, direction: Direction): string {
+  return state.document[direction === 'out' ? '$to' : '$from'] as string
+}
+
+/** An edge's event as its far end sees it: only what the state needs, as the event itself stands with the near end. undefined for other events. */
+export function mirrored(event: StoredEvent): StoredEvent | undefined {
+  if (!isEdgeSpace(event.ns)) return undefined
+  const { ns, id } = edgeKey(parseEdgeKey(event), 'in')
+  const state = { ...(event.state ?? stateOfEdge(event)), id }
+  return { ...event, ns, id, eventId: '', txId: undefined, metadata: undefined, state }
+}

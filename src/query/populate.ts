@@ -1,0 +1,118 @@
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { Direction } from '../model/edge.ts'
+import { formatEntityId, validatePredicate } from '../model/entity-id.ts'
+import type { EntityKey } from '../model/entity.ts'
+import { isPlainObject } from '../model/parse-document.ts'
+import type { Relations } from '../model/relations.ts'
+import type { AsOf, View } from '../storage/view.ts'
+import { checkOptions } from '../model/check-options.ts'
+import { hop, type HopRow } from './hop.ts'
+import { parseRelated, positioned, type RelatedQuery } from './related.ts'
+import { comparePositions } from './row-order.ts'
+
+/** Entities that one relationship of one entity brings along where no limit is given. */
+const limitDefault = 100
+/** Relationships inside one another. */
+const depthMax = 5
+/** Entities that are brought along at once, for one page or batch of results. */
+const rowsMax = 100_000
+
+/** What is brought along under one name, and what along with that. */
+export interface PopulateNode {
+  readonly name: string
+  readonly query: RelatedQuery
+  readonly isMany: boolean
+  readonly limit: number
+  /** Unparsed: what it means depends on the collections that are met. */
+  readonly inner: unknown
+}
+
+/** An entity brought along, or that something is brought along with. */
+export interface PopulatedRow {
+  readonly row: HopRow
+  readonly related: ReadonlyMap<string, Populated>
+}
+
+export interface Populated {
+  readonly rows: readonly PopulatedRow[]
+  readonly isMany: boolean
+}
+
+/** `['author', 'tags']` or `{ author: true, comments: { limit: 10, sort, filter, direction, populate } }`, of entities of `ns`. */
+export function parsePopulate(relations: Relations, of: { ns: string; depth?: number }, input: unknown): PopulateNode[] {
+  const { ns, depth = 1 } = of
+  if (input === undefined) return []
+  if (depth > depthMax) throw invalid(`populate goes at most ${depthMax} levels deep`)
+  const names: Readonly<Record<string, unknown>> = typeof input === 'string' ? { [input]: true } : Array.isArray(input) ? Object.fromEntries(input.map((name: unknown) => [String(name), true])) : isPlainObject(input) ? input : {}
+  if (Object.keys(names).length === 0 && !isPlainObject(input)) throw invalid('populate takes names of relationships, or an object of them')
+  return Object.entries(names).map(([name, given]) => {
+    if (given !== true && !isPlainObject(given)) throw invalid(`populate.${name} must be true or an object of options`)
+    const { direction, predicate = name, populate, limit = limitDefault, ...options } = checkOptions(`populate.${name}`, given === true ? {} : (given as PopulateOptions), ['direction', 'predicate', 'filter', 'sort', 'limit', 'populate'])
+    const relation = relations.of(ns, validatePredicate(predicate), parseDirection(direction))
+    // Checked before anything is read; parsed again for the collections that are met.
+    parsePopulate(relations, { ns: relation.far ?? ns, depth: depth + 1 }, populate)
+    const query = parseRelated(relation, undefined, { ...options, limit })
+    return { name, query, isMany: relation.isMany, limit: relation.isMany ? (query.limit ?? limitDefault) : 1, inner: populate }
+  })
+}
+
+interface PopulateOptions {
+  readonly direction?: Direction
+  readonly predicate?: string
+  readonly filter?: unknown
+  readonly sort?: unknown
+  readonly limit?: unknown
+  readonly populate?: unknown
+}
+
+export function parseDirection(direction: unknown): Direction | undefined {
+  if (direction === undefined || direction === 'out' || direction === 'in') return direction
+  throw invalid("The option 'direction' must be 'out' or 'in'")
+}
+
+/**
+ * What entities of one collection bring along, by `$id` and name: one pass over the edges for each name and level, however many entities there are. LIMIT_EXCEEDED
+ * past 100,000 entities brought along, INVALID_ARGUMENT past five levels.
+ */
+export async function populated(
+  nears: readonly EntityKey[],
+  nodes: readonly PopulateNode[],
+  run: { view: View; relations: Relations; asOf: AsOf | undefined; signal: AbortSignal | undefined },
+): Promise<Map<string, Map<string, Populated>>> {
+  const { view, asOf, signal } = run
+  const result = new Map(nears.map((key) => [formatEntityId(key), new Map<string, Populated>()]))
+  for (const { name, query, isMany, limit, inner } of nodes) {
+    const isSorted = query.sort.length > 0
+    const rows = new Map<string, HopRow[]>()
+    let count = 0
+    for await (const batch of hop(view, { nears, predicate: query.predicate, direction: query.direction, accepts: query.accepts, asOf, signal, limit: isSorted ? undefined : limit })) {
+      for (const row of batch) {
+        const $id = formatEntityId(row.near)
+        const ofNear = rows.get($id)
+        if (ofNear === undefined) rows.set($id, [row])
+        else ofNear.push(row)
+      }
+      count += batch.length
+      if (count > rowsMax) throw new ParqueDBError('LIMIT_EXCEEDED', `populate.${name} would bring more than ${rowsMax} entities along; give it a smaller limit, or ask for fewer entities.`, { details: { limit: 'populateRowsMax', most: rowsMax } })
+    }
+    if (isSorted) for (const [$id, ofNear] of rows) rows.set($id, ofNear.map(positioned(query.sort)).toSorted(comparePositions(query.sort)).slice(0, limit))
+    const inside = await insideOf([...rows.values()].flat(), inner, run)
+    for (const [$id, names] of result) names.set(name, { isMany, rows: (rows.get($id) ?? []).map((row) => ({ row, related: inside.get(formatEntityId(row.key)) ?? new Map<string, Populated>() })) })
+  }
+  return result
+}
+
+/** The next level, collection by collection. */
+async function insideOf(rows: readonly HopRow[], inner: unknown, run: Parameters<typeof populated>[2]): Promise<Map<string, Map<string, Populated>>> {
+  const inside = new Map<string, Map<string, Populated>>()
+  if (inner === undefined) return inside
+  for (const ns of new Set(rows.map(({ key }) => key.ns))) {
+    const keys = [...new Map(rows.filter(({ key }) => key.ns === ns).map(({ key }) => [key.id, key])).values()]
+    for (const [$id, names] of await populated(keys, parsePopulate(run.relations, { ns }, inner), run)) inside.set($id, names)
+  }
+  return inside
+}
+
+function invalid(problem: string): ParqueDBError {
+  return new ParqueDBError('INVALID_ARGUMENT', `${problem}.`, { details: { option: 'populate' } })
+}

@@ -1,0 +1,114 @@
+import type { Direction } from '../model/edge.ts'
+import { entityDocument } from '../model/entity-document.ts'
+import { formatEntityId } from '../model/entity-id.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import { compileFilter } from '../model/filter/compile-filter.ts'
+import { parseFilter } from '../model/filter/parse-filter.ts'
+import type { Relation } from '../model/relations.ts'
+import { parseSort, type SortKey } from '../model/sort.ts'
+import type { AsOf, View } from '../storage/view.ts'
+import { parseAsOf, resolveAsOf } from './as-of.ts'
+import { checkWholeNumber } from '../model/check-options.ts'
+import { hop, type HopRow } from './hop.ts'
+import { decodeCursor, fingerprintOf } from './page-cursor.ts'
+import { tooManyToSort } from './parse-query.ts'
+import { qualifyIds } from './qualify-ids.ts'
+import { comparePositions, effectiveSort, rowMaker, type Position } from './row-order.ts'
+import { TopRows } from './top-rows.ts'
+
+/** Which of the entities at the other ends are wanted, and in which order; option names checked already. */
+export interface RelatedInput {
+  readonly filter?: unknown
+  readonly sort?: unknown
+  readonly limit?: unknown
+  readonly cursor?: unknown
+  readonly asOf?: unknown
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface RelatedQuery {
+  readonly predicate: string
+  readonly direction: Direction
+  readonly accepts: ((key: EntityKey, state: EntityState) => boolean) | undefined
+  /** Empty: by `$id`. */
+  readonly sort: readonly SortKey[]
+  readonly limit: number | undefined
+  readonly after: Position | undefined
+  readonly asOf: AsOf | undefined
+  readonly signal: AbortSignal | undefined
+  readonly fingerprint: number
+}
+
+export interface RelatedRow extends HopRow, Position {}
+
+/** INVALID_FILTER or INVALID_ARGUMENT with the part that is wrong. `near` is a part of what a cursor belongs to. */
+export function parseRelated(relation: Relation, near: EntityKey | undefined, input: RelatedInput): RelatedQuery {
+  const { predicate, direction, far } = relation
+  const parsed = parseFilter(input.filter === undefined ? {} : input.filter)
+  const filter = far === undefined ? parsed : qualifyIds(far, parsed)
+  const sort = effectiveSort(parseSort(input.sort))
+  const asOf = parseAsOf(input.asOf)
+  const fingerprint = fingerprintOf(['related', near, predicate, direction, filter, sort, asOf])
+  const matches = input.filter === undefined ? undefined : compileFilter(filter)
+  return {
+    predicate,
+    direction,
+    accepts: matches === undefined ? undefined : (key, state) => matches(entityDocument(key.ns, state)),
+    sort,
+    limit: checkWholeNumber(input.limit, { option: 'limit', least: 1 }),
+    after: input.cursor === undefined ? undefined : decodeCursor(input.cursor, { fingerprint, keyCount: sort.length }),
+    asOf,
+    signal: input.signal,
+    fingerprint,
+  }
+}
+
+/**
+ * What an entity's edges of one kind lead to, in the query's order; nothing where the entity itself is not there. Without a sort it streams, whatever the number of
+ * edges; with one it holds `limit` rows, or all where there is none: LIMIT_EXCEEDED past `sortDocumentsMax`.
+ */
+export async function* relatedRows(query: RelatedQuery, near: EntityKey, run: { view: View; sortDocumentsMax: number }): AsyncGenerator<readonly RelatedRow[]> {
+  const { view } = run
+  const asOf = resolveAsOf(query.asOf, view)
+  const state = await view.get(near, asOf)
+  if (state === undefined || state.deletedAt !== undefined) return
+  const { sort, limit, after } = query
+  const isSorted = sort.length > 0
+  const toRow = positioned(sort)
+  const rows = hop(view, { ...query, nears: [near], asOf, limit: isSorted ? undefined : limit, after: isSorted ? undefined : after?.id })
+  if (!isSorted) {
+    for await (const batch of rows) yield batch.map(toRow)
+    return
+  }
+  if (limit !== undefined && limit > run.sortDocumentsMax) throw tooManyToSort(run.sortDocumentsMax)
+  const compare = comparePositions(sort)
+  const top = new TopRows<RelatedRow>(limit ?? run.sortDocumentsMax + 1, compare)
+  let count = 0
+  for await (const batch of rows) {
+    for (const row of batch.map(toRow)) {
+      if (after !== undefined && compare(row, after) <= 0) continue
+      count += 1
+      top.add(row)
+    }
+    if (limit === undefined && count > run.sortDocumentsMax) throw tooManyToSort(run.sortDocumentsMax)
+  }
+  if (count > 0) yield top.sorted()
+}
+
+/** How many entities there are at the other ends: edges are counted where both ends are there and nothing is held. */
+export async function countRelated(query: RelatedQuery, near: EntityKey, run: { view: View; sortDocumentsMax: number }): Promise<number> {
+  let count = 0
+  for await (const rows of relatedRows({ ...query, sort: [] }, near, run)) count += rows.length
+  return count
+}
+
+/** Rows with what the sort sees in them; a row's id is its whole `$id`, as it may be of any collection. */
+export function positioned(sort: readonly SortKey[]): (row: HopRow) => RelatedRow {
+  const makers = new Map<string, (state: EntityState) => Position>()
+  return (row) => {
+    const { ns } = row.key
+    const maker = makers.get(ns) ?? rowMaker(ns, sort)
+    makers.set(ns, maker)
+    return { ...row, values: maker(row.state).values, id: formatEntityId(row.key) }
+  }
+}
