@@ -141,9 +141,7 @@ async function bundle(entry: string, outfile: string): Promise<void> {
     packages: 'external',
     alias: {
       parquedb: join(source, 'index.ts'),
-      'parquedb/storage': join(source, 'storage/index.ts'),
-      'parquedb/node': join(source, 'node/index.ts'),
-      'parquedb/testing': join(source, 'testing/index.ts'),
+      ...Object.fromEntries(['client', 'node', 'server', 'storage', 'testing'].map((door) => [`parquedb/${door}`, join(source, `${door}/index.ts`)])),
       '@parquedb/storage': join(root, 'packages/storage/src/index.ts'),
     },
     logLevel: 'silent',

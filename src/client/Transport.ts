@@ -1,6 +1,6 @@
 import { abortError, checkAborted } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError, type ErrorDetails } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import { fromExtendedJson, type Json } from '../model/ejson.ts'
 import type { Operation } from '../model/operations.ts'
@@ -138,7 +138,7 @@ export class Transport {
     } catch (error) {
       if (signal?.aborted === true) throw abortError(signal)
       if (isParqueDBError(error)) throw error
-      throw unavailable(controller.signal.aborted ? `The server sent nothing for ${timeoutMs} ms.` : 'The server cannot be reached, or broke off.', error)
+      throw unavailable(controller.signal.aborted ? `The server sent nothing for ${timeoutMs} ms.` : 'The server cannot be reached, or broke off.', { cause: error, details: { outcome: 'unknown' } })
     } finally {
       disarm()
       signal?.removeEventListener('abort', stop)
@@ -196,7 +196,7 @@ function parse(text: string): Json {
   try {
     return fromExtendedJson(JSON.parse(text), { keepOperators: true }) as Json
   } catch (cause) {
-    throw unavailable('The server answered something that is not JSON.', cause)
+    throw unavailable('The server answered something that is not JSON.', { cause })
   }
 }
 
@@ -204,6 +204,6 @@ function isMark(line: Json | undefined): line is { [mark: string]: Json } {
   return typeof line === 'object' && line !== null && ('$end' in line || '$error' in line)
 }
 
-function unavailable(message: string, cause?: unknown): ParqueDBError {
-  return new ParqueDBError('STORAGE_UNAVAILABLE', message, { cause })
+function unavailable(message: string, facts?: { cause: unknown; details?: ErrorDetails }): ParqueDBError {
+  return new ParqueDBError('STORAGE_UNAVAILABLE', message, facts)
 }
