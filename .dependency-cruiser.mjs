@@ -9,6 +9,7 @@ export const mayImport = {
   db: ['base', 'model', 'parquet', 'storage', 'query'],
   server: ['base', 'model', 'db'],
   client: ['base', 'model'],
+  workers: ['base', 'model', 'storage', 'query', 'db', 'server'],
   node: ['base', 'model', 'storage', 'db', 'server'],
   cli: ['base', 'model', 'parquet', 'db', 'node', 'server'],
   testing: ['base', 'model', 'storage', 'db'],
@@ -44,7 +45,8 @@ export default {
       to: {},
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^cloudflare:' } },
+    { name: 'workerd-in-workers-only', severity: 'error', from: { path: '^src/', pathNot: '^src/workers/' }, to: { path: '^cloudflare:' } },
     {
       name: 'parquet-owns-hyparquet',
       severity: 'error',

@@ -27,6 +27,7 @@ async function bundle(door) {
     platform: 'browser',
     target: 'es2022',
     minify: true,
+    external: ['cloudflare:*'],
     write: false,
   }).catch((failure) => failure)
   const code = outputFiles?.[0]?.contents

@@ -35,7 +35,7 @@ describe.each([...code, ...scripts])('$path', ({ path, text }) => {
     expect(lineCount(text)).toBeLessThanOrEqual(lineLimitToday[path] ?? lineLimit)
   })
   test('is kebab-case, or named after the class it exports', () => {
-    const name = basename(path).replace(/\.m?ts$|\.mjs$/, '')
+    const name = basename(path).replace(/(\.d)?\.m?ts$|\.mjs$/, '')
     expect(/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) || new RegExp(`^export (abstract )?class ${name}[ <]`, 'm').test(text)).toBe(true)
   })
   test('has a name that says what is in it', () => {

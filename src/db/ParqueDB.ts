@@ -22,7 +22,7 @@ import { Subscription } from './Subscription.ts'
 import { TenantEngine } from './TenantEngine.ts'
 
 export interface ParqueDBOptions extends EngineOptions {
-  /** Where the database is: a plain backend, which is wrapped with event sourcing, or an event-sourced one, which brings its own engine options. */
+  /** Where the database is: a plain backend, which is wrapped with event sourcing, or an engine such as an event-sourced one, which brings its own options. */
   readonly storage: StorageBackend | Engine
   /** What is refused because of its size; each has a documented default. */
   readonly limits?: Partial<DatabaseLimits>

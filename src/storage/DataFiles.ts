@@ -6,7 +6,7 @@ import type { StorageBackend } from './storage-backend.ts'
 import type { TableFiles } from './TableFiles.ts'
 
 /** Escaped names longer than this are cut: a file's own name is unique, the folder is for people. */
-const folderCharsMax = 120
+export const folderCharsMax = 120
 
 /** Names and writes the data files of one writer's epoch. No name is ever given twice. */
 export class DataFiles {
@@ -58,7 +58,7 @@ export class OutputJob {
     }
   }
 
-  /** The caller reads the index back before any manifest names the file. */
+  /** D3: the caller reads the index back before any manifest names the file. */
   async #write(folder: string, file: WrittenFile): Promise<FileEntry> {
     const { bytes, ...facts } = file
     const path = `${folder}/${this.#name}-${pad(this.#written.length + 1, 4)}.parquet`
@@ -90,7 +90,7 @@ export function namespaceOfRun(path: string): string | undefined {
 }
 
 /** A namespace as one path component: letters, digits, '-' and '_' stay, every other UTF-8 byte is %XX. */
-function escapeFolder(ns: string): string {
+export function escapeFolder(ns: string): string {
   const escaped = encodeURIComponent(ns).replace(/[.!~*'()]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
   if (escaped.length <= folderCharsMax) return escaped
   return escaped.slice(0, folderCharsMax).replace(/%[0-9A-F]?$/, '')

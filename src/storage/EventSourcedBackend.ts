@@ -15,6 +15,7 @@ import { draftAll, parseEventInput, type EventInput } from './event-input.ts'
 import { FollowerSession } from './FollowerSession.ts'
 import { SharedSession } from './SharedSession.ts'
 import { engineStats } from './stats.ts'
+import type { ManifestAddress } from './manifest.ts'
 import type { ByteRange, ObjectInfo, PutCondition, StorageBackend } from './storage-backend.ts'
 import { verifyPartition } from './verify.ts'
 import type { AsOf, EventScanOptions, View } from './view.ts'
@@ -22,6 +23,17 @@ import { WriterSession } from './WriterSession.ts'
 
 /** Paths that are the engine's own: whoever uses the backend for other objects may read them, and not write them. */
 const ownPaths = /^(?:FORMAT$|HEAD$|(?:epoch|manifest|log|events|entities|edges|indexes|archive|tmp)(?:\/|$))/
+
+/** Half of what a message between Workers may hold, for what JSON does not count. */
+const tailBytesMax = 16 * 1024 * 1024
+
+export interface Tail {
+  readonly manifest: ManifestAddress | undefined
+  readonly manifestId: number
+  /** The newest durable event there is. */
+  readonly lastSeq: number
+  readonly events: readonly StoredEvent[]
+}
 
 /** A state kept as a snapshot: where replay can start. */
 export interface Snapshot<T extends object = Document> {
@@ -165,6 +177,22 @@ export class EventSourcedBackend implements StorageBackend, Engine {
 
   async flush(): Promise<void> {
     await (await this.#writer()).flush()
+  }
+
+  /** What a reader elsewhere lacks that has everything up to `afterSeq`: the head, whose files it can read, and the events that are in none of them; as many as a message may hold. */
+  async tail(afterSeq: number): Promise<Tail> {
+    const { head, partition } = await this.#writerHere()
+    const { overlay, manifest } = partition
+    const eventsMax = Math.max(1, Math.floor((tailBytesMax * overlay.eventCount) / Math.max(1, overlay.bytes)))
+    const from = Math.max(afterSeq, manifest.flushedSeq) + 1
+    // Through JSON: what has no prototype cannot be sent.
+    const address = head.manifest === undefined ? undefined : (JSON.parse(JSON.stringify(head.manifest)) as ManifestAddress)
+    return { manifest: address, manifestId: manifest.id, lastSeq: overlay.lastSeq, events: [...overlay.events({ from, to: from + eventsMax - 1 })] }
+  }
+
+  /** For whoever gave the option `schedule`: does what background work is due. */
+  async maintain(): Promise<void> {
+    await (await this.#writerHere()).maintain()
   }
 
   async compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void } = {}): Promise<void> {

@@ -22,6 +22,8 @@ import type { Writer } from './Writer.ts'
 
 /** The unflushed part may grow to this many times what triggers a flush; then writers wait for the flush. */
 const backpressureFactor = 4
+/** Until background work that failed is asked for again, where it has to be. */
+const retryAfterMs = 5000
 
 /** Where each append makes an object, one that opens the database reads them all: so many are flushed, however small. */
 const logObjectsMax = 500
@@ -38,6 +40,8 @@ export interface MaintenanceParts {
   readonly logsObjects: boolean
   /** Made after this object, because it asks it for room. */
   readonly writer: () => Writer
+  /** Deletes what older writers left behind. */
+  readonly sweep: () => Promise<void>
 }
 
 /** What writes files anew works with; undefined when nothing is to change. */
@@ -61,6 +65,7 @@ export class Maintenance {
   #cutSyncs = 0
   #compactions = 0
   #lastError: Error | undefined
+  #isSwept = false
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts
@@ -70,14 +75,40 @@ export class Maintenance {
     return { flushes: this.#flushes, compactions: this.#compactions, lastError: this.#lastError?.message }
   }
 
+  /** The writer has its role: what others left may go. */
+  opened(): void {
+    if (this.#parts.options.schedule === undefined) this.begin(this.#sweep())
+    else this.#schedule()
+  }
+
   /** After commits: begins a flush in the background when one is due. */
   afterCommits(): void {
-    if (this.#flushing === undefined && this.#isFlushDue()) this.begin(this.#flushAndMerge())
+    if (this.#parts.options.schedule !== undefined) this.#schedule()
+    else if (this.#flushing === undefined && this.#isFlushDue()) this.begin(this.#flushAndMerge())
+  }
+
+  /**
+   * Background work for an owner that has it done when it is asked to (`schedule`): a flush when one is due, at most one merge, what garbage may go. It asks for the
+   * next time by itself, also after a failure, which it throws.
+   */
+  async maintain(): Promise<void> {
+    try {
+      await this.#flushAndMerge()
+      this.#lastError = undefined
+    } catch (error) {
+      this.#lastError = error instanceof Error ? error : new Error(String(error))
+      throw error
+    } finally {
+      this.#schedule()
+    }
   }
 
   /** Backpressure: resolves when the flush that is under way has ended; undefined when nothing has to be waited for. */
   room(): Promise<void> | undefined {
-    return this.#isFull() && this.#flushing !== undefined ? settled(this.#flushing) : undefined
+    if (!this.#isFull()) return undefined
+    // Too soon for who is asked by a schedule.
+    if (this.#flushing === undefined && this.#lastError === undefined) this.begin(this.#flushAndMerge())
+    return this.#flushing === undefined ? undefined : settled(this.#flushing)
   }
 
   /** STORAGE_UNAVAILABLE when the unflushed part is at its limit because flushing fails. */
@@ -85,7 +116,7 @@ export class Maintenance {
     if (!this.#isFull() || this.#lastError === undefined) return
     // Another attempt is begun, so that writing goes on once the cause is mended.
     this.afterCommits()
-    throw new ParqueDBError('STORAGE_UNAVAILABLE', 'The log has grown to its limit because it cannot be flushed. Mend the cause; writing goes on after the next flush that succeeds.', { cause: this.#lastError })
+    throw new ParqueDBError('STORAGE_UNAVAILABLE', 'The log has grown to its limit because it cannot be flushed. Mend the cause; writing goes on after the next flush that succeeds.', { details: { limit: 'unflushed', retryable: true }, cause: this.#lastError })
   }
 
   /** Everything committed before the call is in Parquet files when it resolves. */
@@ -154,6 +185,7 @@ export class Maintenance {
     const { deleted, nextAtMs } = await collectDropped({ partition, backend, nowMs: clock.nowMs(), graceMs: options.graceMs })
     if (deleted.size > 0) await publisher.publish((manifest) => ({ ...manifest, dropped: manifest.dropped.filter(({ path }) => !deleted.has(path)) }))
     this.#cancelGarbageTimer?.()
+    if (options.schedule !== undefined) return
     this.#cancelGarbageTimer = nextAtMs === undefined || this.#abort.signal.aborted ? undefined : clock.after(Math.max(nextAtMs - clock.nowMs(), 1000), () => this.begin(this.collectGarbage()))
   }
 
@@ -173,25 +205,52 @@ export class Maintenance {
   }
 
   #isFlushDue(): boolean {
+    const dueAtMs = this.#flushDueAtMs()
+    return dueAtMs !== undefined && dueAtMs <= this.#parts.clock.nowMs()
+  }
+
+  /** undefined while there is nothing to flush. */
+  #flushDueAtMs(): number | undefined {
     const { overlay } = this.#parts.partition
     const { eventsMax, bytesMax, ageMsMax } = this.#parts.options.flush
-    if (overlay.eventCount === 0) return false
-    if (overlay.eventCount >= eventsMax || overlay.bytes >= bytesMax) return true
-    if (this.#parts.logsObjects && this.#parts.writer().counts.syncs - this.#cutSyncs >= logObjectsMax) return true
+    if (overlay.eventCount === 0) return undefined
+    if (overlay.eventCount >= eventsMax || overlay.bytes >= bytesMax) return 0
+    if (this.#parts.logsObjects && this.#parts.writer().counts.syncs - this.#cutSyncs >= logObjectsMax) return 0
     const [oldest] = overlay.events({ from: overlay.flushedSeq + 1, to: overlay.flushedSeq + 1 })
-    return oldest !== undefined && this.#parts.clock.nowMs() - oldest.ts >= ageMsMax
+    return oldest === undefined ? undefined : oldest.ts + ageMsMax
+  }
+
+  #nextMerge(): MergeJob | undefined {
+    const { partition, options } = this.#parts
+    return options.compaction.background && this.#merging === undefined && !this.#abort.signal.aborted ? pickMerge(partition.manifest, options.compaction.fanIn) : undefined
+  }
+
+  /** Asks for the time of what is due next: a flush, a merge, the deletion of a file. */
+  #schedule(): void {
+    const { partition, options, clock } = this.#parts
+    const flushAtMs = this.#flushDueAtMs() ?? Number.POSITIVE_INFINITY
+    const mergeAtMs = this.#nextMerge() === undefined ? Number.POSITIVE_INFINITY : 0
+    const garbageAtMs = partition.manifest.dropped.reduce((least, { atMs }) => Math.min(least, atMs + options.graceMs), Number.POSITIVE_INFINITY)
+    const atMs = Math.min(flushAtMs, mergeAtMs, garbageAtMs)
+    // After a failure not at once again, or it would be asked for without end.
+    if (atMs < Number.POSITIVE_INFINITY) options.schedule?.(Math.max(atMs, clock.nowMs() + (this.#lastError === undefined ? 0 : retryAfterMs)))
   }
 
   async #flushAndMerge(): Promise<void> {
-    await this.#startFlush()
-    const { partition, options } = this.#parts
-    while (options.compaction.background && this.#merging === undefined && !this.#abort.signal.aborted) {
-      const job = pickMerge(partition.manifest, options.compaction.fanIn)
-      if (job === undefined) break
+    const isScheduled = this.#parts.options.schedule !== undefined
+    if (!isScheduled || this.#isFlushDue()) await this.flush()
+    // Files that nobody names are safe to delete only once this writer has published: until then one that it took over from still may.
+    if (isScheduled && !this.#isSwept && this.#flushes > 0) await this.#sweep()
+    for (let job = this.#nextMerge(); job !== undefined; job = isScheduled ? undefined : this.#nextMerge()) {
       await this.#startRewriting(merging(job), {})
       this.#compactions++
     }
     await this.collectGarbage()
+  }
+
+  async #sweep(): Promise<void> {
+    await this.#parts.sweep()
+    this.#isSwept = true
   }
 
   #startFlush(): Promise<void> {
@@ -217,6 +276,7 @@ export class Maintenance {
       const flushed = { ...manifest, flushedSeq: toSeq, flushedTs: output.lastTs, segments: [...manifest.segments, output.segment], runs: withRuns(manifest, output.runs) }
       return checkpointIfDue(flushed, options.checkpoints)
     })
+    assert(partition.manifest.flushedSeq >= toSeq, 'D2: an event is in the log until the head reaches a file that has it')
     await log.truncate(toSeq + 1)
     this.#flushes++
   }

@@ -28,7 +28,7 @@ export class Partition {
   readonly #pins = new Map<number, number>()
   readonly #listeners = new Set<CommitListener>()
 
-  constructor(backend: StorageBackend, options: { maxCachedEntities: number; maxCachedColumnBytes: number; cacheTtlMs: number; clock: Clock }) {
+  constructor(backend: StorageBackend, options: { maxCachedEntities: number; maxCachedColumnBytes: number; cacheTtlMs: number; indexBytesMax: number; clock: Clock }) {
     this.files = new TableFiles(backend, options)
     this.cache = new EntityCache(options)
   }

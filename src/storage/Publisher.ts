@@ -6,8 +6,9 @@ import type { Random } from '../base/random.ts'
 import type { EpochFence } from './EpochFence.ts'
 import { epochPath, publishHead, type Head } from './head.ts'
 import { formatWritten } from './format.ts'
-import { dataFiles, writeManifest, type DroppedFile, type Manifest } from './manifest.ts'
+import { dataFiles, spanOf, writeManifest, type DroppedFile, type FileEntry, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
+import type { FilesHead } from './FilesHead.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 export interface PublisherParts {
@@ -21,6 +22,7 @@ export interface PublisherParts {
   readonly head: Head
   /** Of the epoch file, which `head` is in. */
   readonly etag: string
+  readonly atFiles: FilesHead | undefined
 }
 
 /** What becomes of a manifest; files that it names no more are dropped by the publisher. */
@@ -38,6 +40,10 @@ export class Publisher {
     this.#parts = parts
     this.#head = parts.head
     this.#etag = parts.etag
+  }
+
+  get head(): Head {
+    return this.#head
   }
 
   /**
@@ -63,18 +69,27 @@ export class Publisher {
   }
 
   async #publish(change: ManifestChange): Promise<void> {
-    const { partition, backend, fence, random, clock } = this.#parts
+    const { partition, backend, fence, random, clock, atFiles } = this.#parts
     const before = partition.manifest
     const after = change(before)
     const manifest: Manifest = { ...after, id: before.id + 1, dropped: [...after.dropped, ...unnamed({ before, after }, clock.nowMs())] }
     assert(manifest.flushedSeq >= before.flushedSeq, 'I6: flushedSeq never decreases')
+    assert(isContiguous(manifest), 'D1: segments are contiguous and disjoint')
     const address = await writeManifest(backend, manifest, toHex(random.bytes(8)))
     await fence.check()
-    const head: Head = { format: formatWritten, epoch: this.#head.epoch, manifest: address, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1, durableSeq: partition.overlay.lastSeq }
-    await this.#replaceHead(head)
+    const { flushedSeq } = manifest
+    const [last] = partition.overlay.events({ from: flushedSeq, to: flushedSeq })
+    const head: Head = { format: formatWritten, epoch: this.#head.epoch, manifest: address, manifestId: manifest.id, flushedSeq, logStart: flushedSeq + 1, durableSeq: partition.overlay.lastSeq, lastEventId: last?.eventId ?? this.#head.lastEventId }
+    this.#head = atFiles === undefined ? head : await this.#share(head, atFiles)
+    await this.#replaceHead(this.#head)
     await fence.check()
-    this.#head = head
     partition.install({ manifest, overlay: manifest.flushedSeq === partition.overlay.flushedSeq ? partition.overlay : partition.overlay.after(manifest) })
+  }
+
+  /** The intent is in the log's store before anything is where others read. Should this end between the two, opening finds what was published. */
+  async #share(head: Head, atFiles: FilesHead): Promise<Head> {
+    await this.#replaceHead({ ...this.#head, intent: head.manifest?.path })
+    return { ...head, atFiles: await atFiles.publish(head) }
   }
 
   /** Puts the head. Only this writer replaces this file, so one that has another etag than it should is a former head, of unknown outcome. */
@@ -95,4 +110,8 @@ export class Publisher {
 function unnamed({ before, after }: { before: Manifest; after: Omit<Manifest, 'id'> }, atMs: number): DroppedFile[] {
   const named = new Set([...dataFiles(after)].map(({ file }) => file.path))
   return [...dataFiles(before)].flatMap(({ file: { path, sizeBytes } }) => (named.has(path) ? [] : [{ path, sizeBytes, atMs, manifestId: before.id + 1 }]))
+}
+
+function isContiguous({ segments }: Pick<Manifest, 'segments'>): boolean {
+  return segments.every((file, index) => index === 0 || spanOf(file).from === spanOf(segments[index - 1] as FileEntry).to + 1)
 }

@@ -9,7 +9,7 @@ import { FollowerSession } from './FollowerSession.ts'
 import { KeyMap } from './KeyMap.ts'
 import type { CommitListener, Partition } from './Partition.ts'
 import { decodeAnswer, decodeRequest, encodeAnswer, encodeRequest, propose, ProposalConflict, type GuestRequest } from './proposal.ts'
-import { findRepeated } from './repeated.ts'
+import { outcomeOf } from './repeated.ts'
 import type { StorageBackend, WriterLine } from './storage-backend.ts'
 import { WriterSession } from './WriterSession.ts'
 
@@ -141,7 +141,7 @@ export class SharedSession {
       cause = await this.#connected()
       const { current } = this
       if (current.kind === 'follower') cause = (await current.refreshNow().then(...settled)) ?? cause
-      const known = await this.#outcome(request, sent)
+      const known = await outcomeOf(this.partition, request, sent)
       if (known !== undefined) return known
       if (cause !== undefined) break
       if (current.kind === 'writer') return current.commit(request)
@@ -157,15 +157,6 @@ export class SharedSession {
     }
     if (cause instanceof Error) throw cause
     throw new ParqueDBError('TRANSACTION_CONFLICT', `Other processes changed what the write rests on ${attemptsMax} times before it could be committed; nothing of it was written. Try again.`, { details: { attempts: attemptsMax } })
-  }
-
-  /** What became of the commit, where the log tells it. */
-  async #outcome(request: CommitRequest, sent: readonly string[][]): Promise<CommitResult | undefined> {
-    for (const eventIds of sent) {
-      const found = await findRepeated(this.partition, { ...request, txId: undefined, eventIds })
-      if (found !== undefined) return { ...found, repeated: false }
-    }
-    return request.txId === undefined && request.eventIds === undefined ? undefined : findRepeated(this.partition, request)
   }
 
   /** Does it here or asks the one with the role for it; when that one goes away, it may be done twice. */

@@ -6,8 +6,6 @@ import { SegmentFileReader } from '../parquet/SegmentFileReader.ts'
 import type { FileEntry } from './manifest.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
-/** Sparse indexes and filters kept in memory, in bytes as they are in the files. An index is some 0.1% of its file. */
-const indexBytesMax = 64 * 1024 * 1024
 /** Filters are read when they turn out to be useful, so each file counts as if its own were there: ten bits a key, and as much for each of two ids. */
 const filterBytesPerRow = 4
 
@@ -16,13 +14,16 @@ type Reader = RunFileReader | SegmentFileReader
 /** Opens data files and keeps their sparse indexes, least recently used out first. Two that ask at once share one opening. */
 export class TableFiles {
   readonly #backend: StorageBackend
+  readonly #indexBytesMax: number
   /** Row groups that were read for a query or a point read, as columns. */
   readonly groups: GroupCache
   readonly #open = new Map<string, { reader: Promise<Reader>; bytes: number }>()
   #bytes = 0
 
-  constructor(backend: StorageBackend, options: { maxCachedColumnBytes: number }) {
+  /** `indexBytesMax`: sparse indexes and filters kept in memory, in bytes as they are in the files. An index is some 0.1% of its file. */
+  constructor(backend: StorageBackend, options: { maxCachedColumnBytes: number; indexBytesMax?: number }) {
     this.#backend = backend
+    this.#indexBytesMax = options.indexBytesMax ?? 64 * 1024 * 1024
     this.groups = new GroupCache(options.maxCachedColumnBytes)
   }
 
@@ -76,7 +77,7 @@ export class TableFiles {
     this.#bytes += bytes
     // A failed opening is not remembered: the next reader tries again. Who asked sees the failure itself.
     reader.catch(() => this.forget(file.path))
-    while (this.#bytes > indexBytesMax && this.#open.size > 1) {
+    while (this.#bytes > this.#indexBytesMax && this.#open.size > 1) {
       const oldest = this.#open.keys().next()
       if (oldest.done === true || oldest.value === file.path) break
       this.forget(oldest.value)

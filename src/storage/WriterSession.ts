@@ -22,6 +22,7 @@ import { findRepeated } from './repeated.ts'
 import { addReplayed, logPrefix, replay } from './replay.ts'
 import { resolving } from './resolving.ts'
 import type { StorageBackend, WriterLock } from './storage-backend.ts'
+import { FilesHead } from './FilesHead.ts'
 import { Writer } from './Writer.ts'
 
 /** An unflushed part larger than this is flushed when the database is closed, so that opening it again is quick. */
@@ -61,11 +62,12 @@ export class WriterSession {
     this.#logBackend = logBackend
     this.#log = log
     this.#lock = parts.lock
-    const publisher = new Publisher({ partition, backend, logBackend, fence, random, clock, head: parts.head, etag: parts.etag })
+    const publisher = new Publisher({ partition, backend, logBackend, fence, random, clock, head: parts.head, etag: parts.etag, atFiles: parts.filesHead })
     this.#publisher = publisher
     const files = new DataFiles({ backend, tables: partition.files, epoch })
     partition.scratch = () => files.scratch()
-    const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, logsObjects: logBackend.openLog === undefined, writer: () => this.#writer })
+    const logsObjects = logBackend.openLog === undefined
+    const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, logsObjects, writer: () => this.#writer, sweep: () => this.#sweep() })
     this.#maintenance = maintenance
     this.#writer = new Writer({
       partition,
@@ -94,6 +96,7 @@ export class WriterSession {
     let log: AppendLog | undefined
     try {
       if (!(await checkFormat(backend))) await createDatabase(backend, new Set([store, options.log ?? store]), options.random)
+      const filesHead = options.headWithFiles && logBackend !== backend ? await FilesHead.attach({ backend, logBackend, clock: options.clock }) : undefined
       // Not through `resolving`: the marks of all writers are alike.
       const { epoch, etag: markEtag } = await takeEpoch(options.log ?? store)
       if (logBackend.openLog === undefined) await assertConditions(options.log ?? store, { path: epochPath(epoch), bytes: takenMark })
@@ -103,20 +106,32 @@ export class WriterSession {
       const { head, newestEpoch } = await readHead(measuredLog.backend)
       // It may have stalled between the listing and the creation, and taken an epoch that was taken and deleted meanwhile.
       fence.assertNewest(newestEpoch)
-      const manifest = await orFenced(openManifest(measured.backend, head?.manifest), fence)
+      const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: head.flushedSeq, wholeParts: logBackend.openLog === undefined }), fence)
+      const current = head === undefined ? undefined : filesHead?.newest(head, replayed?.frames ?? []) ?? head
+      const manifest = await orFenced(openManifest(measured.backend, current?.manifest), fence)
       const overlay = new Overlay(manifest)
-      const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: overlay.lastSeq, wholeParts: logBackend.openLog === undefined }), fence)
-      addReplayed(replayed?.frames ?? [], overlay)
+      const frames = (replayed?.frames ?? []).filter(({ frame }) => frame.firstSeq > manifest.flushedSeq)
+      addReplayed(frames, overlay)
       log = await openLog(logBackend, { prefix: logPrefix, epoch })
-      await log.append((replayed?.frames ?? []).map(({ frame }) => ({ ...frame, epoch })))
-      const nextHead: Head = { format: formatWritten, epoch, manifest: head?.manifest, manifestId: manifest.id, flushedSeq: manifest.flushedSeq, logStart: manifest.flushedSeq + 1, durableSeq: overlay.lastSeq }
+      await log.append(frames.map(({ frame }) => ({ ...frame, epoch })))
+      const nextHead: Head = {
+        format: formatWritten,
+        epoch,
+        manifest: current?.manifest,
+        manifestId: manifest.id,
+        flushedSeq: manifest.flushedSeq,
+        logStart: manifest.flushedSeq + 1,
+        durableSeq: overlay.lastSeq,
+        atFiles: filesHead?.mark,
+        lastEventId: current?.lastEventId,
+      }
       const { etag } = await publishHead(logBackend, nextHead, markEtag)
       await fence.check()
       const partition = new Partition(backend, options)
       partition.install({ manifest, overlay })
       const opened = { meter: { ...measured.meter }, replayedEvents: overlay.eventCount, tornBytes: replayed?.tornBytes ?? 0 }
-      const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, etag, opened })
-      session.#maintenance.begin(session.#sweep())
+      const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, etag, filesHead, opened })
+      session.#maintenance.opened()
       return session
     } catch (error) {
       await log?.close()
@@ -141,6 +156,11 @@ export class WriterSession {
     return this.#maintenance.flush()
   }
 
+  /** Does what background work is due, a part of it where there is much; see the option `schedule`. */
+  maintain(): Promise<void> {
+    return this.#maintenance.maintain()
+  }
+
   compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void }): Promise<void> {
     return this.#maintenance.compact(options)
   }
@@ -161,6 +181,11 @@ export class WriterSession {
 
   checkpoint(): Promise<{ seq: number; ts: number }> {
     return this.#maintenance.checkpoint()
+  }
+
+  /** The head that is in force. */
+  get head(): Head {
+    return this.#publisher.head
   }
 
   /** Nothing to do: a writer's partition is always the newest. */
@@ -219,5 +244,6 @@ interface SessionParts {
   readonly lock: WriterLock | undefined
   readonly head: Head
   readonly etag: string
+  readonly filesHead: FilesHead | undefined
   readonly opened: OpenFacts
 }

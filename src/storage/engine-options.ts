@@ -51,6 +51,15 @@ export interface EngineOptions {
   readonly share?: boolean
   /** How old a follower's view may be when a read begins. Default 100; 0 with `share`. */
   readonly followMs?: number
+  /**
+   * Also keeps the head with the files when `log` is another backend, replaced by compare-and-swap: so that readers who see the files alone have what is flushed. Only
+   * one log at a time may publish there. Default false.
+   */
+  readonly headWithFiles?: boolean
+  /** Called with the time (milliseconds) at which `maintain()` is wanted next: flushes and merges are then done by that, and by nothing else. Default: they are done by themselves. */
+  readonly schedule?: (atMs: number) => void
+  /** Sparse indexes of data files kept in memory. Default 64 MiB. */
+  readonly indexBytesMax?: number
   readonly clock?: Clock
   readonly random?: Random
 }
@@ -69,6 +78,9 @@ export interface ResolvedOptions {
   readonly readOnly: boolean
   readonly share: boolean
   readonly followMs: number
+  readonly headWithFiles: boolean
+  readonly schedule: ((atMs: number) => void) | undefined
+  readonly indexBytesMax: number
   readonly clock: Clock
   readonly random: Random
 }
@@ -88,6 +100,9 @@ export const engineOptionNames: readonly string[] = [
   'readOnly',
   'share',
   'followMs',
+  'headWithFiles',
+  'schedule',
+  'indexBytesMax',
   'clock',
   'random',
 ]
@@ -123,6 +138,9 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     readOnly: flag(options.readOnly, { name: 'readOnly', fallback: false }),
     share: sharing(options),
     followMs: wholeNumber(options.followMs, { name: 'followMs', fallback: options.share === true ? 0 : 100, least: 0 }),
+    headWithFiles: flag(options.headWithFiles, { name: 'headWithFiles', fallback: false }),
+    schedule: options.schedule,
+    indexBytesMax: wholeNumber(options.indexBytesMax, { name: 'indexBytesMax', fallback: 64 * 1024 * 1024, least: 1 }),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
   }

@@ -29,15 +29,18 @@ export async function checkFormat(backend: StorageBackend): Promise<boolean> {
 }
 
 async function readFormat(backend: StorageBackend): Promise<{ features: readonly unknown[] } | undefined> {
-  const info = await backend.stat(path)
-  if (info === undefined) return undefined
+  // One request; the byte past the limit tells that there is more.
+  const bytes = await backend.readRange(path, { start: 0, end: formatBytesMax + 1 }).catch((error: unknown) => {
+    if (!isParqueDBError(error, 'NOT_FOUND')) throw error
+  })
+  if (bytes === undefined) return undefined
   const damaged = (cause?: unknown): ParqueDBError => new ParqueDBError('CORRUPT_FILE', `${path} is damaged. Restore it from a backup; its content is one line of JSON.`, { details: { path, offset: 0 }, cause })
-  if (info.sizeBytes > formatBytesMax) throw damaged()
+  if (bytes.length > formatBytesMax) throw damaged()
   let json: { format?: unknown; minReader?: unknown; features?: unknown }
   try {
-    json = JSON.parse(utf8Decode(await backend.read(path))) as typeof json
+    json = JSON.parse(utf8Decode(bytes)) as typeof json
   } catch (cause) {
-    throw isParqueDBError(cause) ? cause : damaged(cause)
+    throw damaged(cause)
   }
   if (!isReadable(json)) throw damaged()
   return { features: json.features as readonly unknown[] }

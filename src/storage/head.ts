@@ -24,6 +24,19 @@ export interface Head {
   readonly format?: typeof formatWritten
   /** Its writer has ended, and the log of its epoch with `durableSeq`: whoever needs nothing after `flushedSeq` need not look at the log. */
   readonly isClosed?: boolean
+  /** Where the log is elsewhere than the files: the head that stands with the files, as this log's writers last put it. See FilesHead. */
+  readonly atFiles?: FilesMark | undefined
+  /** The manifest that is about to be published there: written before, so that nobody publishes who cannot write here any more. */
+  readonly intent?: string | undefined
+  /** Id of the event at flushedSeq: tells whether the head with the files and a log are of one history. */
+  readonly lastEventId?: string | undefined
+}
+
+export interface FilesMark {
+  /** Of the one epoch file there. */
+  readonly epoch: number
+  /** undefined as long as nothing was published. */
+  readonly etag: string | undefined
 }
 
 export interface HeadReading {
@@ -51,7 +64,7 @@ export async function readHead(backend: StorageBackend): Promise<HeadReading> {
     try {
       const found = await newestWritten(backend, epochs)
       if (found === undefined) return { head: undefined, newestEpoch: newest, etag: etagOf(epochs) }
-      return { head: parseHead(found.bytes, found.entry), newestEpoch: newest, etag: etagOf(epochs) }
+      return { head: parseHead(found.bytes, found.entry.epoch), newestEpoch: newest, etag: etagOf(epochs) }
     } catch (error) {
       if (!isParqueDBError(error, 'NOT_FOUND') || attempt === readAttempts) throw error
     }
@@ -63,7 +76,7 @@ export async function newestSoundHead(backend: StorageBackend, onDamage: (error:
   for (const entry of (await listEpochs(backend)).toReversed()) {
     try {
       const found = await newestWritten(backend, [entry])
-      if (found !== undefined) return parseHead(found.bytes, entry)
+      if (found !== undefined) return parseHead(found.bytes, entry.epoch)
     } catch (error) {
       if (!isParqueDBError(error, 'CORRUPT_FILE')) throw error
       onDamage(error)
@@ -98,9 +111,12 @@ export async function takeEpoch(backend: StorageBackend): Promise<{ epoch: numbe
  * way comes after it. It counts as published once `EpochFence.check` passes afterwards.
  */
 export function publishHead(backend: StorageBackend, head: Head, ifMatch: string): Promise<{ etag: string }> {
+  return backend.put(epochPath(head.epoch), encodeHead(head), { ifMatch })
+}
+
+export function encodeHead(head: Head): Uint8Array {
   const json = JSON.stringify(head)
-  const bytes = utf8Encode(`${crc32(utf8Encode(json)).toString(16).padStart(8, '0')} ${json}\n`)
-  return backend.put(epochPath(head.epoch), bytes, { ifMatch })
+  return utf8Encode(`${crc32(utf8Encode(json)).toString(16).padStart(8, '0')} ${json}\n`)
 }
 
 /** The newest epoch that exists, with content or not; 0 when there is none. */
@@ -157,8 +173,9 @@ export function epochPath(epoch: number): string {
   return `${folder}${String(epoch).padStart(20, '0')}`
 }
 
-function parseHead(bytes: Uint8Array, entry: EpochEntry): Head {
-  const damaged = (what: string, cause?: unknown): ParqueDBError => damagedHead(entry.path, what, cause)
+/** The head in the file of an epoch; CORRUPT_FILE. */
+export function parseHead(bytes: Uint8Array, epoch: number): Head {
+  const damaged = (what: string, cause?: unknown): ParqueDBError => damagedHead(epochPath(epoch), what, cause)
   let text: string
   try {
     text = utf8Decode(bytes)
@@ -169,7 +186,7 @@ function parseHead(bytes: Uint8Array, entry: EpochEntry): Head {
   const json = match?.[2]
   if (json === undefined || Number.parseInt(match?.[1] ?? '', 16) !== crc32(utf8Encode(json))) throw damaged('does not have the checksum that it names')
   const head = JSON.parse(json) as Head
-  if (head.epoch !== entry.epoch) throw damaged(`says that it is of epoch ${head.epoch}`)
+  if (head.epoch !== epoch) throw damaged(`says that it is of epoch ${head.epoch}`)
   if (head.format !== undefined && !isReadable(head.format)) throw damaged('names no format')
   return head
 }

@@ -159,9 +159,9 @@ export async function openManifest(backend: StorageBackend, address: ManifestAdd
 
 /** Reads a manifest's file and checks it against the hash that the head names. */
 export async function readManifest(backend: StorageBackend, address: ManifestAddress): Promise<Manifest> {
-  const info = await backend.stat(address.path)
-  if (info !== undefined && info.sizeBytes > manifestBytesMax) throw damaged(address.path, `is ${info.sizeBytes} bytes, more than a manifest may have`)
-  const bytes = await backend.read(address.path)
+  // One request; the byte past the limit tells that there is more.
+  const bytes = await backend.readRange(address.path, { start: 0, end: manifestBytesMax + 1 })
+  if (bytes.length > manifestBytesMax) throw damaged(address.path, `is more than the ${manifestBytesMax} bytes that a manifest may have`)
   if (toHex(sha256(bytes)) !== address.sha256) throw damaged(address.path, 'does not have the hash that the head names')
   try {
     return withPlainNames(JSON.parse(utf8Decode(bytes)) as StoredManifest)

@@ -21,6 +21,15 @@ export async function findRepeated(partition: Partition, request: CommitRequest)
   }
 }
 
+/** What became of a commit, where the log tells it; `sent` are the event ids of proposals of it. */
+export async function outcomeOf(partition: Partition, request: CommitRequest, sent: readonly string[][]): Promise<CommitResult | undefined> {
+  for (const eventIds of sent) {
+    const found = await findRepeated(partition, { ...request, txId: undefined, eventIds })
+    if (found !== undefined) return { ...found, repeated: false }
+  }
+  return request.txId === undefined && request.eventIds === undefined ? undefined : findRepeated(partition, request)
+}
+
 async function eventsByIds(partition: Partition, eventIds: readonly string[]): Promise<readonly StoredEvent[]> {
   const found: StoredEvent[] = []
   for (const eventId of eventIds) found.push(...(await eventsById(partition, eventId)))

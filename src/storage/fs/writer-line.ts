@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { reservedNamePrefix } from '../path-rules.ts'
 import type { WriterLine, WriterLock } from '../storage-backend.ts'
-import { Gate } from './Gate.ts'
+import { Gate } from '../Gate.ts'
 import { errnoOf } from './storage-error.ts'
 
 const proofBytes = 32

@@ -1,0 +1,138 @@
+import { systemClock } from '../base/clock.ts'
+import { toHex } from '../base/bytes.ts'
+import { isParqueDBError } from '../base/ParqueDBError.ts'
+import { systemRandom } from '../base/random.ts'
+import type { Tail } from '../storage/EventSourcedBackend.ts'
+import { epochPath, parseHead, readHead, type Head } from '../storage/head.ts'
+import { openManifest } from '../storage/manifest.ts'
+import { Overlay } from '../storage/Overlay.ts'
+import { Scratch, scratchPrefix } from '../storage/Scratch.ts'
+import { Partition } from '../storage/Partition.ts'
+import type { View } from '../storage/view.ts'
+import { waitUntil } from 'cloudflare:workers'
+import type { EdgeFiles } from './EdgeFiles.ts'
+import { valueOf, type PartitionRpc } from './partition-rpc.ts'
+
+/** How new a view has to be. 'eventual': the files as of a moment ago; { seq }: that event at least; 'strong': all that was acknowledged before it was asked for. */
+export type Freshness = 'eventual' | 'strong' | { readonly seq: number }
+
+export interface EdgeParts {
+  readonly files: EdgeFiles
+  readonly rpc: () => PartitionRpc
+  /** How long a head that was read may serve. */
+  readonly headTtlMs: number
+  readonly indexBytesMax: number
+  readonly maxCachedColumnBytes: number
+  readonly maxCachedEntities: number
+}
+
+/**
+ * A partition as an isolate knows it: the newest manifest that it has seen, and over it the events that were asked of the object that writes. It only moves forward, so
+ * no reader of the isolate goes back in time.
+ */
+export class EdgePartition {
+  readonly #parts: EdgeParts
+  readonly partition: Partition
+  /** Of the one epoch file that stands with the files. */
+  #epoch = 1
+  #headReadAtMs = Number.NEGATIVE_INFINITY
+  #readingHead: Promise<void> | undefined
+  #catchingUp: Promise<void> = Promise.resolve()
+  #nextCatchUp: Promise<void> | undefined
+  /** Installing one head at a time. */
+  #installing: Promise<void> = Promise.resolve()
+
+  constructor(parts: EdgeParts) {
+    this.#parts = parts
+    this.partition = new Partition(parts.files, { ...parts, cacheTtlMs: Number.POSITIVE_INFINITY, clock: systemClock })
+    // No writer sweeps these: what an isolate that ends leaves behind is for a lifecycle rule of the bucket.
+    this.partition.scratch = () => new Scratch(parts.files, `${scratchPrefix}edge-${toHex(systemRandom.bytes(8))}`)
+  }
+
+  get rpc(): PartitionRpc {
+    return this.#parts.rpc()
+  }
+
+  get files(): EdgeFiles {
+    return this.#parts.files
+  }
+
+  async view(freshness: Freshness, options?: { includeArchived?: boolean }): Promise<View> {
+    if (freshness === 'strong') await this.catchUp()
+    else if (freshness !== 'eventual' && freshness.seq > this.partition.overlay.lastSeq) await this.catchUp()
+    else await this.#refreshHead()
+    return this.partition.view(options)
+  }
+
+  /** Everything that is durable when this is called; calls that meet share one request. */
+  catchUp(): Promise<void> {
+    this.#nextCatchUp ??= this.#catchingUp.then(() => {
+      this.#nextCatchUp = undefined
+      const catchingUp = this.#readTail()
+      this.#catchingUp = catchingUp.catch(() => undefined)
+      return catchingUp
+    })
+    waitUntil(this.#nextCatchUp.catch(() => undefined))
+    return this.#nextCatchUp
+  }
+
+  async #readTail(): Promise<void> {
+    const { overlay } = this.partition
+    for (let wantedSeq = overlay.lastSeq; ; ) {
+      const { value: tail } = await valueOf(this.rpc.tail(this.partition.overlay.lastSeq))
+      await this.take(tail)
+      wantedSeq = Math.max(wantedSeq, tail.lastSeq)
+      if (this.partition.overlay.lastSeq >= wantedSeq) break
+    }
+    // The object's head is at least as new as the one in the bucket was.
+    this.#headReadAtMs = systemClock.nowMs()
+  }
+
+  /** What the object gave. */
+  async take(tail: Tail): Promise<void> {
+    await this.#install(tail)
+    for (const event of tail.events) if (event.seq === this.partition.overlay.lastSeq + 1) this.partition.apply(event, { bytes: 0 })
+  }
+
+  #refreshHead(): Promise<void> {
+    if (systemClock.nowMs() - this.#headReadAtMs < this.#parts.headTtlMs) return Promise.resolve()
+    this.#readingHead ??= this.#readHead().finally(() => {
+      this.#readingHead = undefined
+    })
+    waitUntil(this.#readingHead.catch(() => undefined))
+    return this.#readingHead
+  }
+
+  async #readHead(): Promise<void> {
+    const startedAtMs = systemClock.nowMs()
+    const head = await this.#headInBucket()
+    if (head !== undefined) await this.#install(head)
+    this.#headReadAtMs = startedAtMs
+  }
+
+  /** One request, unless the files were begun by a writer elsewhere: then its epochs count, and are listed once. */
+  async #headInBucket(): Promise<Head | undefined> {
+    const { files } = this.#parts
+    try {
+      return parseHead(await files.read(epochPath(this.#epoch)), this.#epoch)
+    } catch (error) {
+      if (!isParqueDBError(error, 'NOT_FOUND')) throw error
+      const found = await readHead(files)
+      if (found.head !== undefined) this.#epoch = found.head.epoch
+      return found.head
+    }
+  }
+
+  #install(head: Pick<Head, 'manifest' | 'manifestId'>): Promise<void> {
+    const installing = this.#installing.then(async () => {
+      if (head.manifest === undefined || head.manifestId <= this.partition.manifest.id) return
+      const manifest = await openManifest(this.#parts.files, head.manifest)
+      const { overlay } = this.partition
+      const isPast = manifest.flushedSeq > overlay.lastSeq
+      if (isPast) this.partition.cache.clear()
+      this.partition.install({ manifest, overlay: isPast ? new Overlay(manifest) : overlay.after(manifest) })
+    })
+    this.#installing = installing.catch(() => undefined)
+    return installing
+  }
+}

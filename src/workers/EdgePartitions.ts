@@ -1,0 +1,35 @@
+import type { ParqueDBEnv } from './bindings.ts'
+import { EdgeFiles } from './EdgeFiles.ts'
+import { EdgePartition } from './EdgePartition.ts'
+
+/** Partitions whose manifests and indexes an isolate keeps. */
+const partitionsMax = 32
+
+export interface EdgeOptions {
+  /** The folder of all partitions in the bucket; the same as the Durable Object's. Default 'parquedb'. */
+  readonly prefix?: string
+  /** How old a head may be that eventual reads go by. Default 1,000. */
+  readonly headTtlMs?: number
+  /** Sparse indexes kept in memory for each partition. Default 8 MiB. */
+  readonly indexBytesMax?: number
+  /** Columns of row groups kept in memory for each partition. Default 8 MiB. */
+  readonly maxCachedColumnBytes?: number
+  /** Entity states kept from files for each partition. Default 500. */
+  readonly maxCachedEntities?: number
+}
+
+/** The partitions that an isolate knows, least recently used out first. One for a Worker: it outlives requests. */
+export class EdgePartitions {
+  readonly #partitions = new Map<string, EdgePartition>()
+
+  get(env: ParqueDBEnv, name: string, options: EdgeOptions): EdgePartition {
+    const { prefix = 'parquedb', headTtlMs = 1000, indexBytesMax = 8 * 1024 * 1024, maxCachedColumnBytes = 8 * 1024 * 1024, maxCachedEntities = 500 } = options
+    const folder = `${prefix}/${name}`
+    const known = this.#partitions.get(folder) ?? new EdgePartition({ files: new EdgeFiles(env.BUCKET, folder), rpc: () => env.PARQUEDB.getByName(name), headTtlMs, indexBytesMax, maxCachedColumnBytes, maxCachedEntities })
+    this.#partitions.delete(folder)
+    this.#partitions.set(folder, known)
+    const [oldest] = this.#partitions.keys()
+    if (this.#partitions.size > partitionsMax && oldest !== undefined) this.#partitions.delete(oldest)
+    return known
+  }
+}

@@ -1,0 +1,56 @@
+import { isParqueDBError, ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
+import type { Tail } from '../storage/EventSourcedBackend.ts'
+import type { DatabaseCollection } from '../model/database.ts'
+
+/** Writes that the object decides, one commit each, and where among its arguments each has its options. What else writes is decided in the Worker, and proposed. */
+export const decidedByObject: ReadonlyMap<string, number> = new Map<keyof DatabaseCollection, number>([
+  ['create', 1],
+  ['update', 2],
+  ['replace', 2],
+  ['upsert', 2],
+  ['delete', 1],
+  ['findOneAndUpdate', 2],
+])
+
+/** One of those, with its arguments. */
+export interface WriteCall {
+  readonly ns: string
+  readonly method: string
+  readonly args: readonly unknown[]
+  readonly tenant?: string | undefined
+}
+
+/** What comes back of a call: errors as data, for a code does not survive the way by itself. */
+export type Reply<T> = { readonly value: T; readonly seq: number } | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly details: Readonly<Record<string, unknown>> } }
+
+export type AskedMethod = 'flush' | 'compact' | 'retain' | 'checkpoint' | 'stats' | 'verify'
+
+/** What the object that writes a partition can be asked for. `seq`: the newest durable event at the end of the call. */
+export interface PartitionRpc {
+  write(call: WriteCall): Promise<Reply<unknown>>
+  propose(message: Uint8Array, afterSeq: number): Promise<Reply<{ isDone: boolean; tail: Tail }>>
+  tail(afterSeq: number): Promise<Reply<Tail>>
+  /** A method of the engine that is about the partition as a whole. A signal stays with the caller. */
+  ask(method: AskedMethod, options: object): Promise<Reply<unknown>>
+}
+
+/** In the object: what work gives, or how it failed. An error that is none of ours is a bug, and goes on as it is. */
+export async function replyOf<T>(work: () => Promise<T>, lastSeq: () => Promise<number>): Promise<Reply<T>> {
+  try {
+    const value = await work()
+    return { value, seq: await lastSeq() }
+  } catch (error) {
+    if (isParqueDBError(error)) return { error: ParqueDBError.prototype.toJSON.call(error) }
+    throw error
+  }
+}
+
+/** In the Worker: the value, or the error thrown again. A call that did not come through is STORAGE_UNAVAILABLE: what it did is not known. */
+export async function valueOf<T>(calling: Promise<Reply<T>>): Promise<{ value: T; seq: number }> {
+  const reply = await calling.catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ParqueDBError('STORAGE_UNAVAILABLE', `The Durable Object did not answer: ${reason}. Whether a write was done is not known: do it again under its txId.`, { details: { outcome: 'unknown', retryable: true }, cause })
+  })
+  if ('error' in reply) throw ParqueDBError.fromJSON(reply.error)
+  return reply
+}

@@ -1,0 +1,27 @@
+import type { Miniflare } from 'miniflare'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ParqueDB } from '../../src/db/ParqueDB.ts'
+import { MemoryBackend } from '../../src/storage/MemoryBackend.ts'
+import { databaseContract } from '../../src/testing/database-contract.ts'
+import { collectTests } from './in-workerd.ts'
+import { startWorkerd } from './start-workerd.ts'
+
+let workerd: Miniflare
+let origin: URL
+let folders = 0
+
+beforeAll(async () => {
+  workerd = await startWorkerd('database-worker.ts', { durableObjects: { PARQUEDB: { className: 'Partition', useSQLite: true } }, r2Buckets: ['BUCKET'] })
+  origin = await workerd.ready
+})
+afterAll(() => workerd.dispose())
+
+const names = collectTests((tools) => {
+  const db = new ParqueDB({ storage: new MemoryBackend() })
+  databaseContract(tools, 'A Worker', async () => ({ db, reopen: async () => db, cleanup: async () => undefined }))
+})
+
+test.each([...names.keys()])('%s', async (name) => {
+  const response = await fetch(new URL(`?folder=t${++folders}&test=${encodeURIComponent(name)}`, origin))
+  expect(await response.text()).toBe('passed')
+})
