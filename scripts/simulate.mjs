@@ -13,14 +13,15 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     steps: { type: 'string', default: '120' },
+    home: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
 if (values.help) {
-  console.log(`npm run simulate -- [--seeds 100] [--from 1] [--steps 120] | --seed n
+  console.log(`npm run simulate -- [--seeds 100] [--from 1] [--steps 120] [--home folder|bucket] | --seed n
 
 Each seed is a world of its own: a folder whose unsynced bytes and names a power cut takes, syncs that fail, a disk that fills,
-lost answers, processes that die at any moment or stop and come back, clocks that disagree. The real engine works in it, and
+lost answers; or, for even seeds, a bucket whose requests are lost, done late or twice, or refused for now; processes that die at any moment or stop and come back, clocks that disagree. The real engine works in it, and
 what it says is compared with a map. A seed always gives the same run; --seed n runs one and prints its trace where it fails.
 A situation that the simulation is there to meet and that too few seeds met is a failure, too.`)
   process.exit(0)
@@ -43,7 +44,7 @@ const startMs = performance.now()
 const hits = new Map(coveragePoints.map((point) => [point, 0]))
 const totals = { events: 0, writes: 0, simulatedMs: 0, violations: 0 }
 for (let seed = first; seed < first + count; seed++) {
-  const report = await simulate({ seed, steps, turn })
+  const report = await simulate({ seed, steps, turn, ...(values.home === undefined ? {} : { home: values.home }) })
   for (const [point, times] of Object.entries(report.coverage)) hits.set(point, (hits.get(point) ?? 0) + times)
   totals.events += report.events
   totals.writes += report.writes

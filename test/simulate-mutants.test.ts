@@ -11,13 +11,15 @@ import type { simulate } from 'parquedb/testing'
 // every one of them broken: one that it does not see is one that nobody would miss.
 
 interface Mutant {
+  /** Where the worlds that must notice it have their database. */
+  readonly home: 'folder' | 'bucket'
   readonly broken: string
   readonly file: string
   readonly line: string
   readonly instead: string
 }
 
-const mutants: readonly Mutant[] = [
+const ofFolders: readonly Omit<Mutant, 'home'>[] = [
   {
     broken: 'the log is not synced before anybody is told',
     file: 'FileLog.ts',
@@ -86,16 +88,46 @@ const mutants: readonly Mutant[] = [
   },
 ]
 
+const shared = (broken: string): Omit<Mutant, 'home'> => ofFolders.find((mutant) => mutant.broken === broken) as Mutant
+
+const ofBuckets: readonly Omit<Mutant, 'home'>[] = [
+  {
+    broken: 'a put of unknown outcome is taken for done',
+    file: 'resolving.ts',
+    line: 'if (etag === undefined) throw error',
+    instead: "if (etag === undefined) return { etag: '' }",
+  },
+  {
+    broken: 'a head is put whatever is there',
+    file: 'head.ts',
+    line: 'return backend.put(epochPath(head.epoch), bytes, { ifMatch })',
+    instead: 'return backend.put(epochPath(head.epoch), bytes)',
+  },
+  {
+    broken: 'a mark that another writer put is taken for the own one',
+    file: 'WriterSession.ts',
+    line: 'await takeEpoch(options.log ?? store)',
+    instead: 'await takeEpoch(logBackend)',
+  },
+  shared('nobody looks whether another writer took over before saying that a commit is durable'),
+  shared('a takeover does not copy the tail of the log'),
+  shared('two writers can take the same epoch'),
+  shared('the log is deleted before the head that replaces it is published'),
+  shared('a writer that was taken over from goes on to publish and to delete'),
+]
+
+const mutants: readonly Mutant[] = [...ofFolders.map((mutant) => ({ ...mutant, home: 'folder' as const })), ...ofBuckets.map((mutant) => ({ ...mutant, home: 'bucket' as const }))]
+
 /** Nearly all are caught by the first few worlds. */
 const seedsMax = 100
 
-test.each(mutants)('the simulator sees it when $broken', { timeout: 300_000 }, async (mutant) => {
+test.each(mutants)('the simulator sees it in a $home when $broken', { timeout: 300_000 }, async (mutant) => {
   const folder = await mkdtemp(join(tmpdir(), 'parquedb-mutant-'))
   try {
     const broken = await bundle(mutant, join(folder, 'broken.mjs'))
     let caughtBy: number | undefined
     for (let seed = 1; seed <= seedsMax && caughtBy === undefined; seed++) {
-      const { violation } = await broken.simulate({ seed, turn: () => setImmediate() })
+      const { violation } = await broken.simulate({ seed, home: mutant.home, turn: () => setImmediate() })
       if (violation !== undefined) caughtBy = seed
     }
     expect(caughtBy).toBeGreaterThan(0)

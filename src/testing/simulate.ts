@@ -13,6 +13,8 @@ export interface SimulationOptions {
   readonly turn: () => Promise<void>
   /** Things that are done. Default 120. */
   readonly steps?: number
+  /** Where the database is. Default: in a folder for odd seeds, in a bucket for even ones. */
+  readonly home?: 'folder' | 'bucket'
 }
 
 export interface SimulationReport {
@@ -72,6 +74,15 @@ export const coveragePoints: readonly string[] = [
   'a guest writes through the writer',
   'a guest takes the role over',
   'an answer to a guest is lost',
+  'an unknown put is found to be done',
+  'an unknown put is done again',
+  'a late put is done',
+  'a late put is refused',
+  'an object of the log is deleted',
+  'a listing has pages',
+  'a bucket answers 409',
+  'a bucket answers 429',
+  'a bucket answers 503',
 ]
 
 /** Steps between two readings of the log. */
@@ -105,13 +116,14 @@ const stepWeights = {
 
 /**
  * Runs the real engine in a world that is made from a seed: a folder whose unsynced bytes and names a power cut takes, syncs that fail, a disk
- * that fills, lost answers, processes that die at any moment or stop and come back, clocks that disagree. What it does is compared with a map.
+ * that fills, lost answers; or a bucket whose requests are lost, done late or twice, or refused for now; processes that die at any moment or
+ * stop and come back, clocks that disagree. What it does is compared with a map.
  */
-export async function simulate({ seed, turn, steps = 120 }: SimulationOptions): Promise<SimulationReport> {
-  const world = new SimulatedWorld(seed, turn)
+export async function simulate({ seed, turn, steps = 120, home = seed % 2 === 0 ? 'bucket' : 'folder' }: SimulationOptions): Promise<SimulationReport> {
+  const world = new SimulatedWorld({ seed, turn, home })
   const { dice } = world
   const oracle = new Oracle((point) => world.hit(point))
-  const cluster = new Cluster({ world, oracle, options: randomOptions(dice), isShared: dice.chance(0.6) })
+  const cluster = new Cluster({ world, oracle, options: randomOptions(dice), isShared: home === 'folder' && dice.chance(0.6) })
   const simulation: Simulation = { world, oracle, cluster, dice, consumer: { seq: 0, isListening: false }, failure: undefined }
   const startMs = world.time.nowMs
   let violation: SimulationReport['violation']
@@ -192,6 +204,7 @@ async function step(simulation: Simulation, kind: keyof typeof stepWeights): Pro
       return begin(node, listen(simulation, node))
     }
     case 'guest':
+      if (world.home === 'bucket') return presentRead(simulation, reader())
       return cluster.guests.length < guestsMax ? cluster.openGuest() : presentRead(simulation, dice.pick(cluster.guests))
     case 'follow':
       if (cluster.followers.length < followersMax) return cluster.openFollower()

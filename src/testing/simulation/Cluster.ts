@@ -3,6 +3,7 @@ import { ParqueDB } from '../../db/ParqueDB.ts'
 import type { EngineStats } from '../../storage/engine.ts'
 import type { EngineOptions } from '../../storage/engine-options.ts'
 import { Violation, type Oracle, type Reader } from './Oracle.ts'
+import { SimulatedBucket } from './SimulatedBucket.ts'
 import { SimulatedFolder } from './SimulatedFolder.ts'
 import type { SimulatedProcess } from './SimulatedTime.ts'
 import { calm, type SimulatedWorld } from './SimulatedWorld.ts'
@@ -50,9 +51,9 @@ export class Cluster {
     this.#options = parts.options
   }
 
-  /** The newest writer, until it has left the role, which a guest may have taken then. */
+  /** The newest writer, until it has left the role, which a guest may have taken then. In a bucket there is no role to leave. */
   get owner(): Node | undefined {
-    return this.#world.lockHolder?.process === this.#owner?.process ? this.#owner : undefined
+    return this.#world.home === 'bucket' || this.#world.lockHolder?.process === this.#owner?.process ? this.#owner : undefined
   }
 
   /** Opens a writer until that succeeds; the former one, if it lives, is a zombie from then on. */
@@ -161,8 +162,9 @@ export class Cluster {
     const world = this.#world
     const name = `${kind}${++this.#count}`
     const process: SimulatedProcess = { name, isAlive: true, frozenUntilMs: 0, skewMs: world.dice.below(2000) - 1000, onDeath: new Set() }
-    const storage = new SimulatedFolder(world, process, { takeOver })
-    const db = new ParqueDB({ ...this.#options, storage, clock: world.time.clockOf(process), random: world.dice.child().source, readOnly: kind === 'follower', share: kind === 'guest' || (kind === 'writer' && this.#isShared) })
+    const random = world.dice.child().source
+    const storage = world.home === 'folder' ? new SimulatedFolder(world, process, { takeOver }) : new SimulatedBucket(world, process, random)
+    const db = new ParqueDB({ ...this.#options, storage, clock: world.time.clockOf(process), random, readOnly: kind === 'follower', share: kind === 'guest' || (kind === 'writer' && this.#isShared) })
     let die = (): void => undefined
     const gone = new Promise<never>((_resolve, reject) => {
       die = () => reject(new Gone(`${name} died`))

@@ -1,6 +1,7 @@
 import { crc32 } from '../../base/crc32.ts'
 import { utf8Encode } from '../../base/bytes.ts'
 import { Dice } from './Dice.ts'
+import { BucketContent } from './SimulatedBucket.ts'
 import { SimulatedDisk } from './SimulatedDisk.ts'
 import type { SimulatedHolder } from './SimulatedHolder.ts'
 import { SimulatedTime, type SimulatedProcess } from './SimulatedTime.ts'
@@ -18,7 +19,10 @@ const keptLines = 400
 export class SimulatedWorld {
   readonly dice: Dice
   readonly time: SimulatedTime
+  /** Where the database is: on the disk, or in the bucket. */
+  readonly home: 'folder' | 'bucket'
   readonly disk: SimulatedDisk
+  readonly bucket = new BucketContent()
   readonly coverage = new Map<string, number>()
   lockHolder: SimulatedHolder | undefined
   weather: Weather = calm
@@ -26,7 +30,8 @@ export class SimulatedWorld {
   #traceHash = 0
   #lines: string[] = []
 
-  constructor(seed: number, turn: () => Promise<void>) {
+  constructor({ seed, turn, home }: { seed: number; turn: () => Promise<void>; home: 'folder' | 'bucket' }) {
+    this.home = home
     this.dice = new Dice(seed)
     this.#ioDice = this.dice.child()
     this.time = new SimulatedTime(this.dice.child(), turn)
