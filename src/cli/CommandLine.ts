@@ -2,7 +2,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Clock } from '../base/clock.ts'
 import type { ParqueDB } from '../db/ParqueDB.ts'
-import { isDatabaseFolder, openFolderToRead, openFolderToWrite } from '../node/open-folder.ts'
+import { isDatabase, openToRead, openToWrite } from '../node/open-database.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { Terminal } from './Terminal.ts'
@@ -53,30 +53,30 @@ export class CommandLine {
     this.#exitCode = code
   }
 
-  /** The folder of the database. INVALID_ARGUMENT when none was named. */
+  /** The folder of the database, or its s3:// URL. INVALID_ARGUMENT when none was named. */
   get folder(): string {
     const folder = this.#options.db ?? ''
     if (folder !== '') return folder
-    throw new ParqueDBError('INVALID_ARGUMENT', 'no database was named: add --db <folder>, or set PARQUEDB_DB')
+    throw new ParqueDBError('INVALID_ARGUMENT', 'no database was named: add --db <folder or s3:// URL>, or set PARQUEDB_DB')
   }
 
   /** Work that only reads: it never waits for a writer, and creates nothing. */
   async read(work: (db: ParqueDB) => Promise<void>): Promise<void> {
-    await this.#use(await openFolderToRead(this.folder), work)
+    await this.#use(await openToRead(this.folder), work)
   }
 
   /** Work as the database's one writer, in a database that is made where there is none. */
   async write(work: (db: ParqueDB) => Promise<void>): Promise<void> {
-    const isNew = !(await isDatabaseFolder(this.folder))
-    const db = openFolderToWrite(this.folder)
+    const isNew = !(await isDatabase(this.folder))
+    const db = openToWrite(this.folder)
     if (isNew) this.terminal.note(`creating a database in ${this.folder}`)
     await this.#use(db, work)
   }
 
   /** Work on a database that has to be there already, as its one writer. */
   async change(work: (db: ParqueDB) => Promise<void>): Promise<void> {
-    if (!(await isDatabaseFolder(this.folder))) await openFolderToRead(this.folder)
-    await this.#use(openFolderToWrite(this.folder), work)
+    if (!(await isDatabase(this.folder))) await openToRead(this.folder)
+    await this.#use(openToWrite(this.folder), work)
   }
 
   /** Closes whatever happens; what the work threw goes before what closing throws. */

@@ -3,6 +3,7 @@ import type { CommandLine, GlobalOptions } from './CommandLine.ts'
 import { checkpointCommand } from './commands/checkpoint-command.ts'
 import { collectionsCommand } from './commands/collections-command.ts'
 import { compactCommand } from './commands/compact-command.ts'
+import { pullCommand, pushCommand } from './commands/copy-commands.ts'
 import { diffCommand } from './commands/diff-command.ts'
 import { exportCommand } from './commands/export-command.ts'
 import { findCommand } from './commands/find-command.ts'
@@ -37,7 +38,7 @@ export function makeProgram(cli: CommandLine, version: string): Command {
   const program = new Command('parquedb')
     .description('An event-sourced document database in a folder of Parquet files.')
     .version(version, '--version')
-    .addOption(new Option('--db <folder>', 'the folder of the database').env('PARQUEDB_DB'))
+    .addOption(new Option('--db <folder>', 'the folder of the database, or s3://bucket/prefix').env('PARQUEDB_DB'))
     .option('--json', 'JSON for machines: one value a line on stdout, and errors and notes as JSON on stderr')
     .option('--pretty', 'the form for people, also into a pipe or file')
     .option('--quiet', 'no notes and no progress on stderr')
@@ -45,7 +46,7 @@ export function makeProgram(cli: CommandLine, version: string): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', introduction)
     .hook('preAction', (_, command) => cli.begin(command.optsWithGlobals<GlobalOptions>()))
-  const makers = [importCommand, exportCommand, findCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand]
+  const makers = [importCommand, exportCommand, findCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, pushCommand, pullCommand]
   for (const make of makers) program.addCommand(make(cli).copyInheritedSettings(program))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)

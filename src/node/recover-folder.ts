@@ -16,6 +16,7 @@ export interface RecoverFolderInput {
 
 /** Salvages a damaged database into a new folder; the new one is flushed and verified. NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT. */
 export async function recoverFolder({ source, target, signal, onProgress }: RecoverFolderInput): Promise<RecoverReport> {
+  if (source.startsWith('s3://')) throw new ParqueDBError('INVALID_ARGUMENT', 'What is left of a database is salvaged from a folder: copy the objects of the bucket into one first, for example with rclone.', { details: { source } })
   if (`${resolve(target)}${sep}`.startsWith(`${resolve(source)}${sep}`)) {
     throw new ParqueDBError('INVALID_ARGUMENT', `The folder ${target} lies in the database that is to be recovered. Name one outside of it: recovering changes nothing in place.`, { details: { source, target } })
   }

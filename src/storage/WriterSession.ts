@@ -1,13 +1,12 @@
 import { ulidSource, type IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { Random } from '../base/random.ts'
 import type { RetainOptions, RetentionReport } from '../model/database-options.ts'
 import type { AppendLog } from './append-log.ts'
 import { DataFiles } from './DataFiles.ts'
 import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { EpochFence } from './EpochFence.ts'
-import { checkFormat, createFormat, formatWritten } from './format.ts'
+import { formatWritten, prepareFormat } from './format.ts'
 import { sweepOlderEpochs } from './garbage.ts'
 import { deleteOldEpochs, epochPath, publishHead, readHead, takeEpoch, takenMark, type Head } from './head.ts'
 import { Maintenance } from './Maintenance.ts'
@@ -16,7 +15,7 @@ import { metered, type Meter } from './metered.ts'
 import { openLog } from './open-log.ts'
 import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
-import { assertConditions, probeStore } from './probe.ts'
+import { assertConditions } from './probe.ts'
 import { Publisher } from './Publisher.ts'
 import { findRepeated } from './repeated.ts'
 import { addReplayed, logPrefix, replay } from './replay.ts'
@@ -95,7 +94,7 @@ export class WriterSession {
     const lock = await logBackend.lockWriter?.({ share: options.share })
     let log: AppendLog | undefined
     try {
-      if (!(await checkFormat(backend))) await createDatabase(backend, new Set([store, options.log ?? store]), options.random)
+      await prepareFormat(backend, new Set([store, options.log ?? store]), options.random)
       const filesHead = options.headWithFiles && logBackend !== backend ? await FilesHead.attach({ backend, logBackend, clock: options.clock }) : undefined
       // Not through `resolving`: the marks of all writers are alike.
       const { epoch, etag: markEtag } = await takeEpoch(options.log ?? store)
@@ -216,12 +215,6 @@ export class WriterSession {
     await this.#maintenance.collectGarbage()
     await this.#maintenance.retainInTheBackground()
   }
-}
-
-/** A store without a log of its own is tried first; itself, for `resolving` takes for done what is refused. */
-async function createDatabase(backend: StorageBackend, stores: ReadonlySet<StorageBackend>, random: Random): Promise<void> {
-  for (const store of stores) if (store.openLog === undefined) await probeStore(store, random)
-  await createFormat(backend)
 }
 
 /** What seems damaged or gone may have been deleted by a writer that has taken over meanwhile: then WRITER_FENCED is what to say. */

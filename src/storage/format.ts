@@ -1,5 +1,7 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import type { Random } from '../base/random.ts'
+import { probeStore } from './probe.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 const path = 'FORMAT'
@@ -12,15 +14,19 @@ const knownFeatures: readonly string[] = ['edges']
 /** What this version writes needs of a reader: the content of FORMAT, and part of each head, so that who has read that need not ask for this. */
 export const formatWritten = { format: formatNumber, minReader: formatNumber, features: knownFeatures }
 
-/** Creates FORMAT in an empty place. One that is there already gets the features that this writer may use, so that older versions refuse it with a reason. */
-export async function createFormat(backend: StorageBackend): Promise<void> {
+/**
+ * Begins a database where there is none; an older one gets the features that this writer may use, so that older versions refuse it with a
+ * reason. Stores without a log of their own are tried first; themselves, for `resolving` takes for done what is refused. UNSUPPORTED_FORMAT.
+ */
+export async function prepareFormat(backend: StorageBackend, stores: ReadonlySet<StorageBackend>, random: Random): Promise<void> {
   const format = utf8Encode(`${JSON.stringify(formatWritten)}\n`)
-  try {
-    await backend.put(path, format, { ifAbsent: true })
-  } catch (error) {
+  const found = await readFormat(backend)
+  if (found !== undefined) return void (found.features.length === 0 && (await backend.put(path, format)))
+  for (const store of stores) if (store.openLog === undefined) await probeStore(store, random)
+  await backend.put(path, format, { ifAbsent: true }).catch((error: unknown) => {
+    // Another writer was quicker.
     if (!isParqueDBError(error, 'PRECONDITION_FAILED')) throw error
-    if ((await readFormat(backend))?.features.length === 0) await backend.put(path, format)
-  }
+  })
 }
 
 /** False when there is no database here; UNSUPPORTED_FORMAT when this version cannot read what is. */

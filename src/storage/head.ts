@@ -92,14 +92,15 @@ export async function headEtag(backend: StorageBackend): Promise<string> {
 
 /**
  * Takes the epoch after the newest; whoever held an older one is fenced from now on. Marks are all alike, so one whose creation has an
- * unknown outcome is nobody's, and the next epoch is taken. `etag`: of the mark.
+ * unknown outcome is nobody's, and the next epoch is taken. `etag`: of the mark. With `above`, the epoch is greater than that one: the
+ * one after the newest is taken first all the same, for it is what the former writer looks for.
  */
-export async function takeEpoch(backend: StorageBackend): Promise<{ epoch: number; etag: string }> {
+export async function takeEpoch(backend: StorageBackend, above = 0): Promise<{ epoch: number; etag: string }> {
   for (let attempt = 1; ; attempt++) {
     const epoch = (await newestEpoch(backend)) + 1
     try {
       const { etag } = await backend.put(epochPath(epoch), takenMark, { ifAbsent: true })
-      return { epoch, etag }
+      return epoch > above ? { epoch, etag } : { epoch: above + 1, ...(await backend.put(epochPath(above + 1), takenMark, { ifAbsent: true })) }
     } catch (error) {
       if (attempt === readAttempts || !isParqueDBError(error) || (error.code !== 'PRECONDITION_FAILED' && error.details['outcome'] !== 'unknown')) throw error
     }

@@ -1,4 +1,5 @@
 export { DOSqliteBackend, type DurableObjectSql } from './DOSqliteBackend.ts'
+export { copyDatabase, type CopyInput, type CopyReport } from './copy-database.ts'
 export { EventSourcedBackend, withEventSourcing, type Snapshot } from './EventSourcedBackend.ts'
 export { MemoryBackend } from './MemoryBackend.ts'
 export { R2Backend, type R2BucketBinding, type R2ObjectFacts } from './R2Backend.ts'
