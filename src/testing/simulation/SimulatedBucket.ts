@@ -1,8 +1,7 @@
 import { compareStrings } from '../../base/bytes.ts'
-import { crc32 } from '../../base/crc32.ts'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Random } from '../../base/random.ts'
-import { BucketBackend, type Bucket, type BucketObject } from '../../storage/BucketBackend.ts'
+import { BucketBackend, type Bucket } from '../../storage/BucketBackend.ts'
 import type { ParsedCondition } from '../../storage/request-rules.ts'
 import type { StorageBackend } from '../../storage/storage-backend.ts'
 import type { SimulatedProcess } from './SimulatedTime.ts'
@@ -11,26 +10,6 @@ import type { SimulatedWorld, Weather } from './SimulatedWorld.ts'
 /** Requests are repeated, so that each of them fails more often than a step of a disk. */
 const requestOdds = 5
 const latestMs = 60_000
-
-/** What is in the bucket of a world, and which puts nobody knows the outcome of. */
-export class BucketContent {
-  readonly objects = new Map<string, Uint8Array>()
-  readonly unknown = new Map<string, 'done' | 'not done'>()
-
-  find(key: string): BucketObject | undefined {
-    const bytes = this.objects.get(key)
-    return bytes === undefined ? undefined : { key, sizeBytes: bytes.length, etag: etagOf(bytes) }
-  }
-
-  /** The etag; undefined when the condition does not hold. */
-  put(key: string, bytes: Uint8Array, condition: ParsedCondition): string | undefined {
-    const found = this.find(key)?.etag
-    if (condition.kind === 'absent' && found !== undefined) return undefined
-    if (condition.kind === 'match' && found !== condition.etag) return undefined
-    this.objects.set(key, bytes)
-    return etagOf(bytes)
-  }
-}
 
 /** A process's way to the bucket: requests that take time, are lost, are done though the reply is lost, are done late or twice, or are refused for now. */
 export class SimulatedBucket extends BucketBackend implements StorageBackend {
@@ -111,9 +90,4 @@ function notNow(world: SimulatedWorld, condition: ParsedCondition): ParqueDBErro
   const status = world.dice.pick(condition.kind === 'any' ? [429, 503] : [409, 429, 503])
   world.hit(`a bucket answers ${status}`)
   return new ParqueDBError('STORAGE_UNAVAILABLE', `the store answered ${status}`, { details: { status, ...(status === 503 ? {} : { outcome: 'none' }) } })
-}
-
-/** Of the content, as S3 and R2 make it. */
-function etagOf(bytes: Uint8Array): string {
-  return `${bytes.length}-${crc32(bytes).toString(16)}`
 }

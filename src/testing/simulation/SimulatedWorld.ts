@@ -1,7 +1,7 @@
 import { crc32 } from '../../base/crc32.ts'
 import { utf8Encode } from '../../base/bytes.ts'
+import { BucketContent } from './BucketContent.ts'
 import { Dice } from './Dice.ts'
-import { BucketContent } from './SimulatedBucket.ts'
 import { SimulatedDisk } from './SimulatedDisk.ts'
 import type { SimulatedHolder } from './SimulatedHolder.ts'
 import { SimulatedTime, type SimulatedProcess } from './SimulatedTime.ts'
