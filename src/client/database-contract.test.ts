@@ -32,3 +32,15 @@ databaseContract({ describe, test, expect }, 'the client of a server in Node', a
     cleanup: () => served.close(),
   }
 })
+
+test('edges come from an iterable, too, in batches with progress after each', async () => {
+  const { client, close } = await serve({ storage: new MemoryBackend() })
+  await client.collection('hub').create({ $id: 'h' })
+  async function* edges() {
+    for (let n = 0; n < 5; n++) yield { from: 'h', predicate: 'has', to: `items/${n}` }
+  }
+  const progress: unknown[] = []
+  expect(await client.collection('hub').linkMany(edges(), { batchSize: 3, onProgress: (counts) => progress.push(counts) })).toEqual({ edgeCount: 5, changedCount: 5 })
+  expect(progress).toEqual([{ edgeCount: 3, changedCount: 3 }, { edgeCount: 5, changedCount: 5 }])
+  await close()
+})

@@ -2,7 +2,7 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkAborted } from '../base/abort.ts'
 import { checkFunction } from '../model/check-options.ts'
 import type { DatabaseCollection } from '../model/database.ts'
-import type { CreateManyOptions, CreateManyResult } from '../model/database-options.ts'
+import type { IdempotentOptions } from '../model/database-options.ts'
 import { collectionOperations, type Operation } from '../model/operations.ts'
 import { ResultCursor, type Page } from '../model/ResultCursor.ts'
 import type { Document } from '../model/values.ts'
@@ -31,22 +31,30 @@ export function remoteCollection<T extends object = Document>(remote: Remote, ns
     const value = async (...given: unknown[]): Promise<unknown> => remote.call(name, encode(given))
     return [name, operation.gives === 'page' ? cursor : value]
   })
-  const createMany = async (documents: unknown, options?: CreateManyOptions): Promise<CreateManyResult> => createInBatches(remote, { ns, documents }, options)
-  return { name: ns, ...Object.fromEntries(methods), createMany } as DatabaseCollection<T>
+  const inBatches = (name: keyof typeof bulk) => async (items: unknown, options?: BulkOptions) => sendInBatches(remote, { name, ns, items }, options)
+  return { name: ns, ...Object.fromEntries(methods), createMany: inBatches('createMany'), linkMany: inBatches('linkMany') } as unknown as DatabaseCollection<T>
 }
 
+/** What a batch of each bulk method carries, and what its answers count. */
+const bulk = {
+  createMany: { argument: 'documents', item: 'document', counts: ['createdCount', 'replacedCount', 'skippedCount', 'repeatedCount'] },
+  linkMany: { argument: 'edges', item: 'edges', counts: ['edgeCount', 'changedCount'] },
+} as const
+
+type BulkOptions = IdempotentOptions & { batchSize?: number; onProgress?: (counts: object) => void }
+
 /** One request for each batch, the next one filled when the last one is durable. With a `txId`, batch n is committed under `txId#n`. */
-async function createInBatches(remote: Remote, { ns, documents }: { ns: string; documents: unknown }, options: CreateManyOptions = {}): Promise<CreateManyResult> {
-  const source = documents as AsyncIterable<unknown>
+async function sendInBatches(remote: Remote, { name, ns, items }: { name: keyof typeof bulk; ns: string; items: unknown }, options: BulkOptions = {}): Promise<object> {
+  const { argument, item, counts: countNames } = bulk[name]
+  const source = items as AsyncIterable<unknown>
   if (typeof source !== 'object' || source === null || !(Symbol.iterator in source || Symbol.asyncIterator in source)) {
-    throw new ParqueDBError('INVALID_ARGUMENT', 'createMany takes an array, an iterable or an async iterable of documents.')
+    throw new ParqueDBError('INVALID_ARGUMENT', `${name} takes an array, an iterable or an async iterable of ${argument}.`)
   }
   const { onProgress, ...others } = options
   checkFunction(onProgress, 'onProgress')
-  const { texts, signal } = encodeArguments({ name: 'createMany', operation: collectionOperations.createMany, ns }, [undefined, typeof options === 'object' ? others : options])
+  const { texts, signal } = encodeArguments({ name, operation: collectionOperations[name], ns }, [undefined, typeof options === 'object' ? others : options])
   const size = typeof options.batchSize === 'number' ? options.batchSize : batchDocumentsMax
-  const counts = { createdCount: 0, replacedCount: 0, skippedCount: 0, repeatedCount: 0 }
-  const countNames = Object.keys(counts) as (keyof typeof counts)[]
+  const counts: Record<string, number> = Object.fromEntries(countNames.map((count) => [count, 0]))
   let ids: string[] | undefined
   let batch: string[] = []
   let characters = 0
@@ -54,16 +62,16 @@ async function createInBatches(remote: Remote, { ns, documents }: { ns: string; 
   let batchIndex = 0
   const located = (error: unknown, index: number): unknown => {
     if (!isParqueDBError(error)) return error
-    const totals = countNames.map((name) => [name, counts[name] + Number(error.details[name] ?? 0)])
+    const totals = countNames.map((count) => [count, (counts[count] ?? 0) + Number(error.details[count] ?? 0)])
     return new ParqueDBError(error.code, error.message, { details: { ...error.details, index, ...Object.fromEntries(totals) }, cause: error })
   }
   const submit = async (): Promise<void> => {
-    const own = new Map([...texts, ['documents', `[${batch.join(',')}]`]])
+    const own = new Map([...texts, [argument, `[${batch.join(',')}]`]])
     if (options.txId !== undefined) own.set('txId', encodeValue('txId', `${options.txId}#${batchIndex}`))
-    const result = (await remote.call('createMany', { texts: own, signal }).catch((error: unknown) => {
+    const result = (await remote.call(name, { texts: own, signal }).catch((error: unknown) => {
       throw located(error, doneCount + Number(isParqueDBError(error) ? (error.details.index ?? 0) : 0))
-    })) as CreateManyResult
-    for (const name of countNames) counts[name] += result[name]
+    })) as { readonly ids?: string[]; readonly [count: string]: unknown }
+    for (const count of countNames) counts[count] = (counts[count] ?? 0) + Number(result[count])
     if (result.ids !== undefined) ids = [...(ids ?? []), ...result.ids]
     doneCount += batch.length
     batchIndex += 1
@@ -71,10 +79,10 @@ async function createInBatches(remote: Remote, { ns, documents }: { ns: string; 
     characters = 0
     onProgress?.({ ...counts })
   }
-  for await (const document of source) {
+  for await (const each of source) {
     checkAborted(signal)
     try {
-      batch.push(encodeValue('document', document))
+      batch.push(encodeValue(item, each))
     } catch (error) {
       throw located(error, doneCount + batch.length)
     }
