@@ -1,270 +1,150 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { compareStrings } from '../base/bytes.ts'
 import { isParqueDBError } from '../base/ParqueDBError.ts'
-import { compareSortValues } from '../model/sort.ts'
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import { MemoryBackend } from '../storage/MemoryBackend.ts'
-import type { Collection } from './Collection.ts'
+import { describeEntities, ReferenceDatabase, type Command } from '../testing/simulation/ReferenceDatabase.ts'
+import { describeEntity, filterOf, perform } from '../testing/simulation/workload.ts'
 import { ParqueDB } from './ParqueDB.ts'
 
-// A database as a plain map, to compare the real one with: after every kind of change, flush, compaction and reopening
-// both must tell the same of the present and of every moment of the past.
+// The real database and the simulator's reference are given the same commands, and after each they must tell the same. fast-check shrinks what
+// breaks that to a few commands, and prints them.
 
-interface Thing {
-  n?: number | string | null
-  tag?: string
-}
-
-interface Known {
-  readonly version: number
-  readonly document: Thing
-  readonly isDeleted: boolean
-  /** The last document of a deleted one. */
-  readonly last: Thing
-}
-
-type State = ReadonlyMap<string, Known>
-
-type Step =
-  | { kind: 'create' | 'replace'; id: string; document: Thing; upsert: boolean }
-  | { kind: 'set' | 'upsert'; id: string; n: number }
-  | { kind: 'delete' | 'restore'; id: string }
-  | { kind: 'revert'; id: string; back: number }
-  | { kind: 'updateMany'; tag: string; n: number }
-  | { kind: 'deleteMany'; n: number }
-  | { kind: 'transaction'; steps: Step[]; fails: boolean }
-  | { kind: 'flush' | 'compact' | 'reopen' }
-
+const ns = 'things'
 const ids = ['a', 'b', 'c/d', 'é', '\u{1f680}', '\uffee', 'a\u0000']
-const id = fc.constantFrom(...ids)
-const n = fc.constantFrom(0, 1, 2, 3)
-const tag = fc.constantFrom('x', 'y')
-const document: fc.Arbitrary<Thing> = fc.record({ n: fc.constantFrom(0, 1, 2, 'one', null), tag }, { requiredKeys: [] })
 
-const change: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('create' as const, 'replace' as const), id, document, upsert: fc.boolean() }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('set' as const, 'upsert' as const), id, n }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('delete' as const, 'restore' as const), id }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('updateMany' as const), tag, n }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('deleteMany' as const), n }) },
-)
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 12, arbitrary: change },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('revert' as const), id, back: fc.nat(3) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('transaction' as const), steps: fc.array(change, { maxLength: 4 }), fails: fc.boolean() }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'compact' as const, 'reopen' as const) }) },
-)
-
-/** What happened: the state after each event. */
-class Model {
-  states: State[] = [new Map()]
-
-  get now(): State {
-    return this.states.at(-1) ?? new Map()
-  }
-
-  /** The error code that the change is refused with; its events are added otherwise. */
-  apply(change: Step): string | undefined {
-    switch (change.kind) {
-      case 'create':
-        return this.live(change.id) === undefined ? this.put(change.id, change.document) : 'ALREADY_EXISTS'
-      case 'replace':
-        if (this.live(change.id) === undefined && !change.upsert) return 'NOT_FOUND'
-        return this.put(change.id, change.document)
-      case 'set':
-      case 'upsert': {
-        const live = this.live(change.id)
-        if (live === undefined && change.kind === 'set') return 'NOT_FOUND'
-        return this.put(change.id, { ...live?.document, n: change.n })
-      }
-      case 'delete':
-        return this.remove(change.id)
-      case 'restore': {
-        const known = this.now.get(change.id)
-        if (known === undefined) return 'NOT_FOUND'
-        return known.isDeleted ? this.put(change.id, known.last) : undefined
-      }
-      case 'revert': {
-        const then = this.states.at(-1 - Math.min(change.back, this.states.length - 1))?.get(change.id)
-        if (then === undefined || then.isDeleted) return 'NOT_FOUND'
-        return this.put(change.id, then.document)
-      }
-      case 'updateMany':
-        for (const [key, known] of this.sorted()) if (!known.isDeleted && known.document.tag === change.tag) this.put(key, { ...known.document, n: change.n })
-        return undefined
-      case 'deleteMany':
-        for (const [key, known] of this.sorted()) if (!known.isDeleted && known.document.n === change.n) this.remove(key)
-        return undefined
-      case 'transaction': {
-        const before = this.states.slice()
-        for (const inner of change.steps) this.apply(inner)
-        if (change.fails) this.states = before
-        return change.fails ? 'ABORTED' : undefined
-      }
-      case 'flush':
-      case 'compact':
-      case 'reopen':
-        return undefined
-    }
-  }
-
-  sorted(state: State = this.now): [string, Known][] {
-    return [...state].toSorted(([left], [right]) => compareStrings(left, right))
-  }
-
-  private live(key: string): Known | undefined {
-    const known = this.now.get(key)
-    return known?.isDeleted === true ? undefined : known
-  }
-
-  private put(key: string, next: Thing): undefined {
-    const live = this.live(key)
-    if (live !== undefined && JSON.stringify(live.document) === JSON.stringify(next)) return
-    this.add(key, { document: next, isDeleted: false, last: next })
-  }
-
-  private remove(key: string): undefined {
-    const live = this.live(key)
-    if (live !== undefined) this.add(key, { document: {}, isDeleted: true, last: live.document })
-  }
-
-  private add(key: string, known: Omit<Known, 'version'>): void {
-    this.states.push(new Map(this.now).set(key, { ...known, version: (this.now.get(key)?.version ?? 0) + 1 }))
-  }
+interface Real {
+  readonly storage: MemoryBackend
+  db: ParqueDB
 }
 
-async function perform(things: Collection<Thing>, change: Step, seq: number): Promise<unknown> {
-  switch (change.kind) {
-    case 'create':
-      return things.create({ ...change.document, $id: change.id })
-    case 'replace':
-      return things.replace(change.id, change.document, { upsert: change.upsert })
-    case 'set':
-      return things.update(change.id, { $set: { n: change.n } })
-    case 'upsert':
-      return things.upsert(change.id, { $set: { n: change.n } })
-    case 'delete':
-      return things.delete(change.id)
-    case 'restore':
-      return things.restore(change.id)
-    case 'revert':
-      return things.revert(change.id, { asOf: seq - Math.min(change.back, seq) })
-    case 'updateMany':
-      return things.updateMany({ tag: change.tag }, { $set: { n: change.n } })
-    case 'deleteMany':
-      return things.deleteMany({ n: change.n })
-    case 'transaction':
-    case 'flush':
-    case 'compact':
-    case 'reopen':
-      throw new Error(`${change.kind} is no change of a collection`)
-  }
-}
-
-async function codeOf(work: () => Promise<unknown>): Promise<string | undefined> {
-  try {
-    await work()
-    return undefined
-  } catch (error) {
-    if (isParqueDBError(error)) return error.code
-    if (error instanceof Error && error.message === 'rolled back') return 'ABORTED'
-    throw error
-  }
-}
+type Step = fc.AsyncCommand<ReferenceDatabase, Real>
 
 function open(storage: MemoryBackend): ParqueDB {
   return new ParqueDB({ storage: withEventSourcing(storage, { autoSnapshotThreshold: 3, maxCachedEntities: 2, compaction: { fanIn: 2 } }) })
 }
 
-const keyOf = (entity: { $id: string }): string => entity.$id.slice('things/'.length)
-const shape = (known: Known): object => ({ version: known.version, ...known.document })
-const shapeOf = (entity: object): object => {
-  const { $id: _id, createdAt: _createdAt, updatedAt: _updatedAt, ...rest } = entity as Record<string, unknown>
-  return rest
-}
-
-async function comparePast(things: Collection<Thing>, model: Model, seq: number): Promise<void> {
-  const then = model.sorted(model.states[seq]).filter(([, known]) => !known.isDeleted)
-  const found = await things.find({}, { asOf: seq }).toArray()
-  expect(found.map((entity) => [keyOf(entity), shapeOf(entity)])).toEqual(then.map(([key, known]) => [key, shape(known)]))
-  const [first] = then
-  if (first !== undefined) expect(shapeOf((await things.get(first[0], { asOf: seq })) ?? {})).toEqual(shape(first[1]))
-}
-
-async function comparePresent(things: Collection<Thing>, model: Model): Promise<void> {
-  const live = model.sorted().filter(([, known]) => !known.isDeleted)
-  expect(await things.count()).toBe(live.length)
-  expect(await things.count({}, { includeDeleted: true })).toBe(model.now.size)
-  expect(await things.count({ n: { $gte: 1 } })).toBe(live.filter(([, { document: { n: value } }]) => typeof value === 'number' && value >= 1).length)
-  for (const key of ids) {
-    const known = model.now.get(key)
-    const found = await things.get(key)
-    expect(found === undefined ? undefined : shapeOf(found)).toEqual(known === undefined || known.isDeleted ? undefined : shape(known))
+class WriteStep implements Step {
+  readonly #command: Command
+  constructor(command: Command) {
+    this.#command = command
   }
-  const byN = live.toSorted(([left, { document: a }], [right, { document: b }]) => -compareSortValues(a.n ?? null, b.n ?? null) || compareStrings(left, right)).map(([key]) => key)
-  expect((await things.find({}, { sort: { n: -1 } }).toArray()).map(keyOf)).toEqual(byN)
-  expect((await things.find({}, { sort: { n: -1 }, skip: 1, limit: 3 }).toArray()).map(keyOf)).toEqual(byN.slice(1, 4))
+  check(): boolean {
+    return true
+  }
+  /** A revert's `to` counts back from the newest event, as how many there will be is not known when it is made up. */
+  async run(model: ReferenceDatabase, real: Real): Promise<void> {
+    const command = this.#command.kind === 'revert' ? { ...this.#command, to: Math.max(0, model.lastSeq - this.#command.to) } : this.#command
+    const outcome = model.evaluate(command, model.lastSeq)
+    const told = await perform(real.db, command, { name: 'step' }).catch((error: unknown) => {
+      if (!isParqueDBError(error)) throw error
+      return `refused: ${error.code}`
+    })
+    if (outcome.kind === 'changes') model.commit(outcome.changes, [])
+    expect((await real.db.stats()).lastSeq).toBe(model.lastSeq)
+    if (outcome.kind === 'refused' || told.startsWith('refused')) expect(told).toBe(`refused: ${outcome.kind === 'refused' ? outcome.code : outcome.kind}`)
+    else if ('id' in command && command.kind !== 'delete') expect(told).toBe(model.entity(command, model.lastSeq))
+    else if (command.kind === 'updateMany' || command.kind === 'deleteMany') expect(told).toBe(String(outcome.kind === 'changes' ? outcome.changes.length : 0))
+  }
+  toString(): string {
+    return JSON.stringify(this.#command)
+  }
+}
+
+/** What does not change what the database tells: files, an opening, and every kind of question. */
+class OtherStep implements Step {
+  readonly #kind: string
+  readonly #work: Step['run']
+  constructor(kind: string, work: Step['run']) {
+    this.#kind = kind
+    this.#work = work
+  }
+  check(): boolean {
+    return true
+  }
+  run(model: ReferenceDatabase, real: Real): Promise<void> {
+    return this.#work(model, real)
+  }
+  toString(): string {
+    return this.#kind
+  }
+}
+
+const reopen = async (_model: ReferenceDatabase, real: Real): Promise<void> => {
+  await real.db.close()
+  real.db = open(real.storage)
+}
+
+async function compareAsOf(model: ReferenceDatabase, { db }: Real, seq: number): Promise<void> {
+  expect(describeEntity(...(await db.collection(ns).find({}, { asOf: seq }).toArray()))).toBe(model.listing(ns, seq))
+  for (const id of ids.slice(0, 2)) expect(describeEntity(await db.collection(ns).get(id, { asOf: seq }))).toBe(model.entity({ ns, id }, seq))
+}
+
+async function compareHistory(model: ReferenceDatabase, { db }: Real, id: string): Promise<void> {
+  const entries = await db.collection(ns).history(id).toArray()
+  const text = entries.map(({ seq, op, version, after }) => `${seq} ${op} ${after === undefined ? describeEntities([{ id, version, document: undefined }]) : describeEntity(after)}`)
+  expect(text.join('\n')).toBe(model.history({ ns, id }, model.lastSeq))
+  expect((await db.collection(ns).history(id, { reverse: true }).toArray()).toReversed()).toEqual(entries)
+}
+
+async function compareQueries(model: ReferenceDatabase, { db }: Real, range: { from: number; below: number }): Promise<void> {
+  const things = db.collection(ns)
+  const all = model.matching(ns, model.lastSeq)
+  const within = model.matching(ns, model.lastSeq, range)
+  expect(describeEntity(...(await things.find().toArray()))).toBe(model.listing(ns, model.lastSeq))
+  expect(describeEntity(...(await things.find(filterOf(range)).toArray()))).toBe(describeEntities(within))
+  expect([await things.count(), await things.count(filterOf(range))]).toEqual([all.length, within.length])
+  expect((await things.distinct('m')).map(Number).toSorted((left, right) => left - right)).toEqual([...new Set(all.flatMap(({ document: { m } }) => (m === undefined ? [] : Number(m))))].toSorted((left, right) => left - right))
+  const byN = within.toSorted((left, right) => Number(right.document.n) - Number(left.document.n)).map(({ id }) => `${ns}/${id}`)
+  expect((await things.find(filterOf(range), { sort: { n: -1 } }).toArray()).map(({ $id }) => $id)).toEqual(byN)
+  expect((await things.find(filterOf(range), { sort: { n: -1 }, skip: 1, limit: 3 }).toArray()).map(({ $id }) => $id)).toEqual(byN.slice(1, 4))
   const paged: string[] = []
   let cursor: string | undefined
   do {
-    const page = await things.find({}, { sort: { n: -1 }, limit: 2, ...(cursor !== undefined && { cursor }) }).page()
-    paged.push(...page.items.map(keyOf))
+    const page = await things.find(filterOf(range), { sort: { n: -1 }, limit: 2, ...(cursor !== undefined && { cursor }) }).page()
+    paged.push(...page.items.map(({ $id }) => $id))
     cursor = page.cursor
   } while (cursor !== undefined)
   expect(paged).toEqual(byN)
-  expect((await things.find({ $id: { $gt: 'a', $lte: 'é' } }).toArray()).map(keyOf)).toEqual(live.map(([key]) => key).filter((key) => compareStrings(key, 'a') > 0 && compareStrings(key, 'é') <= 0))
 }
 
-async function compareHistory(things: Collection<Thing>, model: Model): Promise<void> {
-  for (const key of ids) {
-    const versions: (object | undefined)[] = []
-    for (const state of model.states) {
-      const known = state.get(key)
-      if (known !== undefined && known.version > versions.length) versions.push(known.isDeleted ? undefined : shape(known))
-    }
-    const entries = await things.history(key).toArray()
-    expect(entries.map(({ after }) => (after === undefined ? undefined : shapeOf(after)))).toEqual(versions)
-    const reversed = await things.history(key, { reverse: true }).toArray()
-    expect(reversed.toReversed()).toEqual(entries)
-  }
-}
-
-test(
-  'the database tells of the present and of the past what a map of every state tells',
-  async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), async (steps) => {
-        const storage = new MemoryBackend()
-        const model = new Model()
-        let db = open(storage)
-        for (const change of steps) {
-          const seq = model.states.length - 1
-          const wanted = model.apply(change)
-          const things = db.collection<Thing>('things')
-          if (change.kind === 'flush') await db.flush()
-          else if (change.kind === 'compact') await db.compact()
-          else if (change.kind === 'reopen') {
-            await db.close()
-            db = open(storage)
-          } else if (change.kind === 'transaction') {
-            const run = db.transaction(async (tx) => {
-              for (const inner of change.steps) await codeOf(() => perform(tx.collection<Thing>('things'), inner, seq))
-              if (change.fails) throw new Error('rolled back')
-            })
-            expect(await codeOf(() => run)).toBe(wanted)
-          } else expect(await codeOf(() => perform(things, change, seq))).toBe(wanted)
-          expect((await db.stats()).lastSeq).toBe(model.states.length - 1)
-        }
-        const things = db.collection<Thing>('things')
-        await comparePresent(things, model)
-        await compareHistory(things, model)
-        for (let seq = 0; seq < model.states.length; seq++) await comparePast(things, model, seq)
-        expect((await db.verify({ deep: true })).problems).toEqual([])
-        await db.close()
-      }),
-      { numRuns: 150 },
-    )
-  },
-  120_000,
+const id = fc.constantFrom(...ids)
+const key = { ns: fc.constant(ns), id }
+const document = fc.record({ n: fc.oneof(fc.nat(3), fc.constantFrom('one', null)), m: fc.nat(2) }, { requiredKeys: [] })
+const numbers = fc.record({ n: fc.nat(3), m: fc.nat(2) }, { requiredKeys: [] })
+const range = fc.record({ from: fc.nat(3), below: fc.integer({ min: 1, max: 4 }) })
+const change: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('create' as const), ...key, document }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('replace' as const), ...key, document, upsert: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('update' as const, 'upsert' as const), ...key, fields: numbers.filter((fields) => Object.keys(fields).length > 0), expectedVersion: fc.integer({ min: 1, max: 3 }) }, { requiredKeys: ['kind', 'ns', 'id', 'fields'] }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('delete' as const, 'restore' as const), ...key }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('updateMany' as const), ns: fc.constant(ns), range, fields: fc.record({ m: fc.nat(2) }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('deleteMany' as const), ns: fc.constant(ns), range }) },
 )
+const steps: fc.Arbitrary<Step>[] = [
+  change.map((command) => new WriteStep(command)),
+  change.map((command) => new WriteStep(command)),
+  fc.record({ kind: fc.constant('revert' as const), ...key, to: fc.nat(4) }).map((command) => new WriteStep(command)),
+  fc.record({ kind: fc.constant('transaction' as const), commands: fc.array(change, { maxLength: 4 }), fails: fc.boolean() }).map((command) => new WriteStep(command)),
+  fc.constantFrom(new OtherStep('flush', (_model, { db }) => db.flush()), new OtherStep('compact', (_model, { db }) => db.compact()), new OtherStep('reopen', reopen)),
+  fc.nat(20).map((back) => new OtherStep(`as of ${back} events ago`, (model, real) => compareAsOf(model, real, Math.max(0, model.lastSeq - back)))),
+  id.map((of) => new OtherStep(`history of ${of}`, (model, real) => compareHistory(model, real, of))),
+  range.map((within) => new OtherStep(`find from ${within.from} to ${within.below}`, (model, real) => compareQueries(model, real, within))),
+]
+
+test('the database tells of the present and of the past what the reference tells, whatever is done to it', { timeout: 240_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.commands(steps, { maxCommands: 60, size: 'max' }), async (commands) => {
+      const storage = new MemoryBackend()
+      const model = new ReferenceDatabase()
+      const real: Real = { storage, db: open(storage) }
+      await fc.asyncModelRun(() => ({ model, real }), commands)
+      for (const of of ids) await compareHistory(model, real, of)
+      for (let seq = 0; seq <= model.lastSeq; seq++) await compareAsOf(model, real, seq)
+      await compareQueries(model, real, { from: 0, below: 4 })
+      expect((await real.db.verify({ deep: true })).problems).toEqual([])
+      await real.db.close()
+    }),
+    { numRuns: 150 },
+  )
+})
