@@ -51,9 +51,12 @@ export class Cluster {
     this.#options = parts.options
   }
 
-  /** The newest writer, until it has left the role, which a guest may have taken then. In a bucket there is no role to leave. */
+  /** The newest writer, until it has left the role, or a guest that had it before takes an epoch after all. In a bucket there is no role to leave. */
   get owner(): Node | undefined {
-    return this.#world.home === 'bucket' || this.#world.lockHolder?.process === this.#owner?.process ? this.#owner : undefined
+    if (this.#world.home === 'bucket') return this.#owner
+    const newest = this.#world.disk.paths('epoch/').at(-1)
+    const isNewest = this.#owner !== undefined && Number(newest?.slice('epoch/'.length)) === this.#owner.epoch
+    return isNewest && this.#world.lockHolder?.process === this.#owner?.process ? this.#owner : undefined
   }
 
   /** Opens a writer until that succeeds; the former one, if it lives, is a zombie from then on. */
