@@ -8,7 +8,7 @@ import { openManifest, type Manifest } from './manifest.ts'
 import { metered } from './metered.ts'
 import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
-import { replay, type ReplayPosition } from './replay.ts'
+import { knownParts, replay, type ReplayPosition } from './replay.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import type { OpenFacts } from './WriterSession.ts'
 
@@ -146,6 +146,7 @@ export class FollowerSession {
     if (head?.format === undefined && this.#head === undefined && !(await checkFormat(this.#backend))) {
       throw new ParqueDBError('NOT_FOUND', `There is no database in this ${this.#backend.kind} backend. Open it without readOnly to create one.`, { details: { path: 'FORMAT' } })
     }
+    if (head === undefined) await knownParts(this.#logBackend, newestEpoch)
     if (head === undefined) return true
     const takenOver = newestEpoch > head.epoch
     if (takenOver && this.#options.clock.nowMs() - startMs < takeoverPatienceMs) return false

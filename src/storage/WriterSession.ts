@@ -18,7 +18,7 @@ import { Partition, type CommitListener } from './Partition.ts'
 import { assertConditions } from './probe.ts'
 import { Publisher } from './Publisher.ts'
 import { findRepeated } from './repeated.ts'
-import { addReplayed, logPrefix, replay } from './replay.ts'
+import { addReplayed, knownParts, logPrefix, replay } from './replay.ts'
 import { resolving } from './resolving.ts'
 import type { StorageBackend, WriterLock } from './storage-backend.ts'
 import { FilesHead } from './FilesHead.ts'
@@ -96,6 +96,8 @@ export class WriterSession {
     try {
       await prepareFormat(backend, new Set([store, options.log ?? store]), options.random)
       const filesHead = options.headWithFiles && logBackend !== backend ? await FilesHead.attach({ backend, logBackend, clock: options.clock }) : undefined
+      // Before this writer's own epoch may hide that another one is gone.
+      await knownParts(logBackend, 0)
       // Not through `resolving`: the marks of all writers are alike.
       const { epoch, etag: markEtag } = await takeEpoch(options.log ?? store)
       if (logBackend.openLog === undefined) await assertConditions(options.log ?? store, { path: epochPath(epoch), bytes: takenMark })

@@ -1,7 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { LogFrame } from './append-log.ts'
-import type { Head } from './head.ts'
+import { epochPath, newestEpoch, type Head } from './head.ts'
 import { logPartPath } from './log-part.ts'
 import { decodePayload } from './log-payload.ts'
 import { listLogParts, LogPartReader, type LogPartInfo, type LogPartSource, type LogPosition } from './log-reader.ts'
@@ -47,7 +47,7 @@ export interface ReplayResult {
  * which flushing bounds. CORRUPT_FILE with file and offset for damage, and for events that are missing.
  */
 export async function replay(backend: StorageBackend, head: Head, start: ReplayStart): Promise<ReplayResult> {
-  const parts = (await listLogParts(backend, logPrefix)).filter((part) => isWanted(part, head, start.from))
+  const parts = (await knownParts(backend, head.epoch)).filter((part) => isWanted(part, head, start.from))
   const frames: ReplayedFrame[] = []
   let lastSeq = start.afterSeq
   let reached = start.from
@@ -70,6 +70,15 @@ export async function replay(backend: StorageBackend, head: Head, start: ReplayS
   }
   if (lastSeq < head.durableSeq) throw endMissing({ from: lastSeq + 1, to: head.durableSeq }, { head, reached })
   return { frames, reached, tornBytes }
+}
+
+/** A log is begun after its epoch, and the newest epochs stay: a log without one tells of a head that is gone, and that what is found without it is old. */
+export async function knownParts(backend: StorageBackend, knownEpoch: number): Promise<LogPartInfo[]> {
+  const parts = await listLogParts(backend, logPrefix)
+  const last = parts.at(-1)
+  if (last === undefined || last.epoch <= knownEpoch || last.epoch <= (await newestEpoch(backend))) return parts
+  const path = epochPath(last.epoch)
+  throw new ParqueDBError('CORRUPT_FILE', `The head ${path} is missing, though its log ${last.path} is there. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path, offset: 0 } })
 }
 
 /** Small parts are read whole, some at once: a log of objects has many. */

@@ -89,7 +89,7 @@ describe('one writer at a time', () => {
     const until = new Promise<void>((resolve) => {
       release = resolve
     })
-    const slow = withEventSourcing(new FaultyBackend(storage, [{ on: 'list', path: 'log', when: 'before', effect: { kind: 'stall', until } }]))
+    const slow = withEventSourcing(new FaultyBackend(storage, [{ on: 'list', path: 'log', nth: 2, when: 'before', effect: { kind: 'stall', until } }]))
     const opening = slow.appendEvent(create('b'))
     // In memory everything up to the stall is one turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve))
@@ -150,6 +150,18 @@ describe('a damaged log', () => {
     await again.close()
   })
 
+  test.each([1, 2])('a head that was deleted is missed where its log is there, by writers and readers, and the state before it is not taken for the newest (of %s)', async (count) => {
+    for (let index = 1; index <= count; index++) {
+      const writer = withEventSourcing(new FsBackend(folder))
+      await writer.appendEvent(create(`${index}`))
+      await writer.close()
+    }
+    const path = `epoch/${`${count}`.padStart(20, '0')}`
+    await rm(join(folder, path))
+    const refusal = { code: 'CORRUPT_FILE', details: { path, offset: 0 } }
+    await expect(withEventSourcing(new FsBackend(folder), { readOnly: true }).stats()).rejects.toMatchObject(refusal)
+    for (const _attempt of [1, 2]) await expect(withEventSourcing(new FsBackend(folder)).stats()).rejects.toMatchObject(refusal)
+  })
   test('a head that was emptied does not pass for one that never was', async () => {
     for (const id of ['a', 'b']) {
       const engine = withEventSourcing(new FsBackend(folder))

@@ -4,7 +4,7 @@ import { damages, emptyTally, readAll, smallDatabase, tryDamage, verifyFinds } f
 // Every 307th damage of `npm run bit-rot`, which tries all of them.
 const every = 307
 
-test('a damaged database gives the right answer or says which file is damaged, and where', async () => {
+test('a damaged database gives the right answer or says which file is damaged, and where', { timeout: 300_000 }, async () => {
   const files = await smallDatabase()
   const expected = await readAll(files, { readOnly: true })
   const tally = emptyTally()

@@ -1,0 +1,23 @@
+// What `npm run coverage` and `npm run mutation` measure: the log, the manifest, commits, recovery and garbage collection, and the tests that are about them.
+
+export const protocolFiles = [
+  'EpochFence', 'FileLog', 'FollowerSession', 'Maintenance', 'Publisher', 'SharedSession', 'Staging', 'Writer', 'WriterSession',
+  'frame', 'garbage', 'head', 'log-part', 'log-payload', 'log-reader', 'manifest', 'proposal', 'recover', 'repeated', 'replay', 'sound-files', 'sound-frames',
+].map((name) => `src/storage/${name}.ts`)
+
+/** The quick ones come first: a mutant that one of them sees need not meet the others. */
+export const protocolTests = [
+  'src/storage/frame.test.ts',
+  'src/storage/log-reader.test.ts',
+  'src/storage/FileLog.test.ts',
+  'src/storage/EpochFence.test.ts',
+  'src/storage/EventSourcedBackend.test.ts',
+  'src/storage/takeover.test.ts',
+  'src/storage/share.test.ts',
+  'src/storage/object-log.test.ts',
+  'test/reopen.test.ts',
+  'test/faults/recover.test.ts',
+]
+
+/** Beside those: too slow to be run for each mutant. */
+export const protocolTrials = ['test/simulate.test.ts', 'test/faults/crash-points.test.ts', 'test/faults/bit-rot.test.ts', 'src/db/database-contract.test.ts', 'src/storage/compaction.test.ts', 'src/storage/retention.test.ts', 'src/testing/FaultyBackend.test.ts']
