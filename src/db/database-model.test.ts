@@ -24,39 +24,27 @@ function open(storage: MemoryBackend): ParqueDB {
   return new ParqueDB({ storage: withEventSourcing(storage, { autoSnapshotThreshold: 3, maxCachedEntities: 2, compaction: { fanIn: 2 } }) })
 }
 
-class WriteStep implements Step {
-  readonly #command: Command
-  constructor(command: Command) {
-    this.#command = command
-  }
-  check(): boolean {
-    return true
-  }
-  /** A revert's `to` counts back from the newest event, as how many there will be is not known when it is made up. */
-  async run(model: ReferenceDatabase, real: Real): Promise<void> {
-    const command = this.#command.kind === 'revert' ? { ...this.#command, to: Math.max(0, model.lastSeq - this.#command.to) } : this.#command
-    const outcome = model.evaluate(command, model.lastSeq)
-    const told = await perform(real.db, command, { name: 'step' }).catch((error: unknown) => {
-      if (!isParqueDBError(error)) throw error
-      return `refused: ${error.code}`
-    })
-    if (outcome.kind === 'changes') model.commit(outcome.changes, [])
-    expect((await real.db.stats()).lastSeq).toBe(model.lastSeq)
-    if (outcome.kind === 'refused' || told.startsWith('refused')) expect(told).toBe(`refused: ${outcome.kind === 'refused' ? outcome.code : outcome.kind}`)
-    else if ('id' in command && command.kind !== 'delete') expect(told).toBe(model.entity(command, model.lastSeq))
-    else if (command.kind === 'updateMany' || command.kind === 'deleteMany') expect(told).toBe(String(outcome.kind === 'changes' ? outcome.changes.length : 0))
-  }
-  toString(): string {
-    return JSON.stringify(this.#command)
-  }
+/** A revert's `to` counts back from the newest event, as how many there will be is not known when it is made up. */
+async function write(made: Command, model: ReferenceDatabase, real: Real): Promise<void> {
+  const command = made.kind === 'revert' ? { ...made, to: Math.max(0, model.lastSeq - made.to) } : made
+  const outcome = model.evaluate(command, model.lastSeq)
+  const told = await perform(real.db, command, { name: 'step' }).catch((error: unknown) => {
+    if (!isParqueDBError(error)) throw error
+    return `refused: ${error.code}`
+  })
+  if (outcome.kind === 'changes') model.commit(outcome.changes, [])
+  expect((await real.db.stats()).lastSeq).toBe(model.lastSeq)
+  if (outcome.kind === 'refused' || told.startsWith('refused')) expect(told).toBe(`refused: ${outcome.kind === 'refused' ? outcome.code : outcome.kind}`)
+  else if ('id' in command && command.kind !== 'delete') expect(told).toBe(model.entity(command, model.lastSeq))
+  else if (command.kind === 'updateMany' || command.kind === 'deleteMany') expect(told).toBe(String(outcome.kind === 'changes' ? outcome.changes.length : 0))
 }
 
-/** What does not change what the database tells: files, an opening, and every kind of question. */
-class OtherStep implements Step {
-  readonly #kind: string
+/** Something that is done to both, with the text that a counterexample shows. */
+class ModelStep implements Step {
+  readonly #text: string
   readonly #work: Step['run']
-  constructor(kind: string, work: Step['run']) {
-    this.#kind = kind
+  constructor(text: string, work: Step['run']) {
+    this.#text = text
     this.#work = work
   }
   check(): boolean {
@@ -66,7 +54,7 @@ class OtherStep implements Step {
     return this.#work(model, real)
   }
   toString(): string {
-    return this.#kind
+    return this.#text
   }
 }
 
@@ -122,14 +110,14 @@ const change: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('deleteMany' as const), ns: fc.constant(ns), range }) },
 )
 const steps: fc.Arbitrary<Step>[] = [
-  change.map((command) => new WriteStep(command)),
-  change.map((command) => new WriteStep(command)),
-  fc.record({ kind: fc.constant('revert' as const), ...key, to: fc.nat(4) }).map((command) => new WriteStep(command)),
-  fc.record({ kind: fc.constant('transaction' as const), commands: fc.array(change, { maxLength: 4 }), fails: fc.boolean() }).map((command) => new WriteStep(command)),
-  fc.constantFrom(new OtherStep('flush', (_model, { db }) => db.flush()), new OtherStep('compact', (_model, { db }) => db.compact()), new OtherStep('reopen', reopen)),
-  fc.nat(20).map((back) => new OtherStep(`as of ${back} events ago`, (model, real) => compareAsOf(model, real, Math.max(0, model.lastSeq - back)))),
-  id.map((of) => new OtherStep(`history of ${of}`, (model, real) => compareHistory(model, real, of))),
-  range.map((within) => new OtherStep(`find from ${within.from} to ${within.below}`, (model, real) => compareQueries(model, real, within))),
+  change.map((command): Step => new ModelStep(JSON.stringify(command), (model, real) => write(command, model, real))),
+  change.map((command): Step => new ModelStep(JSON.stringify(command), (model, real) => write(command, model, real))),
+  fc.record({ kind: fc.constant('revert' as const), ...key, to: fc.nat(4) }).map((command) => new ModelStep(JSON.stringify(command), (model, real) => write(command, model, real))),
+  fc.record({ kind: fc.constant('transaction' as const), commands: fc.array(change, { maxLength: 4 }), fails: fc.boolean() }).map((command) => new ModelStep(JSON.stringify(command), (model, real) => write(command, model, real))),
+  fc.constantFrom(new ModelStep('flush', (_model, { db }) => db.flush()), new ModelStep('compact', (_model, { db }) => db.compact()), new ModelStep('reopen', reopen)),
+  fc.nat(20).map((back) => new ModelStep(`as of ${back} events ago`, (model, real) => compareAsOf(model, real, Math.max(0, model.lastSeq - back)))),
+  id.map((of) => new ModelStep(`history of ${of}`, (model, real) => compareHistory(model, real, of))),
+  range.map((within) => new ModelStep(`find from ${within.from} to ${within.below}`, (model, real) => compareQueries(model, real, within))),
 ]
 
 test('the database tells of the present and of the past what the reference tells, whatever is done to it', { timeout: 240_000 }, async () => {

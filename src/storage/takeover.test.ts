@@ -160,7 +160,9 @@ describe('a damaged log', () => {
     await rm(join(folder, path))
     const refusal = { code: 'CORRUPT_FILE', details: { path, offset: 0 } }
     await expect(withEventSourcing(new FsBackend(folder), { readOnly: true }).stats()).rejects.toMatchObject(refusal)
-    for (const _attempt of [1, 2]) await expect(withEventSourcing(new FsBackend(folder)).stats()).rejects.toMatchObject(refusal)
+    await expect(withEventSourcing(new FsBackend(folder)).stats()).rejects.toMatchObject(refusal)
+    // The first attempt has left nothing that hides it from the second.
+    await expect(withEventSourcing(new FsBackend(folder)).stats()).rejects.toMatchObject(refusal)
   })
   test('a head that was emptied does not pass for one that never was', async () => {
     for (const id of ['a', 'b']) {
