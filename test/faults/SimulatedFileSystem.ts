@@ -131,6 +131,7 @@ export class SimulatedFileSystem {
           file.bytes = Uint8Array.from([...file.bytes, ...part])
           this.onChange?.(`write ${path}`)
         }
+        if ((flags & constants.O_DSYNC) !== 0) await sync()
         return { bytesWritten: length }
       },
       read: async (into: Uint8Array, at: number, length: number, position: number) => {
