@@ -22,7 +22,7 @@ import type { AsOf, EventScanOptions, View } from './view.ts'
 import { WriterSession } from './WriterSession.ts'
 
 /** Paths that are the engine's own: whoever uses the backend for other objects may read them, and not write them. */
-const ownPaths = /^(?:FORMAT$|HEAD$|(?:epoch|manifest|log|events|entities|edges|indexes|archive|tmp)(?:\/|$))/
+const ownPaths = /^(?:FORMAT$|HEAD$|(?:epoch|manifest|log|events|entities|edges|indexes|archive|tmp|probe)(?:\/|$))/
 
 /** Half of what a message between Workers may hold, for what JSON does not count. */
 const tailBytesMax = 16 * 1024 * 1024
