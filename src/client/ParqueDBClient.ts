@@ -5,7 +5,7 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
-import type { CheckpointInfo, CollectionInfo, CompactOptions, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event } from '../model/event.ts'
 import { collectionOperations, databaseOperations, type Operation } from '../model/operations.ts'
@@ -109,6 +109,10 @@ export class ParqueDBClient implements Database {
     return this.#call('retain', this.#encode('retain', options)) as Promise<RetentionReport>
   }
 
+  async erase(target: string | readonly string[], options?: EraseOptions): Promise<EraseReport> {
+    return this.#call('erase', this.#encode('erase', target, options)) as Promise<EraseReport>
+  }
+
   async checkpoint(): Promise<CheckpointInfo> {
     return this.#call('checkpoint', this.#encode('checkpoint')) as Promise<CheckpointInfo>
   }
@@ -131,9 +135,9 @@ export class ParqueDBClient implements Database {
     return this.close()
   }
 
-  #encode(name: keyof typeof databaseOperations, options?: object): Arguments {
+  #encode(name: keyof typeof databaseOperations, ...given: readonly unknown[]): Arguments {
     this.#assertOpen()
-    return encodeArguments({ name, operation: databaseOperations[name], ns: undefined }, [options])
+    return encodeArguments({ name, operation: databaseOperations[name], ns: undefined }, given)
   }
 
   async #call(name: string, args: Arguments): Promise<unknown> {

@@ -1,13 +1,13 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import { tenantPattern, type Database, type DatabaseTransaction } from '../model/database.ts'
-import type { CheckpointInfo, CollectionInfo, CompactOptions, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
-import { validateNamespace } from '../model/entity-id.ts'
+import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import { parseEntityId, validateNamespace } from '../model/entity-id.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
 import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
 import { Relations, type SchemaInput } from '../model/relations.ts'
 import type { Document } from '../model/values.ts'
-import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
+import { checkFlag, checkFunction, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { CommitRequest, Engine, EngineStats } from '../storage/engine.ts'
 import { engineOptionNames, type EngineOptions } from '../storage/engine-options.ts'
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
@@ -18,6 +18,7 @@ import { countCollections } from './collection-counts.ts'
 import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
+import { nameLengthMax } from './write-options.ts'
 import { Subscription } from './Subscription.ts'
 import { TenantEngine } from './TenantEngine.ts'
 
@@ -33,6 +34,9 @@ export interface ParqueDBOptions extends EngineOptions {
 export interface Transaction extends DatabaseTransaction {
   collection<T extends object = Document>(name: string): Collection<T>
 }
+
+/** Each file is looked through for all of them together. */
+const erasedAtOnceMax = 1000
 
 const defaultLimits: DatabaseLimits = {
   ...defaultDocumentLimits,
@@ -129,6 +133,27 @@ export class ParqueDB implements Database {
     return this.#engine.retain(checked)
   }
 
+  /**
+   * Takes entities, given as 'ns/id', out of the database for good: states, events, archive, checkpoints. An ERASE event stays, which has no id but the SHA-256 of it. When it
+   * resolves, no file has anything of them, but for what `pendingFiles` says; a crash in between is finished when the database is opened. The ids may be used again. NOT_FOUND for one that never was.
+   */
+  async erase(target: string | readonly string[], options?: EraseOptions): Promise<EraseReport> {
+    this.#assertOpen()
+    const { reason, actor } = checkOptions('erase', options, ['reason', 'actor', 'signal'])
+    const targets: readonly unknown[] = [...new Set<unknown>(Array.isArray(target) ? target : [target])]
+    if (targets.length === 0 || targets.length > erasedAtOnceMax) throw new ParqueDBError('INVALID_ARGUMENT', `erase takes 1 to ${erasedAtOnceMax} ids, as 'posts/abc'.`, { details: { option: 'target' } })
+    const keys = targets.map((one) => {
+      const at = typeof one === 'string' ? one.indexOf('/') : -1
+      if (typeof one !== 'string' || at < 0) throw new ParqueDBError('INVALID_ARGUMENT', "erase takes an id with its collection, as 'posts/abc'.", { details: { option: 'target' } })
+      const ns = validateNamespace(one.slice(0, at))
+      return { ns, id: parseEntityId(one, ns) }
+    })
+    checkName(reason, { option: 'reason', charactersMax: 1000 })
+    checkName(actor, { option: 'actor', charactersMax: nameLengthMax })
+    return this.#engine.erase(keys, options)
+  }
+
+  /** Keeps the states of now whole: `find` with an `asOf` at or after it starts from them. The newest ones stay, as many as `checkpoints.keep` says. */
   async checkpoint(): Promise<CheckpointInfo> {
     this.#assertOpen()
     return this.#engine.checkpoint()

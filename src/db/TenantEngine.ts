@@ -2,7 +2,7 @@ import { utf8Encode } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { CheckpointInfo, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
 import { namespaceBytesMax } from '../model/entity-id.ts'
 import { isEdgeSpace, isEdgeState, renameEnds, stateWithKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
@@ -67,6 +67,10 @@ export class TenantEngine implements Engine {
 
   verify(options?: Parameters<Engine['verify']>[0]): Promise<VerifyReport> {
     return this.#base.verify(options)
+  }
+
+  erase(keys: readonly EntityKey[], options?: EraseOptions): Promise<EraseReport> {
+    return this.#base.erase(keys.map(this.#stored), options)
   }
 
   /** Maintenance is of everybody's files. */

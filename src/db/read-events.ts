@@ -10,7 +10,7 @@ import { publicEvent } from '../model/public-event.ts'
 import type { Session, ViewOptions } from './session.ts'
 import { nameLengthMax } from './write-options.ts'
 
-const eventOps: readonly EventOp[] = ['CREATE', 'UPDATE', 'DELETE', 'REL_CREATE', 'REL_DELETE']
+const eventOps: readonly EventOp[] = ['CREATE', 'UPDATE', 'DELETE', 'REL_CREATE', 'REL_DELETE', 'ERASE']
 
 /** INVALID_ARGUMENT with the option that is wrong. */
 export function parseEventQuery(options: EventQueryOptions | undefined): EventScanOptions & ViewOptions {

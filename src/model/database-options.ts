@@ -368,3 +368,19 @@ export interface CheckpointInfo {
   readonly seq: number
   readonly at: Date
 }
+
+export interface EraseOptions {
+  /** Why: it stays in the events, so it must not say what was erased. */
+  reason?: string
+  actor?: string
+  signal?: AbortSignal
+}
+
+export interface EraseReport {
+  /** The newest event; the one that says that something was erased is at or before it. */
+  readonly seq: number
+  /** Data files that held something of the entities and were written anew. */
+  readonly rewrittenFiles: number
+  /** Former files that a read in this process still needs; they are deleted when it has ended. Normally 0. */
+  readonly pendingFiles: number
+}

@@ -1,5 +1,5 @@
 import type {
-  CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EdgeInput, EventQueryOptions,
+  CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EdgeInput, EraseOptions, EraseReport, EventQueryOptions,
   FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, LinkArguments, LinkManyOptions, LinkManyResult, LinkResult, NewDocument, QueryExplanation,
   ReadOptions, Related, RelatedOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions, UpdateManyOptions, UpdateManyResult, UpdateOptions,
   VerifyOptions, VerifyReport, VersionedOptions, WriteOptions,
@@ -113,6 +113,11 @@ export interface Database {
   compact(options?: CompactOptions): Promise<void>
   /** Takes away what the retention policies no longer keep, or those given here; it also happens by itself. The newest state of everything stays. */
   retain(options?: RetainOptions): Promise<RetentionReport>
+  /**
+   * Takes entities, given as 'ns/id', out of the database for good: states, events, archive, checkpoints. An ERASE event stays, which has no id but the SHA-256 of it. When it
+   * resolves, no file has anything of them, but for what `pendingFiles` says; a crash in between is finished when the database is opened. The ids may be used again. NOT_FOUND for one that never was.
+   */
+  erase(target: string | readonly string[], options?: EraseOptions): Promise<EraseReport>
   /** Keeps the states of now whole: `find` with an `asOf` at or after it starts from them. The newest ones stay, as many as `checkpoints.keep` says. */
   checkpoint(): Promise<CheckpointInfo>
   stats(): Promise<DatabaseStats>

@@ -2,8 +2,11 @@ import type { EntityState } from './entity.ts'
 import type { Patch } from './patch.ts'
 import type { Document } from './values.ts'
 
-/** REL_CREATE makes an edge or changes its data, REL_DELETE removes it. */
-export type EventOp = 'CREATE' | 'UPDATE' | 'DELETE' | 'REL_CREATE' | 'REL_DELETE'
+/**
+ * REL_CREATE makes an edge or changes its data, REL_DELETE removes it. ERASE: the entity is gone for good; once its files are written anew, the event has no
+ * id any more, only the SHA-256 of `$id` in `metadata.erased`.
+ */
+export type EventOp = 'CREATE' | 'UPDATE' | 'DELETE' | 'REL_CREATE' | 'REL_DELETE' | 'ERASE'
 
 /** What a decision asks the log to record; the writer adds seq, ts, version and, where absent, the event's id. */
 export interface EventDraft {

@@ -17,6 +17,8 @@ const emptyDocument: Document = Object.freeze({}) as Document
  * that turns events into state. An UPDATE of a tombstone revives the entity with what the patch sets.
  */
 export function fold(before: EntityState | undefined, event: StoredEvent): EntityState {
+  // The mark of an erasure belongs to no entity.
+  if (event.id === '') return change(stateOfCreate(event), event, { deletedAt: event.ts, document: emptyDocument })
   assert(event.version === (before?.version ?? 0) + 1, 'I1: versions of an entity have no gaps')
   switch (event.op) {
     case 'CREATE':
@@ -30,6 +32,8 @@ export function fold(before: EntityState | undefined, event: StoredEvent): Entit
     case 'REL_CREATE':
     case 'REL_DELETE':
       return stateOfEdge(event)
+    case 'ERASE':
+      return change(stateOfCreate(event), event, { deletedAt: event.ts, document: emptyDocument })
   }
 }
 

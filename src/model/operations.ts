@@ -74,6 +74,7 @@ export const databaseOperations = {
   flush: { routes: ['POST /flush'], verbs: ['admin'], args: [], gives: 'nothing' },
   compact: { routes: ['POST /compact'], verbs: ['admin'], args: [], options: '', gives: 'nothing' },
   retain: { routes: ['POST /retain'], verbs: ['admin'], args: [], options: 'policy dryRun', gives: 'object' },
+  erase: { routes: ['POST /erase'], verbs: ['admin'], args: ['target'], options: 'reason actor', gives: 'object' },
   checkpoint: { routes: ['POST /checkpoint'], verbs: ['admin'], args: [], gives: 'value' },
   verify: { routes: ['POST /verify'], verbs: ['admin'], args: [], options: 'deep', gives: 'object' },
 } as const satisfies Record<Exclude<keyof Database, 'collection' | 'close' | 'tenant' | symbol>, Operation>

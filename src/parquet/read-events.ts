@@ -82,7 +82,7 @@ function textOfRow(group: RowGroup, column: number, wantedRows: number): TextOfR
 }
 
 function opOf(text: string | undefined): EventOp {
-  if (text === 'CREATE' || text === 'UPDATE' || text === 'DELETE' || text === 'REL_CREATE' || text === 'REL_DELETE') return text
+  if (text === 'CREATE' || text === 'UPDATE' || text === 'DELETE' || text === 'REL_CREATE' || text === 'REL_DELETE' || text === 'ERASE') return text
   throw malformed(`an event has the unknown op '${String(text)}'`)
 }
 

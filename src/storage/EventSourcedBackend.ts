@@ -2,7 +2,7 @@ import { ulidSource, type IdSource } from '../base/ids.ts'
 import type { Clock } from '../base/clock.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { VerifyReport } from '../model/database-options.ts'
-import type { CheckpointInfo, RetainOptions, RetentionReport } from '../model/database-options.ts'
+import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport } from '../model/database-options.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { parseEntityId, validateNamespace } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
@@ -202,6 +202,11 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   /** Takes away what the retention policies no longer keep; see `RetentionPolicy`. */
   async retain(options: RetainOptions = {}): Promise<RetentionReport> {
     return (await this.#writerHere()).retain(options)
+  }
+
+  /** Takes entities out of the database for good, history and archive included; see `ParqueDB.erase`. */
+  async erase(keys: readonly EntityKey[], options: EraseOptions = {}): Promise<EraseReport> {
+    return (await this.#writerHere()).erase(keys, options)
   }
 
   /** Keeps the states of now, so that queries about later moments start there: it writes no file, and keeps those of now from being merged away. */

@@ -116,7 +116,7 @@ export class HistoryRebuilder {
   }
 
   #draft(event: StoredEvent, before: EntityState | undefined): EventDraft | undefined {
-    const next = this.#nextVersion(event, before)
+    const next = event.id === '' ? event.version : this.#nextVersion(event, before)
     if (event.version < next) return undefined
     // An edge's event needs none before it.
     if (isEdgeSpace(event.ns)) this.#shifts.set(keyName(event), event.version - (before?.version ?? 0) - 1)

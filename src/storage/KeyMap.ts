@@ -31,6 +31,10 @@ export class KeyMap<Value> {
     this.#lastIds = undefined
   }
 
+  get isEmpty(): boolean {
+    return this.#namespaces.size === 0
+  }
+
   clear(): void {
     this.#namespaces.clear()
     this.#lastIds = undefined

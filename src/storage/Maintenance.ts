@@ -9,10 +9,11 @@ import { allMerges, jobRows, mergeRuns, mergeSegments, pickMerge, type MergeJob,
 import type { DataFiles } from './DataFiles.ts'
 import type { CompactProgress } from './engine.ts'
 import { resolveRetention, type ResolvedOptions } from './engine-options.ts'
+import { writeErasure } from './erasure.ts'
 import { writeFlush } from './flush.ts'
-import { collectDropped } from './garbage.ts'
+import { collectDropped, deleteOldManifests } from './garbage.ts'
 import { forgottenSeq } from './horizon.ts'
-import { filesOfRuns, withKeys, type Checkpoint, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
+import { filesOfRuns, withKeys, type Checkpoint, type Erasure, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { ManifestChange, Publisher } from './Publisher.ts'
 import { planRetention, reportRetention, writeRetention } from './retention.ts'
@@ -40,7 +41,7 @@ export interface MaintenanceParts {
   readonly logsObjects: boolean
   /** Made after this object, because it asks it for room. */
   readonly writer: () => Writer
-  /** Deletes what older writers left behind. */
+  /** Deletes old manifests, and what older writers left behind. */
   readonly sweep: () => Promise<void>
 }
 
@@ -159,6 +160,27 @@ export class Maintenance {
     return report
   }
 
+  /** Takes what is marked as erased out of every file, and the files that held it away. Resumes what a crash interrupted. */
+  async finishErasing(signal?: AbortSignal): Promise<{ rewrittenFiles: number; pendingFiles: number }> {
+    const { partition, sweep } = this.#parts
+    await this.flush()
+    let rewrittenFiles = 0
+    let erasures: readonly Erasure[] = []
+    await this.#exclusively(async (parts) => {
+      erasures = parts.manifest.erasing
+      if (erasures.length === 0) return undefined
+      const written = await writeErasure(erasures, parts)
+      rewrittenFiles = written.rewrittenFiles
+      return written.change
+    }, { signal })
+    partition.cache.clear()
+    await this.collectGarbage()
+    // Older manifests have keys, and what writers before this one left behind may have anything.
+    await sweep()
+    for (const erasure of erasures) partition.erasing.delete(erasure)
+    return { rewrittenFiles, pendingFiles: partition.manifest.dropped.filter(({ atMs }) => atMs === 0).length }
+  }
+
   /** Where there is a policy: now, and from time to time. */
   async retainInTheBackground(): Promise<void> {
     const { options, clock } = this.#parts
@@ -183,7 +205,10 @@ export class Maintenance {
   async collectGarbage(): Promise<void> {
     const { partition, backend, publisher, clock, options } = this.#parts
     const { deleted, nextAtMs } = await collectDropped({ partition, backend, nowMs: clock.nowMs(), graceMs: options.graceMs })
-    if (deleted.size > 0) await publisher.publish((manifest) => ({ ...manifest, dropped: manifest.dropped.filter(({ path }) => !deleted.has(path)) }))
+    if (deleted.size > 0) {
+      await publisher.publish((manifest) => ({ ...manifest, dropped: manifest.dropped.filter(({ path }) => !deleted.has(path)) }))
+      await deleteOldManifests(backend, partition.manifest)
+    }
     this.#cancelGarbageTimer?.()
     if (options.schedule !== undefined) return
     this.#cancelGarbageTimer = nextAtMs === undefined || this.#abort.signal.aborted ? undefined : clock.after(Math.max(nextAtMs - clock.nowMs(), 1000), () => this.begin(this.collectGarbage()))
@@ -245,12 +270,16 @@ export class Maintenance {
       await this.#startRewriting(merging(job), {})
       this.#compactions++
     }
+    if (partition.manifest.erasing.length > 0) await this.finishErasing(this.#abort.signal)
     await this.collectGarbage()
   }
 
   async #sweep(): Promise<void> {
     await this.#parts.sweep()
     this.#isSwept = true
+    await this.collectGarbage()
+    if (!this.#parts.partition.erasing.isEmpty) await this.finishErasing(this.#abort.signal)
+    await this.retainInTheBackground()
   }
 
   #startFlush(): Promise<void> {
@@ -272,8 +301,9 @@ export class Maintenance {
       await job.discard()
       throw error
     })
+    const erasing = [...overlay.events({ from: 1, to: toSeq })].flatMap(({ op, ns, id, seq }) => (op === 'ERASE' && id !== '' ? [{ ns, id, seq }] : []))
     await publisher.publish((manifest) => {
-      const flushed = { ...manifest, flushedSeq: toSeq, flushedTs: output.lastTs, segments: [...manifest.segments, output.segment], runs: withRuns(manifest, output.runs) }
+      const flushed = { ...manifest, erasing: [...manifest.erasing, ...erasing], flushedSeq: toSeq, flushedTs: output.lastTs, segments: [...manifest.segments, output.segment], runs: withRuns(manifest, output.runs) }
       return checkpointIfDue(flushed, options.checkpoints)
     })
     assert(partition.manifest.flushedSeq >= toSeq, 'D2: an event is in the log until the head reaches a file that has it')

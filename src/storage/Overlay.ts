@@ -156,7 +156,8 @@ export class Overlay {
     if (chain === undefined) {
       // Most entities have one event: an array that begins with it has no room to spare.
       namespace.chains.set(event.id, { events: [event], states: [state] })
-      namespace.newIds.push(event.id)
+      // The mark of an erasure, which a salvaged history brings, belongs to no entity.
+      if (event.id !== '') namespace.newIds.push(event.id)
     } else {
       chain.events.push(event)
       chain.states.push(state)

@@ -4,6 +4,7 @@ import type { StoredEvent } from '../model/event.ts'
 import { EntityCache } from './EntityCache.ts'
 import { withArchive } from './horizon.ts'
 import { runFilesFor } from './lookup.ts'
+import { KeyMap } from './KeyMap.ts'
 import { emptyManifest, filesOfRuns, type Manifest } from './manifest.ts'
 import { Overlay } from './Overlay.ts'
 import { ReadView } from './ReadView.ts'
@@ -22,6 +23,8 @@ export class Partition {
   readonly cache: EntityCache
   /** Makes room for one query; a writer has it. */
   scratch: (() => Scratch) | undefined
+  /** Entities that are being erased: nothing is written to them until that is done. */
+  readonly erasing = new KeyMap<true>()
   #manifest: Manifest = emptyManifest
   #overlay = new Overlay(emptyManifest)
   /** How many open views read each manifest, by its id. */

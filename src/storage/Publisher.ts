@@ -72,7 +72,10 @@ export class Publisher {
     const { partition, backend, fence, random, clock, atFiles } = this.#parts
     const before = partition.manifest
     const after = change(before)
-    const manifest: Manifest = { ...after, id: before.id + 1, dropped: [...after.dropped, ...unnamed({ before, after }, clock.nowMs())] }
+    const dropped = [...after.dropped, ...unnamed({ before, after }, clock.nowMs())]
+    // What was erased may be in any file that is garbage already: none has a grace any more.
+    const isErasure = after.erasedCount > before.erasedCount
+    const manifest: Manifest = { ...after, id: before.id + 1, dropped, ...(isErasure && { oldestId: before.id + 1, dropped: dropped.map((file) => ({ ...file, atMs: 0 })) }) }
     assert(manifest.flushedSeq >= before.flushedSeq, 'I6: flushedSeq never decreases')
     assert(isContiguous(manifest), 'D1: segments are contiguous and disjoint')
     const address = await writeManifest(backend, manifest, toHex(random.bytes(8)))

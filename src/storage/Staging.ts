@@ -74,6 +74,7 @@ export class Staging {
 
   /** Decides a request and stages its events; undefined when there are none. Throws what the decision throws, and changes nothing then. */
   decide(request: CommitRequest, states: LoadedStates): StagedCommit | undefined {
+    if (!this.#partition.erasing.isEmpty) for (const key of request.keys) this.#refuseErased(key)
     const nowMs = Math.max(this.#clock.nowMs(), this.#lastTs)
     const context: DecisionContext = {
       nowMs,
@@ -96,6 +97,14 @@ export class Staging {
     const commit = { ...staged, text }
     this.#keep(commit, ts)
     return commit
+  }
+
+  /** Neither an entity that is being erased nor an edge of it may be written. */
+  #refuseErased(key: EntityKey): void {
+    const ends = isEdgeSpace(key.ns) ? parseEdgeKey(key) : { from: key, to: key }
+    for (const { ns, id } of [ends.from, ends.to]) {
+      if (this.#partition.erasing.has({ ns, id })) throw new ParqueDBError('TRANSACTION_CONFLICT', `${ns}/${id} is being erased; try again once that is done.`, { details: { $id: `${ns}/${id}` } })
+    }
   }
 
   /** From here on each entity begins with a snapshot again: what is staged next will be read without what came before. */
@@ -186,6 +195,7 @@ export class Staging {
     this.#lastTs = ts
     let ns: string | undefined
     for (const event of commit.events.toReversed()) {
+      if (event.op === 'ERASE' && event.id !== '') this.#partition.erasing.set(event, true)
       if (event.ns !== ns) this.#raise(event.ns, event.seq)
       // Far ends are of any collection.
       if (isEdgeSpace(event.ns)) this.#raise(edgeKey(parseEdgeKey(event), 'in').ns, event.seq)

@@ -1,6 +1,10 @@
 import { ulidSource, type IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { RetainOptions, RetentionReport } from '../model/database-options.ts'
+import { toHex, utf8Encode } from '../base/bytes.ts'
+import { sha256 } from '../base/sha256.ts'
+import { notFound } from '../model/decide.ts'
+import type { EntityKey } from '../model/entity.ts'
+import type { EraseOptions, EraseReport, RetainOptions, RetentionReport } from '../model/database-options.ts'
 import type { AppendLog } from './append-log.ts'
 import { DataFiles } from './DataFiles.ts'
 import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
@@ -132,6 +136,7 @@ export class WriterSession {
       partition.install({ manifest, overlay })
       const opened = { meter: { ...measured.meter }, replayedEvents: overlay.eventCount, tornBytes: replayed?.tornBytes ?? 0 }
       const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, etag, filesHead, opened })
+      for (const key of session.#interruptedErasures()) partition.erasing.set(key, true)
       session.#maintenance.opened()
       return session
     } catch (error) {
@@ -176,6 +181,21 @@ export class WriterSession {
     await this.#lock?.release()
   }
 
+  /** Marks the entities as erased, at once and for all readers, and then takes them out of the files. NOT_FOUND when one never was. */
+  async erase(keys: readonly EntityKey[], options: EraseOptions): Promise<EraseReport> {
+    const { reason, actor, signal } = options
+    const { seq } = await this.commit({
+      keys,
+      signal,
+      decide: (context) =>
+        keys.map(({ ns, id }) => {
+          if (context.state({ ns, id }) === undefined) throw notFound(undefined, { ns, id })
+          return { op: 'ERASE', ns, id, actor, metadata: { erased: toHex(sha256(utf8Encode(`${ns}/${id}`))), ...(reason !== undefined && { reason }) } }
+        }),
+    })
+    return { seq, ...(await this.#maintenance.finishErasing(signal)) }
+  }
+
   retain(options: RetainOptions): Promise<RetentionReport> {
     return this.#maintenance.retain(options)
   }
@@ -210,12 +230,15 @@ export class WriterSession {
     }
   }
 
+  #interruptedErasures(): EntityKey[] {
+    const { manifest, overlay } = this.partition
+    return [...manifest.erasing, ...[...overlay.events({ from: 1, to: overlay.lastSeq })].filter(({ op, id }) => op === 'ERASE' && id !== '')]
+  }
+
   /** In the background: its cost grows with the number of files, and opening must not. */
   async #sweep(): Promise<void> {
     await sweepOlderEpochs({ partition: this.partition, backend: this.#backend, logBackend: this.#logBackend, epoch: this.epoch })
     await deleteOldEpochs(this.#logBackend, this.epoch)
-    await this.#maintenance.collectGarbage()
-    await this.#maintenance.retainInTheBackground()
   }
 }
 

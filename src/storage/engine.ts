@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
-import type { CheckpointInfo, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
 import type { View } from './view.ts'
@@ -56,6 +56,7 @@ export interface Engine {
   retain(options?: RetainOptions): Promise<RetentionReport>
   /** Keeps the states of now, so that queries about later moments start there. */
   checkpoint(): Promise<CheckpointInfo>
+  erase(keys: readonly EntityKey[], options?: EraseOptions): Promise<EraseReport>
   stats(): Promise<EngineStats>
   verify(options?: { deep?: boolean; signal?: AbortSignal; onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void }): Promise<VerifyReport>
   close(): Promise<void>

@@ -94,7 +94,7 @@ export function draftAll(events: readonly ParsedEvent[], context: DecisionContex
 /** Enough of the state after a draft for the checks of the drafts behind it. */
 function pretend(before: EntityState | undefined, draft: EventDraft): EntityState {
   const version = (before?.version ?? 0) + 1
-  const document = draft.op === 'CREATE' ? (draft.after ?? {}) : draft.op === 'DELETE' ? {} : applyPatch(before?.document ?? {}, draft.patch ?? {})
+  const document = draft.op === 'CREATE' ? (draft.after ?? {}) : draft.op === 'DELETE' || draft.op === 'ERASE' ? {} : applyPatch(before?.document ?? {}, draft.patch ?? {})
   return { id: draft.id, version, seq: 0, createdAt: 0, createdBy: undefined, updatedAt: 0, updatedBy: undefined, deletedAt: draft.op === 'DELETE' ? 0 : undefined, document }
 }
 

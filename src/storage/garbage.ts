@@ -1,6 +1,6 @@
 import { epochOfDataFile } from './DataFiles.ts'
 import { listLogParts } from './log-reader.ts'
-import { dataFiles } from './manifest.ts'
+import { dataFiles, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import { logPrefix } from './replay.ts'
 import { scratchPrefix } from './Scratch.ts'
@@ -36,12 +36,18 @@ export async function sweepOlderEpochs(at: { partition: Partition; backend: Stor
   const { partition, backend, logBackend, epoch } = at
   for (const part of await listLogParts(logBackend, logPrefix)) if (part.epoch < epoch) await logBackend.delete(part.path)
   const { manifest } = partition
-  await deleteWhere(backend, 'manifest/', (path) => Number(/^manifest\/(\d{20})-/.exec(path)?.[1] ?? Number.POSITIVE_INFINITY) < manifest.id - keptManifests)
+  await deleteOldManifests(backend, manifest)
   const kept = new Set([...dataFiles(manifest)].map(({ file }) => file.path))
   for (const { path } of manifest.dropped) kept.add(path)
   const isOrphan = (path: string): boolean => !kept.has(path) && (epochOfDataFile(path) ?? epoch) < epoch
   for (const folder of ['events/', 'archive/', 'entities/', 'edges/']) await deleteWhere(backend, folder, isOrphan)
   await deleteWhere(backend, scratchPrefix, (path) => Number(path.slice(scratchPrefix.length).split('-', 1)[0]) < epoch)
+}
+
+/** But the newest few. */
+export async function deleteOldManifests(backend: StorageBackend, { id, oldestId }: Manifest): Promise<void> {
+  const idOf = (path: string): number => Number(/^manifest\/(\d{20})-/.exec(path)?.[1] ?? Number.POSITIVE_INFINITY)
+  await deleteWhere(backend, 'manifest/', (path) => idOf(path) < Math.max(id - keptManifests, oldestId))
 }
 
 async function deleteWhere(backend: StorageBackend, prefix: string, isGarbage: (path: string) => boolean): Promise<void> {

@@ -1,4 +1,5 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { edgeSpace, isMirrorSpace } from '../model/edge.ts'
 import { horizonOf, withKeys, type Checkpoint, type Horizon, type Manifest } from './manifest.ts'
 import type { AsOf, EventScanOptions } from './view.ts'
 
@@ -10,7 +11,8 @@ export function assertKept(manifest: Manifest, ns: string, asOf: AsOf): void {
 
 /** HISTORY_UNAVAILABLE when the range would miss some events: of one namespace, or of any. Without a start they begin at the horizon. */
 export function assertEventsKept(manifest: Manifest, range: EventScanOptions): void {
-  for (const ns of range.ns === undefined ? Object.keys(manifest.horizons) : [range.ns]) {
+  // Far ends of edges have no events of their own.
+  for (const ns of range.ns === undefined ? Object.keys(manifest.horizons).filter((one) => !isMirrorSpace(one)) : [range.ns, edgeSpace(range.ns, 'out')]) {
     const horizon = horizonOf(manifest, ns)
     if (horizon === undefined) continue
     const isLost = [range.fromSeq, range.toSeq].some((seq) => seq !== undefined && seq <= horizon.seq) || [range.fromTs, range.toTs].some((ts) => ts !== undefined && ts <= horizon.ts)

@@ -79,10 +79,12 @@ export interface Manifest {
   readonly erasing: readonly Erasure[]
   /** Erasures that are done. */
   readonly erasedCount: number
+  /** Manifests before this one may have keys of what was erased: they are deleted without delay. */
+  readonly oldestId: number
   readonly dropped: readonly DroppedFile[]
 }
 
-export const emptyManifest: Manifest = { id: 0, flushedSeq: 0, flushedTs: 0, segments: [], runs: {}, checkpoints: [], horizons: {}, archived: [], erasing: [], erasedCount: 0, dropped: [] }
+export const emptyManifest: Manifest = { id: 0, flushedSeq: 0, flushedTs: 0, segments: [], runs: {}, checkpoints: [], horizons: {}, archived: [], erasing: [], erasedCount: 0, oldestId: 0, dropped: [] }
 
 /** A manifest is read whole; one past this size is refused before it is allocated. */
 const manifestBytesMax = 64 * 1024 * 1024
@@ -139,7 +141,7 @@ export function spanOf(file: FileEntry): { readonly from: number; readonly to: n
 /** The segment, standing for these seqs. */
 export function withSpan(file: FileEntry, span: { from: number; to: number }): FileEntry {
   const { span: _span, ...plain } = file
-  return file.minSeq === span.from && file.maxSeq === span.to && file.rows === span.to - span.from + 1 ? plain : { ...plain, span }
+  return file.minSeq === span.from && file.maxSeq === span.to && eventsIn(file) === span.to - span.from + 1 ? plain : { ...plain, span }
 }
 
 /** Writes the manifest under a name of its own and gives its address. */

@@ -54,6 +54,8 @@ export async function* segmentStates(file: FileEntry, { files, ns, ranges, past,
   for await (const events of reader.scanRanges(ranges.map((range) => ({ ...range, ns })), { toSeq: past?.seq, toTs: past?.ts, signal })) {
     const done: EntityState[] = []
     for (const event of events) {
+      // The mark of an erasure belongs to no entity.
+      if (event.id === '') continue
       if (state !== undefined && state.id !== event.id) {
         done.push(state)
         state = undefined

@@ -1,13 +1,14 @@
 import { checkAborted } from '../base/abort.ts'
 import type { RetentionPolicy, RetentionReport } from '../model/database-options.ts'
+import { collectionOf, isMirrorSpace } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { MergeParts } from './compaction.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { spansNamespace } from './lookup.ts'
-import { filesOfRuns, horizonOf, spanOf, withKeys, withSpan, type Checkpoint, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
+import { filesOfRuns, horizonOf, withKeys, type Checkpoint, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
 import type { ManifestChange } from './Publisher.ts'
-import { rewriteSegment, writeRunFiles } from './rewrite.ts'
+import { replaceSegments, rewriteSegment, writeRunFiles } from './rewrite.ts'
 import { statesInOrder } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
 import type { View } from './view.ts'
@@ -31,7 +32,9 @@ export async function planRetention(reading: Reading, retention: ResolvedOptions
   const { manifest } = reading
   const steps: Step[] = []
   for (const ns of Object.keys(manifest.runs)) {
-    const policy = Object.hasOwn(retention.namespaces, ns) ? retention.namespaces[ns] : retention.policy
+    // Edges go with the collection that they stand with.
+    const collection = collectionOf(ns)
+    const policy = Object.hasOwn(retention.namespaces, collection) ? retention.namespaces[collection] : retention.policy
     if (policy === undefined || policy.mode === 'keep') continue
     const to = await horizonWanted(reading, { ns, policy, nowMs })
     const dropsArchive = policy.mode === 'drop' && horizonOf(manifest, ns)?.archive !== undefined
@@ -49,8 +52,9 @@ export async function reportRetention(reading: Reading, steps: readonly Step[]):
     for (const file of reading.manifest.segments) {
       if (!spansNamespace(file, ns) || file.minSeq > seq) continue
       let rows = 0
-      for await (const events of (await reading.tables.segment(file)).scan({ ns, toSeq: seq, signal: reading.signal })) rows += events.length
-      report.events += rows
+      for await (const events of (await reading.tables.segment(file)).scan({ ns, toSeq: seq, signal: reading.signal })) rows += events.filter(hasEntity).length
+      // Of an edge the far end has a second row.
+      if (!isMirrorSpace(ns)) report.events += rows
       report.bytes += Math.round((file.sizeBytes * rows) / Math.max(file.rows, 1))
     }
     namespaces[ns] = report
@@ -70,7 +74,8 @@ export async function writeRetention(steps: readonly Step[], parts: MergeParts &
   const byNs = new Map(steps.map((step) => [step.ns, step]))
   const place = (event: StoredEvent): 'keep' | 'archive' | 'drop' => {
     const step = byNs.get(event.ns)
-    return step === undefined || event.seq > step.seq ? 'keep' : step.mode
+    // That something was erased stays on record.
+    return step === undefined || event.seq > step.seq || event.id === '' ? 'keep' : step.mode
   }
   const touched = (file: FileEntry, of: readonly Step[]): boolean => of.some(({ ns, seq }) => file.minSeq <= seq && spansNamespace(file, ns))
   const kept = new Map<FileEntry, FileEntry | undefined>()
@@ -93,22 +98,6 @@ export async function writeRetention(steps: readonly Step[], parts: MergeParts &
     horizons: withKeys(current.horizons, horizons),
     checkpoints: current.checkpoints.flatMap((checkpoint) => withoutForgotten(checkpoint, horizons)),
   })
-}
-
-/** Segments with others, or none, in the place of some. The next one, or at the end the one before, stands for the seqs of those that are gone whole. */
-function replaceSegments(segments: readonly FileEntry[], outputs: ReadonlyMap<FileEntry, FileEntry | undefined>): FileEntry[] {
-  const kept: FileEntry[] = []
-  let from: number | undefined
-  for (const file of segments) {
-    const output = outputs.has(file) ? outputs.get(file) : file
-    from ??= spanOf(file).from
-    if (output === undefined) continue
-    kept.push(output === file && from === spanOf(file).from ? file : withSpan(output, { from, to: spanOf(file).to }))
-    from = undefined
-  }
-  const [last, end] = [kept.at(-1), segments.at(-1)]
-  if (from !== undefined && last !== undefined && end !== undefined) kept[kept.length - 1] = withSpan(last, { from: spanOf(last).from, to: spanOf(end).to })
-  return kept
 }
 
 /** The states at the horizon: what every answer from there on starts from. */
@@ -160,7 +149,7 @@ async function lastBeforeNewest({ manifest, tables, signal }: Reading, ns: strin
   for (const file of manifest.segments.toReversed()) {
     if (!spansNamespace(file, ns)) continue
     const found: { seq: number; ts: number }[] = []
-    for await (const events of (await tables.segment(file)).scan({ ns, signal })) for (const { seq, ts } of events) found.push({ seq, ts })
+    for await (const events of (await tables.segment(file)).scan({ ns, signal })) for (const { seq, ts } of events.filter(hasEntity)) found.push({ seq, ts })
     if (found.length > left) return found.toSorted((one, other) => one.seq - other.seq)[found.length - left - 1]
     left -= found.length
   }
@@ -170,7 +159,12 @@ async function lastBeforeNewest({ manifest, tables, signal }: Reading, ns: strin
 async function hasEvents({ manifest, tables, signal }: Reading, ns: string, toSeq: number): Promise<boolean> {
   for (const file of manifest.segments) {
     if (file.minSeq > toSeq || !spansNamespace(file, ns)) continue
-    for await (const events of (await tables.segment(file)).scan({ ns, toSeq, signal })) if (events.length > 0) return true
+    for await (const events of (await tables.segment(file)).scan({ ns, toSeq, signal })) if (events.some(hasEntity)) return true
   }
   return false
+}
+
+/** Not the mark that an erasure has left. */
+function hasEntity({ id }: StoredEvent): boolean {
+  return id !== ''
 }

@@ -6,8 +6,9 @@ import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import type { Shape } from '../parquet/shape.ts'
 import { leastOf, runFileBytesMax, type MergeParts } from './compaction.ts'
-import { fileMetadata } from './flush.ts'
-import type { FileEntry, RunEntry } from './manifest.ts'
+import { byKeyAndSeq, fileMetadata } from './flush.ts'
+import { spanOf, withSpan, type FileEntry, type RunEntry } from './manifest.ts'
+import type { View } from './view.ts'
 
 export interface RunInput {
   readonly ns: string
@@ -43,27 +44,54 @@ export async function writeRunFiles({ ns, states, shape, forgetUpTo }: RunInput,
   return { files, ...(deletedMinSeq !== undefined && { deletedMinSeq }) }
 }
 
-/** Where an event of a segment goes that is written anew; another event may stand in its place. */
+/** Where an event of a segment goes that is written anew. */
 export type Placing = (event: StoredEvent) => 'keep' | 'archive' | 'drop'
 
-/** Writes a segment's events anew, as two segments; in each an entity begins with its whole state. Undefined: no event was placed there. Memory: both files. */
-export async function rewriteSegment(file: FileEntry, place: Placing, parts: MergeParts): Promise<{ kept: FileEntry | undefined; archived: FileEntry | undefined }> {
+/** Writes a segment's events anew, as two segments; in each an entity begins with its whole state; `inserted`, in order, are kept with them. Undefined: no event was placed there. Memory: both files. */
+export async function rewriteSegment(file: FileEntry, place: Placing, parts: MergeParts & { view: View; inserted?: readonly StoredEvent[] }): Promise<{ kept: FileEntry | undefined; archived: FileEntry | undefined }> {
   const to = { keep: new SegmentFileWriter({ metadata: fileMetadata }), archive: new SegmentFileWriter({ metadata: fileMetadata }) }
   let before: { ns: string; state: EntityState } | undefined
   const begun = new Set<'keep' | 'archive'>()
+  const inserted = [...(parts.inserted ?? [])]
+  const insertWhile = (isNext: (event: StoredEvent) => boolean): void => {
+    for (let [next] = inserted; next !== undefined && isNext(next); [next] = inserted) {
+      to.keep.append(next)
+      inserted.shift()
+    }
+  }
   for await (const events of (await parts.tables.segment(file)).scan({ signal: parts.signal })) {
     for (const event of events) {
       const sameEntity = before?.ns === event.ns && before.state.id === event.id
       if (!sameEntity) begun.clear()
-      const state = stateAfter(sameEntity ? before?.state : undefined, event)
+      // What has a snapshot of another fold only is folded from the segments before.
+      const prior = sameEntity ? before?.state : event.state === undefined && event.op !== 'CREATE' ? await parts.view.get(event, { seq: event.seq - 1 }) : undefined
+      const state = stateAfter(prior, event)
       before = { ns: event.ns, state }
       const where = place(event)
       if (where === 'drop') continue
+      insertWhile((next) => byKeyAndSeq(next, event) < 0)
       to[where].append(begun.has(where) || event.state !== undefined ? event : { ...event, state })
       begun.add(where)
     }
     await parts.clock.sleep(0)
   }
+  insertWhile(() => true)
   const [kept, archived] = [to.keep, to.archive].map((writer) => (writer.rows === 0 ? undefined : writer.finish()))
   return { kept: kept && (await parts.output.writeSegment(kept)), archived: archived && (await parts.output.writeSegment(archived, 'archive')) }
+}
+
+/** Segments with others, or none, in the place of some. The next one, or at the end the one before, stands for the seqs of those that are gone whole. */
+export function replaceSegments(segments: readonly FileEntry[], outputs: ReadonlyMap<FileEntry, FileEntry | undefined>): FileEntry[] {
+  const kept: FileEntry[] = []
+  let from: number | undefined
+  for (const file of segments) {
+    const output = outputs.has(file) ? outputs.get(file) : file
+    from ??= spanOf(file).from
+    if (output === undefined) continue
+    kept.push(output === file && from === spanOf(file).from ? file : withSpan(output, { from, to: spanOf(file).to }))
+    from = undefined
+  }
+  const [last, end] = [kept.at(-1), segments.at(-1)]
+  if (from !== undefined && last !== undefined && end !== undefined) kept[kept.length - 1] = withSpan(last, { from: spanOf(last).from, to: spanOf(end).to })
+  return kept
 }

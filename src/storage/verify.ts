@@ -191,6 +191,7 @@ async function* foldedStates(events: AsyncIterable<StoredEvent>, bases: AsyncGen
   let state: EntityState | undefined
   let base = (await bases.next()).value
   for await (const event of events) {
+    if (event.id === '') continue
     if (state !== undefined && state.id !== event.id) {
       yield state
       state = undefined

@@ -22,3 +22,14 @@ test('retain says what would go, lets it go, and names the horizon afterwards', 
   expect(await run('verify', '--deep')).toMatchObject({ code: 0 })
   expect(await run('retain', '--mode', 'drop', '--max-age', 'old')).toMatchObject({ code: 2 })
 })
+
+test('erase takes documents out for good, and says in the log that it did', async () => {
+  const run = (...words: string[]) => cli.run([...words, '--db', cli.path('erased')])
+  await run('put', 'users', '{"n":1}', '--id', 'alice')
+  expect(await run('erase', 'users/bob')).toMatchObject({ code: 3, stderr: expect.stringContaining('NOT_FOUND') })
+  expect(await run('erase', 'alice')).toMatchObject({ code: 2 })
+  expect(lines((await run('erase', 'users/alice', '--reason', 'asked')).stdout)).toMatchObject([{ erasedCount: 1, pendingFiles: 0 }])
+  expect(await run('get', 'users', 'alice', '--at', '1')).toMatchObject({ code: 3 })
+  expect(lines((await run('log')).stdout)).toMatchObject([{ op: 'ERASE', target: 'users:', metadata: { reason: 'asked' } }])
+  expect(await run('verify', '--deep')).toMatchObject({ code: 0 })
+})

@@ -1,0 +1,128 @@
+import { checkAborted } from '../base/abort.ts'
+import { edgeKey, edgeRange, edgeSpace, isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { StoredEvent } from '../model/event.ts'
+import { ShapeBuilder } from '../parquet/shape.ts'
+import type { MergeParts } from './compaction.ts'
+import { byKeyAndSeq } from './flush.ts'
+import { KeyMap } from './KeyMap.ts'
+import { dataFiles, withKeys, type Erasure, type FileEntry, type Horizon, type Manifest, type NamespaceRuns, type RunEntry } from './manifest.ts'
+import type { ManifestChange } from './Publisher.ts'
+import { replaceSegments, rewriteSegment, writeRunFiles } from './rewrite.ts'
+import type { View } from './view.ts'
+
+/**
+ * Writes every data file that holds something of the erased entities, or of edges that begin or end at them, anew, without it: segments, archived ones too, and runs, also those of checkpoints and bases.
+ * Of each erasure the event stays, without the entity's id. Memory: one file at a time.
+ */
+export async function writeErasure(erasures: readonly Erasure[], parts: MergeParts & { manifest: Manifest; view: View }): Promise<{ change: ManifestChange; rewrittenFiles: number }> {
+  const { manifest } = parts
+  const keys = new KeyMap<number>()
+  const spaces = new Set<string>()
+  const touched = new Map<FileEntry, StoredEvent[]>()
+  for (const file of [...manifest.archived, ...manifest.segments]) {
+    const marks = await keysInSegment(file, erasures, { parts, keys, spaces })
+    if (marks !== undefined) touched.set(file, marks)
+  }
+  const runs = allRuns(manifest)
+  for (const erasure of erasures) for (const { ns, fromId, beforeId } of rangesOf(erasure)) {
+    for (const file of runs.get(ns) ?? []) {
+      for await (const states of (await parts.tables.run(file)).scan({ fromId, beforeId, signal: parts.signal })) for (const { id } of states) note({ ns, id }, erasure.seq, { keys, spaces })
+    }
+  }
+  const segments = new Map<FileEntry, FileEntry | undefined>()
+  const place = (event: StoredEvent): 'keep' | 'drop' => (event.seq <= (keys.get(event) ?? 0) ? 'drop' : 'keep')
+  for (const [file, marks] of touched) {
+    segments.set(file, (await rewriteSegment(file, place, { ...parts, inserted: marks.map(anonymous).toSorted(byKeyAndSeq) })).kept)
+    checkAborted(parts.signal)
+  }
+  const files = new Map<string, readonly FileEntry[]>()
+  for (const ns of spaces) for (const file of runs.get(ns) ?? []) await eraseFromRun({ ns, file }, { keys, parts, files })
+  const change: ManifestChange = (current) => ({
+    ...current,
+    segments: replaceSegments(current.segments, segments),
+    archived: current.archived.flatMap((file) => (segments.has(file) ? (segments.get(file) ?? []) : [file])),
+    runs: mapRuns(current.runs, files),
+    checkpoints: current.checkpoints.map((checkpoint) => ({ ...checkpoint, runs: mapRuns(checkpoint.runs, files) })),
+    horizons: withKeys(Object.fromEntries(Object.entries(current.horizons).map(([ns, horizon]) => [ns, mapHorizon(horizon, files)])), {}),
+    erasing: current.erasing.filter(({ seq }) => !erasures.some((done) => done.seq === seq)),
+    erasedCount: current.erasedCount + erasures.length,
+  })
+  return { change, rewrittenFiles: segments.size + files.size }
+}
+
+/** Where an entity, and the edges that begin or end at it, stand. */
+function rangesOf({ ns, id }: Erasure): { ns: string; fromId: string; beforeId: string }[] {
+  const edges = edgeRange({ ns, id }, undefined)
+  // No id stands between an id and the same with a NUL at its end.
+  return [{ ns, fromId: id, beforeId: `${id}\0` }, ...(['out', 'in'] as const).map((direction) => ({ ns: edgeSpace(ns, direction), ...edges }))]
+}
+
+/** Remembers what is to go: of an edge from both of its ends. */
+function note(key: EntityKey, seq: number, to: { keys: KeyMap<number>; spaces: Set<string> }): void {
+  const all = isEdgeSpace(key.ns) ? (['out', 'in'] as const).map((direction) => edgeKey(parseEdgeKey(key), direction)) : [key]
+  for (const each of all) {
+    to.keys.set(each, Math.max(seq, to.keys.get(each) ?? 0))
+    to.spaces.add(each.ns)
+  }
+}
+
+/** What the event says when the entity is gone: that, when, by whom and why; the SHA-256 of its `$id` is in its metadata. */
+function anonymous(event: StoredEvent): StoredEvent {
+  return { ...event, id: '', version: 1, after: undefined, patch: undefined, state: undefined }
+}
+
+/** The ERASE events of a segment; undefined when it holds nothing of the entities. An edge's two rows are in one segment. */
+async function keysInSegment(file: FileEntry, erasures: readonly Erasure[], to: { parts: MergeParts; keys: KeyMap<number>; spaces: Set<string> }): Promise<StoredEvent[] | undefined> {
+  const { tables, signal } = to.parts
+  const marks: StoredEvent[] = []
+  let isTouched = false
+  for (const erasure of erasures) {
+    if (file.minSeq > erasure.seq) continue
+    for (const range of rangesOf(erasure)) {
+      for await (const events of (await tables.segment(file)).scan({ ...range, toSeq: erasure.seq, signal })) {
+        isTouched ||= events.length > 0
+        for (const event of events) note(event, erasure.seq, to)
+        marks.push(...events.filter(({ seq, op }) => seq === erasure.seq && op === 'ERASE'))
+      }
+    }
+  }
+  return isTouched ? marks : undefined
+}
+
+function allRuns(manifest: Manifest): Map<string, FileEntry[]> {
+  const runs = new Map<string, FileEntry[]>()
+  for (const { ns, file } of dataFiles(manifest)) if (ns !== undefined) runs.set(ns, [...(runs.get(ns) ?? []), file])
+  return runs
+}
+
+/** The shape is made anew, too: a name of a field may have been the entity's alone. */
+async function eraseFromRun({ ns, file }: { ns: string; file: FileEntry }, to: { keys: KeyMap<number>; parts: MergeParts; files: Map<string, readonly FileEntry[]> }): Promise<void> {
+  const reader = await to.parts.tables.run(file)
+  const { signal } = to.parts
+  const shape = new ShapeBuilder()
+  let isTouched = false
+  for await (const states of reader.scan({ signal })) for (const { id, document } of states) {
+    if (to.keys.has({ ns, id })) isTouched = true
+    else shape.add(document)
+  }
+  if (!isTouched) return
+  const rest = async function* (): AsyncGenerator<EntityState[]> {
+    for await (const states of reader.scan({ signal })) yield states.filter(({ id }) => !to.keys.has({ ns, id }))
+  }
+  to.files.set(file.path, (await writeRunFiles({ ns, states: rest(), shape: shape.build(), forgetUpTo: 0 }, to.parts)).files)
+}
+
+function mapRuns(runs: NamespaceRuns, files: ReadonlyMap<string, readonly FileEntry[]>): NamespaceRuns {
+  return withKeys(Object.fromEntries(Object.entries(runs).map(([ns, entries]) => [ns, mapEntries(entries, files)])), {})
+}
+
+function mapEntries(entries: readonly RunEntry[], files: ReadonlyMap<string, readonly FileEntry[]>): readonly RunEntry[] {
+  return entries
+    .map((run) => (run.files.some(({ path }) => files.has(path)) ? { ...run, files: run.files.flatMap((file) => files.get(file.path) ?? [file]) } : run))
+    .filter((run) => run.files.length > 0)
+}
+
+function mapHorizon({ archive, ...horizon }: Horizon, files: ReadonlyMap<string, readonly FileEntry[]>): Horizon {
+  return { ...horizon, base: mapEntries(horizon.base, files), ...(archive !== undefined && { archive: mapHorizon(archive, files) }) }
+}
