@@ -1,4 +1,5 @@
 import { epochOfDataFile } from './DataFiles.ts'
+import { wipeOldHeads } from './head.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
@@ -37,6 +38,7 @@ export async function sweepOlderEpochs(at: { partition: Partition; backend: Stor
   for (const part of await listLogParts(logBackend, logPrefix)) if (part.epoch < epoch) await logBackend.delete(part.path)
   const { manifest } = partition
   await deleteOldManifests(backend, manifest)
+  if (manifest.oldestId > 0) await wipeOldHeads(logBackend, { epoch, manifestId: manifest.oldestId })
   const kept = new Set([...dataFiles(manifest)].map(({ file }) => file.path))
   for (const { path } of manifest.dropped) kept.add(path)
   const isOrphan = (path: string): boolean => !kept.has(path) && (epochOfDataFile(path) ?? epoch) < epoch

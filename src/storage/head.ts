@@ -132,6 +132,15 @@ export async function deleteOldEpochs(backend: StorageBackend, epoch: number): P
   }
 }
 
+/** Takes heads of older epochs away, whose manifests may have keys of what was erased; that the epochs were taken stays. A newer head is there, so nobody reads them. */
+export async function wipeOldHeads(backend: StorageBackend, before: { epoch: number; manifestId: number }): Promise<void> {
+  for (const entry of await listEpochs(backend)) {
+    if (entry.epoch >= before.epoch || entry.sizeBytes === takenMark.length) continue
+    const manifestId = /"manifestId":(\d+)/.exec(utf8Decode(await backend.read(entry.path)))?.[1]
+    if (manifestId === undefined || Number(manifestId) < before.manifestId) await backend.put(entry.path, takenMark)
+  }
+}
+
 interface EpochEntry {
   readonly epoch: number
   readonly path: string
