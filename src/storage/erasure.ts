@@ -1,4 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
+import { compareStrings } from '../base/bytes.ts'
 import { edgeKey, edgeRange, edgeSpace, isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
@@ -11,33 +12,38 @@ import type { ManifestChange } from './Publisher.ts'
 import { replaceSegments, rewriteSegment, writeRunFiles } from './rewrite.ts'
 import type { View } from './view.ts'
 
+/** What is to go: seqs by key, and ids by namespace or edge space. */
+interface Found {
+  readonly seqs: KeyMap<number>
+  readonly ids: Map<string, Set<string>>
+}
+
 /**
  * Writes every data file that holds something of the erased entities, or of edges that begin or end at them, anew, without it: segments, archived ones too, and runs, also those of checkpoints and bases.
  * Of each erasure the event stays, without the entity's id. Memory: one file at a time.
  */
 export async function writeErasure(erasures: readonly Erasure[], parts: MergeParts & { manifest: Manifest; view: View }): Promise<{ change: ManifestChange; rewrittenFiles: number }> {
   const { manifest } = parts
-  const keys = new KeyMap<number>()
-  const spaces = new Set<string>()
+  const found: Found = { seqs: new KeyMap(), ids: new Map() }
   const touched = new Map<FileEntry, StoredEvent[]>()
   for (const file of [...manifest.archived, ...manifest.segments]) {
-    const marks = await keysInSegment(file, erasures, { parts, keys, spaces })
+    const marks = await keysInSegment(file, erasures, { parts, found })
     if (marks !== undefined) touched.set(file, marks)
   }
   const runs = allRuns(manifest)
   for (const erasure of erasures) for (const { ns, fromId, beforeId } of rangesOf(erasure)) {
     for (const file of runs.get(ns) ?? []) {
-      for await (const states of (await parts.tables.run(file)).scan({ fromId, beforeId, signal: parts.signal })) for (const { id } of states) note({ ns, id }, erasure.seq, { keys, spaces })
+      for await (const states of (await parts.tables.run(file)).scan({ fromId, beforeId, signal: parts.signal })) for (const { id } of states) note({ ns, id }, erasure.seq, found)
     }
   }
   const segments = new Map<FileEntry, FileEntry | undefined>()
-  const place = (event: StoredEvent): 'keep' | 'drop' => (event.seq <= (keys.get(event) ?? 0) ? 'drop' : 'keep')
+  const place = (event: StoredEvent): 'keep' | 'drop' => (event.seq <= (found.seqs.get(event) ?? 0) ? 'drop' : 'keep')
   for (const [file, marks] of touched) {
     segments.set(file, (await rewriteSegment(file, place, { ...parts, inserted: marks.map(anonymous).toSorted(byKeyAndSeq) })).kept)
     checkAborted(parts.signal)
   }
   const files = new Map<string, readonly FileEntry[]>()
-  for (const ns of spaces) for (const file of runs.get(ns) ?? []) await eraseFromRun({ ns, file }, { keys, parts, files })
+  for (const [ns, ids] of found.ids) for (const file of runs.get(ns) ?? []) await eraseFromRun({ ns, ids, file }, { parts, files })
   const change: ManifestChange = (current) => ({
     ...current,
     segments: replaceSegments(current.segments, segments),
@@ -59,11 +65,13 @@ function rangesOf({ ns, id }: Erasure): { ns: string; fromId: string; beforeId: 
 }
 
 /** Remembers what is to go: of an edge from both of its ends. */
-function note(key: EntityKey, seq: number, to: { keys: KeyMap<number>; spaces: Set<string> }): void {
+function note(key: EntityKey, seq: number, found: Found): void {
   const all = isEdgeSpace(key.ns) ? (['out', 'in'] as const).map((direction) => edgeKey(parseEdgeKey(key), direction)) : [key]
   for (const each of all) {
-    to.keys.set(each, Math.max(seq, to.keys.get(each) ?? 0))
-    to.spaces.add(each.ns)
+    found.seqs.set(each, Math.max(seq, found.seqs.get(each) ?? 0))
+    const ids = found.ids.get(each.ns)
+    if (ids === undefined) found.ids.set(each.ns, new Set([each.id]))
+    else ids.add(each.id)
   }
 }
 
@@ -73,7 +81,7 @@ function anonymous(event: StoredEvent): StoredEvent {
 }
 
 /** The ERASE events of a segment; undefined when it holds nothing of the entities. An edge's two rows are in one segment. */
-async function keysInSegment(file: FileEntry, erasures: readonly Erasure[], to: { parts: MergeParts; keys: KeyMap<number>; spaces: Set<string> }): Promise<StoredEvent[] | undefined> {
+async function keysInSegment(file: FileEntry, erasures: readonly Erasure[], to: { parts: MergeParts; found: Found }): Promise<StoredEvent[] | undefined> {
   const { tables, signal } = to.parts
   const marks: StoredEvent[] = []
   let isTouched = false
@@ -82,7 +90,7 @@ async function keysInSegment(file: FileEntry, erasures: readonly Erasure[], to: 
     for (const range of rangesOf(erasure)) {
       for await (const events of (await tables.segment(file)).scan({ ...range, toSeq: erasure.seq, signal })) {
         isTouched ||= events.length > 0
-        for (const event of events) note(event, erasure.seq, to)
+        for (const event of events) note(event, erasure.seq, to.found)
         marks.push(...events.filter(({ seq, op }) => seq === erasure.seq && op === 'ERASE'))
       }
     }
@@ -97,19 +105,15 @@ function allRuns(manifest: Manifest): Map<string, FileEntry[]> {
 }
 
 /** The shape is made anew, too: a name of a field may have been the entity's alone. */
-async function eraseFromRun({ ns, file }: { ns: string; file: FileEntry }, to: { keys: KeyMap<number>; parts: MergeParts; files: Map<string, readonly FileEntry[]> }): Promise<void> {
+async function eraseFromRun({ ns, ids, file }: { ns: string; ids: ReadonlySet<string>; file: FileEntry }, to: { parts: MergeParts; files: Map<string, readonly FileEntry[]> }): Promise<void> {
   const reader = await to.parts.tables.run(file)
   const { signal } = to.parts
-  const shape = new ShapeBuilder()
-  let isTouched = false
-  for await (const states of reader.scan({ signal })) for (const { id, document } of states) {
-    if (to.keys.has({ ns, id })) isTouched = true
-    else shape.add(document)
-  }
-  if (!isTouched) return
+  if ((await reader.getMany([...ids].toSorted(compareStrings))).size === 0) return
   const rest = async function* (): AsyncGenerator<EntityState[]> {
-    for await (const states of reader.scan({ signal })) yield states.filter(({ id }) => !to.keys.has({ ns, id }))
+    for await (const states of reader.scan({ signal })) yield states.filter(({ id }) => !ids.has(id))
   }
+  const shape = new ShapeBuilder()
+  for await (const states of rest()) for (const { document } of states) shape.add(document)
   to.files.set(file.path, (await writeRunFiles({ ns, states: rest(), shape: shape.build(), forgetUpTo: 0 }, to.parts)).files)
 }
 
