@@ -150,7 +150,7 @@ export class ParqueDB implements Database {
     })
     checkName(reason, { option: 'reason', charactersMax: 1000 })
     checkName(actor, { option: 'actor', charactersMax: nameLengthMax })
-    return this.#engine.erase(keys, options)
+    return this.#engine.erase({ ...options, keys })
   }
 
   /** Keeps the states of now whole: `find` with an `asOf` at or after it starts from them. The newest ones stay, as many as `checkpoints.keep` says. */

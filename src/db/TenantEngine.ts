@@ -69,8 +69,8 @@ export class TenantEngine implements Engine {
     return this.#base.verify(options)
   }
 
-  erase(keys: readonly EntityKey[], options?: EraseOptions): Promise<EraseReport> {
-    return this.#base.erase(keys.map(this.#stored), options)
+  erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport> {
+    return this.#base.erase({ ...options, keys: options.keys.map(this.#stored) })
   }
 
   /** Maintenance is of everybody's files. */

@@ -205,8 +205,8 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   }
 
   /** Takes entities out of the database for good, history and archive included; see `ParqueDB.erase`. */
-  async erase(keys: readonly EntityKey[], options: EraseOptions = {}): Promise<EraseReport> {
-    return (await this.#writerHere()).erase(keys, options)
+  async erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport> {
+    return (await this.#writerHere()).erase(options)
   }
 
   /** Keeps the states of now, so that queries about later moments start there: it writes no file, and keeps those of now from being merged away. */

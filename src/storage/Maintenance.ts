@@ -270,7 +270,7 @@ export class Maintenance {
       await this.#startRewriting(merging(job), {})
       this.#compactions++
     }
-    if (partition.manifest.erasing.length > 0) await this.finishErasing(this.#abort.signal)
+    if (this.#parts.partition.manifest.erasing.length > 0) await this.finishErasing(this.#abort.signal)
     await this.collectGarbage()
   }
 

@@ -182,8 +182,7 @@ export class WriterSession {
   }
 
   /** Marks the entities as erased, at once and for all readers, and then takes them out of the files. NOT_FOUND when one never was. */
-  async erase(keys: readonly EntityKey[], options: EraseOptions): Promise<EraseReport> {
-    const { reason, actor, signal } = options
+  async erase({ keys, reason, actor, signal }: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport> {
     const { seq } = await this.commit({
       keys,
       signal,

@@ -56,7 +56,8 @@ export interface Engine {
   retain(options?: RetainOptions): Promise<RetentionReport>
   /** Keeps the states of now, so that queries about later moments start there. */
   checkpoint(): Promise<CheckpointInfo>
-  erase(keys: readonly EntityKey[], options?: EraseOptions): Promise<EraseReport>
+  /** As `Database.erase`. */
+  erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport>
   stats(): Promise<EngineStats>
   verify(options?: { deep?: boolean; signal?: AbortSignal; onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void }): Promise<VerifyReport>
   close(): Promise<void>

@@ -31,11 +31,7 @@ export async function writeErasure(erasures: readonly Erasure[], parts: MergePar
     if (marks !== undefined) touched.set(file, marks)
   }
   const runs = allRuns(manifest)
-  for (const erasure of erasures) for (const { ns, fromId, beforeId } of rangesOf(erasure)) {
-    for (const file of runs.get(ns) ?? []) {
-      for await (const states of (await parts.tables.run(file)).scan({ fromId, beforeId, signal: parts.signal })) for (const { id } of states) note({ ns, id }, erasure.seq, found)
-    }
-  }
+  for (const erasure of erasures) await keysInRuns(erasure, runs, { parts, found })
   const segments = new Map<FileEntry, FileEntry | undefined>()
   const place = (event: StoredEvent): 'keep' | 'drop' => (event.seq <= (found.seqs.get(event) ?? 0) ? 'drop' : 'keep')
   for (const [file, marks] of touched) {
@@ -96,6 +92,14 @@ async function keysInSegment(file: FileEntry, erasures: readonly Erasure[], to: 
     }
   }
   return isTouched ? marks : undefined
+}
+
+async function keysInRuns(erasure: Erasure, runs: ReadonlyMap<string, readonly FileEntry[]>, { parts, found }: { parts: MergeParts; found: Found }): Promise<void> {
+  for (const { ns, ...range } of rangesOf(erasure)) {
+    for (const file of runs.get(ns) ?? []) {
+      for await (const states of (await parts.tables.run(file)).scan({ ...range, signal: parts.signal })) for (const { id } of states) note({ ns, id }, erasure.seq, found)
+    }
+  }
 }
 
 function allRuns(manifest: Manifest): Map<string, FileEntry[]> {

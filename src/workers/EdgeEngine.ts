@@ -3,7 +3,8 @@ import { systemClock } from '../base/clock.ts'
 import { ulidSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom } from '../base/random.ts'
-import type { CheckpointInfo, CompactOptions, RetainOptions, RetentionReport, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { EntityKey } from '../model/entity.ts'
+import type { CheckpointInfo, CompactOptions, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { CommitRequest, CommitResult, Engine, EngineStats } from '../storage/engine.ts'
 import { propose } from '../storage/proposal.ts'
@@ -112,6 +113,10 @@ export class EdgeEngine implements Engine {
 
   retain(options?: RetainOptions): Promise<RetentionReport> {
     return this.#ask('retain', options)
+  }
+
+  erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport> {
+    return this.#ask('erase', options)
   }
 
   checkpoint(): Promise<CheckpointInfo> {

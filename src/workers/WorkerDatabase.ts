@@ -4,7 +4,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { sha256 } from '../base/sha256.ts'
 import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
 import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
-import type { CheckpointInfo, CollectionInfo, CompactOptions, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event } from '../model/event.ts'
 import type { Document } from '../model/values.ts'
@@ -130,6 +130,10 @@ export class WorkerDatabase implements Database {
 
   async retain(options?: RetainOptions): Promise<RetentionReport> {
     return this.#sole('retain').retain(options)
+  }
+
+  async erase(target: string | readonly string[], options?: EraseOptions): Promise<EraseReport> {
+    return this.#sole('erase').erase(target, options)
   }
 
   async checkpoint(): Promise<CheckpointInfo> {

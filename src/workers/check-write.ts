@@ -18,6 +18,7 @@ export const checkingEngine: Engine = {
   flush: refuse,
   compact: refuse,
   retain: refuse,
+  erase: refuse,
   checkpoint: refuse,
   stats: refuse,
   verify: refuse,

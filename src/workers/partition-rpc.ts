@@ -23,7 +23,7 @@ export interface WriteCall {
 /** What comes back of a call: errors as data, for a code does not survive the way by itself. */
 export type Reply<T> = { readonly value: T; readonly seq: number } | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly details: Readonly<Record<string, unknown>> } }
 
-export type AskedMethod = 'flush' | 'compact' | 'retain' | 'checkpoint' | 'stats' | 'verify'
+export type AskedMethod = 'flush' | 'compact' | 'retain' | 'erase' | 'checkpoint' | 'stats' | 'verify'
 
 /** What the object that writes a partition can be asked for. `seq`: the newest durable event at the end of the call. */
 export interface PartitionRpc {
