@@ -47,7 +47,7 @@ const ofFolders: readonly Omit<Mutant, 'home'>[] = [
   {
     broken: 'a takeover does not copy the tail of the log',
     file: 'WriterSession.ts',
-    line: 'await log.append((replayed?.frames ?? []).map(({ frame }) => ({ ...frame, epoch })))',
+    line: 'await log.append(frames.map(({ frame }) => ({ ...frame, epoch })))',
     instead: '',
   },
   {
@@ -65,8 +65,8 @@ const ofFolders: readonly Omit<Mutant, 'home'>[] = [
   {
     broken: 'the head says that the log begins one event later than it does',
     file: 'Publisher.ts',
-    line: 'logStart: manifest.flushedSeq + 1',
-    instead: 'logStart: manifest.flushedSeq + 2',
+    line: 'logStart: flushedSeq + 1',
+    instead: 'logStart: flushedSeq + 2',
   },
   {
     broken: 'a writer that was taken over from goes on to publish and to delete',
@@ -100,8 +100,8 @@ const ofBuckets: readonly Omit<Mutant, 'home'>[] = [
   {
     broken: 'a head is put whatever is there',
     file: 'head.ts',
-    line: 'return backend.put(epochPath(head.epoch), bytes, { ifMatch })',
-    instead: 'return backend.put(epochPath(head.epoch), bytes)',
+    line: 'return backend.put(epochPath(head.epoch), encodeHead(head), { ifMatch })',
+    instead: 'return backend.put(epochPath(head.epoch), encodeHead(head))',
   },
   {
     broken: 'a mark that another writer put is taken for the own one',
