@@ -11,24 +11,33 @@ const salts = [0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df
 
 /** The hashes of keys that a filter will be made of. */
 export class BloomFilterBuilder {
-  readonly #hashes: number[] = []
+  /** High and low half in turn. */
+  #hashes = new Uint32Array(1024)
+  #length = 0
 
   add(key: string): void {
+    if (this.#length === this.#hashes.length) {
+      const grown = new Uint32Array(this.#length * 2)
+      grown.set(this.#hashes)
+      this.#hashes = grown
+    }
     const { high, low } = hashText(key)
-    this.#hashes.push(high, low)
+    this.#hashes[this.#length++] = high
+    this.#hashes[this.#length++] = low
   }
 
   /** The filter's words; the hashes are kept, more keys may follow. */
   write(out: ByteBuffer): void {
-    const keyCount = this.#hashes.length / 2
+    const keyCount = this.#length / 2
     const blockCount = Math.max(1, Math.ceil((keyCount * bitsPerKey) / (blockWords * 32)))
     const words = new Uint32Array(blockCount * blockWords)
-    for (let index = 0; index < this.#hashes.length; index += 2) {
+    for (let index = 0; index < this.#length; index += 2) {
       const block = blockOf(this.#hashes[index] as number, blockCount)
       const low = this.#hashes[index + 1] as number
       for (let word = 0; word < blockWords; word++) words[block + word] = (words[block + word] as number) | bitOf(low, word)
     }
     out.varint(blockCount)
+    out.reserve(words.length * 4)
     for (const word of words) out.uint32(word)
   }
 }

@@ -55,7 +55,9 @@ export class DocumentShredder {
     let last = -1
     let isOrdered = true
     for (const name of names) {
-      const node = this.#byName.get(name)
+      // Most documents have their fields in the order of the columns.
+      const expected = this.#nodes[last + 1]
+      const node = expected?.spec.name === name ? expected : this.#byName.get(name)
       const value = document[name] as Value
       const index = node?.index ?? this.#nodes.length
       if (index < last) isOrdered = false
@@ -70,9 +72,8 @@ export class DocumentShredder {
     return JSON.stringify({ ...(isOrdered ? {} : { [restOrder]: names }), ...(absent && { [restAbsent]: absent }), ...rest })
   }
 
-  /** Fills every column to the rows appended so far. */
+  /** Begins a row group. */
   endRowGroup(): void {
-    for (const { leaves } of this.#nodes) for (const leaf of leaves) leaf.fillTo(this.#row + 1)
     for (const node of this.#nodes) node.lastRow = -1
     this.#row = -1
   }

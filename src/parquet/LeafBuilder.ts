@@ -49,7 +49,16 @@ export class LeafBuilder {
 
   /** Makes it `rowCount` rows by adding rows without a value, if it has fewer. */
   fillTo(rowCount: number, definition = 0): void {
-    while (this.rowCount < rowCount) this.none(definition)
+    const missing = rowCount - this.rowCount
+    if (missing <= 0) return
+    this.#none(definition)
+    const end = this.entryCount + missing - 1
+    if (missing > 1) {
+      this.#definitions = put(this.#definitions, end, definition).fill(definition, this.entryCount, end)
+      if (this.leaf.maxRepetition > 0) this.#repetitions = put(this.#repetitions, end, 0).fill(0, this.entryCount, end)
+    }
+    this.entryCount = end
+    this.rowCount = rowCount
   }
 
   /** undefined when every entry is a value. */

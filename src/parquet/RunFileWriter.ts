@@ -66,8 +66,7 @@ export class RunFileWriter {
     const rest = isEmptyTombstone ? this.#documents.appendNothing() : this.#documents.append(state.document)
     // A tombstone that has a document says so with a rest, if only '{}'.
     const text = rest ?? (state.deletedAt !== undefined && !isEmptyTombstone ? '{}' : undefined)
-    if (text === undefined) this.#rest.none(0)
-    else this.#rest.value(text)
+    appendOptional(this.#rest, this.#table.pendingRows, text)
     const bytes = systemBytes + state.id.length + approximateBytes(state.document)
     this.#table.endRow({ key: [state.id], seq: state.seq, ts: state.updatedAt, bytes })
     if (this.#table.isFull) this.#flush()
@@ -106,14 +105,17 @@ export class RunFileWriter {
     seq?.value(state.seq)
     createdAt?.value(state.createdAt)
     updatedAt?.value(state.updatedAt)
-    appendOptional(createdBy, state.createdBy)
-    appendOptional(updatedBy, state.updatedBy)
+    const row = this.#table.pendingRows
+    appendOptional(createdBy, row, state.createdBy)
+    appendOptional(updatedBy, row, state.updatedBy)
     deleted?.value(state.deletedAt !== undefined)
-    appendOptional(deletedAt, state.deletedAt)
+    appendOptional(deletedAt, row, state.deletedAt)
   }
 }
 
-export function appendOptional(leaf: LeafBuilder | undefined, value: string | number | undefined): void {
-  if (value === undefined) leaf?.none(0)
-  else leaf?.value(value)
+/** The value of a row, whose index among those gathered is `row`; nothing where there is none. */
+export function appendOptional(leaf: LeafBuilder | undefined, row: number, value: string | number | undefined): void {
+  if (value === undefined) return
+  leaf?.fillTo(row)
+  leaf?.value(value)
 }

@@ -51,7 +51,7 @@ export interface RowFacts {
  * Other readers find the chunks by the footer and never see directories, sections and index.
  */
 export class TableWriter {
-  /** Where a row's values go before `endRow`. In the order of `leavesOf(fields)`. */
+  /** Where a row's values go before `endRow`; a leaf without one has a null there. In the order of `leavesOf(fields)`. */
   readonly leaves: readonly LeafBuilder[]
   readonly #options: TableOptions
   readonly #compressor = new SnappyCompressor()
@@ -89,6 +89,11 @@ export class TableWriter {
     return this.#rawBytes * this.#ratio >= this.#options.rowGroupBytes || this.#facts.length >= rowGroupRowsMax
   }
 
+  /** Rows gathered for the next row group. */
+  get pendingRows(): number {
+    return this.#facts.length
+  }
+
   /** Ends a row whose values have been added to the leaves. */
   endRow(facts: RowFacts): void {
     this.#addKey(facts.key)
@@ -111,6 +116,7 @@ export class TableWriter {
   flush(): void {
     if (this.#facts.length === 0) return
     const { sortedBy, prefixColumn } = this.#options
+    for (const leaf of this.leaves) leaf.fillTo(this.#facts.length)
     const chunks = this.leaves.map((leaf, index) => encodeChunk(leaf, { isSorted: index === prefixColumn, compressor: this.#compressor }))
     const directory = new ByteBuffer(chunks.length * 8)
     for (const chunk of chunks) {

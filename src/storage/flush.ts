@@ -12,8 +12,8 @@ import type { OutputJob } from './DataFiles.ts'
 import type { FileEntry, RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
 
-/** Rows that are encoded before the event loop gets a turn. */
-const rowsPerTurn = 1000
+/** Rows that are worked on before the event loop gets a turn: a few milliseconds, and the encoding of at most one row group. */
+const rowsPerTurn = 500
 
 export interface FlushOutput {
   readonly segment: FileEntry
@@ -37,43 +37,42 @@ export async function writeFlush(input: FlushInput): Promise<FlushOutput> {
   const segment = await writeSegment(events, input)
   const runs = new Map<string, RunEntry>()
   for (const ns of overlay.namespaces().toSorted(compareStrings)) {
-    const states = newestStates(overlay, { ns, toSeq })
-    if (states.length > 0) runs.set(ns, await writeRun(states, { input, ns }))
+    const run = await writeRun(ns, input)
+    if (run !== undefined) runs.set(ns, run)
   }
   return { segment, runs, lastTs }
 }
 
-async function writeSegment(events: StoredEvent[], input: FlushInput): Promise<FileEntry> {
+async function writeSegment(events: StoredEvent[], { clock, output }: FlushInput): Promise<FileEntry> {
   const writer = new SegmentFileWriter({ metadata: fileMetadata })
-  let sinceTurn = 0
   const fromBothEnds = events.flatMap((event) => [event, ...(isEdgeSpace(event.ns) ? [mirrored(event) as StoredEvent] : [])])
-  for (const event of fromBothEnds.toSorted(byKeyAndSeq)) {
-    writer.append(event)
-    if (++sinceTurn % rowsPerTurn === 0) await input.clock.sleep(0)
-  }
-  return input.output.writeSegment(writer.finish())
+  await eachInTurns(fromBothEnds.toSorted(byKeyAndSeq), clock, (event) => writer.append(event))
+  return output.writeSegment(writer.finish())
 }
 
-async function writeRun(states: readonly EntityState[], to: { input: FlushInput; ns: string }): Promise<RunEntry> {
+/** undefined when the namespace has no state up to `toSeq`. */
+async function writeRun(ns: string, { overlay, toSeq, output, clock }: FlushInput): Promise<RunEntry | undefined> {
   const shape = new ShapeBuilder()
-  for (const { document } of states) shape.add(document)
+  const states: EntityState[] = []
+  let deletedMinSeq = Number.POSITIVE_INFINITY
+  await eachInTurns(overlay.sortedIds(ns), clock, (id) => {
+    const state = overlay.state({ ns, id }, { seq: toSeq })
+    if (state === undefined) return
+    states.push(state)
+    shape.add(state.document)
+    if (state.deletedAt !== undefined) deletedMinSeq = Math.min(deletedMinSeq, state.seq)
+  })
+  if (states.length === 0) return undefined
   const writer = new RunFileWriter({ shape: shape.build(), metadata: fileMetadata })
-  let sinceTurn = 0
-  for (const state of states) {
-    writer.append(state)
-    if (++sinceTurn % rowsPerTurn === 0) await to.input.clock.sleep(0)
-  }
-  const deletedMinSeq = states.reduce((least, { deletedAt, seq }) => (deletedAt === undefined ? least : Math.min(least, seq)), Number.POSITIVE_INFINITY)
-  return { level: 0, files: [await to.input.output.writeRun(to.ns, writer.finish())], ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) }
+  await eachInTurns(states, clock, (state) => writer.append(state))
+  return { level: 0, files: [await output.writeRun(ns, writer.finish())], ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) }
 }
 
-function newestStates(overlay: Overlay, of: { ns: string; toSeq: number }): EntityState[] {
-  const states: EntityState[] = []
-  for (const id of overlay.sortedIds(of.ns)) {
-    const state = overlay.state({ ns: of.ns, id }, { seq: of.toSeq })
-    if (state !== undefined) states.push(state)
+async function eachInTurns<T>(items: readonly T[], clock: Clock, work: (item: T) => void): Promise<void> {
+  for (let start = 0; start < items.length; start += rowsPerTurn) {
+    for (const item of items.slice(start, start + rowsPerTurn)) work(item)
+    await clock.sleep(0)
   }
-  return states
 }
 
 /** Kept in every data file, so that a reader knows whether its own fold made the states. */
