@@ -1,5 +1,8 @@
 import type { SchemaElement, SchemaTree } from 'hyparquet'
 import { utf8Decode } from '../base/bytes.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { stringifyExtendedJson } from '../model/ejson.ts'
+import { prototypeNames } from '../model/field-name.ts'
 import type { Document, Value } from '../model/values.ts'
 import { malformed } from './malformed.ts'
 
@@ -22,9 +25,9 @@ export function rowConverter(root: SchemaTree, options: ConvertOptions): (row: R
   return (row) => convert(row) as Document
 }
 
-/** The element without what makes hyparquet read a decimal as an inexact float. */
-export function withoutDecimal(element: SchemaElement): SchemaElement {
-  if (!isDecimal(element)) return element
+/** The element without what makes hyparquet read a decimal as an inexact float, and a map as an object, where `__proto__` and the first of two equal keys vanish. */
+export function withoutAnnotation(element: SchemaElement): SchemaElement {
+  if (!isDecimal(element) && !isMap(element)) return element
   const { converted_type: _converted, logical_type: _logical, ...plain } = element
   return plain
 }
@@ -52,7 +55,7 @@ function nestedConverter(node: SchemaTree, options: ConvertOptions): Convert {
     const element = child.children.length === 1 && inner !== undefined ? inner : child
     return listConverter(element === child && child.children.length === 0 ? scalarConverter(child.element) : converterWithin(element, options))
   }
-  if (isMap(node.element) && child !== undefined && child.children.length === 2) return mapConverter(child.children[1] as SchemaTree, options)
+  if (isMap(node.element) && child?.children.length === 2 && child.element.repetition_type === 'REPEATED') return mapConverter(child, options)
   return objectConverter(node.children, options)
 }
 
@@ -81,12 +84,21 @@ function listConverter(convert: Convert): Convert {
   }
 }
 
-function mapConverter(valueNode: SchemaTree, options: ConvertOptions): Convert {
-  const convert = converterOf(valueNode, options)
-  return (value) => {
-    if (value === null || value === undefined) return undefined
+function mapConverter({ element, children, path }: SchemaTree, options: ConvertOptions): Convert {
+  const [key, value] = children.map((node) => ({ name: node.element.name, convert: converterOf(node, options) })) as [{ name: string; convert: Convert }, { name: string; convert: Convert }]
+  return (given) => {
+    if (given === null || given === undefined) return undefined
     const map: Document = {}
-    for (const [key, one] of Object.entries(value)) map[key] = convert(one) ?? null
+    const entries = ((given as Readonly<Record<string, unknown>>)[element.name] ?? []) as readonly Readonly<Record<string, unknown>>[]
+    for (const entry of entries) {
+      const one = key.convert(entry[key.name])
+      const name = typeof one === 'string' || typeof one === 'bigint' ? String(one) : one instanceof Date ? one.toISOString() : stringifyExtendedJson(one ?? null)
+      if (prototypeNames.has(name) || Object.hasOwn(map, name)) {
+        const problem = prototypeNames.has(name) ? 'a field of a document cannot have' : 'stands twice in one map'
+        throw new ParqueDBError('UNSUPPORTED_FORMAT', `its column '${path[0]}' is a map with the key '${name.slice(0, 80)}', which ${problem}`)
+      }
+      map[name] = value.convert(entry[value.name]) ?? null
+    }
     return map
   }
 }

@@ -30,3 +30,20 @@ export function lz4Decompress(input: Uint8Array, size: number): Uint8Array {
   if (to !== size) throw malformed('an LZ4 page is cut short')
   return out
 }
+
+/** The format's older LZ4: blocks, each after its size and that of its bytes (big-endian), as Hadoop has them; or, by other writers, one block alone. */
+export function lz4BlocksDecompress(bytes: Uint8Array, size: number): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const out = new Uint8Array(size)
+  let at = 0
+  let to = 0
+  while (at + 8 <= bytes.length) {
+    const end = at + 8 + view.getUint32(at + 4)
+    const blockSize = view.getUint32(at)
+    if (end > bytes.length || blockSize > size - to) return lz4Decompress(bytes, size)
+    out.set(lz4Decompress(bytes.subarray(at + 8, end), blockSize), to)
+    at = end
+    to += blockSize
+  }
+  return at === bytes.length && to === size ? out : lz4Decompress(bytes, size)
+}

@@ -93,6 +93,19 @@ describe('a file of DuckDB', () => {
     await expect(rowsOf(gzip, {})).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' })
   })
 
+  test('gives maps as objects whatever their keys are, and refuses those that no object can hold', async () => {
+    const maps = await duckdbFile("select map {1: 'one', 2: null} as ints, map {date '2020-02-02': 1} as dates, map {'toString': [1], '': [2]} as texts, map {}::map(varchar, integer) as none, null::map(varchar, integer) as absent")
+    expect(await rowsOf(maps)).toStrictEqual([{ ints: { 1: 'one', 2: null }, dates: { '2020-02-02T00:00:00.000Z': 1 }, texts: { toString: [1], '': [2] }, none: {} }])
+    const nested = await duckdbFile("select [map {'a': map {'b': i}}] as deep from range(3) r(i)")
+    expect(await rowsOf(nested)).toStrictEqual([0, 1, 2].map((i) => ({ deep: [{ a: { b: i } }] })))
+    const prototype = await duckdbFile("select {'in': map {'__proto__': 1}} as m")
+    await expect(rowsOf(prototype)).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT', message: expect.stringContaining("'m' is a map with the key '__proto__'") as string })
+    const twice = await duckdbFile("select map {'k': 1, 'l': 2} as m")
+    const at = Buffer.from(twice).indexOf('\u0001\u0000\u0000\u0000l')
+    twice[at + 4] = 'k'.charCodeAt(0)
+    await expect(rowsOf(twice)).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT', message: expect.stringContaining('stands twice') as string })
+  })
+
   test('says what its columns are', async () => {
     const bytes = await duckdbFile("select 1::bigint as n, 'x' as s, [1] as l")
     const file = await readForeignParquet(sourceOfBytes('f', bytes))

@@ -6,8 +6,8 @@ import { ParqueDBError, isParqueDBError } from '../base/ParqueDBError.ts'
 import type { Document } from '../model/values.ts'
 import type { ByteSource } from './byte-source.ts'
 import { checkForeignPages } from './check-foreign-pages.ts'
-import { describeType, rowConverter, withoutDecimal } from './foreign-values.ts'
-import { lz4Decompress } from './lz4.ts'
+import { describeType, rowConverter, withoutAnnotation } from './foreign-values.ts'
+import { lz4BlocksDecompress, lz4Decompress } from './lz4.ts'
 import { snappyDecompress } from './snappy.ts'
 
 /** Decompresses a page to `size` bytes. */
@@ -17,7 +17,7 @@ export interface ForeignParquetOptions {
   /** What a null in a row or an object becomes; 'absent'. A null in a list is always kept. */
   readonly nulls?: 'absent' | 'null' | undefined
   /** For codecs that need the host: those of node:zlib for GZIP and BROTLI, for example. */
-  readonly decompressors?: { readonly [codec in 'GZIP' | 'BROTLI' | 'ZSTD' | 'LZ4' | 'LZO']?: Decompress } | undefined
+  readonly decompressors?: { readonly [codec in 'GZIP' | 'BROTLI' | 'ZSTD' | 'LZO']?: Decompress } | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -54,7 +54,7 @@ export async function readForeignParquet(source: ByteSource, options: ForeignPar
   return attempt(source, 'schema', () => {
     const root = parquetSchema(metadata)
     checkReadable(source, { metadata, root }, options)
-    const plain = { ...metadata, schema: metadata.schema.map(withoutDecimal) }
+    const plain = { ...metadata, schema: metadata.schema.map(withoutAnnotation) }
     const convert = rowConverter(root, { nulls: options.nulls ?? 'absent' })
     return {
       rowCount: Number(metadata.num_rows),
@@ -83,7 +83,7 @@ async function* readRows(from: RowSource, convert: (row: Record<string, unknown>
     if (rowEnd > rowStart) {
       const range = { rowStart, rowEnd }
       const rows = await attempt(source, place, async () => {
-        const file = await rowGroupBuffer(source, group)
+        const file = await rowGroupBuffer(from, group)
         return parquetReadObjects({ file, metadata, compressors, parsers, ...range, utf8: false, geoparquet: false })
       })
       if (rows.length !== rowEnd - rowStart) throw damaged(source, `${place} has ${rows.length} rows where its footer says ${rowEnd - rowStart}`)
@@ -112,7 +112,7 @@ function dateBelow(ticks: bigint, perMs: bigint): Date {
 }
 
 function compressorsOf({ decompressors = {} }: ForeignParquetOptions): Compressors {
-  return { SNAPPY: decompressSnappy, LZ4_RAW: lz4Decompress, ...decompressors }
+  return { SNAPPY: decompressSnappy, LZ4_RAW: lz4Decompress, LZ4: lz4BlocksDecompress, ...decompressors }
 }
 
 /** A page without values is nothing at all in the files of some writers. */
@@ -124,7 +124,7 @@ function decompressSnappy(bytes: Uint8Array, size: number): Uint8Array {
  * The bytes of one row group, in memory before hyparquet sees them: it starts reads that it does not wait for when another fails,
  * and an answer that comes at once cannot fail unseen.
  */
-async function rowGroupBuffer(source: ByteSource, group: RowGroup): Promise<AsyncBuffer> {
+async function rowGroupBuffer({ source, metadata, compressors }: RowSource, group: RowGroup): Promise<AsyncBuffer> {
   let first = source.sizeBytes
   let last = 0
   for (const { meta_data: chunk } of group.columns) {
@@ -137,7 +137,7 @@ async function rowGroupBuffer(source: ByteSource, group: RowGroup): Promise<Asyn
   }
   if (last - first > rowGroupBytesMax) throw damaged(source, `a row group is spread over ${last - first} bytes`)
   const bytes = first < last ? await source.readRange({ start: first, end: last }) : new Uint8Array(0)
-  checkForeignPages(group, (start, end) => bytes.subarray(start - first, end - first))
+  checkForeignPages(group, { metadata, compressors, slice: (start, end) => bytes.subarray(start - first, end - first) })
   return {
     byteLength: source.sizeBytes,
     slice(start, end = source.sizeBytes) {
@@ -223,6 +223,7 @@ async function attempt<T>(source: ByteSource, place: string, read: () => T | Pro
     return await read()
   } catch (cause) {
     if (isParqueDBError(cause) && cause.details['path'] !== undefined) throw cause
+    if (isParqueDBError(cause, 'UNSUPPORTED_FORMAT')) throw unsupported(source, cause.message)
     throw damaged(source, `${place}: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
 }

@@ -1,4 +1,5 @@
 import * as zlib from 'node:zlib'
+import { decompress as zstdDecompress } from 'fzstd'
 import { approximateBytes } from '../../model/values.ts'
 import { readForeignParquet } from '../../parquet/read-foreign-parquet.ts'
 import type { ForeignParquetOptions } from '../../parquet/read-foreign-parquet.ts'
@@ -7,12 +8,11 @@ import type { Rows } from './row.ts'
 
 type ZlibFunction = (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array
 
-/** There from Node.js 22.15 on; without it the reader says that ZSTD is not supported. */
-const { zstdDecompressSync } = zlib as { zstdDecompressSync?: ZlibFunction }
 const decompressors: ForeignParquetOptions['decompressors'] = {
   GZIP: bounded(zlib.gunzipSync),
   BROTLI: bounded(zlib.brotliDecompressSync),
-  ...(zstdDecompressSync === undefined ? {} : { ZSTD: bounded(zstdDecompressSync) }),
+  // Node.js has its own from 22.15 on only.
+  ZSTD: (bytes, size) => zstdDecompress(bytes, new Uint8Array(size)),
 }
 
 /** The output is no larger than the page's header says, which the reader has checked. */
