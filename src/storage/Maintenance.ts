@@ -5,20 +5,19 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { AppendLog } from './append-log.ts'
 import type { RetainOptions, RetentionReport } from '../model/database-options.ts'
 import { addCheckpoint, checkpointIfDue } from './checkpoints.ts'
-import { allMerges, jobRows, mergeRuns, mergeSegments, pickMerge, type MergeJob, type MergeParts } from './compaction.ts'
+import { allMerges, jobRows, pickMerge, type MergeJob } from './compaction.ts'
 import type { DataFiles } from './DataFiles.ts'
 import type { CompactProgress } from './engine.ts'
 import { resolveRetention, type ResolvedOptions } from './engine-options.ts'
 import { writeErasure } from './erasure.ts'
 import { writeFlush } from './flush.ts'
 import { collectDropped, deleteOldManifests } from './garbage.ts'
-import { forgottenSeq } from './horizon.ts'
-import { filesOfRuns, withKeys, type Checkpoint, type Erasure, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
+import { filesOfRuns, withKeys, type Checkpoint, type Erasure, type Manifest, type RunEntry } from './manifest.ts'
+import { merging, type Rewriting } from './merging.ts'
 import type { Partition } from './Partition.ts'
 import type { ManifestChange, Publisher } from './Publisher.ts'
 import { planRetention, reportRetention, writeRetention } from './retention.ts'
 import type { StorageBackend } from './storage-backend.ts'
-import type { View } from './view.ts'
 import type { Writer } from './Writer.ts'
 
 /** The unflushed part may grow to this many times what triggers a flush; then writers wait for the flush. */
@@ -44,9 +43,6 @@ export interface MaintenanceParts {
   /** Deletes old manifests, and what older writers left behind. */
   readonly sweep: () => Promise<void>
 }
-
-/** What writes files anew works with; undefined when nothing is to change. */
-type Rewriting = (parts: MergeParts & { readonly manifest: Manifest; readonly view: View }) => Promise<ManifestChange | undefined>
 
 /**
  * Turns the log into files and keeps the files few, in the background and on request: one flush and one merge at a
@@ -375,31 +371,6 @@ export class Maintenance {
 interface RewritingOptions {
   readonly signal?: AbortSignal | undefined
   readonly onRows?: (rows: number) => void
-}
-
-function merging(job: MergeJob): Rewriting {
-  return async (parts) => {
-    if (job.kind === 'segments') return mergedSegments(job, await mergeSegments(job, parts))
-    // Only where all runs are merged nothing older can come to light from behind a tombstone that goes.
-    const isFull = job.inputs.length === filesOfRuns(parts.manifest, job.ns).length
-    return mergedRuns(job, await mergeRuns(job, { ...parts, forgetUpTo: isFull ? forgottenSeq(parts.manifest, job.ns) : 0 }))
-  }
-}
-
-function mergedRuns(job: Extract<MergeJob, { kind: 'runs' }>, output: RunEntry): ManifestChange {
-  return (manifest) => {
-    const runs = filesOfRuns(manifest, job.ns)
-    assert(job.inputs.every((input) => runs.includes(input)), 'I7: a merge replaces runs that the manifest still names')
-    const merged = [...runs.filter((run) => !job.inputs.includes(run)), ...(output.files.length === 0 ? [] : [output])]
-    return { ...manifest, runs: withKeys(manifest.runs, { [job.ns]: merged }) }
-  }
-}
-
-function mergedSegments(job: Extract<MergeJob, { kind: 'segments' }>, output: FileEntry): ManifestChange {
-  return (manifest) => {
-    assert(job.inputs.every((input) => manifest.segments.includes(input)), 'I7: a merge replaces segments that the manifest still names')
-    return { ...manifest, segments: manifest.segments.flatMap((file) => (file === job.inputs[0] ? [output] : job.inputs.includes(file) ? [] : [file])) }
-  }
 }
 
 function withRuns(manifest: Manifest, added: ReadonlyMap<string, RunEntry>): Manifest['runs'] {
