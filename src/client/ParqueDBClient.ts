@@ -6,9 +6,11 @@ import { systemRandom, type Random } from '../base/random.ts'
 import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event } from '../model/event.ts'
 import { collectionOperations, databaseOperations, type Operation } from '../model/operations.ts'
+import { ResultCursor, type Page } from '../model/ResultCursor.ts'
 import type { Document } from '../model/values.ts'
 import { encodeArguments, encodeValue, type Arguments } from './encode-arguments.ts'
 import { EventSubscription } from './EventSubscription.ts'
@@ -93,6 +95,15 @@ export class ParqueDBClient implements Database {
     return subscription
   }
 
+  traverse<T extends object = Document>(start: string | readonly string[], steps: TraverseStep | readonly TraverseStep[], options?: TraverseOptions<T>): ResultCursor<Traversed<T>> {
+    const args = this.#encode('traverse', start, steps, options)
+    return new ResultCursor({ batches: () => this.#lines('traverse', args) as AsyncIterable<readonly Traversed<T>[]>, page: async () => (await this.#call('traverse', args)) as Page<Traversed<T>> })
+  }
+
+  async shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined> {
+    return ((await this.#call('shortestPath', this.#encode('shortestPath', from, to, options))) as Traversed<T>[] | null) ?? undefined
+  }
+
   async collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]> {
     return this.#call('collections', this.#encode('collections', options)) as Promise<CollectionInfo[]>
   }
@@ -135,9 +146,9 @@ export class ParqueDBClient implements Database {
     return this.close()
   }
 
-  #encode(name: keyof typeof databaseOperations, ...given: readonly unknown[]): Arguments {
+  #encode(name: keyof typeof databaseOperations, ...given: unknown[]): Arguments {
     this.#assertOpen()
-    return encodeArguments({ name, operation: databaseOperations[name], ns: undefined }, given)
+    return encodeArguments({ name, operation: databaseOperations[name], ns: undefined }, given.length === 0 ? [undefined] : given)
   }
 
   async #call(name: string, args: Arguments): Promise<unknown> {

@@ -1,9 +1,11 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 import type {
-  AsOfInput, CreateManyOptions, CreateManyResult, EdgeInput, LinkArguments, LinkManyOptions, LinkManyResult, LinkResult, Related, RelatedOptions, DeleteManyResult, Difference, FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint,
-  IdempotentOptions, NewDocument, ReadOptions, Replacement, ReplaceOptions, RevertOptions, UpdateManyOptions, UpdateManyResult, UpdateOptions, VersionedOptions, WriteOptions,
+  AsOfInput, CreateManyOptions, CreateManyResult, DeleteManyResult, Difference, FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry,
+  HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument, ReadOptions, Replacement, ReplaceOptions, RevertOptions, UpdateManyOptions, UpdateManyResult,
+  UpdateOptions, VersionedOptions, WriteOptions,
 } from '../model/database-options.ts'
+import type { EdgeInput, LinkArguments, LinkManyOptions, LinkManyResult, LinkResult, Related, RelatedOptions } from '../model/graph-options.ts'
 import { notFound, type Command } from '../model/decide.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { parseEntityId } from '../model/entity-id.ts'

@@ -3,8 +3,10 @@ import { systemRandom, type Random } from '../base/random.ts'
 import { tenantPattern, type Database, type DatabaseTransaction } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { parseEntityId, validateNamespace } from '../model/entity-id.ts'
+import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
 import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
+import type { ResultCursor } from '../model/ResultCursor.ts'
 import { Relations, type SchemaInput } from '../model/relations.ts'
 import type { Document } from '../model/values.ts'
 import { checkFlag, checkFunction, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
@@ -18,6 +20,7 @@ import { countCollections } from './collection-counts.ts'
 import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
+import { findShortestPath, traverse } from './traverse.ts'
 import { nameLengthMax } from './write-options.ts'
 import { Subscription } from './Subscription.ts'
 import { TenantEngine } from './TenantEngine.ts'
@@ -92,6 +95,16 @@ export class ParqueDB implements Database {
     if (typeof work !== 'function') throw new ParqueDBError('INVALID_ARGUMENT', 'transaction takes a function that is given the transaction.')
     const onSession = async (session: Session): Promise<Result> => work({ collection: (name) => new Collection(session, validateNamespace(name)) })
     return runTransaction(this.#session, onSession, { options, random: this.#random })
+  }
+
+  traverse<T extends object = Document>(start: string | readonly string[], steps: TraverseStep | readonly TraverseStep[], options?: TraverseOptions<T>): ResultCursor<Traversed<T>> {
+    this.#assertOpen()
+    return traverse<T>(this.#session, { start, steps }, options)
+  }
+
+  async shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined> {
+    this.#assertOpen()
+    return findShortestPath<T>(this.#session, { from, to }, options)
   }
 
   events(options?: EventQueryOptions): AsyncIterableIterator<Event> {

@@ -1,4 +1,4 @@
-import type { EdgeFields, Related } from '../model/database-options.ts'
+import type { EdgeFields, Related } from '../model/graph-options.ts'
 import { edgeData, predicateOf } from '../model/edge.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { formatEntityId } from '../model/entity-id.ts'

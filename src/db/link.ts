@@ -1,5 +1,6 @@
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
-import type { EdgeInput, LinkManyOptions, LinkManyResult, LinkResult, VersionedOptions } from '../model/database-options.ts'
+import type { VersionedOptions } from '../model/database-options.ts'
+import type { EdgeInput, LinkManyOptions, LinkManyResult, LinkResult } from '../model/graph-options.ts'
 import { parseEntityId } from '../model/entity-id.ts'
 import type { EntityKey } from '../model/entity.ts'
 import { decideLinks, keysOfLinks, parseLinks, type Link } from '../model/links.ts'

@@ -1,4 +1,4 @@
-import type { Related, RelatedOptions } from '../model/database-options.ts'
+import type { Related, RelatedOptions } from '../model/graph-options.ts'
 import { validatePredicate } from '../model/entity-id.ts'
 import type { EntityKey } from '../model/entity.ts'
 import { ResultCursor, type Page } from '../model/ResultCursor.ts'

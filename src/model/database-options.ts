@@ -2,7 +2,7 @@ import type { ExpectedVersion } from './decide.ts'
 import type { Entity, EntityFields } from './entity-document.ts'
 import type { EventOp } from './event.ts'
 import type { Direction } from './edge.ts'
-import type { Filter, Links, LinkTarget, Projection, Sort } from './filter-types.ts'
+import type { Filter, Links, Projection, Sort } from './filter-types.ts'
 import type { Patch } from './patch.ts'
 import type { Document, Value } from './values.ts'
 
@@ -50,63 +50,6 @@ export interface PopulateOptions {
   limit?: number
   /** What those bring along; up to five levels. */
   populate?: Populate
-}
-
-/** What leads from an entity to one that was found by it. */
-export interface EdgeFields {
-  readonly predicate: string
-  /** The edge's own data. */
-  readonly data: Document
-  /** When it was linked, or its data changed. */
-  readonly linkedAt: Date
-  readonly linkedBy?: string
-}
-
-export type Related<T extends object = Document> = Entity<T> & { readonly $edge: EdgeFields }
-
-export interface RelatedOptions<T extends object = Document> {
-  /** 'in': the entities whose edges lead here. Default: as the schema says, else 'out'. */
-  direction?: Direction
-  /** Of the entities at the other end. */
-  filter?: Filter<T>
-  /** Default: by `$id`. */
-  sort?: Sort<T>
-  /** At least 1. Default: all; for page() 100. */
-  limit?: number
-  /** Of a page of the same query: goes on behind it. */
-  cursor?: string
-  populate?: Populate
-  /** The graph as it was then. */
-  asOf?: AsOfInput
-  signal?: AbortSignal
-}
-
-/** Where `link` leads: one or many, data for those that bring none, options. */
-export type LinkArguments = [to: LinkTarget | readonly LinkTarget[], data?: object, options?: VersionedOptions]
-
-export interface LinkResult {
-  /** Edges that were made, got other data, or were removed. */
-  readonly changedCount: number
-}
-
-/** An edge for linkMany; `from` is of the collection. */
-export interface EdgeInput {
-  readonly from: string
-  readonly predicate: string
-  readonly to: string
-  readonly data?: object
-}
-
-export interface LinkManyOptions extends IdempotentOptions {
-  /** Edges of one commit: 1 to 1,000, the default. */
-  batchSize?: number
-  /** Called after each batch. */
-  onProgress?: (progress: LinkManyResult) => void
-}
-
-export interface LinkManyResult extends LinkResult {
-  /** Edges that are done with. */
-  readonly edgeCount: number
 }
 
 export interface FindOneOptions<T extends object = Document> extends GetOptions {

@@ -1,9 +1,14 @@
 import type {
-  CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EdgeInput, EraseOptions, EraseReport, EventQueryOptions,
-  FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, LinkArguments, LinkManyOptions, LinkManyResult, LinkResult, NewDocument, QueryExplanation,
-  ReadOptions, Related, RelatedOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions, UpdateManyOptions, UpdateManyResult, UpdateOptions,
-  VerifyOptions, VerifyReport, VersionedOptions, WriteOptions,
+  CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EraseOptions, EraseReport,
+  EventQueryOptions,
+  FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument,
+  QueryExplanation, ReadOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions,
+  UpdateManyOptions, UpdateManyResult, UpdateOptions, VerifyOptions, VerifyReport, VersionedOptions, WriteOptions,
 } from './database-options.ts'
+import type {
+  EdgeInput, LinkArguments, LinkManyOptions, LinkManyResult, LinkResult, Related, RelatedOptions, ShortestPathOptions, Traversed, TraverseOptions,
+  TraverseStep,
+} from './graph-options.ts'
 import type { Entity } from './entity-document.ts'
 import type { Event } from './event.ts'
 import type { Filter, Projection, Update } from './filter-types.ts'
@@ -101,6 +106,13 @@ export interface Database {
    */
   transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options: TransactionOptions & { txId: string }): Promise<Result | undefined>
   transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options?: TransactionOptions & { txId?: never }): Promise<Result>
+  /**
+   * The entities that the steps lead to from `start`, one `$id` or several, nearest first; edges may form cycles. Each level is read in one go. LIMIT_EXCEEDED past `traversalEntitiesMax`
+   * entities reached (100,000).
+   */
+  traverse<T extends object = Document>(start: string | readonly string[], steps: TraverseStep | readonly TraverseStep[], options?: TraverseOptions<T>): ResultCursor<Traversed<T>>
+  /** The entities of a path with the fewest edges from one entity to another, both included; undefined where there is none within `depth`. */
+  shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined>
   /** The events in seq order, as they are when reading begins. */
   events(options?: EventQueryOptions): AsyncIterableIterator<Event>
   /** Events from `fromSeq` on, first those that are there, then each as it becomes durable; without a gap or a repetition. */

@@ -34,7 +34,7 @@ async function whole(call: Call, result: unknown): Promise<Response> {
   if (gives === 'entity' || gives === 'found') return entityResponse(call, result)
   // Of plain JSON values, and some that are not there.
   if (gives === 'object') return Response.json(result)
-  if (gives !== 'page') return json({ [gives]: gives === 'items' ? (result as unknown[]).map((item) => item ?? null) : result })
+  if (gives !== 'page') return json({ [gives]: gives === 'items' ? (result as unknown[]).map((item) => item ?? null) : (result ?? null) })
   return json(await pageOf(result, call.args.get('limit'), call))
 }
 

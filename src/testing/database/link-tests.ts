@@ -231,6 +231,37 @@ export function linkTests(test: DatabaseTest, { expect }: TestTools): void {
     }
   })
 
+  test('traversal goes by levels, over cycles, and finds shortest paths', async ({ db }) => {
+    const nodes = db.collection('n')
+    await nodes.createMany(['a', 'b', 'c', 'd', 'e', 'f', 'x'].map(($id) => ({ $id, name: $id })))
+    const edges = ['a b', 'a c', 'b d', 'c d', 'd a', 'd e', 'e f'].map((pair) => pair.split(' ') as [string, string])
+    await nodes.linkMany(edges.map(([from, to]) => ({ from, predicate: 'next', to: `n/${to}` })))
+    await nodes.link('f', 'other', 'n/x')
+    for (let round = 0; round < 2; round++) {
+      const reached = async (...given: Parameters<typeof db.traverse>): Promise<string[]> => (await db.traverse(...given).toArray()).map(({ $path }) => $path.map((id) => id.slice(2)).join(''))
+      expect(await reached('n/a', 'next')).toEqual(['ab', 'ac'])
+      expect(await reached('n/a', { relationship: 'next', min: 1 })).toEqual(['ab', 'ac', 'abd', 'abde', 'abdef'])
+      expect(await reached('n/a', { relationship: 'next', min: 1 }, { visited: 'path' })).toEqual(['ab', 'ac', 'abd', 'acd', 'abde', 'acde', 'abdef', 'acdef'])
+      expect(await reached('n/a', { relationship: 'next', min: 2, max: 3 })).toEqual(['abd', 'abde'])
+      expect(await reached('n/a', ['next', 'next', { direction: 'in' }])).toEqual(['abdb', 'abdc'])
+      expect(await reached(['n/e', 'n/zero'], [{ min: 1 }], { filter: { $id: 'n/x' } })).toEqual(['efx'])
+      expect(await reached('n/a', { relationship: 'next', min: 1, filter: { name: { $ne: 'd' } } })).toEqual(['ab', 'ac'])
+      expect(await reached('n/a', { relationship: 'next', min: 1 }, { depth: 3, limit: 3 })).toEqual(['ab', 'ac', 'abd'])
+      expect(await reached('n/a', { relationship: 'next', min: 1 }, { asOf: 7 })).toEqual([])
+      const path = async (...given: Parameters<typeof db.shortestPath>): Promise<string | undefined> => (await db.shortestPath(...given))?.map(({ $id }) => $id.slice(2)).join('')
+      expect(await path('n/a', 'n/f')).toBe('abdef')
+      expect(await path('n/f', 'n/a')).toBe(undefined)
+      expect(await path('n/f', 'n/b', { direction: 'both', relationship: 'next' })).toBe('fedb')
+      expect(await path('n/f', 'n/a', { direction: 'in' })).toBe('fedba')
+      expect(await path('n/a', 'n/f', { depth: 3 })).toBe(undefined)
+      expect(await path('n/a', 'n/a')).toBe('a')
+      await db.flush()
+    }
+    expect(await codeOf(() => db.traverse('a', 'next').toArray())).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(() => db.traverse('n/a', { relationship: 'next', most: 2 } as never).toArray())).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(() => db.traverse('n/a', 'next', { depth: 0 }).toArray())).toBe('INVALID_ARGUMENT')
+  })
+
   test('edges are events of the entity where they begin', async ({ db }) => {
     const posts = db.collection('posts')
     await posts.create({ $id: 'p1' })
