@@ -19,6 +19,8 @@ export interface PartitionOptions extends Omit<EngineOptions, 'log' | 'readOnly'
   /** The folder of all partitions in the bucket. Default 'parquedb'. */
   readonly prefix?: string
   readonly limits?: ParqueDBOptions['limits']
+  /** As the Workers that write here have it. */
+  readonly schema?: ParqueDBOptions['schema']
 }
 
 /** What fits into the 128 MB of an object beside the documents under way, and into the time that waking up may take. */
@@ -151,10 +153,10 @@ export class ParqueDBDO<Env extends ParqueDBEnv = ParqueDBEnv> extends DurableOb
   }
 
   async #openEngine(): Promise<Opened> {
-    const { prefix = 'parquedb', limits = {}, ...options } = this.options()
+    const { prefix = 'parquedb', limits = {}, schema = {}, ...options } = this.options()
     const files = this.files(`${prefix}/${await this.#name()}`)
     const engine = withEventSourcing(files, { ...defaults, ...options, log: this.#log, headWithFiles: true, schedule: (atMs) => this.#schedule(atMs) })
-    return { engine, db: new ParqueDB({ storage: engine, limits }) }
+    return { engine, db: new ParqueDB({ storage: engine, limits, schema }) }
   }
 
   async #name(): Promise<string> {

@@ -6,6 +6,8 @@ import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
 import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
+import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
+import type { ResultCursor } from '../model/ResultCursor.ts'
 import type { Event } from '../model/event.ts'
 import type { Document } from '../model/values.ts'
 import { escapeFolder, folderCharsMax } from '../storage/DataFiles.ts'
@@ -31,6 +33,8 @@ export interface WorkerDatabaseOptions extends EdgeOptions {
   readonly token?: string | undefined
   /** Documents are checked here before they are sent; the Durable Object's own limits count as well. */
   readonly limits?: ParqueDBOptions['limits']
+  /** As the Durable Object has it. */
+  readonly schema?: ParqueDBOptions['schema']
   /** Default false. */
   readonly readOnly?: boolean
   /** What the isolate keeps between requests. */
@@ -65,7 +69,7 @@ export class WorkerDatabase implements Database {
     this.#env = env
     this.#options = { ...options, edges: options.edges ?? new EdgePartitions() }
     this.#seqs = decodeToken(options.token)
-    this.#checking = new ParqueDB({ storage: checkingEngine, limits: options.limits ?? {} })
+    this.#checking = new ParqueDB({ storage: checkingEngine, limits: options.limits ?? {}, schema: options.schema ?? {} })
   }
 
   /** What this session has written and seen: a handle that is given it as `token` sees at least that. */
@@ -81,6 +85,7 @@ export class WorkerDatabase implements Database {
     return new Proxy<DatabaseCollection<T>>(reading, {
       get: (_, method: keyof DatabaseCollection) => {
         if (typeof reading[method] !== 'function') return reading[method]
+        if (spanning.has(method)) this.#partitionFor(undefined, method)
         if (decidedByObject.has(method)) return (...args: readonly unknown[]) => this.#write(partition, { ns, method, args })
         return (...args: readonly unknown[]) => {
           const { consistency, own } = withoutConsistency(method, args)
@@ -104,6 +109,14 @@ export class WorkerDatabase implements Database {
     })
     const database = this.#database(partition, { consistency: 'strong' })
     return database.transaction(typeof work === 'function' ? (tx) => work(within(tx)) : work, options as TransactionOptions & { txId?: never })
+  }
+
+  traverse<T extends object = Document>(start: string | readonly string[], steps: TraverseStep | readonly TraverseStep[], options?: TraverseOptions<T>): ResultCursor<Traversed<T>> {
+    return this.#database(this.#partitionFor(undefined, 'traverse'), {}).traverse<T>(start, steps, options)
+  }
+
+  async shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined> {
+    return this.#database(this.#partitionFor(undefined, 'shortestPath'), {}).shortestPath<T>(from, to, options)
   }
 
   events(options: EventQueryOptions = {}): AsyncIterableIterator<Event> {
@@ -178,7 +191,7 @@ export class WorkerDatabase implements Database {
     const tokenSeq = token === undefined ? 0 : (decodeToken(token).get(partition) ?? 0)
     const freshness = (): Freshness => (consistency === 'session' ? { seq: Math.max(tokenSeq, this.#seqs.get(partition) ?? 0) } : consistency)
     if (!['eventual', 'session', 'strong'].includes(consistency)) throw new ParqueDBError('INVALID_ARGUMENT', "The option 'consistency' must be 'eventual', 'session' or 'strong'.", { details: { option: 'consistency' } })
-    const database = new ParqueDB({ storage: this.#engine(partition, freshness), limits: this.#options.limits ?? {} })
+    const database = new ParqueDB({ storage: this.#engine(partition, freshness), limits: this.#options.limits ?? {}, schema: this.#options.schema ?? {} })
     return this.#tenant === undefined ? database : database.tenant(this.#tenant)
   }
 
@@ -232,7 +245,9 @@ export class WorkerDatabase implements Database {
 }
 
 /** Where a read has its options, among its arguments; most have them second. */
-const optionsAt: Partial<Record<string, number>> = { distinct: 2 }
+const optionsAt: Partial<Record<string, number>> = { distinct: 2, related: 2, countRelated: 2 }
+/** Edges lead from collection to collection: with a partition for each, the far end would not be there. */
+const spanning: ReadonlySet<string> = new Set<keyof DatabaseCollection>(['link', 'unlink', 'linkMany', 'related', 'countRelated'])
 
 function withoutConsistency(method: string, args: readonly unknown[]): { consistency: ConsistencyOptions; own: unknown[] } {
   const at = optionsAt[method] ?? 1

@@ -12,22 +12,24 @@ const hastyClock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.s
 /** Small limits, so that each test flushes, merges and reads from files. */
 export class Partition extends ParqueDBDO {
   #limits: Limits = {}
+  #schema: NonNullable<WorkerDatabaseOptions['schema']> = {}
 
   /** Forgets what is in memory. */
-  restart(limits: Limits): void {
+  restart(limits: Limits, schema: NonNullable<WorkerDatabaseOptions['schema']>): void {
     this.#limits = limits
+    this.#schema = schema
     this.forget()
   }
 
   protected override options(): PartitionOptions {
-    return { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7, ageMsMax: 50 }, limits: this.#limits, clock: hastyClock }
+    return { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7, ageMsMax: 50 }, limits: this.#limits, schema: this.#schema, clock: hastyClock }
   }
 }
 
 type Limits = NonNullable<WorkerDatabaseOptions['limits']>
 
 interface TestEnv extends ParqueDBEnv {
-  readonly PARQUEDB: { getByName(name: string): PartitionRpc & { restart(limits: Limits): Promise<void> } }
+  readonly PARQUEDB: { getByName(name: string): PartitionRpc & { restart(limits: Limits, schema: NonNullable<WorkerDatabaseOptions['schema']>): Promise<void> } }
 }
 
 // oxlint-disable-next-line import/no-default-export -- workerd reads the default export
@@ -42,11 +44,11 @@ export default {
       let db = open({})
       return {
         db,
-        reopen: async (options: Pick<WorkerDatabaseOptions, 'limits' | 'readOnly'> = {}) => {
+        reopen: async (options: Pick<WorkerDatabaseOptions, 'limits' | 'readOnly' | 'schema'> = {}) => {
           const token = db.sessionToken()
           await db.close()
           db = open({ ...options, token })
-          await own.PARQUEDB.getByName('database').restart(options.limits ?? {})
+          await own.PARQUEDB.getByName('database').restart(options.limits ?? {}, options.schema ?? {})
           return db
         },
         cleanup: async () => undefined,
