@@ -1,11 +1,13 @@
 import { Command, Option } from 'commander'
 import type { CommandLine, GlobalOptions } from './CommandLine.ts'
 import { checkpointCommand } from './commands/checkpoint-command.ts'
+import { aggregateCommand } from './commands/aggregate-command.ts'
 import { collectionsCommand } from './commands/collections-command.ts'
 import { compactCommand } from './commands/compact-command.ts'
 import { pullCommand, pushCommand } from './commands/copy-commands.ts'
 import { diffCommand } from './commands/diff-command.ts'
 import { eraseCommand } from './commands/erase-command.ts'
+import { explainCommand } from './commands/explain-command.ts'
 import { exportCommand } from './commands/export-command.ts'
 import { findCommand } from './commands/find-command.ts'
 import { getCommand } from './commands/get-command.ts'
@@ -47,7 +49,7 @@ export function makeProgram(cli: CommandLine, version: string): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', introduction)
     .hook('preAction', (_, command) => cli.begin(command.optsWithGlobals<GlobalOptions>()))
-  const makers = [importCommand, exportCommand, findCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, eraseCommand, pushCommand, pullCommand]
+  const makers = [importCommand, exportCommand, findCommand, aggregateCommand, explainCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, eraseCommand, pushCommand, pullCommand]
   for (const make of makers) program.addCommand(make(cli).copyInheritedSettings(program))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)

@@ -20,12 +20,15 @@ import { distinctValues } from '../query/distinct.ts'
 import { explainQuery, type Explanation } from '../query/explain.ts'
 import { parseQuery } from '../query/parse-query.ts'
 import { parsePopulate, type PopulateNode } from '../query/populate.ts'
+import { planPipeline } from '../query/pipeline/run-pipeline.ts'
+import { parsePipeline } from '../query/pipeline/stages.ts'
 import { pointReads } from '../query/point-reads.ts'
 import { alongWith } from './bring-along.ts'
 import { createMany } from './create-many.ts'
 import { deleteEntities, hasDeletePolicies } from './delete-entities.ts'
 import { documentDifferences } from './document-differences.ts'
 import { findOneAndUpdate } from './find-one-and-update.ts'
+import { aggregateEntities, type PipelineResults } from './aggregate.ts'
 import { countEntities, findEntities, findFirst } from './find.ts'
 import { entityHistory, parsePoint, statesAtPoints } from './history.ts'
 import { parseNewDocument, parseReplacement } from './parse-input.ts'
@@ -111,6 +114,15 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     const query = parseQuery(this.name, { ...checkOptions('explain', options, [...readOptionNames, 'sort', 'skip', 'project', 'limit', 'cursor']), filter })
     const { sortDocumentsMax } = this.#session.limits
     return withView(this.#session, (view) => explainQuery(query, { view, sortDocumentsMax }, this.#session.clock), query)
+  }
+
+  /**
+   * What a pipeline of stages makes of the entities, read when it is asked for: $match $project $addFields $group $sort $skip $limit $unwind $lookup $facet $bucket $sample $count
+   * $sortByCount. INVALID_ARGUMENT names the stage that is wrong. See docs/guides/queries.md.
+   */
+  aggregate<Result extends object = Document>(pipeline: readonly object[], options?: Omit<ReadOptions, 'includeDeleted'>): PipelineResults<Result> {
+    const checked = checkOptions('aggregate', options, ['asOf', 'includeArchived', 'signal'])
+    return aggregateEntities<Result>(this.#session, planPipeline(this.name, parsePipeline(pipeline), checked))
   }
 
   async update(id: string, update: Update<T>, options?: UpdateOptions): Promise<Entity<T>> {

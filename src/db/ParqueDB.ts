@@ -74,6 +74,7 @@ export class ParqueDB implements Database {
     this.#session = {
       clock: this.#engine.clock,
       ids: this.#engine.ids,
+      random: this.#random,
       limits: parseLimits(limits),
       relations: new Relations(schema),
       isTransaction: false,

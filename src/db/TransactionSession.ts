@@ -2,6 +2,7 @@ import { checkAborted } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { Random } from '../base/random.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import { edgeKey, isEdgeSpace, isMirrorSpace, parseEdgeKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
@@ -26,6 +27,7 @@ export interface TransactionDefaults {
 export class TransactionSession implements Session {
   readonly clock: Clock
   readonly ids: IdSource
+  readonly random: Random
   readonly limits: DatabaseLimits
   readonly relations: Relations
   readonly isTransaction = true
@@ -41,6 +43,7 @@ export class TransactionSession implements Session {
   constructor(outer: Session, base: View, defaults: TransactionDefaults) {
     this.clock = outer.clock
     this.ids = outer.ids
+    this.random = outer.random
     this.limits = outer.limits
     this.relations = outer.relations
     this.#base = base

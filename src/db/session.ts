@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { DocumentLimits } from '../model/parse-document.ts'
 import type { Relations } from '../model/relations.ts'
@@ -13,6 +14,7 @@ import type { View } from '../storage/view.ts'
 export interface Session {
   readonly clock: Clock
   readonly ids: IdSource
+  readonly random: Random
   readonly limits: DatabaseLimits
   readonly relations: Relations
   /** Whether a commit may carry a txId of its own: in a transaction it may not. */
@@ -38,7 +40,7 @@ export interface Committed {
 
 /** What the database refuses to hold in memory at once. Past one of these: LIMIT_EXCEEDED, with `details.limit` naming it. */
 export interface DatabaseLimits extends DocumentLimits {
-  /** Rows of a query that has a sort but no limit, or `skip + limit` of one that has both. Default 250,000. */
+  /** Rows that a sort holds in memory, more go through temporary objects; and documents and values that one pipeline may hold. Default 250,000. */
   readonly sortDocumentsMax: number
   /** Values that `distinct` may collect. Default 100,000. */
   readonly distinctValuesMax: number

@@ -44,10 +44,9 @@ export class RowGroup {
     return this.#columns.reduce((sum, column) => sum + (column?.bytes ?? 0), this.#bytes.length)
   }
 
-  /** Bytes of a column that has not been decoded yet, as they are in the file; 0 of one that has. */
-  pendingBytes(index: number): number {
-    const { start, end } = this.#places[index] as ChunkPlace
-    return this.#columns[index] === undefined ? end - start : 0
+  /** Columns that have been decoded: a page each, and its dictionary. */
+  get decodedCount(): number {
+    return this.#columns.reduce((sum, column) => sum + (column === undefined ? 0 : 1), 0)
   }
 
   /** The physical column at this place in `leavesOf`. */

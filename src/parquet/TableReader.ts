@@ -53,6 +53,10 @@ export interface ScanTrace {
   /** Row groups that statistics or keys ruled out. */
   prunedRowGroups: number
   cachedRowGroups: number
+  /** A column of a row group is a page. */
+  pages: number
+  /** Of those, the ones that were decoded now: neither passed over nor decoded before. */
+  decodedPages: number
   requests: number
   bytes: number
 }
@@ -190,7 +194,15 @@ export class TableReader {
       next = this.#ahead(requests[at + 1], options)
       for (const group of (await current) ?? []) {
         checkAborted(options.signal)
-        yield group
+        const decodedBefore = group.decodedCount
+        try {
+          yield group
+        } finally {
+          if (options.trace !== undefined) {
+            options.trace.pages += this.#leaves.length
+            options.trace.decodedPages += group.decodedCount - decodedBefore
+          }
+        }
       }
     }
   }

@@ -23,7 +23,7 @@ export function listsOf(column: Column, rows: Int32Array): (Value[] | undefined)
   let next = 0
   for (const row of rows) for (let entry = starts[row] as number; entry < (starts[row + 1] as number); entry++) indexes[next++] = places === undefined ? entry : (places[entry] as number)
   const values = valuesAt(column, indexes) as Value[]
-  const lists = new Array<Value[] | undefined>(rows.length)
+  const lists = new Array<Value[] | undefined>(rows.length).fill(undefined)
   next = 0
   for (let at = 0; at < rows.length; at++) {
     const row = rows[at] as number
@@ -60,7 +60,8 @@ export function numbersOf({ values, places, leaf }: Column): Float64Array {
 /** Values by their places, which ascend; undefined for a place below 0. */
 function valuesAt(column: Column, places: Int32Array): (Value | undefined)[] {
   const { values } = column
-  const out = new Array<Value | undefined>(places.length)
+  // No holes: forEach and map would pass over them.
+  const out = new Array<Value | undefined>(places.length).fill(undefined)
   switch (values.kind) {
     case 'numbers': {
       const { numbers } = values

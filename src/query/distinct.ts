@@ -1,6 +1,5 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { compareValues } from '../model/compare.ts'
-import { stringifyExtendedJson } from '../model/ejson.ts'
 import { entityDocument } from '../model/entity-document.ts'
 import { parseArrayIndex, type FieldPath } from '../model/path.ts'
 import { systemFields } from '../model/system-fields.ts'
@@ -9,6 +8,7 @@ import type { Column } from '../parquet/Column.ts'
 import { listsOf, rowDefinitions, scalarsOf } from '../parquet/column-values.ts'
 import type { FieldColumn } from '../parquet/DocumentAssembler.ts'
 import type { ScanSlice } from '../storage/view.ts'
+import { identityOf } from './identity.ts'
 import type { Query } from './parse-query.ts'
 import { selectRows, type QueryRun } from './select-rows.ts'
 
@@ -22,7 +22,7 @@ export async function distinctValues(query: Query, run: QueryRun, of: { path: Fi
   for await (const strip of selectRows(query, run.view, run.trace)) {
     for (const slice of strip) {
       const open = addColumn(slice, of.path, values)
-      for (const state of slice.batch.states(open)) collect(isSystemField ? entityDocument(query.ns, state) : state.document, of.path, values)
+      for (const state of slice.batch.states(open)) collectValues(isSystemField ? entityDocument(query.ns, state) : state.document, of.path, values)
       if (values.size > of.valuesMax) throw tooManyValues(of)
     }
   }
@@ -64,31 +64,24 @@ function addCodes(column: Column, rows: Int32Array, values: Map<string, Value>):
   })
 }
 
-function collect(value: Value | undefined, path: FieldPath, values: Map<string, Value>): void {
+/** Adds what stands at a path, of arrays their elements. */
+export function collectValues(value: Value | undefined, path: FieldPath, values: Map<string, Value>): void {
   const [name, ...rest] = path
   if (name === undefined) {
     if (Array.isArray(value)) for (const element of value) add(element, values)
     else if (value !== undefined) add(value, values)
     return
   }
-  if (isObject(value)) return collect(ownField(value, name), rest, values)
+  if (isObject(value)) return collectValues(ownField(value, name), rest, values)
   if (!Array.isArray(value)) return
   const index = parseArrayIndex(name)
-  if (index !== undefined) collect(value[index], rest, values)
-  for (const element of value) if (isObject(element)) collect(ownField(element, name), rest, values)
+  if (index !== undefined) collectValues(value[index], rest, values)
+  for (const element of value) if (isObject(element)) collectValues(ownField(element, name), rest, values)
 }
 
 function add(value: Value, values: Map<string, Value>): void {
-  const key = identity(value)
+  const key = identityOf(value)
   if (!values.has(key)) values.set(key, value)
-}
-
-/** Equal for values that filters take for equal; inside of objects and arrays numbers of different types stay apart. */
-function identity(value: Value): string {
-  if (typeof value === 'string') return `s${value}`
-  if (typeof value === 'bigint') return `n${value}`
-  if (typeof value !== 'number') return `j${stringifyExtendedJson(value)}`
-  return Number.isInteger(value) ? `n${BigInt(value)}` : `n${value}`
 }
 
 function tooManyValues({ path, valuesMax }: { path: FieldPath; valuesMax: number }): ParqueDBError {

@@ -15,7 +15,7 @@ export interface Explanation extends Readonly<QueryTrace> {
 
 /** Runs the query and tells how it went; its results are dropped. */
 export async function explainQuery(query: Query, run: Omit<QueryRun, 'trace'>, clock: Clock): Promise<Explanation> {
-  const trace: QueryTrace = { files: 0, prunedFiles: 0, rowGroups: 0, prunedRowGroups: 0, cachedRowGroups: 0, requests: 0, bytes: 0, rowsScanned: 0, rowsAssembled: 0, rowsMatched: 0 }
+  const trace: QueryTrace = { files: 0, prunedFiles: 0, rowGroups: 0, prunedRowGroups: 0, cachedRowGroups: 0, pages: 0, decodedPages: 0, requests: 0, bytes: 0, rowsScanned: 0, rowsAssembled: 0, rowsMatched: 0 }
   const startMs = clock.nowMs()
   let rowsReturned = 0
   for await (const states of runQuery(query, { ...run, trace }, statesOf)) rowsReturned += states.length

@@ -210,6 +210,19 @@ describe('the database', () => {
     expect(lines((await run(['find', 'users'])).stdout)).toHaveLength(3)
   })
 
+  test('groups, and explains', async () => {
+    const { run } = await withUsers()
+    expect(await run(['compact'])).toMatchObject({ code: 0 })
+    expect((await run(['aggregate', 'users', '[{"$group": {"_id": null, "users": {"$sum": 1}}}]'])).stdout).toBe('{"_id":null,"users":3}\n')
+    expect((await run(['aggregate', 'users', '[{"$limit": 1}]'])).stdout).toMatch(/^{"\$id":"users\/\w+",/)
+    expect(await run(['aggregate', 'users', '{"$limit": 1}'])).toMatchObject({ code: 2, stderr: expect.stringContaining('the pipeline is not an array') })
+    expect(await run(['aggregate', 'users', '[{"$nope": 1}]'])).toMatchObject({ code: 2, stderr: expect.stringContaining('$nope is not a stage') })
+    expect(lines((await run(['explain', 'users', '{"$id": "alice"}'])).stdout)).toMatchObject([{ plan: 'ids', rowsReturned: 1 }])
+    const told = await run(['explain', 'users', '{"none": 1}', '--sort', '{"name": 1}', '--limit', '2', '--pretty'])
+    expect(told.stdout).toMatch(/^plan +a scan of the collection\norder +the first ones are kept while reading\nfiles +1, 0 passed over by their ids\nrow groups +1, \d passed over by their bounds, 0 in memory\n/)
+    expect(told.stdout).toMatch(/\nrows +\d looked at, 0 as documents, 0 match, 0 returned\n/)
+  })
+
   test('that is damaged makes verify end with 6 and name the file', async () => {
     const { db, run } = await withUsers()
     await run(['compact'])

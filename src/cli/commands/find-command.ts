@@ -77,7 +77,7 @@ export function parseFilterArgument(text: string): Document {
   return parseJsonArgument(text, { what: 'the filter', example: '{"IMDB Rating": {"$gte": 8.5}}', code: 'INVALID_FILTER', operators: true })
 }
 
-function parseSortArgument(text: string): Record<string, 1 | -1> {
+export function parseSortArgument(text: string): Record<string, 1 | -1> {
   // What is no direction is refused by the query, which names the field.
   return parseJsonArgument(text, { what: '--sort', example: '{"IMDB Rating": -1}', code: 'INVALID_ARGUMENT', operators: true }) as Record<string, 1 | -1>
 }

@@ -1,0 +1,199 @@
+import type { FieldPath } from '../../model/path.ts'
+import type { Document, Value } from '../../model/values.ts'
+import type { Column } from '../../parquet/Column.ts'
+import { rowDefinitions, scalarsOf } from '../../parquet/column-values.ts'
+import type { FieldColumn } from '../../parquet/DocumentAssembler.ts'
+import type { RunBatch } from '../../parquet/RunBatch.ts'
+import { identityOf } from '../identity.ts'
+import { makeAccumulator, type Accumulator } from './accumulators.ts'
+import type { Expression } from './expression.ts'
+import type { Holding } from './pipeline-error.ts'
+
+/** A value that a column can give without documents: a field, or the same number for every row. */
+export type ColumnInput = { readonly kind: 'field'; readonly path: FieldPath } | { readonly kind: 'constant'; readonly value: number }
+
+export interface GroupField {
+  readonly name: string
+  readonly accumulator: string
+  readonly expression: Expression
+  /** undefined: only documents give it. */
+  readonly input: ColumnInput | undefined
+}
+
+export interface GroupSpec {
+  readonly key: Expression
+  /** The key's parts where they are fields: of one, or of an object of them by name; undefined where documents are needed. */
+  readonly parts: readonly { readonly name: string | undefined; readonly path: FieldPath }[] | undefined
+  readonly fields: readonly GroupField[]
+}
+
+/** Part ids stay exact in the number that combines two of them. */
+const partIdsMax = 2 ** 26
+
+/** The values of one part of the key, numbered. */
+class Part {
+  readonly values: (Value | undefined)[] = []
+  readonly #ids = new Map<string, number>()
+  readonly #numbers = new Map<number, number>()
+
+  idOf(value: Value | undefined): number {
+    const key = value === undefined ? '' : identityOf(value)
+    let id = this.#ids.get(key)
+    if (id === undefined) {
+      id = this.values.push(value) - 1
+      this.#ids.set(key, id)
+    }
+    return id
+  }
+
+  idOfNumber(value: number): number {
+    let id = this.#numbers.get(value)
+    if (id === undefined) this.#numbers.set(value, (id = this.idOf(value)))
+    return id
+  }
+}
+
+/** Groups that grow while documents, or rows of columns, are added. */
+export class Grouping {
+  readonly #spec: GroupSpec
+  readonly #holding: Holding
+  readonly #keys: Value[] = []
+  readonly #groups = new Map<string, number>()
+  readonly #parts: readonly Part[]
+  /** Groups by the combined ids of their key's parts. */
+  readonly #byParts = new Map<number, number>()
+  readonly #accumulators: readonly Accumulator[]
+
+  constructor(spec: GroupSpec, holding: Holding) {
+    this.#spec = spec
+    this.#holding = holding
+    this.#parts = (spec.parts ?? []).map(() => new Part())
+    this.#accumulators = spec.fields.map(({ accumulator }) => makeAccumulator(accumulator, holding) as Accumulator)
+  }
+
+  addDocument(document: Document): void {
+    const group = this.#groupOf(this.#spec.key(document) ?? null)
+    this.#spec.fields.forEach(({ expression }, index) => this.#accumulators[index]?.add(group, expression(document)))
+  }
+
+  /** Adds rows by their columns, and gives those that only documents tell of. */
+  addRows(batch: RunBatch, rows: Int32Array): Int32Array {
+    const { parts, fields } = this.#spec
+    const keys = parts?.map(({ path }) => scalarColumn(batch, path))
+    const inputs = fields.map(({ input }) => (input?.kind === 'field' ? scalarColumn(batch, input.path) : input))
+    if (keys === undefined || keys.includes(undefined) || inputs.includes(undefined)) return rows
+    const names = new Set([...(parts ?? []).map(({ path }) => path[0]), ...fields.flatMap(({ input }) => (input?.kind === 'field' ? [input.path[0]] : []))])
+    const open = new Set([...names].flatMap((name) => batch.restsWith(name ?? '')))
+    const told = open.size === 0 ? rows : rows.filter((row) => !open.has(row))
+    batch.reading(() => {
+      const groups = this.#groupsOf(batch, keys as (FieldColumn | 'absent')[], told)
+      inputs.forEach((input, index) => addInput(this.#accumulators[index] as Accumulator, { batch, input: input as ColumnSource, rows: told, groups }))
+    })
+    return open.size === 0 ? rows.subarray(0, 0) : rows.filter((row) => open.has(row))
+  }
+
+  *results(): Generator<Document> {
+    for (const [group, _id] of this.#keys.entries()) {
+      const document: Document = { _id }
+      this.#spec.fields.forEach(({ name }, index) => {
+        const value = this.#accumulators[index]?.result(group)
+        if (value !== undefined) document[name] = value
+      })
+      yield document
+    }
+  }
+
+  #groupOf(key: Value): number {
+    const identity = identityOf(key)
+    let group = this.#groups.get(identity)
+    if (group === undefined) {
+      this.#holding.add(1)
+      group = this.#keys.push(key) - 1
+      this.#groups.set(identity, group)
+    }
+    return group
+  }
+
+  #groupsOf(batch: RunBatch, keys: readonly (FieldColumn | 'absent')[], rows: Int32Array): Int32Array {
+    const groups = new Int32Array(rows.length)
+    const ids = keys.map((found, index) => partIds(this.#parts[index] as Part, batch, { found, rows }))
+    const [only] = ids
+    if (only === undefined) return groups.fill(rows.length === 0 ? 0 : this.#groupOf(this.#spec.key({}) ?? null))
+    // Most rows follow one of the same key, or of one that was met before.
+    for (let at = 0; at < rows.length; at++) {
+      let code = only[at] as number
+      for (let part = 1; part < ids.length; part++) code = code * partIdsMax + (ids[part]?.[at] as number)
+      let group = this.#byParts.get(code)
+      if (group === undefined) {
+        group = this.#groupOf(this.#keyOf(ids.map((of) => of[at] as number)))
+        this.#byParts.set(code, group)
+      }
+      groups[at] = group
+    }
+    return groups
+  }
+
+  #keyOf(ids: readonly number[]): Value {
+    const values = ids.map((id, index) => this.#parts[index]?.values[id])
+    const { parts = [] } = this.#spec
+    if (parts[0]?.name === undefined) return values[0] ?? null
+    const key: Document = {}
+    parts.forEach(({ name = '' }, index) => {
+      const value = values[index]
+      if (value !== undefined) key[name] = value
+    })
+    return key
+  }
+}
+
+type ColumnSource = FieldColumn | 'absent' | { readonly kind: 'constant'; readonly value: number }
+
+function scalarColumn(batch: RunBatch, path: FieldPath): FieldColumn | 'absent' | undefined {
+  const found = path[0] === '$id' ? undefined : batch.find(path)
+  return found !== undefined && found !== 'absent' && found.isList ? undefined : found
+}
+
+function partIds(part: Part, batch: RunBatch, { found, rows }: { found: FieldColumn | 'absent'; rows: Int32Array }): Int32Array {
+  const out = new Int32Array(rows.length)
+  if (found === 'absent') return out.fill(part.idOf(undefined))
+  const column = batch.column(found.index)
+  const { places, values } = column
+  if (places === undefined && values.kind === 'codes') {
+    const ofCodes = Int32Array.from(column.dictionary, (text) => part.idOf(text))
+    for (let at = 0; at < out.length; at++) out[at] = ofCodes[values.codes[rows[at] as number] as number] as number
+  } else if (places === undefined && values.kind === 'numbers' && column.leaf.kind !== 'date') {
+    for (let at = 0; at < out.length; at++) out[at] = part.idOfNumber(values.numbers[rows[at] as number] as number)
+  } else {
+    fieldValues(column, found, rows).forEach((value, at) => {
+      out[at] = part.idOf(value)
+    })
+  }
+  return out
+}
+
+function addInput(accumulator: Accumulator, { batch, input, rows, groups }: { batch: RunBatch; input: ColumnSource; rows: Int32Array; groups: Int32Array }): void {
+  if (input === 'absent') {
+    for (const group of groups) accumulator.add(group, undefined)
+  } else if ('kind' in input) {
+    const numbers = new Float64Array(rows.length).fill(input.value)
+    if (accumulator.addNumbers === undefined) for (const group of groups) accumulator.add(group, input.value)
+    else accumulator.addNumbers(groups, numbers)
+  } else {
+    const column = batch.column(input.index)
+    const { places, values } = column
+    if (places === undefined && values.kind === 'numbers' && column.leaf.kind !== 'date' && accumulator.addNumbers !== undefined) {
+      const isWhole = rows.length === column.rowCount
+      accumulator.addNumbers(groups, isWhole ? values.numbers : Float64Array.from(rows, (row) => values.numbers[row] as number))
+    } else {
+      fieldValues(column, input, rows).forEach((value, at) => accumulator.add(groups[at] as number, value))
+    }
+  }
+}
+
+/** A field's values, null told from absent. */
+function fieldValues(column: Column, { nulls, outer }: FieldColumn, rows: Int32Array): (Value | undefined)[] {
+  const values = scalarsOf(column, rows)
+  if (nulls !== 'null' || column.definitions === undefined) return values
+  const definitions = rowDefinitions(column, rows)
+  return values.map((value, at) => (value === undefined && (definitions[at] as number) >= outer ? null : value))
+}

@@ -1,0 +1,176 @@
+import { compareValues, valuesMatchEqual } from '../../model/compare.ts'
+import { isObject, type Value } from '../../model/values.ts'
+import { pipelineError } from './pipeline-error.ts'
+
+type Operand = Value | undefined
+type At = { readonly stage: string; readonly path: string }
+
+export interface Operator {
+  readonly least: number
+  readonly most: number
+  readonly apply: (operands: readonly Operand[], at: At) => Value | undefined
+}
+
+const many = 1000
+
+/** Numbers in, a number out; null where any operand is null or missing. */
+function numeric(count: { least: number; most: number }, work: (numbers: readonly number[]) => number, whole?: (numbers: readonly bigint[]) => bigint): Operator {
+  return {
+    ...count,
+    apply: (operands, at) => {
+      if (operands.some(isNothing)) return null
+      const wrong = operands.find((operand) => typeof operand !== 'number' && typeof operand !== 'bigint')
+      if (wrong !== undefined) throw pipelineError(at, `needs numbers, not ${nameOf(wrong)}`)
+      // Bigints stay exact as long as all operands are.
+      if (whole !== undefined && operands.every((operand) => typeof operand === 'bigint')) return whole(operands)
+      return work(operands.map(Number))
+    },
+  }
+}
+
+const one = { least: 1, most: 1 }
+const two = { least: 2, most: 2 }
+const some = { least: 1, most: many }
+
+function text(count: { least: number; most: number }, work: (texts: readonly string[]) => Value): Operator {
+  return {
+    ...count,
+    apply: (operands, at) => {
+      if (operands.some(isNothing)) return null
+      const wrong = operands.find((operand) => typeof operand !== 'string')
+      if (wrong !== undefined) throw pipelineError(at, `needs strings, not ${nameOf(wrong)}`)
+      return work(operands as readonly string[])
+    },
+  }
+}
+
+function comparison(holds: (order: number) => boolean): Operator {
+  return { ...two, apply: ([left, right]) => holds(orderOf(left, right)) }
+}
+
+function datePart(part: (date: Date) => number): Operator {
+  return {
+    ...one,
+    apply: ([date], at) => {
+      if (isNothing(date)) return null
+      if (!(date instanceof Date)) throw pipelineError(at, `needs a date, not ${nameOf(date)}`)
+      return part(date)
+    },
+  }
+}
+
+function list(count: { least: number; most: number }, work: (lists: readonly (readonly Value[])[]) => Value): Operator {
+  return {
+    ...count,
+    apply: (operands, at) => {
+      if (operands.some(isNothing)) return null
+      const wrong = operands.find((operand) => !Array.isArray(operand))
+      if (wrong !== undefined) throw pipelineError(at, `needs arrays, not ${nameOf(wrong)}`)
+      return work(operands as readonly (readonly Value[])[])
+    },
+  }
+}
+
+function sum(operands: readonly Operand[], at: At, sign: 1 | -1): Value {
+  if (operands.some(isNothing)) return null
+  const [date] = operands.filter((operand) => operand instanceof Date)
+  if (date === undefined) return arithmetic(sign).apply(operands, at) ?? null
+  if (sign === -1 && operands.every((operand) => operand instanceof Date)) return Number(operands[0]) - Number(operands[1])
+  const rest = operands.filter((operand) => operand !== date)
+  return new Date(date.getTime() + sign * Number(numeric(some, (numbers) => numbers.reduce((left, right) => left + right, 0)).apply(rest, at)))
+}
+
+function arithmetic(sign: 1 | -1): Operator {
+  return numeric(
+    some,
+    (numbers) => numbers.reduce((left, right) => left + sign * right),
+    (whole) => whole.reduce((left, right) => left + BigInt(sign) * right),
+  )
+}
+
+/** Half to even, at a number of decimal places, as MongoDB rounds. */
+function round(value: number, places: number): number {
+  const scale = 10 ** places
+  const scaled = value * scale
+  const floor = Math.floor(scaled)
+  const rest = scaled - floor
+  const whole = rest === 0.5 ? (floor % 2 === 0 ? floor : floor + 1) : Math.round(scaled)
+  return Number.isFinite(scaled) ? whole / scale : value
+}
+
+/** The functions of values that expressions know, by name. Bounded on purpose: docs/guides/queries.md lists them. */
+export const operators: Readonly<Record<string, Operator>> = {
+  $add: { ...some, apply: (operands, at) => sum(operands, at, 1) },
+  $subtract: { ...two, apply: (operands, at) => sum(operands, at, -1) },
+  $multiply: numeric(some, (numbers) => numbers.reduce((left, right) => left * right), (whole) => whole.reduce((left, right) => left * right)),
+  $divide: { ...two, apply: (operands, at) => (Number(operands[1]) === 0 && !isNothing(operands[1]) && !isNothing(operands[0]) ? fail(at, 'cannot divide by zero') : numeric(two, ([left = 0, right = 1]) => left / right).apply(operands, at)) },
+  $mod: numeric(two, ([left = 0, right = 1]) => left % right),
+  $abs: numeric(one, ([value = 0]) => Math.abs(value), ([value = 0n]) => (value < 0n ? -value : value)),
+  $ceil: numeric(one, ([value = 0]) => Math.ceil(value), ([value = 0n]) => value),
+  $floor: numeric(one, ([value = 0]) => Math.floor(value), ([value = 0n]) => value),
+  $round: numeric({ least: 1, most: 2 }, ([value = 0, places = 0]) => round(value, places)),
+  $sqrt: numeric(one, ([value = 0]) => Math.sqrt(value)),
+  $pow: numeric(two, ([base = 0, exponent = 1]) => base ** exponent),
+  $eq: comparison((order) => order === 0),
+  $ne: comparison((order) => order !== 0),
+  $gt: comparison((order) => order > 0),
+  $gte: comparison((order) => order >= 0),
+  $lt: comparison((order) => order < 0),
+  $lte: comparison((order) => order <= 0),
+  $cmp: { ...two, apply: ([left, right]) => Math.sign(orderOf(left, right)) },
+  $not: { ...one, apply: ([value]) => value === undefined || value === null || value === false || value === 0 || value === 0n },
+  $concat: text(some, (texts) => texts.join('')),
+  $toLower: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toLowerCase()).apply([value], at) ?? '')) },
+  $toUpper: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toUpperCase()).apply([value], at) ?? '')) },
+  $strLenCP: { ...one, apply: ([of], at) => (typeof of === 'string' ? [...of].length : fail(at, `needs a string, not ${nameOf(of)}`)) },
+  $split: text(two, ([of = '', by = '']) => of.split(by)),
+  $substrCP: {
+    least: 3,
+    most: 3,
+    apply: ([of, start, length], at) => {
+      if (isNothing(of)) return ''
+      if (typeof of !== 'string' || typeof start !== 'number' || typeof length !== 'number') return fail(at, 'needs a string and two numbers')
+      return [...of].slice(start, start + length).join('')
+    },
+  },
+  $toString: { ...one, apply: ([value], at) => (isNothing(value) ? null : value instanceof Date ? value.toISOString() : typeof value === 'object' ? fail(at, `cannot make a string of ${nameOf(value)}`) : String(value)) },
+  $size: { ...one, apply: ([value], at) => (Array.isArray(value) ? value.length : fail(at, `needs an array, not ${nameOf(value)}`)) },
+  $isArray: { ...one, apply: ([value]) => Array.isArray(value) },
+  $arrayElemAt: { ...two, apply: ([of, index], at) => (isNothing(of) || isNothing(index) ? null : Array.isArray(of) && typeof index === 'number' ? of.at(index) : fail(at, 'needs an array and an index')) },
+  $concatArrays: list(some, (lists) => lists.flat()),
+  $in: { ...two, apply: ([value, of], at) => (Array.isArray(of) ? of.some((element) => valuesMatchEqual(element, value ?? null)) : fail(at, `needs an array, not ${nameOf(of)}`)) },
+  $mergeObjects: { ...some, apply: (operands, at) => Object.assign({}, ...operands.map((operand) => (isNothing(operand) ? {} : isObject(operand) ? operand : fail(at, `needs objects, not ${nameOf(operand)}`)))) as Value },
+  $year: datePart((date) => date.getUTCFullYear()),
+  $month: datePart((date) => date.getUTCMonth() + 1),
+  $dayOfMonth: datePart((date) => date.getUTCDate()),
+  $dayOfWeek: datePart((date) => date.getUTCDay() + 1),
+  $hour: datePart((date) => date.getUTCHours()),
+  $minute: datePart((date) => date.getUTCMinutes()),
+  $second: datePart((date) => date.getUTCSeconds()),
+  $dateToString: { ...two, apply: ([date, format], at) => (isNothing(date) ? null : date instanceof Date ? formatDate(date, String(format)) : fail(at, `needs a date, not ${nameOf(date)}`)) },
+}
+
+function formatDate(date: Date, format: string): string {
+  const iso = date.toISOString()
+  const [day = '', time = ''] = iso.split('T')
+  const parts: Readonly<Record<string, string>> = { '%Y': day.slice(0, -6), '%m': day.slice(-5, -3), '%d': day.slice(-2), '%H': time.slice(0, 2), '%M': time.slice(3, 5), '%S': time.slice(6, 8), '%L': time.slice(9, 12), '%%': '%' }
+  return format.replaceAll(/%[YmdHMSL%]/g, (part) => parts[part] ?? part)
+}
+
+function orderOf(left: Operand, right: Operand): number {
+  return left === undefined || right === undefined ? Number(left !== undefined) - Number(right !== undefined) : compareValues(left, right)
+}
+
+function isNothing(value: Operand): value is null | undefined {
+  return value === undefined || value === null
+}
+
+function nameOf(value: Operand): string {
+  if (isNothing(value)) return value === null ? 'null' : 'nothing'
+  if (Array.isArray(value)) return 'an array'
+  return value instanceof Date ? 'a date' : `a value of the type ${typeof value}`
+}
+
+function fail(at: At, problem: string): never {
+  throw pipelineError(at, problem)
+}

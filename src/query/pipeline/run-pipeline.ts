@@ -1,0 +1,82 @@
+import { copyEntity } from '../../model/entity-document.ts'
+import type { Document } from '../../model/values.ts'
+import type { ScanSlice } from '../../storage/view.ts'
+import { parseQuery, type Query, type QueryInput } from '../parse-query.ts'
+import { countRows, runQuery } from '../run-query.ts'
+import { selectRows, type QueryRun } from '../select-rows.ts'
+import { allFields } from './expression.ts'
+import { Grouping } from './Grouping.ts'
+import { Holding } from './pipeline-error.ts'
+import { runStages, type PipelineRun, type Stage } from './stages.ts'
+
+export interface Pipeline {
+  readonly query: Query
+  /** What is left to do with what the query finds. */
+  readonly stages: readonly Stage[]
+}
+
+/** The query that the first stages are: what they match, and an order with a window that follows it. */
+export function planPipeline(ns: string, stages: readonly Stage[], input: Omit<QueryInput, 'filter'>): Pipeline {
+  const other = stages.findIndex(({ name }) => name !== '$match')
+  const matches = stages.slice(0, other < 0 ? stages.length : other).map(({ operand }) => operand)
+  let at = matches.length
+  const taken: { sort?: unknown; skip?: unknown; limit?: unknown } = {}
+  for (const name of ['$sort', '$skip', '$limit'] as const) {
+    if (stages[at]?.name !== name) continue
+    taken[name.slice(1) as keyof typeof taken] = stages[at]?.operand
+    at += 1
+  }
+  const filter = matches.length <= 1 ? matches[0] : { $and: matches }
+  return { query: parseQuery(ns, { ...input, ...taken, filter }), stages: stages.slice(at) }
+}
+
+/** What a pipeline gives, in batches. The caller owns it. */
+export async function* runPipeline({ query, stages }: Pipeline, run: QueryRun, random: () => number): AsyncGenerator<readonly Document[]> {
+  const holding = new Holding(run.sortDocumentsMax)
+  const parts: PipelineRun = { holding, random, find: (ns, filter) => runQuery(parseQuery(ns, { filter, asOf: query.asOf?.seq ?? (query.asOf?.ts === undefined ? undefined : new Date(query.asOf.ts)), signal: query.signal }), run, documentsOf(ns, undefined)) }
+  const [first, ...rest] = stages
+  const isWhole = query.sort.length === 0 && query.skip === 0 && query.limit === undefined
+  if (isWhole && first?.name === '$count') yield* runStages(counted(query, run, String(first.operand)), rest, parts)
+  else if (isWhole && first?.group !== undefined && first.name === '$group') yield* runStages(grouped(query, run, { stage: first, holding }), rest, parts)
+  else yield* runStages(runQuery(query, run, documentsOf(query.ns, fieldsOf(stages))), stages, parts)
+}
+
+async function* counted(query: Query, run: QueryRun, name: string): AsyncGenerator<readonly Document[]> {
+  const count = await countRows(query, run)
+  if (count > 0) yield [{ [name]: count }]
+}
+
+/** Groups on columns; what they do not tell comes as documents with the fields that are read. */
+async function* grouped(query: Query, run: QueryRun, { stage, holding }: { stage: Stage; holding: Holding }): AsyncGenerator<readonly Document[]> {
+  if (stage.group === undefined) return
+  const grouping = new Grouping(stage.group, holding)
+  const documents = documentsOf(query.ns, fieldsOf([stage]))
+  // $first, $last and $push go by the order of ids, which slices that interleave only have as documents.
+  const isOrdered = stage.group.fields.some(({ accumulator }) => ['$first', '$last', '$push'].includes(accumulator))
+  if (isOrdered) {
+    for await (const batch of runQuery(query, run, documents)) for (const document of batch) grouping.addDocument(document)
+  } else {
+    for await (const strip of selectRows(query, run.view, run.trace)) {
+      for (const { batch, rows } of strip) {
+        const open = batch.columns === undefined ? rows : grouping.addRows(batch.columns, rows)
+        for (const document of open.length === 0 ? [] : documents({ batch, rows: open })) grouping.addDocument(document)
+      }
+    }
+  }
+  yield [...grouping.results()]
+}
+
+/** The top-level fields that the stages read before one that makes documents of its own; undefined where all may be read. */
+function fieldsOf(stages: readonly Stage[]): ReadonlySet<string> | undefined {
+  const fields = new Set<string>()
+  for (const { reads, isClosed } of stages) {
+    for (const name of reads) fields.add(name)
+    if (isClosed) return fields.has(allFields) ? undefined : fields
+  }
+  return undefined
+}
+
+function documentsOf(ns: string, fields: ReadonlySet<string> | undefined): (slice: ScanSlice) => readonly Document[] {
+  return ({ batch, rows }) => (batch.columns === undefined ? batch.states(rows).map((state) => copyEntity(ns, state)) : batch.columns.entities(rows, { ns, fields })) as unknown as readonly Document[]
+}
+

@@ -1,0 +1,301 @@
+import { compareValues } from '../../model/compare.ts'
+import { compileFilter } from '../../model/filter/compile-filter.ts'
+import { filterFields } from '../../model/filter/filter-fields.ts'
+import { parseFilter } from '../../model/filter/parse-filter.ts'
+import { describe, isPlainObject } from '../../model/parse-document.ts'
+import { parseFieldPath, type FieldPath } from '../../model/path.ts'
+import { compareBySort, parseSort } from '../../model/sort.ts'
+import type { Document, Value } from '../../model/values.ts'
+import { collectValues } from '../distinct.ts'
+import { identityOf } from '../identity.ts'
+import { makeAccumulator } from './accumulators.ts'
+import { compileExpression, fieldOf, valueAt, type Expression, type Place } from './expression.ts'
+import { Grouping, type ColumnInput, type GroupField, type GroupSpec } from './Grouping.ts'
+import { Holding, pipelineError } from './pipeline-error.ts'
+import { compileAddFields, compileProject, withField } from './reshape.ts'
+
+type Batches = AsyncIterable<readonly Document[]>
+
+export interface PipelineRun {
+  readonly holding: Holding
+  /** Documents of another collection that a filter finds. */
+  readonly find: (ns: string, filter: Document) => Batches
+  /** A number from 0 on and below 1. */
+  readonly random: () => number
+}
+
+export interface Stage {
+  readonly name: string
+  readonly operand: unknown
+  /** Top-level fields that it reads. */
+  readonly reads: ReadonlySet<string>
+  /** Whether what follows sees only what this stage makes. */
+  readonly isClosed: boolean
+  /** Of $group, and of what is one in disguise. */
+  readonly group?: GroupSpec
+  readonly run: (input: Batches, run: PipelineRun) => Batches
+}
+
+const stagesMax = 100
+
+/** Checks a pipeline wholly. INVALID_ARGUMENT names the stage and the path; INVALID_FILTER comes from a $match. */
+export function parsePipeline(input: unknown): Stage[] {
+  if (!Array.isArray(input)) throw pipelineError({ stage: 'aggregate' }, `needs an array of stages, not ${describe(input)}`)
+  if (input.length > stagesMax) throw pipelineError({ stage: 'aggregate' }, `takes at most ${stagesMax} stages`)
+  return input.flatMap((given: unknown) => {
+    const [name, ...others] = isPlainObject(given) ? Object.keys(given) : []
+    if (!isPlainObject(given) || name === undefined || others.length > 0) throw pipelineError({ stage: name ?? 'a stage' }, 'must be an object with one stage in it')
+    const operand = given[name]
+    // Its groups, and their order.
+    if (name === '$sortByCount') return [parseStage('$group', { _id: operand, count: { $sum: 1 } }), parseStage('$sort', { count: -1 })]
+    return [parseStage(name, operand)]
+  })
+}
+
+const unread: ReadonlySet<string> = new Set()
+
+function parseStage(name: string, operand: unknown): Stage {
+  const stage = { name, operand, reads: unread, isClosed: false }
+  switch (name) {
+    case '$match': {
+      const filter = parseFilter(operand)
+      const matches = compileFilter(filter)
+      return { ...stage, reads: filterFields(filter), run: (input) => mapped(input, (documents) => documents.filter(matches)) }
+    }
+    case '$project': {
+      const { make, reads, isClosed } = compileProject(operand)
+      return { ...stage, reads, isClosed, run: (input) => mapped(input, (documents) => documents.map(make)) }
+    }
+    case '$addFields': {
+      const { make, reads } = compileAddFields(operand, name)
+      return { ...stage, reads, run: (input) => mapped(input, (documents) => documents.map(make)) }
+    }
+    case '$group':
+      return groupStage(stage, parseGroup(operand))
+    case '$bucket':
+      return parseBucket(operand)
+    case '$sort': {
+      const keys = parseSort(operand)
+      return { ...stage, reads: new Set(keys.map(({ path }) => path[0] ?? '')), run: (input, { holding }) => whole(input, holding, (documents) => documents.toSorted(compareBySort(keys))) }
+    }
+    case '$skip': {
+      const skip = wholeNumber(name, operand, 0)
+      return { ...stage, run: (input) => windowed(input, { skip, limit: Number.POSITIVE_INFINITY }) }
+    }
+    case '$limit': {
+      const limit = wholeNumber(name, operand, 1)
+      return { ...stage, run: (input) => windowed(input, { skip: 0, limit }) }
+    }
+    case '$count':
+      if (typeof operand !== 'string' || operand === '' || operand.startsWith('$') || operand.includes('.')) throw pipelineError(named(name), "needs the name of a field, without '$' or '.'")
+      return { ...stage, isClosed: true, run: (input) => counted(input, operand) }
+    case '$unwind':
+      return parseUnwind(stage)
+    case '$lookup':
+      return parseLookup(stage)
+    case '$facet':
+      return parseFacet(stage)
+    case '$sample': {
+      const size = wholeNumber(name, isPlainObject(operand) ? operand['size'] : undefined, 1)
+      return { ...stage, run: (input, run) => sampled(input, size, run) }
+    }
+  }
+  throw pipelineError(named(name), 'is not a stage; there are $match $project $addFields $group $sort $skip $limit $unwind $lookup $facet $bucket $sample $count $sortByCount')
+}
+
+function named(stage: string): { stage: string } {
+  return { stage }
+}
+
+function wholeNumber(stage: string, operand: unknown, least: number): number {
+  if (typeof operand === 'number' && Number.isSafeInteger(operand) && operand >= least) return operand
+  throw pipelineError({ stage }, `needs a whole number of at least ${least}`)
+}
+
+async function* mapped(input: Batches, make: (documents: readonly Document[]) => readonly Document[]): Batches {
+  for await (const documents of input) {
+    const made = make(documents)
+    if (made.length > 0) yield made
+  }
+}
+
+async function* whole(input: Batches, holding: Holding, make: (documents: readonly Document[]) => readonly Document[]): Batches {
+  yield make(await held(input, holding))
+}
+
+async function held(input: Batches, holding: Holding): Promise<Document[]> {
+  const all: Document[] = []
+  for await (const documents of input) {
+    holding.add(documents.length)
+    for (const document of documents) all.push(document)
+  }
+  return all
+}
+
+async function* windowed(input: Batches, { skip, limit }: { skip: number; limit: number }): Batches {
+  let at = 0
+  for await (const documents of input) {
+    const part = documents.slice(Math.max(0, skip - at), skip + limit - at)
+    at += documents.length
+    if (part.length > 0) yield part
+    if (at >= skip + limit) return
+  }
+}
+
+async function* counted(input: Batches, name: string): Batches {
+  let count = 0
+  for await (const documents of input) count += documents.length
+  if (count > 0) yield [{ [name]: count }]
+}
+
+async function* sampled(input: Batches, size: number, { holding, random }: PipelineRun): Batches {
+  const kept: Document[] = []
+  let seen = 0
+  for await (const documents of input) {
+    for (const document of documents) {
+      seen += 1
+      const place = seen <= size ? kept.length : Math.floor(random() * seen)
+      if (seen <= size) holding.add(1)
+      if (place < size) kept[place] = document
+    }
+  }
+  yield kept
+}
+
+function groupStage(stage: Omit<Stage, 'run'>, { spec, reads }: { spec: GroupSpec; reads: ReadonlySet<string> }): Stage {
+  return {
+    ...stage,
+    reads,
+    isClosed: true,
+    group: spec,
+    async *run(input, { holding }) {
+      const grouping = new Grouping(spec, holding)
+      for await (const documents of input) for (const document of documents) grouping.addDocument(document)
+      yield [...grouping.results()]
+    },
+  }
+}
+
+function parseGroup(operand: unknown): { spec: GroupSpec; reads: ReadonlySet<string> } {
+  if (!isPlainObject(operand) || !Object.hasOwn(operand, '_id')) throw pipelineError({ stage: '$group' }, 'needs { _id, … }; _id: null makes one group')
+  const { _id, ...fields } = operand
+  const place: Place = { stage: '$group', path: '_id', fields: new Set() }
+  const key = compileExpression(_id, place)
+  return { spec: { key, parts: partsOf(_id), fields: parseAccumulators(fields, place) }, reads: place.fields }
+}
+
+function partsOf(_id: unknown): GroupSpec['parts'] {
+  if (_id === null) return []
+  const path = fieldOf(_id)
+  if (path !== undefined) return [{ name: undefined, path }]
+  if (!isPlainObject(_id) || Object.keys(_id).some((name) => name.startsWith('$'))) return undefined
+  const parts = Object.entries(_id).map(([name, input]) => ({ name, path: fieldOf(input) }))
+  return parts.length > 0 && parts.length <= 2 && parts.every((part): part is { name: string; path: FieldPath } => part.path !== undefined) ? parts : undefined
+}
+
+function parseAccumulators(fields: Record<string, unknown>, place: Place): GroupField[] {
+  return Object.entries(fields).map(([name, given]) => {
+    const at = { ...place, path: name }
+    const [accumulator = '', ...others] = isPlainObject(given) ? Object.keys(given) : []
+    const operand = isPlainObject(given) ? given[accumulator] : undefined
+    if (name.includes('.') || name.startsWith('$')) throw pipelineError(at, "is no name of a field: without '$' and '.'")
+    if (others.length > 0 || makeAccumulator(accumulator, new Holding(0)) === undefined) throw pipelineError(at, `needs one of $sum $avg $min $max $count $first $last $push $addToSet $stdDevPop, not ${accumulator === '' ? describe(given) : `'${accumulator}'`}`)
+    if (accumulator === '$count') return { name, accumulator, expression: () => 1, input: { kind: 'constant', value: 1 } }
+    return { name, accumulator, expression: compileExpression(operand, at), input: columnInput(operand) }
+  })
+}
+
+function columnInput(operand: unknown): ColumnInput | undefined {
+  if (typeof operand === 'number') return { kind: 'constant', value: operand }
+  const path = fieldOf(operand)
+  return path === undefined ? undefined : { kind: 'field', path }
+}
+
+function parseBucket(operand: unknown): Stage {
+  const at: Place = { stage: '$bucket', path: '', fields: new Set() }
+  const { groupBy, boundaries, default: other, output = { count: { $sum: 1 } } } = isPlainObject(operand) ? operand : ({} as Record<string, unknown>)
+  if (groupBy === undefined || !Array.isArray(boundaries) || boundaries.length < 2 || !isPlainObject(output)) throw pipelineError(at, 'needs { groupBy, boundaries: at least two, default, output }')
+  const bounds = boundaries as Value[]
+  if (bounds.some((bound, index) => index > 0 && compareValues(bounds[index - 1], bound) >= 0)) throw pipelineError({ ...at, path: 'boundaries' }, 'must ascend')
+  const by = compileExpression(groupBy, { ...at, path: 'groupBy' })
+  const key: Expression = (document) => {
+    const value = by(document)
+    const index = value === undefined ? -1 : bounds.findLastIndex((bound) => compareValues(bound, value) <= 0)
+    const lower = index === bounds.length - 1 ? undefined : bounds[index]
+    if (lower === undefined && other === undefined) throw pipelineError(at, 'has a document outside of the boundaries, and no default')
+    return lower ?? (other as Value)
+  }
+  const stage = groupStage({ name: '$bucket', operand, reads: unread, isClosed: true }, { spec: { key, parts: undefined, fields: parseAccumulators(output, at) }, reads: at.fields })
+  return { ...stage, run: (input, run) => mapped(stage.run(input, run), (groups) => groups.toSorted((left, right) => compareValues(left['_id'], right['_id']))) }
+}
+
+function parseUnwind(stage: Omit<Stage, 'run'>): Stage {
+  const { path: text, includeArrayIndex, preserveNullAndEmptyArrays = false, ...unknown } = isPlainObject(stage.operand) ? stage.operand : { path: stage.operand }
+  const path = fieldOf(text)
+  if (path === undefined || Object.keys(unknown).length > 0 || (includeArrayIndex !== undefined && typeof includeArrayIndex !== 'string')) {
+    throw pipelineError(named('$unwind'), "needs a path as '$tags', or { path, includeArrayIndex, preserveNullAndEmptyArrays }")
+  }
+  const withIndex = (document: Document, index: number | null): Document => (includeArrayIndex === undefined ? document : withField(document, parseFieldPath(includeArrayIndex), index))
+  const unwind = (document: Document): Document[] => {
+    const value = valueAt(document, path, 0)
+    if (Array.isArray(value) && value.length > 0) return value.map((element, index) => withIndex(withField(document, path, element), index))
+    if (value !== undefined && value !== null && !Array.isArray(value)) return [withIndex(document, null)]
+    if (preserveNullAndEmptyArrays !== true) return []
+    return [withIndex(Array.isArray(value) ? withField(document, path, undefined) : document, null)]
+  }
+  return { ...stage, reads: new Set(path.slice(0, 1)), run: (input) => mapped(input, (documents) => documents.flatMap(unwind)) }
+}
+
+function parseLookup(stage: Omit<Stage, 'run'>): Stage {
+  const { from, localField, foreignField, as, ...unknown } = isPlainObject(stage.operand) ? stage.operand : ({} as Record<string, unknown>)
+  if (typeof from !== 'string' || typeof localField !== 'string' || typeof foreignField !== 'string' || typeof as !== 'string' || Object.keys(unknown).length > 0) {
+    throw pipelineError(named('$lookup'), 'needs { from, localField, foreignField, as }')
+  }
+  const [local, foreign, to] = [parseFieldPath(localField), parseFieldPath(foreignField), parseFieldPath(as)]
+  const valuesAt = (document: Document, path: FieldPath): ReadonlyMap<string, Value> => {
+    const values = new Map<string, Value>()
+    collectValues(document, path, values)
+    // What is absent finds what is absent, or null; an empty list finds nothing.
+    if (values.size === 0 && !Array.isArray(valueAt(document, path, 0))) values.set(identityOf(null), null)
+    return values
+  }
+  return {
+    ...stage,
+    reads: new Set(local.slice(0, 1)),
+    async *run(input, { find, holding }) {
+      for await (const documents of input) {
+        const wanted = new Map(documents.flatMap((document) => [...valuesAt(document, local)]))
+        const found = new Map<string, Document[]>()
+        if (wanted.size > 0) {
+          for await (const others of find(from, { [foreignField]: { $in: [...wanted.values()] } })) {
+            holding.add(others.length)
+            for (const other of others) for (const key of valuesAt(other, foreign).keys()) found.set(key, [...(found.get(key) ?? []), other])
+          }
+        }
+        yield documents.map((document) => withField(document, to, [...new Set([...valuesAt(document, local).keys()].flatMap((key) => found.get(key) ?? []))]))
+      }
+    },
+  }
+}
+
+function parseFacet(stage: Omit<Stage, 'run'>): Stage {
+  if (!isPlainObject(stage.operand)) throw pipelineError(named('$facet'), 'needs { name: pipeline, … }')
+  const facets = Object.entries(stage.operand).map(([name, pipeline]) => [name, parsePipeline(pipeline)] as const)
+  return {
+    ...stage,
+    async *run(input, run) {
+      const documents = await held(input, run.holding)
+      const result: Document = {}
+      for (const [name, stages] of facets) result[name] = await held(runStages(once(documents), stages, run), run.holding)
+      yield [result]
+    },
+  }
+}
+
+export function runStages(input: Batches, stages: readonly Stage[], run: PipelineRun): Batches {
+  return stages.reduce((batches, stage) => stage.run(batches, run), input)
+}
+
+async function* once(documents: readonly Document[]): Batches {
+  yield documents
+}
