@@ -102,7 +102,7 @@ function compileOperator(name: string, operand: unknown, { place, inner }: Compi
     case '$or':
       return every(list.map((one) => inner(one)), false)
     case '$cond': {
-      const { if: condition, then, else: other } = isPlainObject(operand) ? operand : { if: list[0], then: list[1], else: list[2] }
+      const [condition, then, other] = isPlainObject(operand) ? [operand['if'], operand['then'], operand['else']] : list
       if (condition === undefined || then === undefined || other === undefined) throw pipelineError(named, 'needs if, then and else')
       const [test, yes, no] = [inner(condition), inner(then), inner(other)]
       return (document) => (isTrue(test(document)) ? yes(document) : no(document))
@@ -136,12 +136,12 @@ function compileOperator(name: string, operand: unknown, { place, inner }: Compi
 function compileSwitch(operand: unknown, { place, inner }: Compiling): Expression {
   const { branches, default: fallback } = isPlainObject(operand) ? operand : { branches: undefined, default: undefined }
   if (!Array.isArray(branches) || !branches.every(isPlainObject)) throw pipelineError(place, 'needs { branches: [{ case, then }], default }')
-  const compiled = branches.map((branch) => ({ test: inner(branch['case']), then: inner(branch['then']) }))
+  const compiled = branches.map((branch) => ({ test: inner(branch['case']), result: inner(branch['then']) }))
   const other = fallback === undefined ? undefined : inner(fallback)
   return (document) => {
     const branch = compiled.find(({ test }) => isTrue(test(document)))
     if (branch === undefined && other === undefined) throw pipelineError(place, 'has no branch for a document, and no default')
-    return (branch?.then ?? other)?.(document)
+    return (branch?.result ?? other)?.(document)
   }
 }
 

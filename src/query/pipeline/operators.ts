@@ -122,7 +122,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   $concat: text(some, (texts) => texts.join('')),
   $toLower: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toLowerCase()).apply([value], at) ?? '')) },
   $toUpper: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toUpperCase()).apply([value], at) ?? '')) },
-  $strLenCP: { ...one, apply: ([of], at) => (typeof of === 'string' ? [...of].length : fail(at, `needs a string, not ${nameOf(of)}`)) },
+  $strLenCP: { ...one, apply: ([of], at) => (typeof of === 'string' ? Array.from(of).length : fail(at, `needs a string, not ${nameOf(of)}`)) },
   $split: text(two, ([of = '', by = '']) => of.split(by)),
   $substrCP: {
     least: 3,
@@ -130,7 +130,7 @@ export const operators: Readonly<Record<string, Operator>> = {
     apply: ([of, start, length], at) => {
       if (isNothing(of)) return ''
       if (typeof of !== 'string' || typeof start !== 'number' || typeof length !== 'number') return fail(at, 'needs a string and two numbers')
-      return [...of].slice(start, start + length).join('')
+      return Array.from(of).slice(start, start + length).join('')
     },
   },
   $toString: { ...one, apply: ([value], at) => (isNothing(value) ? null : value instanceof Date ? value.toISOString() : typeof value === 'object' ? fail(at, `cannot make a string of ${nameOf(value)}`) : String(value)) },
@@ -147,7 +147,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   $hour: datePart((date) => date.getUTCHours()),
   $minute: datePart((date) => date.getUTCMinutes()),
   $second: datePart((date) => date.getUTCSeconds()),
-  $dateToString: { ...two, apply: ([date, format], at) => (isNothing(date) ? null : date instanceof Date ? formatDate(date, String(format)) : fail(at, `needs a date, not ${nameOf(date)}`)) },
+  $dateToString: { ...two, apply: ([date, format], at) => (isNothing(date) ? null : date instanceof Date ? formatDate(date, format as string) : fail(at, `needs a date, not ${nameOf(date)}`)) },
 }
 
 function formatDate(date: Date, format: string): string {

@@ -26,7 +26,7 @@ const expression: fc.Arbitrary<unknown> = fc.oneof(
   path,
   fc.constantFrom<unknown>({ $concat: ['$kind', '-', { $toUpper: { $ifNull: ['$ref', ''] } }] }, { $add: ['$deep.a', 1, 2] }, { $multiply: ['$deep.a', '$deep.a'] }, { $subtract: [10, '$deep.a'] }, { $cond: ['$on', 'yes', { $literal: '$no' }] }),
   fc.constantFrom<unknown>({ $ifNull: ['$deep.b', '$ref', 'none'] }, { $size: { $ifNull: ['$tags', []] } }, { $gte: ['$deep.a', 2] }, { $and: ['$on', { $eq: ['$kind', 'red'] }] }, { $or: ['$on', false] }, { $not: ['$on'] }, { $year: { $ifNull: ['$at', new Date(0)] } }),
-  fc.constantFrom<unknown>({ $switch: { branches: [{ case: { $eq: ['$kind', 'red'] }, then: 1 }, { case: '$on', then: 2 }], default: 3 } }, { $arrayElemAt: ['$tags', 0] }, { $in: ['a', '$tags'] }, { a: '$kind', b: { c: '$on' } }, { $mod: [{ $ifNull: ['$deep.a', 1] }, 2] }, { $strLenCP: { $ifNull: ['$kind', ''] } }),
+  fc.constantFrom<unknown>(JSON.parse('{"$switch":{"branches":[{"case":{"$eq":["$kind","red"]},"then":1},{"case":"$on","then":2}],"default":3}}'), { $arrayElemAt: ['$tags', 0] }, { $in: ['a', '$tags'] }, { a: '$kind', b: { c: '$on' } }, { $mod: [{ $ifNull: ['$deep.a', 1] }, 2] }, { $strLenCP: { $ifNull: ['$kind', ''] } }),
 )
 const accumulator = fc.oneof(
   numberPath.map((of) => ({ $sum: of })),
@@ -110,7 +110,7 @@ describe('pipelines', () => {
       const theirs = outcome(() => new Aggregator(withUnderscore(pipeline) as never).run(structuredClone(documents.map(renamed)) as never) as unknown as Document[])
       const ours = await items.aggregate(pipeline).toArray().catch((error: unknown) => error as Error)
       if (theirs instanceof Error || ours instanceof Error) {
-        expect([ours instanceof Error, text(pipeline as never), String(ours), String(theirs)]).toEqual([true, text(pipeline as never), String(ours), String(theirs)])
+        expect([ours instanceof Error, theirs instanceof Error], text([pipeline, ours, theirs])).toEqual([true, true])
         continue
       }
       comparedCount += 1

@@ -269,12 +269,22 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
         if (wanted.size > 0) {
           for await (const others of find(from, { [foreignField]: { $in: [...wanted.values()] } })) {
             holding.add(others.length)
-            for (const other of others) for (const key of valuesAt(other, foreign).keys()) found.set(key, [...(found.get(key) ?? []), other])
+            fileBy(others, (other) => valuesAt(other, foreign).keys(), found)
           }
         }
         yield documents.map((document) => withField(document, to, [...new Set([...valuesAt(document, local).keys()].flatMap((key) => found.get(key) ?? []))]))
       }
     },
+  }
+}
+
+function fileBy(documents: readonly Document[], keysOf: (document: Document) => Iterable<string>, into: Map<string, Document[]>): void {
+  for (const document of documents) {
+    for (const key of keysOf(document)) {
+      const same = into.get(key)
+      if (same === undefined) into.set(key, [document])
+      else same.push(document)
+    }
   }
 }
 
