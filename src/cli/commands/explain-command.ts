@@ -1,6 +1,6 @@
 import { Command } from 'commander'
+import type { Collection } from '../../db/Collection.ts'
 import type { Document } from '../../model/values.ts'
-import type { Explanation } from '../../query/explain.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatBytes, formatCount, formatPairs } from '../format-value.ts'
 import { given, wholeNumber } from '../options.ts'
@@ -34,7 +34,7 @@ export function explainCommand(cli: CommandLine): Command {
 const plans = { ids: 'point reads of the ids that are named', range: 'a scan between two ids', scan: 'a scan of the collection' } as const
 const sorts = { none: 'as the rows come', top: 'the first ones are kept while reading', all: 'all that match are sorted' } as const
 
-function formatExplanation(told: Explanation): string {
+function formatExplanation(told: Awaited<ReturnType<Collection['explain']>>): string {
   const count = formatCount
   return formatPairs([
     ['plan', plans[told.plan]],
