@@ -81,7 +81,7 @@ export function valueAt(value: Value | undefined, path: FieldPath, at: number): 
 }
 
 /** MongoDB's truth: everything but false, null, missing and zero. */
-export function isTrue(value: Value | undefined): boolean {
+function isTrue(value: Value | undefined): boolean {
   return value !== undefined && value !== null && value !== false && value !== 0 && value !== 0n
 }
 
