@@ -32,6 +32,8 @@ export class FollowerSession {
   readonly #options: ResolvedOptions
   readonly #hasWholeParts: boolean
   #head: Head | undefined
+  /** What was read last may hold an append that was never acknowledged: another writer had taken over, and has not said yet what it goes on from. */
+  #isInDoubt = false
   #reached: ReplayPosition | undefined
   #refreshedAtMs = Number.NEGATIVE_INFINITY
   #refreshing: Promise<void> | undefined
@@ -155,7 +157,7 @@ export class FollowerSession {
     // A head that flushed past what was read: the log in between may be gone, so everything comes from the files.
     const skipped = manifest.flushedSeq > partition.overlay.lastSeq
     // A writer that took over may know an older one than its predecessor published meanwhile.
-    const isAnew = skipped || manifest.flushedSeq < partition.overlay.flushedSeq
+    const isAnew = skipped || manifest.flushedSeq < partition.overlay.flushedSeq || (this.#isInDoubt && head.epoch !== this.#head?.epoch)
     const overlay = isAnew ? new Overlay(manifest) : manifest === partition.manifest ? partition.overlay : partition.overlay.after(manifest)
     const from = isAnew || head.epoch !== this.#head?.epoch || !isKept(this.#reached, head) ? undefined : this.#reached
     const isAllFlushed = head.isClosed === true && head.durableSeq === head.flushedSeq
@@ -169,6 +171,7 @@ export class FollowerSession {
     if (skipped && !isFirst) await this.#publishFlushed({ from: knownSeq + 1, to: manifest.flushedSeq })
     for (const { frame, events } of replayed.frames) for (const event of events) partition.apply(event, { bytes: frame.payload.length / frame.count })
     this.#head = head
+    this.#isInDoubt = takenOver
     this.#reached = replayed.reached
     for (const { events } of replayed.frames) partition.publish(events.filter(({ seq }) => seq > knownSeq))
     return true

@@ -196,3 +196,11 @@ test('parts are listed by epoch and seq; other files in the folder and below it 
     [10, 1],
   ])
 })
+
+test('all parts are listed, however few a page of the store holds', async () => {
+  const backend = new MemoryBackend()
+  for (let seq = 1; seq <= 5; seq++) await backend.put(logPartPath('log', { epoch: 1, firstSeq: seq }), new Uint8Array(1))
+  const list = backend.list.bind(backend)
+  backend.list = (prefix, options) => list(prefix, { ...options, limit: 2 })
+  expect((await listLogParts(backend, 'log')).map(({ firstSeq }) => firstSeq)).toEqual([1, 2, 3, 4, 5])
+})

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm, appendFile, truncate, stat, readFile, writeFile }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../base/clock.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
@@ -76,6 +77,28 @@ describe('one writer at a time', () => {
     expect(await ids(follower)).toEqual(['a', 'b', 'c'])
     expect(await follower.reconstructEntity('n', 'a', { asOf: 1 })).toMatchObject({ id: 'a', version: 1 })
     expect(heard).toEqual([3])
+    await follower.close()
+    await owner.close()
+  })
+
+  test('a follower that took a stopped new writer for dead, and saw what the former one appended in vain, is set right when the new one comes back', async () => {
+    const storage = new MemoryBackend({ takeOver: true })
+    const former = withEventSourcing(storage)
+    await former.appendEvent(create('a'))
+    const seen = storage.clone()
+    await former.appendEvent(create('in vain'))
+    const owner = withEventSourcing(seen)
+    await owner.appendEvent(create('b'))
+    await owner.appendEvent(create('c'))
+    await storage.put('epoch/00000000000000000002', new TextEncoder().encode('taken\n'))
+    const time = { nowMs: 0 }
+    const clock = { ...systemClock, nowMs: () => time.nowMs, sleep: async (ms: number) => void (time.nowMs += ms) }
+    const follower = withEventSourcing(storage, { readOnly: true, followMs: 0, clock })
+    expect(await ids(follower)).toEqual(['a', 'in vain'])
+    for (const { path } of (await seen.list('')).objects) {
+      if (path.startsWith('log/') || path.startsWith('epoch/')) await storage.put(path, await seen.read(path))
+    }
+    expect(await ids(follower)).toEqual(['a', 'b', 'c'])
     await follower.close()
     await owner.close()
   })

@@ -52,6 +52,15 @@ test('of a sound database everything is recovered, to the event', async () => {
 })
 
 describe('recovering', () => {
+  test('without heads or manifests names the data file that it could not make out', async () => {
+    const files = new Map([...(await smallDatabase())].filter(([path]) => !/^(epoch|manifest)\//.test(path)))
+    const path = [...files.keys()].find((name) => name.startsWith('events/')) ?? ''
+    const file = files.get(path)
+    if (file !== undefined) files.set(path, { ...file, bytes: new Uint8Array(file.bytes.length) })
+    const { report } = await recovered(files)
+    expect(report.ok).toBe(false)
+    expect(JSON.stringify(report.lost)).toContain(path)
+  })
   test('needs no entity files: every state is in the events', async () => {
     const count = await tryAll('entities', 211, ({ what }, after, whole) => {
       expect({ what, report: after.report, events: after.events }).toEqual({ what, report: { ...whole.report }, events: whole.events })
