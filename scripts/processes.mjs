@@ -31,7 +31,7 @@ const firstSeed = Number(values.seed ?? Date.now() % 1_000_000)
 const roundsPerFolder = 10
 const roundMs = 700
 const stopMsMax = 300
-const endMsMax = 30_000
+const endMsMax = 90_000
 
 const totals = { shared: 0, opened: 0, forced: 0, stopped: 0, killed: 0, fenced: 0, refused: 0, acknowledged: 0, repeated: 0, reads: 0, lost: 0, doubled: 0, halves: 0, backwards: 0, failed: 0 }
 const problems = []

@@ -16,7 +16,7 @@ import type { OpenFacts } from './WriterSession.ts'
 const refreshAttempts = 20
 const retryDelayMs = 10
 /** A writer that took an epoch and has published nothing for this long is taken for dead. */
-const takeoverPatienceMs = 1000
+const takeoverPatienceMs = 5000
 /** A follower that looks for commits by itself does so no more often than this, whatever `followMs` says. */
 const pollMsMin = 10
 /** Events that listeners are given at once. */

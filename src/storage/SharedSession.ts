@@ -232,7 +232,11 @@ async function takeOrCall(backend: StorageBackend, options: ResolvedOptions): Pr
       return await WriterSession.open(backend, options)
     } catch (error) {
       if (!isParqueDBError(error, 'WRITER_LOCKED')) throw error
-      const line = await (options.log ?? backend).callWriter?.()
+      const line = await (options.log ?? backend).callWriter?.().catch((refusal: unknown) => {
+        // A holder that did not even say who it is may only be slow.
+        if (!isParqueDBError(refusal, 'WRITER_LOCKED') || refusal.details['pid'] !== undefined) throw refusal
+        return undefined
+      })
       const broken = await line?.ask(encodeRequest({ kind: 'hello' })).then(...settled)
       if (line !== undefined && broken === undefined) return line
       if (attempt === connectAttemptsMax) throw error
