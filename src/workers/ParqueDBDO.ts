@@ -3,7 +3,7 @@ import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError } from '../base/ParqueDBError.ts'
 import { systemClock } from '../base/clock.ts'
 import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
-import { DOSqliteBackend } from '../storage/DOSqliteBackend.ts'
+import { DOSqliteBackend, type DurableObjectSql } from '../storage/DOSqliteBackend.ts'
 import { withEventSourcing, type EventSourcedBackend, type Tail } from '../storage/EventSourcedBackend.ts'
 import type { EngineOptions } from '../storage/engine-options.ts'
 import { decodeRequest, ProposalConflict } from '../storage/proposal.ts'
@@ -43,7 +43,7 @@ interface Opened {
  */
 export class ParqueDBDO<Env extends ParqueDBEnv = ParqueDBEnv> extends DurableObject<Env> implements PartitionRpc {
   readonly #context: DurableObjectContext
-  readonly #log: DOSqliteBackend
+  readonly #log: StorageBackend
   #opening: Promise<Opened> | undefined
   /** When the alarm is set for; undefined when it is not, or nobody knows. */
   #alarmAtMs: number | undefined
@@ -53,7 +53,7 @@ export class ParqueDBDO<Env extends ParqueDBEnv = ParqueDBEnv> extends DurableOb
   constructor(ctx: DurableObjectContext, env: Env) {
     super(ctx, env)
     this.#context = ctx
-    this.#log = new DOSqliteBackend(ctx.storage)
+    this.#log = this.log(ctx.storage)
   }
 
   /** For a class that extends this one and wants something else than the defaults. */
@@ -64,6 +64,11 @@ export class ParqueDBDO<Env extends ParqueDBEnv = ParqueDBEnv> extends DurableOb
   /** The store of the partition's files. */
   protected files(folder: string): StorageBackend {
     return new R2Backend(this.env.BUCKET, { prefix: folder })
+  }
+
+  /** The store of its log. */
+  protected log(storage: DurableObjectSql): StorageBackend {
+    return new DOSqliteBackend(storage)
   }
 
   write({ ns, method, args, tenant }: WriteCall): Promise<Reply<unknown>> {

@@ -4,14 +4,16 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { sha256 } from '../base/sha256.ts'
 import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
 import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
-import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, QueryExplanation, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import type { ResultCursor } from '../model/ResultCursor.ts'
 import type { Event } from '../model/event.ts'
 import type { Document } from '../model/values.ts'
 import { escapeFolder, folderCharsMax } from '../storage/DataFiles.ts'
+import type { Engine } from '../storage/engine.ts'
 import type { ParqueDBEnv } from './bindings.ts'
+import type { ReadCounts } from './EdgeFiles.ts'
 import { EdgeEngine } from './EdgeEngine.ts'
 import type { Freshness } from './EdgePartition.ts'
 import { EdgePartitions, type EdgeOptions } from './EdgePartitions.ts'
@@ -69,7 +71,7 @@ export class WorkerDatabase implements Database {
     this.#env = env
     this.#options = { ...options, edges: options.edges ?? new EdgePartitions() }
     this.#seqs = decodeToken(options.token)
-    this.#checking = new ParqueDB({ storage: checkingEngine, limits: options.limits ?? {}, schema: options.schema ?? {} })
+    this.#checking = this.#open(checkingEngine)
   }
 
   /** What this session has written and seen: a handle that is given it as `token` sees at least that. */
@@ -90,7 +92,8 @@ export class WorkerDatabase implements Database {
         return (...args: readonly unknown[]) => {
           const { consistency, own } = withoutConsistency(method, args)
           const collection = this.#database(partition, consistency).collection<T>(ns)
-          return (collection[method] as (...args: unknown[]) => unknown).apply(collection, own)
+          const result = (collection[method] as (...args: unknown[]) => unknown).apply(collection, own)
+          return method === 'explain' ? this.#explained(partition, result as Promise<QueryExplanation>) : result
         }
       },
     })
@@ -191,8 +194,13 @@ export class WorkerDatabase implements Database {
     const tokenSeq = token === undefined ? 0 : (decodeToken(token).get(partition) ?? 0)
     const freshness = (): Freshness => (consistency === 'session' ? { seq: Math.max(tokenSeq, this.#seqs.get(partition) ?? 0) } : consistency)
     if (!['eventual', 'session', 'strong'].includes(consistency)) throw new ParqueDBError('INVALID_ARGUMENT', "The option 'consistency' must be 'eventual', 'session' or 'strong'.", { details: { option: 'consistency' } })
-    const database = new ParqueDB({ storage: this.#engine(partition, freshness), limits: this.#options.limits ?? {}, schema: this.#options.schema ?? {} })
+    const database = this.#open(this.#engine(partition, freshness))
     return this.#tenant === undefined ? database : database.tenant(this.#tenant)
+  }
+
+  #open(storage: Engine): ParqueDB {
+    const { limits = {}, schema = {} } = this.#options
+    return new ParqueDB({ storage, limits, schema })
   }
 
   #engine(partition: string, freshness: () => Freshness): EdgeEngine {
@@ -213,6 +221,15 @@ export class WorkerDatabase implements Database {
   #partitionFor(ns: string | undefined, method: string): string {
     if (ns !== undefined || this.#options.partitioning === 'database') return this.#partitionOf(ns ?? '')
     throw new ParqueDBError('INVALID_ARGUMENT', `Each collection is a partition of its own here, so ${method} is of one: name it, as the option ns where there is one; or use partitioning 'database'.`, { details: { option: 'ns' } })
+  }
+
+  /** With what the isolate read meanwhile, other requests of the moment included. */
+  async #explained(partition: string, explaining: Promise<QueryExplanation>): Promise<QueryExplanation & { edge: ReadCounts }> {
+    const { files } = this.#options.edges.get(this.#env, partition, this.#options)
+    const before = files.counts
+    const explanation = await explaining
+    const { requests, bytes, cacheHits } = files.counts
+    return { ...explanation, edge: { requests: requests - before.requests, bytes: bytes - before.bytes, cacheHits: cacheHits - before.cacheHits } }
   }
 
   /** Of the partition that this session is about. */

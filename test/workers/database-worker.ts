@@ -11,25 +11,23 @@ const hastyClock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.s
 
 /** Small limits, so that each test flushes, merges and reads from files. */
 export class Partition extends ParqueDBDO {
-  #limits: Limits = {}
-  #schema: NonNullable<WorkerDatabaseOptions['schema']> = {}
+  #own: Own = {}
 
   /** Forgets what is in memory. */
-  restart(limits: Limits, schema: NonNullable<WorkerDatabaseOptions['schema']>): void {
-    this.#limits = limits
-    this.#schema = schema
+  restart(own: Own): void {
+    this.#own = own
     this.forget()
   }
 
   protected override options(): PartitionOptions {
-    return { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7, ageMsMax: 50 }, limits: this.#limits, schema: this.#schema, clock: hastyClock }
+    return { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7, ageMsMax: 50 }, ...this.#own, clock: hastyClock }
   }
 }
 
-type Limits = NonNullable<WorkerDatabaseOptions['limits']>
+type Own = Pick<WorkerDatabaseOptions, 'limits' | 'schema'>
 
 interface TestEnv extends ParqueDBEnv {
-  readonly PARQUEDB: { getByName(name: string): PartitionRpc & { restart(limits: Limits, schema: NonNullable<WorkerDatabaseOptions['schema']>): Promise<void> } }
+  readonly PARQUEDB: { getByName(name: string): PartitionRpc & { restart(own: Own): Promise<void> } }
 }
 
 // oxlint-disable-next-line import/no-default-export -- workerd reads the default export
@@ -44,11 +42,11 @@ export default {
       let db = open({})
       return {
         db,
-        reopen: async (options: Pick<WorkerDatabaseOptions, 'limits' | 'readOnly' | 'schema'> = {}) => {
+        reopen: async (options: Pick<WorkerDatabaseOptions, 'limits' | 'schema' | 'readOnly'> = {}) => {
           const token = db.sessionToken()
           await db.close()
           db = open({ ...options, token })
-          await own.PARQUEDB.getByName('database').restart(options.limits ?? {}, options.schema ?? {})
+          await own.PARQUEDB.getByName('database').restart({ limits: options.limits ?? {}, schema: options.schema ?? {} })
           return db
         },
         cleanup: async () => undefined,
