@@ -12,7 +12,7 @@ import type { Trial } from './trial-worker.ts'
  */
 
 /** Steps of a commit and of a flush at which the process ends; the rest of its life it works as ever. */
-export const traps: readonly NonNullable<Trial['trap']>[] = (['before', 'after'] as const).flatMap((when) => [
+const traps: readonly NonNullable<Trial['trap']>[] = (['before', 'after'] as const).flatMap((when) => [
   ...['append:', 'put:epoch/', 'rotate:', 'truncate:'].map((point) => ({ store: 'log' as const, point, when })),
   ...['put:events/', 'put:entities/', 'put:manifest/', 'put:epoch/', 'delete:'].map((point) => ({ store: 'files' as const, point, when })),
 ]).flatMap((trap) => [1, 2, 3].map((nth) => ({ ...trap, nth })))
@@ -70,11 +70,12 @@ async function write(running: Running, { prefix, count }: { prefix: string; coun
   const acknowledged: string[] = []
   let next = 0
   const client = async (): Promise<void> => {
-    for (let failures = 0; next < count && failures < 3; ) {
+    const failures: unknown[] = []
+    while (next < count && failures.length < 3) {
       const id = `${prefix}-${next++}`
       await running.call(`/create?id=${id}`).then(
         () => acknowledged.push(id),
-        () => failures++,
+        (error: unknown) => failures.push(error),
       )
     }
   }
