@@ -10,7 +10,7 @@ const lineLimitToday: Readonly<Record<string, number>> = {}
  * Lines of code, neither blank nor comment: a contract is to be written down, not saved on. All of src without its tests, and apart from it the
  * contracts and the simulator, which are tests that happen to be published. Raise one only with a reason in the commit.
  */
-const totalLinesMax = { source: 26_500, testing: 6000 }
+const totalLinesMax = { source: 28_000, testing: 6000 }
 
 const vagueNames = /^(utils?|helpers?|types|constants|common|misc|shared)$/
 const vagueFolders = /\/(common|core|lib|utils?|helpers?)\//
