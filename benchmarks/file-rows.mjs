@@ -2,9 +2,10 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { parquetWriteBuffer } from 'hyparquet-writer'
-import { contest } from './contest.mjs'
+import { contest, median } from './contest.mjs'
 import { freshFolder, openOurs, runFiles, sizeOf } from './stores.mjs'
 
 const unflushed = { flush: { eventsMax: Infinity, bytesMax: Infinity, ageMsMax: Infinity } }
@@ -26,6 +27,14 @@ async function flushAndCompact(report, { dataset, folder, scattered, duck, round
     await db.close()
     if (stats.namespaces.items.runs !== 1) throw new Error(`${stats.namespaces.items.runs} runs after compaction`)
   }
+  const longest = { flush: [], compaction: [] }
+  const blocked = async (name, work) => {
+    const delays = monitorEventLoopDelay({ resolution: 1 })
+    delays.enable()
+    await work()
+    delays.disable()
+    longest[name].push({ p99: delays.percentile(99) / 1e6, max: delays.max / 1e6 })
+  }
   const times = await contest({
     rounds,
     contestants: [
@@ -38,7 +47,7 @@ async function flushAndCompact(report, { dataset, folder, scattered, duck, round
           await store.items.createMany(documents)
           return store
         },
-        run: ({ db }) => db.flush(),
+        run: ({ db }) => blocked('flush', () => db.flush()),
         cleanup: compacted,
       },
       {
@@ -49,7 +58,7 @@ async function flushAndCompact(report, { dataset, folder, scattered, duck, round
           cpSync(scattered, path, { recursive: true })
           return openOurs(path, { compaction: { background: false } })
         },
-        run: ({ db }) => db.compact(),
+        run: ({ db }) => blocked('compaction', () => db.compact()),
         cleanup: compacted,
       },
       { name: 'hyparquet-writer', count: documents.length, run: () => writeFileSync(hyparquetPath, new Uint8Array(parquetWriteBuffer({ columnData: columnsOf(dataset, documents) }))) },
@@ -58,6 +67,10 @@ async function flushAndCompact(report, { dataset, folder, scattered, duck, round
   })
   const targets = { 'hyparquet-writer': 3, 'DuckDB COPY': 0.4 }
   for (const name of ['flush', 'compaction']) report.compare(`${dataset.name}: ${name}, per row`, new Map([...times, ['ParqueDB', times.get(name)]]), targets)
+  for (const [name, each] of Object.entries(longest)) {
+    report.amount(`${dataset.name}: ${name}, the event loop waits, 99%`, { ours: median(each.map(({ p99 }) => p99)), unit: 'ms', atMost: 20 })
+    report.amount(`${dataset.name}: ${name}, the event loop waits, at most`, { ours: median(each.map(({ max }) => max)), unit: 'ms', atMost: 20 })
+  }
 }
 
 function columnsOf({ columns }, documents) {

@@ -123,6 +123,7 @@ function decodeByteArrays(page: EncodedPage, count: number): ColumnValues {
     case 'PLAIN':
     case 'RLE':
     case 'DELTA_BINARY_PACKED':
+    case 'BYTE_STREAM_SPLIT':
       throw unexpectedEncoding(page)
   }
 }
@@ -137,6 +138,7 @@ function decodeInts(page: EncodedPage, count: number): Float64Array {
 
 function decodeDoubles(page: EncodedPage, count: number): Float64Array {
   if (page.header.encoding === 'PLAIN') return new Float64Array(plain64(page.body, count))
+  if (page.header.encoding === 'BYTE_STREAM_SPLIT') return new Float64Array(plain64(joinBytes(page.body, count), count))
   if (page.header.encoding !== 'RLE_DICTIONARY') throw unexpectedEncoding(page)
   const dictionary = dictionaryOf(page)
   const values = new Float64Array(plain64(dictionary.page, dictionary.count))
@@ -144,6 +146,13 @@ function decodeDoubles(page: EncodedPage, count: number): Float64Array {
   const numbers = new Float64Array(count)
   for (let index = 0; index < count; index++) numbers[index] = values[codes[index] as number] as number
   return numbers
+}
+
+/** The inverse of BYTE_STREAM_SPLIT, which keeps the first bytes of all values, then their second ones, and so on. */
+function joinBytes(split: Uint8Array, count: number): Uint8Array {
+  const plain = new Uint8Array(split.length)
+  for (let byte = 0; byte < 8; byte++) for (let index = 0; index < count; index++) plain[index * 8 + byte] = split[byte * count + index] as number
+  return plain
 }
 
 /** A copy, aligned for a typed array of eight-byte values. */

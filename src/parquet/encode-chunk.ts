@@ -39,7 +39,7 @@ interface EncodedValues {
 export function encodeChunk(leaf: LeafBuilder, options: { isSorted: boolean; compressor: SnappyCompressor }): EncodedChunk {
   const levels = encodeLevels(leaf)
   const nullCount = leaf.entryCount - leaf.values.length
-  const { encoding, dictionary, data, statistics } = encodeValues({ kind: leaf.leaf.kind, values: leaf.values, isSorted: options.isSorted }, nullCount)
+  const { encoding, dictionary, data, statistics } = encodeValues({ kind: leaf.leaf.kind, values: leaf.values, ...options }, nullCount)
   const packed = compress(dictionary?.bytes, data, options.compressor)
   const out = new ByteBuffer(packed.data.length + levels.bytes.length + (packed.dictionary?.length ?? 0) + 128)
   let uncompressedBytes = 0
@@ -98,7 +98,7 @@ function encodeLevels(leaf: LeafBuilder): { bytes: Uint8Array; definitionBytes: 
   return { bytes: out.view(), definitionBytes: out.length - definitionsAt }
 }
 
-function encodeValues({ kind, values, isSorted }: { kind: ScalarKind; values: readonly LeafValue[]; isSorted: boolean }, nullCount: number): EncodedValues {
+function encodeValues({ kind, values, isSorted, compressor }: { kind: ScalarKind; values: readonly LeafValue[]; isSorted: boolean; compressor: SnappyCompressor }, nullCount: number): EncodedValues {
   switch (kind) {
     case 'string':
       return encodeTexts(values as readonly string[], { isSorted, nullCount })
@@ -110,7 +110,7 @@ function encodeValues({ kind, values, isSorted }: { kind: ScalarKind; values: re
     case 'date':
       return { ...encodeInts(values as readonly number[]), statistics: statisticsOf(kind, values, nullCount) }
     case 'double':
-      return { ...encodeDoubles(values as readonly number[]), statistics: statisticsOf(kind, values, nullCount) }
+      return { ...encodeDoubles(values as readonly number[], compressor), statistics: statisticsOf(kind, values, nullCount) }
     case 'bigint': {
       const data = BigInt64Array.from(values as readonly bigint[])
       return { encoding: 'PLAIN', data: new Uint8Array(data.buffer), statistics: statisticsOf(kind, values, nullCount) }
@@ -144,12 +144,25 @@ function encodeInts(values: readonly number[]): Omit<EncodedValues, 'statistics'
   return { encoding: 'PLAIN', data: new Uint8Array(BigInt64Array.from(values, BigInt).buffer) }
 }
 
-function encodeDoubles(values: readonly number[]): Omit<EncodedValues, 'statistics'> {
+function encodeDoubles(values: readonly number[], compressor: SnappyCompressor): Omit<EncodedValues, 'statistics'> {
   // A Map does not tell the two zeros apart.
   const distinct = values.some((value) => value === 0 && Object.is(value, -0)) ? undefined : findDistinct(values)
-  if (distinct === undefined) return { encoding: 'PLAIN', data: new Uint8Array(Float64Array.from(values).buffer) }
+  if (distinct === undefined) {
+    const data = new Uint8Array(Float64Array.from(values).buffer)
+    const split = splitBytes(data)
+    const isSplitSmaller = compressor.compress(split).length < Math.min(data.length, compressor.compress(data).length) * compressionGain
+    return isSplitSmaller ? { encoding: 'BYTE_STREAM_SPLIT', data: split } : { encoding: 'PLAIN', data }
+  }
   const dictionary = { bytes: new Uint8Array(Float64Array.from(distinct.values).buffer), count: distinct.values.length }
   return { encoding: 'RLE_DICTIONARY', dictionary, data: encodeCodes(distinct) }
+}
+
+/** The first bytes of all values of eight bytes, then their second ones, and so on: measured values share their signs and exponents. */
+function splitBytes(plain: Uint8Array): Uint8Array {
+  const count = plain.length / 8
+  const split = new Uint8Array(plain.length)
+  for (let index = 0; index < count; index++) for (let byte = 0; byte < 8; byte++) split[byte * count + index] = plain[index * 8 + byte] as number
+  return split
 }
 
 /** RLE with its length before it, which booleans have where levels have none. */

@@ -262,3 +262,19 @@ describe('a file that took over row groups of another', () => {
     expect((await again.get('id001234'))?.document).toEqual(documents[1234])
   })
 })
+
+test('measured numbers are split by bytes where that is smaller, and read by everybody', async () => {
+  const values = Array.from({ length: 3000 }, (_, index) => ({ degrees: 48 + Math.sin(index / 50) * 5 }))
+  const split = writeRun(values, 64 * 1024)
+  const column = parquetMetadata(split.bytes.slice().buffer).row_groups[0]?.columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === 'degrees')
+  expect(column?.meta_data?.encodings).toContain('BYTE_STREAM_SPLIT')
+  expect(Number(column?.meta_data?.total_compressed_size)).toBeLessThan(0.85 * 8 * Number(column?.meta_data?.num_values))
+  const rows = await hyparquet(split)
+  expect(rows.map((row) => ({ degrees: row['degrees'] }))).toEqual(values)
+  expect(await duckdb(split, 'SELECT min(degrees) AS least, max(degrees) AS greatest FROM $file')).toEqual([{ least: Math.min(...values.map(({ degrees }) => degrees)), greatest: Math.max(...values.map(({ degrees }) => degrees)) }])
+  const { bytes, ...facts } = split
+  const reader = await RunFileReader.open(sourceOfBytes('r', bytes), facts)
+  const read: Document[] = []
+  for await (const states of reader.scan()) read.push(...states.map(({ document }) => document))
+  expect(read).toEqual(values)
+})

@@ -4,7 +4,7 @@ import type { ByteCursor } from './ByteCursor.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 
 /** Parquet's own numbers (parquet.thrift, Encoding). */
-export const encodingCodes = { PLAIN: 0, RLE: 3, DELTA_BINARY_PACKED: 5, DELTA_LENGTH_BYTE_ARRAY: 6, DELTA_BYTE_ARRAY: 7, RLE_DICTIONARY: 8 } as const
+export const encodingCodes = { PLAIN: 0, RLE: 3, DELTA_BINARY_PACKED: 5, DELTA_LENGTH_BYTE_ARRAY: 6, DELTA_BYTE_ARRAY: 7, RLE_DICTIONARY: 8, BYTE_STREAM_SPLIT: 9 } as const
 
 export type PageEncoding = keyof typeof encodingCodes
 

@@ -59,7 +59,7 @@ export interface Filters {
   readonly ids: BloomFilter
 }
 
-/** Raised by every change that an older reader could not read. 2: a CREATE in a segment is its own snapshot. */
+/** Raised by every change that an older reader could not read. 2: a CREATE in a segment is its own snapshot; doubles may be split by bytes. */
 export const indexFormat = 2
 /** 'PQDX' */
 const magic = 0x58445150
