@@ -4,7 +4,8 @@ import { ulidSource, type IdSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
-import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
+import { actingAs } from '../model/acting.ts'
+import type { Database, DatabaseCollection, DatabaseTransaction, EventStream, Acting, ActingDatabase } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
@@ -81,6 +82,10 @@ export class ParqueDBClient implements Database {
       }
       await this.#transport.pause(attempt - 1, own.signal)
     }
+  }
+
+  as(who: string | Acting): ActingDatabase {
+    return actingAs(this, who)
   }
 
   events(options?: EventQueryOptions): AsyncIterableIterator<Event> {

@@ -195,6 +195,13 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     return countRelatedEntities(this.#session, this.#key(id), { predicate: relationship, options })
   }
 
+  async at(id: string, point: HistoryPoint): Promise<Entity<T> | undefined> {
+    const key = this.#key(id)
+    if (point === undefined) throw new ParqueDBError('INVALID_ARGUMENT', 'at takes a point in the past: a Date, an ISO string, a seq, { version } or { asOf }.')
+    const [state] = await statesAtPoints(this.#session, key, [parsePoint(point, 'point')])
+    return state === undefined || state.deletedAt !== undefined ? undefined : copyEntity<T>(this.name, state)
+  }
+
   history(id: string, options?: HistoryOptions): ResultCursor<HistoryEntry<T>> {
     return entityHistory<T>(this.#session, this.#key(id), options)
   }

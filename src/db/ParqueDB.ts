@@ -1,6 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
-import { tenantPattern, type Database, type DatabaseTransaction } from '../model/database.ts'
+import { actingAs } from '../model/acting.ts'
+import { tenantPattern, type Database, type DatabaseTransaction, type Acting, type ActingDatabase } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { parseEntityId, validateNamespace } from '../model/entity-id.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
@@ -106,6 +107,10 @@ export class ParqueDB implements Database {
   async shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined> {
     this.#assertOpen()
     return findShortestPath<T>(this.#session, { from, to }, options)
+  }
+
+  as(who: string | Acting): ActingDatabase {
+    return actingAs(this, who)
   }
 
   events(options?: EventQueryOptions): AsyncIterableIterator<Event> {

@@ -4,27 +4,31 @@ import type { HistoryEntry, HistoryOptions } from '../model/database-options.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import type { StoredEvent } from '../model/event.ts'
+import type { EventOp, StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { ResultCursor, type Page } from '../model/ResultCursor.ts'
 import { cloneDocument } from '../model/values.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
-import { checkFlag, checkOptions, checkWholeNumber } from '../model/check-options.ts'
+import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import { decodeCursor, encodeCursor, fingerprintOf } from '../query/page-cursor.ts'
 import { historyUnavailable } from '../storage/horizon.ts'
 import type { AsOf, View } from '../storage/view.ts'
 import { copyPatch } from '../model/public-event.ts'
+import { parseOps } from './read-events.ts'
 import { withView, type Session } from './session.ts'
+import { nameLengthMax } from './write-options.ts'
 
 /** Entries are folded this many at a time: what is in memory, and what a page in reverse folds at once. */
 const entriesAtOnce = 100
 const pageLimitDefault = 100
-const historyOptionNames = ['from', 'to', 'limit', 'cursor', 'reverse', 'includeArchived', 'signal'] as const
+const historyOptionNames = ['from', 'to', 'actor', 'op', 'limit', 'cursor', 'reverse', 'includeArchived', 'signal'] as const
 
 interface HistoryQuery {
   readonly key: EntityKey
   readonly from: AsOf | undefined
   readonly to: AsOf | undefined
+  readonly actor: string | undefined
+  readonly ops: readonly EventOp[] | undefined
   readonly limit: number | undefined
   /** Only entries behind this one, in the order of the query. */
   readonly afterSeq: number | undefined
@@ -43,9 +47,11 @@ function parseHistory(key: EntityKey, options: HistoryOptions): HistoryQuery {
   const from = parseAsOf(options.from, 'from')
   const to = parseAsOf(options.to, 'to')
   const reverse = checkFlag(options.reverse, 'reverse')
-  const fingerprint = fingerprintOf(['history', key.ns, key.id, from, to, reverse])
+  const actor = checkName(options.actor, { option: 'actor', charactersMax: nameLengthMax })
+  const ops = parseOps(options.op)
+  const fingerprint = fingerprintOf(['history', key.ns, key.id, from, to, reverse, actor, ops])
   const afterSeq = options.cursor === undefined ? undefined : Number(decodeCursor(options.cursor, { fingerprint, keyCount: 0 }).id)
-  return { key, from, to, limit: checkWholeNumber(options.limit, { option: 'limit', least: 1 }), afterSeq, reverse, includeArchived: checkFlag(options.includeArchived, 'includeArchived'), signal: options.signal, fingerprint }
+  return { key, from, to, actor, ops, limit: checkWholeNumber(options.limit, { option: 'limit', least: 1 }), afterSeq, reverse, includeArchived: checkFlag(options.includeArchived, 'includeArchived'), signal: options.signal, fingerprint }
 }
 
 async function historyPage<T extends object>(session: Session, query: HistoryQuery): Promise<Page<HistoryEntry<T>>> {
@@ -60,17 +66,20 @@ async function historyPage<T extends object>(session: Session, query: HistoryQue
 async function* historyBatches<T extends object>(session: Session, query: HistoryQuery): AsyncGenerator<readonly HistoryEntry<T>[]> {
   const view = await session.view(query)
   try {
+    const { actor, ops } = query
     let left = query.limit ?? Number.POSITIVE_INFINITY
     let events: StoredEvent[] = []
+    // Every event is folded, whether it is wanted or not.
+    const isWanted = (entry: HistoryEntry<T> | StoredEvent): boolean => (actor === undefined || entry.actor === actor) && (ops === undefined || ops.includes(entry.op))
     for await (const event of wantedEvents(view, query)) {
       events.push(event)
-      left -= 1
+      if (isWanted(event)) left -= 1
       if (left > 0 && events.length < entriesAtOnce) continue
-      yield await entriesOf<T>(view, query, events)
+      yield (await entriesOf<T>(view, query, events)).filter(isWanted)
       events = []
       if (left <= 0) return
     }
-    if (events.length > 0) yield await entriesOf<T>(view, query, events)
+    if (events.length > 0) yield (await entriesOf<T>(view, query, events)).filter(isWanted)
   } finally {
     view.release()
   }

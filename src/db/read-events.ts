@@ -14,7 +14,7 @@ const eventOps: readonly EventOp[] = ['CREATE', 'UPDATE', 'DELETE', 'REL_CREATE'
 
 /** INVALID_ARGUMENT with the option that is wrong. */
 export function parseEventQuery(options: EventQueryOptions | undefined): EventScanOptions & ViewOptions {
-  const checked = checkOptions('events', options, ['ns', 'fromSeq', 'toSeq', 'from', 'to', 'op', 'actor', 'includeArchived', 'signal'])
+  const checked = checkOptions('events', options, ['ns', 'fromSeq', 'toSeq', 'from', 'to', 'op', 'actor', 'correlationId', 'causationId', 'includeArchived', 'signal'])
   return {
     ns: checked.ns === undefined ? undefined : validateNamespace(checked.ns),
     fromSeq: checkWholeNumber(checked.fromSeq, { option: 'fromSeq', least: 1 }),
@@ -23,6 +23,8 @@ export function parseEventQuery(options: EventQueryOptions | undefined): EventSc
     toTs: parseTime(checked.to, 'to'),
     ops: parseOps(checked.op),
     actor: checkName(checked.actor, { option: 'actor', charactersMax: nameLengthMax }),
+    correlationId: checkName(checked.correlationId, { option: 'correlationId', charactersMax: nameLengthMax }),
+    causationId: checkName(checked.causationId, { option: 'causationId', charactersMax: nameLengthMax }),
     includeArchived: checkFlag(checked.includeArchived, 'includeArchived'),
     signal: checked.signal,
   }
@@ -47,7 +49,7 @@ function parseTime(time: unknown, option: string): number | undefined {
   return parseAsOf(time, option)?.ts
 }
 
-function parseOps(op: unknown): readonly EventOp[] | undefined {
+export function parseOps(op: unknown): readonly EventOp[] | undefined {
   if (op === undefined) return undefined
   const ops: unknown[] = Array.isArray(op) ? op : [op]
   if (ops.length > 0 && ops.every((one) => (eventOps as readonly unknown[]).includes(one))) return ops as EventOp[]

@@ -6,7 +6,8 @@ import type { Document } from '../model/values.ts'
 import { checkName } from '../model/check-options.ts'
 import type { Session } from './session.ts'
 
-export const writeOptionNames = ['actor', 'metadata', 'signal'] as const
+const stampNames = ['reason', 'correlationId', 'causationId'] as const
+export const writeOptionNames = ['actor', 'metadata', ...stampNames, 'signal'] as const
 export const idempotentOptionNames = [...writeOptionNames, 'txId'] as const
 export const versionedOptionNames = [...idempotentOptionNames, 'expectedVersion'] as const
 
@@ -29,11 +30,22 @@ export function parseWrite(session: Session, options: VersionedOptions): ParsedW
   }
   return {
     actor: checkName(options.actor, { option: 'actor', charactersMax: nameLengthMax }),
-    metadata: options.metadata === undefined ? undefined : parseDocument(options.metadata, session.limits),
+    metadata: metadataOf(session, options),
     txId,
     signal: options.signal,
     expectedVersion: parseExpectedVersion(options.expectedVersion),
   }
+}
+
+/** The event's metadata, with why and whence where the options tell. */
+function metadataOf(session: Session, options: VersionedOptions): Document | undefined {
+  const metadata = options.metadata === undefined ? undefined : parseDocument(options.metadata, session.limits)
+  const stamps = stampNames.flatMap((name): [string, string][] => {
+    const value = checkName(options[name], { option: name, charactersMax: nameLengthMax })
+    if (value !== undefined && metadata?.[name] !== undefined) throw new ParqueDBError('INVALID_ARGUMENT', `'${name}' is given as an option and in the metadata; give it once.`, { details: { option: name } })
+    return value === undefined ? [] : [[name, value]]
+  })
+  return stamps.length === 0 ? metadata : { ...metadata, ...Object.fromEntries(stamps) }
 }
 
 export function parseExpectedVersion(value: unknown): ExpectedVersion | undefined {

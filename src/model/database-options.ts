@@ -73,6 +73,12 @@ export interface WriteOptions {
   actor?: string
   /** Recorded in the event, and nowhere else. */
   metadata?: Document
+  /** Why: recorded in the event's metadata under this name, as are the next two. */
+  reason?: string
+  /** What the write is a part of, as a request or a job has it. */
+  correlationId?: string
+  /** What caused it, as the id of an event. */
+  causationId?: string
   /** The write is cancelled as long as it has not begun to become durable: ABORTED. */
   signal?: AbortSignal
 }
@@ -149,6 +155,10 @@ export interface DeleteManyResult {
 }
 
 export interface HistoryOptions {
+  /** Only changes by this actor. */
+  actor?: string
+  /** Only changes of these kinds. */
+  op?: EventOp | readonly EventOp[]
   /** The first event, as a seq or a time; inclusive. */
   from?: AsOfInput
   /** The last event, as a seq or a time; inclusive. */
@@ -215,6 +225,9 @@ export interface EventQueryOptions {
   to?: Date | string
   op?: EventOp | readonly EventOp[]
   actor?: string
+  /** Only events whose write said so. */
+  correlationId?: string
+  causationId?: string
   /** Whether to read what retention has archived, too. Default false: they begin at the horizon. */
   includeArchived?: boolean
   signal?: AbortSignal

@@ -73,6 +73,8 @@ export interface DatabaseCollection<T extends object = Document> {
   related<R extends object = Document>(id: string, relationship: string, options?: RelatedOptions<R>): ResultCursor<Related<R>>
   /** How many `related` would bring; none of them is held. */
   countRelated<R extends object = Document>(id: string, relationship: string, options?: RelatedOptions<R>): Promise<number>
+  /** The entity as it was at one of its versions, or at a time; undefined where it was absent then. */
+  at(id: string, point: HistoryPoint): Promise<Entity<T> | undefined>
   /** Every change of the entity, oldest first, with the entity before and after it. Empty where it never was. */
   history(id: string, options?: HistoryOptions): ResultCursor<HistoryEntry<T>>
   /** Where the entity's own fields differ between two points of its history; `to` is now when it is left out. Where it was absent it had no fields. NOT_FOUND where it was at neither. */
@@ -84,6 +86,14 @@ export interface DatabaseCollection<T extends object = Document> {
 /** What a transaction's callback works with: collections that see its writes, and that end with it. */
 export interface DatabaseTransaction {
   collection<T extends object = Document>(name: string): DatabaseCollection<T>
+}
+
+/** What every write carries: who, why, and of what it is a part. */
+export type Acting = Pick<WriteOptions, 'actor' | 'reason' | 'correlationId' | 'causationId'>
+
+/** A database whose writes carry an actor of their own accord; what a call says itself goes before. */
+export interface ActingDatabase extends DatabaseTransaction {
+  transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options?: TransactionOptions): Promise<Result | undefined>
 }
 
 /** Events as they come. Leaving a loop over it ends it, as return() does; calls of next() may overlap. */
@@ -113,6 +123,8 @@ export interface Database {
   traverse<T extends object = Document>(start: string | readonly string[], steps: TraverseStep | readonly TraverseStep[], options?: TraverseOptions<T>): ResultCursor<Traversed<T>>
   /** The entities of a path with the fewest edges from one entity to another, both included; undefined where there is none within `depth`. */
   shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined>
+  /** The database, whose writes carry this actor, and a reason and ids, of their own accord. */
+  as(who: string | Acting): ActingDatabase
   /** The events in seq order, as they are when reading begins. */
   events(options?: EventQueryOptions): AsyncIterableIterator<Event>
   /** Events from `fromSeq` on, first those that are there, then each as it becomes durable; without a gap or a repetition. */

@@ -23,7 +23,8 @@ export interface Operation {
   readonly gives: string
 }
 
-const write = 'txId actor metadata'
+const stamp = 'actor metadata reason correlationId causationId'
+const write = `txId ${stamp}`
 const versioned = `${write} expectedVersion`
 const read = 'asOf includeDeleted includeArchived'
 const get = `${read} populate`
@@ -46,21 +47,22 @@ export const collectionOperations = {
   distinct: { routes: asked('distinct'), verbs: ['read'], args: ['path', 'filter'], options: read, gives: 'values' },
   explain: { routes: asked('explain'), verbs: ['read'], args: ['filter'], options: `${read} sort skip project limit cursor`, gives: 'object' },
   update: { routes: [`PATCH ${entity}`], verbs: ['read', 'write'], args: ['id', 'update'], body: 'update', options: `${versioned} arrayFilters`, gives: 'entity' },
-  updateMany: { routes: ['POST /collections/:ns/update-many'], verbs: ['read', 'write'], args: ['filter', 'update'], options: 'actor metadata arrayFilters', gives: 'object' },
+  updateMany: { routes: ['POST /collections/:ns/update-many'], verbs: ['read', 'write'], args: ['filter', 'update'], options: `${stamp} arrayFilters`, gives: 'object' },
   replace: { routes: [`PUT ${entity}`], verbs: ['read', 'write'], args: ['id', 'document'], body: 'document', options: `${versioned} upsert`, gives: 'entity' },
   upsert: { routes: [`POST ${entity}/upsert`], verbs: ['read', 'write'], args: ['id', 'update'], body: 'update', options: `${versioned} arrayFilters`, gives: 'entity' },
   findOneAndUpdate: {
-    routes: ['POST /collections/:ns/find-one-and-update'], verbs: ['read', 'write'], args: ['filter', 'update'], options: 'actor metadata sort project returnDocument arrayFilters', gives: 'found',
+    routes: ['POST /collections/:ns/find-one-and-update'], verbs: ['read', 'write'], args: ['filter', 'update'], options: `${stamp} sort project returnDocument arrayFilters`, gives: 'found',
   },
   delete: { routes: [`DELETE ${entity}`], verbs: ['write'], args: ['id'], options: versioned, gives: 'deleted' },
-  deleteMany: { routes: ['POST /collections/:ns/delete-many'], verbs: ['read', 'write'], args: ['filter'], options: 'actor metadata', gives: 'object' },
+  deleteMany: { routes: ['POST /collections/:ns/delete-many'], verbs: ['read', 'write'], args: ['filter'], options: stamp, gives: 'object' },
   restore: { routes: [`POST ${entity}/restore`], verbs: ['read', 'write'], args: ['id'], options: versioned, gives: 'entity' },
   link: { routes: [`POST ${entity}/link`], verbs: ['write'], args: ['id', 'relationship', 'targets', 'data'], options: versioned, gives: 'object' },
   unlink: { routes: [`POST ${entity}/unlink`], verbs: ['write'], args: ['id', 'relationship', 'targets'], options: versioned, gives: 'object' },
   linkMany: { routes: ['POST /collections/:ns/link-many'], verbs: ['write'], args: ['edges'], options: `${write} batchSize`, gives: 'object' },
   related: { routes: [`GET ${entity}/related/:relationship`, `POST ${entity}/related/:relationship`], verbs: ['read'], reach: 'all', args: ['id', 'relationship'], options: relatedOptions, gives: 'page' },
   countRelated: { routes: [`GET ${entity}/count-related/:relationship`], verbs: ['read'], reach: 'all', args: ['id', 'relationship'], options: relatedOptions, gives: 'count' },
-  history: { routes: [`GET ${entity}/history`], verbs: ['read'], args: ['id'], options: 'from to limit cursor reverse includeArchived', gives: 'page' },
+  history: { routes: [`GET ${entity}/history`], verbs: ['read'], args: ['id'], options: 'from to actor op limit cursor reverse includeArchived', gives: 'page' },
+  at: { routes: [`GET ${entity}/at`], verbs: ['read'], args: ['id', 'point'], gives: 'found' },
   diff: { routes: [`GET ${entity}/diff`], verbs: ['read'], args: ['id', 'from', 'to'], gives: 'differences' },
   revert: { routes: [`POST ${entity}/revert`], verbs: ['read', 'write'], args: ['id'], options: `${versioned} asOf version`, gives: 'entity' },
 } as const satisfies Record<Exclude<keyof DatabaseCollection, 'name'>, Operation>
@@ -79,4 +81,4 @@ export const databaseOperations = {
   erase: { routes: ['POST /erase'], verbs: ['admin'], args: ['target'], options: 'reason actor', gives: 'object' },
   checkpoint: { routes: ['POST /checkpoint'], verbs: ['admin'], args: [], gives: 'value' },
   verify: { routes: ['POST /verify'], verbs: ['admin'], args: [], options: 'deep', gives: 'object' },
-} as const satisfies Record<Exclude<keyof Database, 'collection' | 'close' | 'tenant' | symbol>, Operation>
+} as const satisfies Record<Exclude<keyof Database, 'as' | 'collection' | 'close' | 'tenant' | symbol>, Operation>

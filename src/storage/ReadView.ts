@@ -241,12 +241,14 @@ function overlapsTime(file: FileEntry, options: EventScanOptions): boolean {
 }
 
 function eventPredicate(options: EventScanOptions): (event: StoredEvent) => boolean {
-  const { ns, ops, actor, fromTs, toTs } = options
+  const { ns, ops, actor, correlationId, causationId, fromTs, toTs } = options
   return (event) =>
     !isMirrorSpace(event.ns) &&
     (ns === undefined || collectionOf(event.ns) === ns) &&
     (ops === undefined || ops.includes(event.op)) &&
     (actor === undefined || event.actor === actor) &&
+    (correlationId === undefined || event.metadata?.['correlationId'] === correlationId) &&
+    (causationId === undefined || event.metadata?.['causationId'] === causationId) &&
     (fromTs === undefined || event.ts >= fromTs) &&
     (toTs === undefined || event.ts <= toTs)
 }

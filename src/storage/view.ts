@@ -66,6 +66,9 @@ export interface EventScanOptions {
   readonly toTs?: number | undefined
   readonly ops?: readonly EventOp[] | undefined
   readonly actor?: string | undefined
+  /** In the event's metadata, as are the next. */
+  readonly correlationId?: string | undefined
+  readonly causationId?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 

@@ -3,7 +3,8 @@ import { toHex, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { sha256 } from '../base/sha256.ts'
 import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
-import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
+import { actingAs } from '../model/acting.ts'
+import type { Database, DatabaseCollection, DatabaseTransaction, EventStream, Acting, ActingDatabase } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, QueryExplanation, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
@@ -120,6 +121,10 @@ export class WorkerDatabase implements Database {
 
   async shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined> {
     return this.#database(this.#partitionFor(undefined, 'shortestPath'), {}).shortestPath<T>(from, to, options)
+  }
+
+  as(who: string | Acting): ActingDatabase {
+    return actingAs(this, who)
   }
 
   events(options: EventQueryOptions = {}): AsyncIterableIterator<Event> {

@@ -1,7 +1,7 @@
 import { systemClock } from '../../base/clock.ts'
 import type { TestTools } from '../test-tools.ts'
 import type { DatabaseTest } from './fixture.ts'
-import { codeOf, failureOf, lastSeq, moment, timeless } from './observe.ts'
+import { codeOf, collect, failureOf, lastSeq, moment, timeless } from './observe.ts'
 
 interface Page {
   title: string
@@ -78,6 +78,32 @@ export function historyTests(test: DatabaseTest, { expect }: TestTools): void {
     expect(await titles({ from: second.updatedAt })).toEqual(['two', 'three'])
     expect(await titles({ to: second.updatedAt.toISOString() })).toEqual(['one', 'two'])
     expect(await titles({ from: second.updatedAt, to: second.updatedAt, reverse: true })).toEqual(['two'])
+  })
+
+  test('writes carry who, why and whence, by option or by as(), and are found by that', async ({ db }) => {
+    const pages = db.collection<Page>('pages')
+    await pages.create({ $id: 'a', title: 'one' }, { actor: 'ada', reason: 'import', correlationId: 'job-1' })
+    const bob = db.as({ actor: 'bob', correlationId: 'job-2' })
+    const event = (await collect(db.events()))[0]
+    await bob.collection<Page>('pages').update('a', { $set: { title: 'two' } }, { causationId: event?.id ?? '' })
+    await bob.transaction((tx) => tx.collection<Page>('pages').update('a', { $set: { title: 'three' } }))
+    await db.as('eve').collection('pages').link('a', 'next', 'pages/b')
+    expect((await collect(db.events())).map(({ actor, metadata }) => [actor, metadata])).toEqual([
+      ['ada', { reason: 'import', correlationId: 'job-1' }],
+      ['bob', { correlationId: 'job-2', causationId: event?.id ?? '' }],
+      ['bob', { correlationId: 'job-2' }],
+      ['eve', undefined],
+    ])
+    for (let round = 0; round < 2; round++) {
+      const seqs = async (options: Parameters<typeof db.events>[0]): Promise<number[]> => (await collect(db.events(options))).map(({ seq }) => seq)
+      expect([await seqs({ actor: 'bob' }), await seqs({ correlationId: 'job-1' }), await seqs({ causationId: event?.id ?? '' })]).toEqual([[2, 3], [1], [2]])
+      const titles = async (options: Parameters<typeof pages.history>[1]): Promise<unknown[]> => (await pages.history('a', options).toArray()).map(({ after }) => after?.title)
+      expect([await titles({ actor: 'bob' }), await titles({ op: 'CREATE' }), await titles({ actor: 'bob', reverse: true, limit: 1 })]).toEqual([['two', 'three'], ['one'], ['three']])
+      await db.flush()
+    }
+    expect([(await pages.at('a', { version: 2 }))?.title, (await pages.at('a', 1))?.title, await pages.at('a', { asOf: 0 })]).toEqual(['two', 'one', undefined])
+    expect(await codeOf(() => pages.create({ title: 'x' }, { reason: 'a', metadata: { reason: 'b' } }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(() => db.as({ who: 'x' } as never))).toBe('INVALID_ARGUMENT')
   })
 
   test('diff lists where two points of an entity differ', async ({ db }) => {
