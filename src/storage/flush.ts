@@ -12,8 +12,10 @@ import type { OutputJob } from './DataFiles.ts'
 import type { FileEntry, RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
 
-/** Rows that are worked on before the event loop gets a turn: a few milliseconds, and the encoding of at most one row group. */
+/** Rows that are worked on before the event loop gets a turn, and the time after which it gets one sooner. The encoding of one row group comes on top. */
 const rowsPerTurn = 500
+const turnMsMax = 5
+const rowsPerLook = 32
 
 export interface FlushOutput {
   readonly segment: FileEntry
@@ -69,9 +71,13 @@ async function writeRun(ns: string, { overlay, toSeq, output, clock }: FlushInpu
 }
 
 async function eachInTurns<T>(items: readonly T[], clock: Clock, work: (item: T) => void): Promise<void> {
-  for (let start = 0; start < items.length; start += rowsPerTurn) {
-    for (const item of items.slice(start, start + rowsPerTurn)) work(item)
+  let turnMs = clock.nowMs()
+  for (let index = 0; index < items.length; index++) {
+    work(items[index] as T)
+    const isDue = (index + 1) % rowsPerTurn === 0 || (index % rowsPerLook === 0 && clock.nowMs() - turnMs >= turnMsMax)
+    if (!isDue) continue
     await clock.sleep(0)
+    turnMs = clock.nowMs()
   }
 }
 
