@@ -17,7 +17,9 @@ import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import type { View } from '../storage/view.ts'
 import { Collection } from './Collection.ts'
+import { consumerLags, consumerPosition, type ConsumerLags } from './consumers.ts'
 import { countCollections } from './collection-counts.ts'
+import { EventProjection, type ProjectionDefinition } from './EventProjection.ts'
 import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
@@ -62,6 +64,7 @@ export class ParqueDB implements Database {
   readonly #schema: SchemaInput
   /** Its tenants' among them. */
   #subscriptions = new Set<Subscription>()
+  #projections = new Set<{ stop(): void }>()
   /** What is everybody's, where this is a tenant's part of it. */
   #whole: Engine
   #closing: Promise<void> | undefined
@@ -122,9 +125,20 @@ export class ParqueDB implements Database {
     this.#assertOpen()
     const own = this.#engine instanceof TenantEngine ? this.#engine.own : (event: StoredEvent): StoredEvent => event
     const onEnd = (): void => void this.#subscriptions.delete(subscription)
-    const subscription = new Subscription(this.#whole, checkOptions('subscribe', options, ['fromSeq', 'ns', 'signal']), { own, onEnd })
+    const checked = checkOptions('subscribe', options, ['fromSeq', 'ns', 'ops', 'consumer', 'signal'])
+    const consumer = checkName(checked.consumer, { option: 'consumer', charactersMax: 100 })
+    const position = consumer === undefined ? undefined : consumerPosition(this.#session, consumer)
+    const subscription = new Subscription(this.#whole, checked, { own, onEnd, position, storedNs: this.#whole === this.#engine ? checked.ns : undefined })
     this.#subscriptions.add(subscription)
     return subscription
+  }
+
+  /** Keeps a state of your own, folded from events, in the database, and up to date as long as this handle is open. INVALID_ARGUMENT for what is no definition. */
+  project<State extends object>(definition: ProjectionDefinition<State>): EventProjection<State> {
+    this.#assertOpen()
+    const projection = new EventProjection<State>(this.#engine, this.#session, definition)
+    this.#projections.add(projection)
+    return projection
   }
 
   async collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]> {
@@ -169,7 +183,9 @@ export class ParqueDB implements Database {
     })
     checkName(reason, { option: 'reason', charactersMax: 1000 })
     checkName(actor, { option: 'actor', charactersMax: nameLengthMax })
-    return this.#engine.erase({ ...options, keys })
+    // What was derived from them is built again without them.
+    const derived = await new Collection(this.#session, '$projections').find().toArray()
+    return this.#engine.erase({ ...options, keys: [...keys, ...derived.map(({ $id }) => ({ ns: '$projections', id: parseEntityId($id, '$projections') }))] })
   }
 
   /** Keeps the states of now whole: `find` with an `asOf` at or after it starts from them. The newest ones stay, as many as `checkpoints.keep` says. */
@@ -178,9 +194,10 @@ export class ParqueDB implements Database {
     return this.#engine.checkpoint()
   }
 
-  async stats(): Promise<EngineStats> {
+  async stats(): Promise<EngineStats & { readonly consumers: ConsumerLags }> {
     this.#assertOpen()
-    return this.#engine.stats()
+    const stats = await this.#engine.stats()
+    return { ...stats, consumers: await consumerLags(this.#session, stats) }
   }
 
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
@@ -197,6 +214,7 @@ export class ParqueDB implements Database {
     const tenant = new ParqueDB({ storage: new TenantEngine(this.#engine, name), limits: this.#session.limits, schema: this.#schema })
     tenant.#whole = this.#engine
     tenant.#subscriptions = this.#subscriptions
+    tenant.#projections = this.#projections
     return tenant
   }
 
@@ -211,6 +229,7 @@ export class ParqueDB implements Database {
 
   async #close(): Promise<void> {
     if (this.#whole === this.#engine) for (const subscription of this.#subscriptions) subscription.close()
+    if (this.#whole === this.#engine) for (const projection of this.#projections) projection.stop()
     await this.#engine.close()
   }
 

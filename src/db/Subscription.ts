@@ -4,15 +4,30 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { SubscribeOptions } from '../model/database-options.ts'
 import { collectionOf } from '../model/edge.ts'
 import { validateNamespace } from '../model/entity-id.ts'
-import type { Event, StoredEvent } from '../model/event.ts'
+import type { Event, EventOp, StoredEvent } from '../model/event.ts'
 import { checkWholeNumber } from '../model/check-options.ts'
 import type { Engine } from '../storage/engine.ts'
+import { parseOps } from './read-events.ts'
 import { publicEvent } from '../model/public-event.ts'
 
 /** Events that wait for a consumer, at most. A slower one reads the rest from the log: nothing is lost, and memory stays bounded. */
 const readyEventsMax = 10_000
 /** Events that are read from the log at once. No view is held between two reads, so a slow consumer keeps no file from being removed. */
 const logEventsAtOnce = 1000
+
+/** Events that a named consumer may get again after a crash while it is behind; when it has caught up, its position is kept at once. */
+const eventsPerPosition = 100
+
+export interface SubscriptionUse {
+  /** Gives an event as the subscriber sees it, or undefined. */
+  readonly own: (event: StoredEvent) => StoredEvent | undefined
+  /** Told once, whatever the end was. */
+  readonly onEnd: () => void
+  /** The namespace that is wanted, as it is stored; undefined where events of all have to be looked at. */
+  readonly storedNs?: string | undefined
+  /** Of a named consumer: how far it has come. */
+  readonly position?: { load(): Promise<number | undefined>; save(seq: number): Promise<void> } | undefined
+}
 
 /**
  * Events in seq order without a gap or a repetition, first from the log, then as they become durable. It begins when it is made, not when it is first
@@ -24,10 +39,15 @@ export class Subscription implements AsyncIterableIterator<Event> {
   readonly #signal: AbortSignal | undefined
   readonly #onEnd: () => void
   readonly #own: (event: StoredEvent) => StoredEvent | undefined
+  readonly #ops: readonly EventOp[] | undefined
+  readonly #use: SubscriptionUse
   readonly #stopListening: () => void
   readonly #wakeUp = (): void => this.#wake?.()
   readonly #started: Promise<void>
-  /** Follow one another up to `#nextSeq`, exclusive. */
+  /** Of the event that was given last: it counts as dealt with when the next one is asked for. */
+  #givenSeq = 0
+  #savedSeq = 0
+  /** All that are wanted up to `#nextSeq`, exclusive. */
   #ready: StoredEvent[] = []
   #nextSeq = 0
   /** The newest event that is known to be durable. */
@@ -37,12 +57,13 @@ export class Subscription implements AsyncIterableIterator<Event> {
   #isOver = false
   #last: Promise<unknown> = Promise.resolve()
 
-  /** `own` gives an event as the subscriber sees it, or undefined; `onEnd` is told once, whatever the end was. */
-  constructor(engine: Pick<Engine, 'view' | 'onCommit'>, options: SubscribeOptions, use: { own: (event: StoredEvent) => StoredEvent | undefined; onEnd: () => void }) {
+  constructor(engine: Pick<Engine, 'view' | 'onCommit'>, options: SubscribeOptions, use: SubscriptionUse) {
     const fromSeq = checkWholeNumber(options.fromSeq, { option: 'fromSeq', least: 1 })
     this.#engine = engine
     this.#onEnd = use.onEnd
     this.#own = use.own
+    this.#use = use
+    this.#ops = parseOps(options.ops, 'ops')
     this.#ns = options.ns === undefined ? undefined : validateNamespace(options.ns)
     this.#signal = options.signal
     this.#stopListening = engine.onCommit((events) => this.#offer(events))
@@ -75,7 +96,10 @@ export class Subscription implements AsyncIterableIterator<Event> {
     this.#end()
   }
 
-  async #start(fromSeq: number | undefined): Promise<void> {
+  async #start(given: number | undefined): Promise<void> {
+    const keptSeq = await this.#use.position?.load()
+    const fromSeq = keptSeq === undefined ? given : keptSeq + 1
+    this.#savedSeq = keptSeq ?? 0
     const view = await this.#engine.view()
     const { seq } = view
     view.release()
@@ -90,6 +114,8 @@ export class Subscription implements AsyncIterableIterator<Event> {
 
   async #take(): Promise<IteratorResult<Event>> {
     await this.#started
+    const doneSeq = this.#givenSeq
+    if (doneSeq - this.#savedSeq >= eventsPerPosition) await this.#savePosition(doneSeq)
     for (;;) {
       if (this.#signal?.aborted === true) this.#failure ??= abortError(this.#signal)
       if (this.#failure !== undefined) {
@@ -99,22 +125,38 @@ export class Subscription implements AsyncIterableIterator<Event> {
       if (this.#isOver) return { done: true, value: undefined }
       const event = this.#ready.shift()
       const own = event === undefined ? undefined : this.#own(event)
-      if (own !== undefined && (this.#ns === undefined || collectionOf(own.ns) === this.#ns)) return { done: false, value: publicEvent(own) }
+      if (event !== undefined && own !== undefined && this.#wants(own)) {
+        this.#givenSeq = event.seq
+        return { done: false, value: publicEvent(own) }
+      }
       if (event !== undefined) continue
+      if (doneSeq > this.#savedSeq) await this.#savePosition(doneSeq)
       if (this.#newestSeq < this.#nextSeq) await this.#nextCommit()
       else await this.#readLog()
     }
   }
 
+  /** The database's own records are nobody's events. */
+  #wants(event: StoredEvent): boolean {
+    const ns = collectionOf(event.ns)
+    return !ns.startsWith('$') && (this.#ns === undefined || ns === this.#ns) && (this.#ops === undefined || this.#ops.includes(event.op))
+  }
+
+  async #savePosition(seq: number): Promise<void> {
+    this.#savedSeq = seq
+    await this.#use.position?.save(seq)
+  }
+
   async #readLog(): Promise<void> {
     const view = await this.#engine.view()
     try {
-      for await (const event of view.events({ fromSeq: this.#nextSeq, signal: this.#signal })) {
-        // A commit may be offered while this reads: it is newer than what is next, and read in its turn.
-        assert(event.seq === this.#nextSeq, 'I3: the log has no gaps')
+      for await (const event of view.events({ ns: this.#use.storedNs, fromSeq: this.#nextSeq, signal: this.#signal })) {
+        // A commit may be offered while this reads: it is newer than what is next, and read in its turn. What was erased is passed over.
+        assert(event.seq >= this.#nextSeq, 'I3: the log has no gaps')
         this.#push(event)
         if (this.#ready.length >= logEventsAtOnce) return
       }
+      this.#nextSeq = Math.max(this.#nextSeq, view.seq + 1)
     } finally {
       view.release()
     }

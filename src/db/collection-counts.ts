@@ -6,7 +6,7 @@ import { withView, type Session } from './session.ts'
 export async function countCollections(session: Session, signal: AbortSignal | undefined): Promise<CollectionInfo[]> {
   return withView(session, async (view) => {
     const infos: CollectionInfo[] = []
-    for (const name of view.namespaces()) {
+    for (const name of view.namespaces().filter((each) => !each.startsWith('$'))) {
       let count = 0
       let deletedCount = 0
       for await (const slices of view.scan(name, { signal })) {

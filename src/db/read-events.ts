@@ -35,7 +35,8 @@ export async function* readEvents(session: Session, query: EventScanOptions & Vi
   try {
     for await (const event of view.events(query)) {
       checkAborted(query.signal)
-      yield publicEvent(event)
+      // The database's own records are nobody's events.
+      if (!event.ns.startsWith('$')) yield publicEvent(event)
     }
   } finally {
     view.release()
@@ -49,9 +50,9 @@ function parseTime(time: unknown, option: string): number | undefined {
   return parseAsOf(time, option)?.ts
 }
 
-export function parseOps(op: unknown): readonly EventOp[] | undefined {
+export function parseOps(op: unknown, option = 'op'): readonly EventOp[] | undefined {
   if (op === undefined) return undefined
   const ops: unknown[] = Array.isArray(op) ? op : [op]
   if (ops.length > 0 && ops.every((one) => (eventOps as readonly unknown[]).includes(one))) return ops as EventOp[]
-  throw new ParqueDBError('INVALID_ARGUMENT', `The option 'op' must be one or more of ${eventOps.join(', ')}.`, { details: { option: 'op' } })
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${option}' must be one or more of ${eventOps.join(', ')}.`, { details: { option } })
 }

@@ -238,6 +238,13 @@ export interface SubscribeOptions {
   fromSeq?: number
   /** Only events of this collection. */
   ns?: string
+  /** Only events of these kinds. */
+  ops?: EventOp | readonly EventOp[]
+  /**
+   * A name under which the database keeps how far the subscription has come: the next one of that name goes on there, and `fromSeq` is only where the first one begins. An event counts as
+   * dealt with when the next one is asked for; after a crash the last ones, 100 at most, may come again.
+   */
+  consumer?: string
   /** Ends the subscription: ABORTED. */
   signal?: AbortSignal
 }

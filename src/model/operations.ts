@@ -72,7 +72,7 @@ export const databaseOperations = {
   traverse: { routes: ['POST /traverse'], verbs: ['read'], reach: 'all', args: ['start', 'steps'], options: 'depth limit filter visited asOf', gives: 'page' },
   shortestPath: { routes: ['POST /shortest-path'], verbs: ['read'], reach: 'all', args: ['fromId', 'toId'], options: 'relationship direction depth asOf', gives: 'entities' },
   events: { routes: ['GET /events'], verbs: ['read'], args: [], options: 'ns fromSeq toSeq from to op actor includeArchived', gives: 'events' },
-  subscribe: { routes: ['GET /subscribe'], verbs: ['read'], args: [], options: 'ns fromSeq', gives: 'live' },
+  subscribe: { routes: ['GET /subscribe'], verbs: ['read'], args: [], options: 'ns fromSeq ops', gives: 'live' },
   transaction: { routes: ['POST /transactions'], verbs: [], args: ['operations'], options: 'txId actor dryRun at', gives: 'object' },
   stats: { routes: ['GET /stats'], verbs: ['admin'], args: [], gives: 'object' },
   flush: { routes: ['POST /flush'], verbs: ['admin'], args: [], gives: 'nothing' },

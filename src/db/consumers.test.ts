@@ -1,0 +1,123 @@
+import { expect, test } from 'vitest'
+import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { ParqueDB } from './ParqueDB.ts'
+import { defineProjection } from './EventProjection.ts'
+
+function open(storage = new MemoryBackend()): ParqueDB {
+  return new ParqueDB({ storage, graceMs: 0, flush: { eventsMax: 30 } })
+}
+
+async function take(count: number, events: AsyncIterable<{ seq: number; op: string }>): Promise<number[]> {
+  const seqs: number[] = []
+  if (count === 0) return seqs
+  for await (const { seq } of events) if (seqs.push(seq) >= count) break
+  return seqs
+}
+
+test('a subscription has no gap and no repetition at any seam, while what it reads is flushed, merged and erased', async () => {
+  const db = open()
+  const users = db.collection<{ n: number }>('users')
+  await users.create({ $id: 'gone', n: 0 })
+  const writing = (async () => {
+    for (let n = 1; n <= 300; n++) {
+      await users.upsert(`u${n % 9}`, { $set: { n } })
+      if (n % 70 === 0) await db.compact()
+      if (n === 150) await db.erase('users/gone')
+    }
+  })()
+  // One that begins at the start, one in between, and one that is slow.
+  const [all, late, slow] = await Promise.all([
+    take(301, db.subscribe({ fromSeq: 1 })),
+    take(200, db.subscribe({ fromSeq: 2, ns: 'users' })),
+    (async () => {
+      const seqs: number[] = []
+      for await (const { seq } of db.subscribe({ fromSeq: 2, ops: 'UPDATE' })) {
+        await new Promise((resolve) => setImmediate(resolve))
+        if (seqs.push(seq) >= 250) break
+      }
+      return seqs
+    })(),
+  ])
+  await writing
+  const events: { seq: number; op: string }[] = []
+  for await (const event of db.events()) events.push(event)
+  // The first event was seen by those that came before the erasure, and is passed over by others.
+  expect(all.filter((seq) => seq > 1)).toEqual(events.map(({ seq }) => seq).slice(0, all.filter((seq) => seq > 1).length))
+  expect(late).toEqual(events.map(({ seq }) => seq).slice(0, 200))
+  expect(slow).toEqual(events.filter(({ op }) => op === 'UPDATE').map(({ seq }) => seq).slice(0, 250))
+  await db.close()
+})
+
+test('a named consumer goes on where it was, after a crash with at most the last events again, and its lag is known', async () => {
+  const storage = new MemoryBackend()
+  const db = open(storage)
+  const users = db.collection<{ n: number }>('users')
+  for (let n = 1; n <= 10; n++) await users.create({ n })
+  expect(await take(4, db.subscribe({ consumer: 'mail', fromSeq: 1 }))).toEqual([1, 2, 3, 4])
+  // Leaving a loop says nothing of its last event, and those before it were not kept yet: they come again.
+  const second = db.subscribe({ consumer: 'mail', fromSeq: 1 })
+  for (let seq = 1; seq <= 10; seq++) expect((await second.next()).value?.seq).toBe(seq)
+  const waiting = second.next()
+  while ((await db.stats()).consumers['mail'] === undefined) await new Promise((resolve) => setImmediate(resolve))
+  expect((await db.stats()).consumers).toEqual({ mail: { seq: 10, lag: 1 } })
+  // As after a crash: the store as it is, with nothing closed.
+  const crashed = open(storage.clone())
+  await crashed.collection('users').create({ n: 11 })
+  expect(await take(1, crashed.subscribe({ consumer: 'mail', fromSeq: 1 }))).toEqual([12])
+  expect((await crashed.collections()).map(({ name }) => name)).toEqual(['users'])
+  await crashed.close()
+  await second.return()
+  await waiting
+  await db.close()
+})
+
+test('a projection is built, kept with its position, built anew when its definition changes, and without what was erased', async () => {
+  const storage = new MemoryBackend()
+  const db = open(storage)
+  const users = db.collection<{ city: string }>('users')
+  await users.create({ $id: 'a', city: 'Oslo' })
+  await users.create({ $id: 'b', city: 'Rome' })
+  let runs = 0
+  const cities = defineProjection<{ [city: string]: number }>({
+    name: 'cities',
+    ns: 'users',
+    init: () => ({}),
+    apply: (state, event) => {
+      runs += 1
+      const city = event.after?.['city'] as string
+      return { ...state, [city]: (state[city] ?? 0) + 1 }
+    },
+  })
+  const first = db.project(cities)
+  expect(await first.current()).toEqual({ state: { Oslo: 1, Rome: 1 }, seq: 2, version: 1 })
+  await users.create({ $id: 'c', city: 'Rome' })
+  expect((await first.current()).state).toEqual({ Oslo: 1, Rome: 2 })
+  expect(runs).toBe(3)
+  await db.close()
+
+  const again = open(storage)
+  const second = again.project(cities)
+  expect((await second.current()).state).toEqual({ Oslo: 1, Rome: 2 })
+  // Nothing was folded twice.
+  expect(runs).toBe(3)
+  await again.erase('users/a')
+  expect((await second.current()).state).toEqual({ Rome: 2 })
+  expect((await second.read())?.state).toEqual({ Rome: 2 })
+  const changed = again.project({ name: 'cities', version: 2, ns: 'users', init: () => ({ count: 0 }), apply: ({ count }) => ({ count: count + 1 }) })
+  expect(await changed.current()).toMatchObject({ state: { count: 2 }, version: 2 })
+  expect((await again.stats()).lastSeq).toBeGreaterThan(5)
+  const seen: string[] = []
+  for await (const { target } of again.events()) seen.push(target)
+  expect(seen.every((target) => target.startsWith('users:'))).toBe(true)
+  expect(await again.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+  await again.close()
+})
+
+test('a projection that fails says so, and a definition that is none is refused', async () => {
+  const db = open()
+  await db.collection('users').create({ n: 1 })
+  const broken = db.project({ name: 'broken', init: () => ({}), apply: () => { throw new Error('no') } })
+  await expect(broken.current()).rejects.toThrow('no')
+  expect(() => db.project({ name: 'x' } as never)).toThrow(/init and apply/)
+  await db.close()
+})
