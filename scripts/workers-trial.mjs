@@ -2,9 +2,9 @@
 import { parseArgs } from 'node:util'
 import { loadTypeScript } from './load-typescript.mjs'
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '200' }, operations: { type: 'string', default: '10000' }, help: { type: 'boolean', default: false } } })
+const { values } = parseArgs({ options: { runs: { type: 'string', default: '200' }, first: { type: 'string', default: '0' }, operations: { type: 'string', default: '10000' }, help: { type: 'boolean', default: false } } })
 if (values.help) {
-  console.log(`npm run workers-trial -- [--runs 200] [--operations 10000]
+  console.log(`npm run workers-trial -- [--runs 200] [--first 0] [--operations 10000]
 
 Each run starts a Worker with its Durable Object and R2 in workerd, on a folder, writes with six clients, and kills the process at a step: before or after the log,
 the intent, a put of a file, of a manifest, of the head, the truncation of the log, a deletion. In every third run requests to the bucket fail, lose their reply or are slow.
@@ -16,7 +16,7 @@ a bucket that was put back, and a history of --operations of eight clients whose
 const { killEverywhere, goOnAfterTakeover, putBack } = await loadTypeScript('test/workers/trials.ts')
 const { recordHistory } = await loadTypeScript('test/workers/history.ts')
 const startMs = Date.now()
-const killed = await killEverywhere(Number(values.runs), (text) => console.log(text))
+const killed = await killEverywhere(Number(values.runs), { first: Number(values.first), onRun: (text) => console.log(text) })
 const violations = [...killed.violations]
 for (const nth of [1, 2, 3]) violations.push(...(await goOnAfterTakeover(nth)))
 violations.push(...(await putBack()))

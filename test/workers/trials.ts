@@ -107,12 +107,12 @@ async function check(running: Running, acknowledged: readonly string[]): Promise
 }
 
 /** Kills the process at each of the traps in turn, on one folder, over and over; every third run with a bucket that fails, too. */
-export async function killEverywhere(runs: number, onRun: (text: string) => void = () => undefined): Promise<Findings> {
+export async function killEverywhere(runs: number, { first = 0, onRun = () => undefined }: { first?: number; onRun?: (text: string) => void } = {}): Promise<Findings> {
   const violations: string[] = []
   let acknowledged: string[] = []
   let total = 0
   let folder = await mkdtemp(join(tmpdir(), 'parquedb-trial-'))
-  for (let run = 0; run < runs; run++) {
+  for (let run = first; run < first + runs; run++) {
     const trap = traps[(run * 7) % traps.length]
     if (trap === undefined) break
     const trial: Trial = { trap, faultPercent: run % 3 === 2 ? 10 : 0 }
