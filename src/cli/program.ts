@@ -12,6 +12,7 @@ import { exportCommand } from './commands/export-command.ts'
 import { findCommand } from './commands/find-command.ts'
 import { getCommand } from './commands/get-command.ts'
 import { historyCommand } from './commands/history-command.ts'
+import { importGitCommand } from './commands/import-git-command.ts'
 import { importCommand } from './commands/import-command.ts'
 import { logCommand } from './commands/log-command.ts'
 import { putCommand } from './commands/put-command.ts'
@@ -49,7 +50,7 @@ export function makeProgram(cli: CommandLine, version: string): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', introduction)
     .hook('preAction', (_, command) => cli.begin(command.optsWithGlobals<GlobalOptions>()))
-  const makers = [importCommand, exportCommand, findCommand, aggregateCommand, explainCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, eraseCommand, pushCommand, pullCommand]
+  const makers = [importCommand, importGitCommand, exportCommand, findCommand, aggregateCommand, explainCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, eraseCommand, pushCommand, pullCommand]
   for (const make of makers) program.addCommand(make(cli).copyInheritedSettings(program))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)

@@ -1,6 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import { copyDatabase, type CopyInput, type CopyReport } from '../storage/copy-database.ts'
+import { withEventSourcing, type EventSourcedBackend } from '../storage/EventSourcedBackend.ts'
 import { FsBackend } from '../storage/FsBackend.ts'
 import { S3Backend } from '../storage/S3Backend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
@@ -51,6 +52,11 @@ export async function openToRead(location: string): Promise<ParqueDB> {
  */
 export function openToWrite(location: string): ParqueDB {
   return new ParqueDB({ storage: storageAt(location) })
+}
+
+/** The event-sourced store of such a database, for who appends events with times of their own. */
+export function openEngine(location: string): EventSourcedBackend {
+  return withEventSourcing(storageAt(location))
 }
 
 /** As `copyDatabase`, between two places. */

@@ -1,0 +1,76 @@
+import { Command } from 'commander'
+import { openEngine } from '../../node/open-database.ts'
+import type { CommandLine } from '../CommandLine.ts'
+import { formatCount } from '../format-value.ts'
+import { GitBlobs, gitCommits, type GitCommit } from '../input/git-history.ts'
+import { printFacts } from '../print-entity.ts'
+
+const examples = `
+Example:
+  parquedb import-git . --db history
+  parquedb get files src/index.ts --at 2026-03-01T12:00:00Z --db history
+
+Collections: files (id: the path; content is text, or bytes where it is no UTF-8), commits (id: the hash) and authors (id: the address). Each commit on the line of first parents is one
+transaction at the committer's time, which never goes back: the state after it is that at the seq of the commit's own event, the last of it. An import that is run again goes on where it ended.`
+
+export function importGitCommand(cli: CommandLine): Command {
+  return new Command('import-git')
+    .summary('a git history as events')
+    .description('Imports the history of a git repository: one transaction a commit, at its time.')
+    .argument('<repository>', 'its folder')
+    .addHelpText('after', examples)
+    .action((repository: string) => importGit(cli, repository))
+}
+
+async function importGit({ terminal, clock, signal, folder }: CommandLine, repository: string): Promise<void> {
+  const engine = openEngine(folder)
+  const blobs = new GitBlobs(repository, signal)
+  /** Paths and authors that are there, so that a change is known from a new one. */
+  const known = new Set<string>()
+  let commits = 0
+  try {
+    for await (const commit of gitCommits(repository, signal)) {
+      const events = await eventsOf(commit, { blobs, known, ts: Math.min(commit.ts, clock.nowMs()) })
+      await engine.appendEvents(events, { txId: `git ${commit.hash}` })
+      terminal.progress(`imported ${formatCount(++commits)} commits`, clock.nowMs())
+    }
+    await blobs.close()
+  } finally {
+    await engine.close()
+  }
+  if (terminal.forPeople) await terminal.line(`imported ${formatCount(commits)} commits`)
+  else await printFacts(terminal, { commits })
+}
+
+type GitEvents = Parameters<ReturnType<typeof openEngine>['appendEvents']>[0]
+
+async function eventsOf(commit: GitCommit, { blobs, known, ts }: { blobs: GitBlobs; known: Set<string>; ts: number }): Promise<GitEvents> {
+  const events: GitEvents[number][] = []
+  const actor = commit.email.slice(0, 256) || 'unknown'
+  const put = (ns: string, entityId: string, after: object): void => {
+    const key = `${ns}/${entityId}`
+    events.push({ op: known.has(key) ? 'UPDATE' : 'CREATE', ns, entityId, after, ts, actor })
+    known.add(key)
+  }
+  for (const { path, mode, blob } of commit.changes) {
+    if (blob === undefined) {
+      if (known.delete(`files/${path}`)) events.push({ op: 'DELETE', ns: 'files', entityId: path, ts, actor })
+      continue
+    }
+    // A submodule is a commit of another repository.
+    const content = mode === '160000' ? blob : contentOf(await blobs.read(blob))
+    put('files', path, { mode, blob, content })
+  }
+  put('authors', actor, { name: commit.author })
+  put('commits', commit.hash, { message: commit.message, author: actor, parents: commit.parents, committedAt: new Date(commit.ts), paths: commit.changes.map(({ path }) => path) })
+  return events
+}
+
+function contentOf(bytes: Uint8Array): string | Uint8Array {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (error) {
+    if (error instanceof TypeError) return bytes
+    throw error
+  }
+}
