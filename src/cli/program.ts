@@ -14,6 +14,7 @@ import { getCommand } from './commands/get-command.ts'
 import { historyCommand } from './commands/history-command.ts'
 import { importGitCommand } from './commands/import-git-command.ts'
 import { importCommand } from './commands/import-command.ts'
+import { linkCommand, unlinkCommand } from './commands/link-commands.ts'
 import { logCommand } from './commands/log-command.ts'
 import { putCommand } from './commands/put-command.ts'
 import { recoverCommand } from './commands/recover-command.ts'
@@ -24,6 +25,7 @@ import { serveCommand } from './commands/serve-command.ts'
 import { statsCommand } from './commands/stats-command.ts'
 import { updateCommand } from './commands/update-command.ts'
 import { verifyCommand } from './commands/verify-command.ts'
+import { relatedCommand, traverseCommand } from './commands/walk-commands.ts'
 
 const introduction = `
 Try it:
@@ -50,7 +52,7 @@ export function makeProgram(cli: CommandLine, version: string): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', introduction)
     .hook('preAction', (_, command) => cli.begin(command.optsWithGlobals<GlobalOptions>()))
-  const makers = [importCommand, importGitCommand, exportCommand, findCommand, aggregateCommand, explainCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, eraseCommand, pushCommand, pullCommand]
+  const makers = [importCommand, importGitCommand, exportCommand, findCommand, aggregateCommand, explainCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, linkCommand, unlinkCommand, relatedCommand, traverseCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, eraseCommand, pushCommand, pullCommand]
   for (const make of makers) program.addCommand(make(cli).copyInheritedSettings(program))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)

@@ -1,0 +1,85 @@
+import { Command, Option } from 'commander'
+import type { CommandLine } from '../CommandLine.ts'
+import { atOption, given, repeated, wholeNumber } from '../options.ts'
+import { printEntity, printFacts } from '../print-entity.ts'
+import { parseFilterArgument, parseSortArgument } from './find-command.ts'
+
+interface WalkOptions {
+  readonly in?: boolean
+  readonly filter?: string
+  readonly sort?: string
+  readonly limit?: number
+  readonly count?: boolean
+  readonly at?: number | string
+  readonly step?: readonly string[]
+  readonly direction?: 'out' | 'in' | 'both'
+  readonly depth?: number
+  readonly to?: string
+}
+
+const relatedExamples = `
+Examples:
+  parquedb related posts p1 tags --db data
+  parquedb related users ada author --in --sort '{"title": 1}' --limit 10
+  parquedb related users ada author --in --count`
+
+export function relatedCommand(cli: CommandLine): Command {
+  return new Command('related')
+    .summary('what a document is related to')
+    .description("Prints the documents at the other ends of a document's edges, each with its edge.")
+    .argument('<ns>', 'the collection')
+    .argument('<id>', 'its id')
+    .argument('<relationship>', "the edges' name")
+    .option('--in', 'what leads here, instead of what this leads to')
+    .option('--filter <json>', 'only documents that match')
+    .option('--sort <json>', 'in this order')
+    .option('--limit <n>', 'so many at most', wholeNumber(1))
+    .option('--count', 'only their number')
+    .addOption(atOption())
+    .addHelpText('after', relatedExamples)
+    .action(async (ns: string, id: string, name: string, options: WalkOptions) => {
+      const filter = options.filter === undefined ? undefined : parseFilterArgument(options.filter)
+      const direction = options.in === true ? ('in' as const) : undefined
+      const common = given({ direction, filter, asOf: options.at, signal: cli.signal })
+      await cli.read(async (db) => {
+        const collection = db.collection(ns)
+        if (options.count === true) return printFacts(cli.terminal, { count: await collection.countRelated(id, name, common) })
+        const sort = options.sort === undefined ? undefined : parseSortArgument(options.sort)
+        for await (const entity of collection.related(id, name, given({ ...common, sort, limit: options.limit }))) await printEntity(cli.terminal, entity)
+      })
+    })
+}
+
+const traverseExamples = `
+Examples:
+  parquedb traverse users/ada --step friends --step friends --db data     friends of friends
+  parquedb traverse users/ada --step friends --depth 3                    up to three steps away
+  parquedb traverse users/ada --to tags/sql --direction both              a shortest path`
+
+export function traverseCommand(cli: CommandLine): Command {
+  return new Command('traverse')
+    .summary('where edges lead, step by step')
+    .description('Prints the documents that are reached, nearest first, each with the way to it; or with --to a path with the fewest edges.')
+    .argument('<from>', "where to begin, as 'users/ada'")
+    .option('--step <relationship>', 'a step by edges of this name; may be given more than once (default: edges of every name)', repeated)
+    .addOption(new Option('--direction <direction>', 'which way edges are followed').choices(['out', 'in', 'both']))
+    .option('--depth <n>', 'take a single step up to so many times; the most edges of a path', wholeNumber(1))
+    .option('--to <id>', 'find a path to this')
+    .option('--limit <n>', 'so many at most', wholeNumber(1))
+    .addOption(atOption())
+    .addHelpText('after', traverseExamples)
+    .action(async (from: string, options: WalkOptions) => {
+      const { step = [], direction, depth } = options
+      const common = given({ depth, asOf: options.at, signal: cli.signal })
+      await cli.read(async (db) => {
+        if (options.to !== undefined) {
+          const path = await db.shortestPath(from, options.to, given({ ...common, direction, relationship: step.length === 0 ? undefined : step }))
+          for (const entity of path ?? []) await printEntity(cli.terminal, entity)
+          if (path === undefined) cli.terminal.note('(there is no path)')
+          return
+        }
+        const steps = (step.length === 0 ? [undefined] : step).map((relationship) => given({ relationship, direction, min: depth !== undefined && step.length < 2 ? 1 : undefined }))
+        for await (const entity of db.traverse(from, steps, given({ ...common, limit: options.limit }))) await printEntity(cli.terminal, entity)
+      })
+    })
+}
