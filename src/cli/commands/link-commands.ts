@@ -20,7 +20,7 @@ export function linkCommand(cli: CommandLine): Command {
   return command('link', 'relate a document to others', 'Makes edges from a document to others, or gives them other data; an edge that is there already is not doubled.')
     .option('--data <json>', "the edges' own data; without it an edge keeps what it has")
     .addHelpText('after', examples)
-    .action(async (ns: string, id: string, name: string, to: string[], options: LinkOptions) => {
+    .action(async (...[ns, id, name, to, options]: [ns: string, id: string, name: string, to: string[], options: LinkOptions]) => {
       const data = options.data === undefined ? undefined : parseJsonArgument(options.data, { what: '--data', example: '{"weight": 2}', code: 'VALIDATION_FAILED', operators: false })
       await cli.write(async (db) => printFacts(cli.terminal, { ...(await db.collection(ns).link(id, name, to, data, writeOf(options))) }))
     })
@@ -29,7 +29,7 @@ export function linkCommand(cli: CommandLine): Command {
 export function unlinkCommand(cli: CommandLine): Command {
   return command('unlink', 'remove edges between documents', 'Removes edges from a document to others; their history stays.')
     .addHelpText('after', examples)
-    .action(async (ns: string, id: string, name: string, to: string[], options: LinkOptions) => {
+    .action(async (...[ns, id, name, to, options]: [ns: string, id: string, name: string, to: string[], options: LinkOptions]) => {
       await cli.write(async (db) => printFacts(cli.terminal, { ...(await db.collection(ns).unlink(id, name, to, writeOf(options))) }))
     })
 }

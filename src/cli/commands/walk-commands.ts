@@ -37,7 +37,7 @@ export function relatedCommand(cli: CommandLine): Command {
     .option('--count', 'only their number')
     .addOption(atOption())
     .addHelpText('after', relatedExamples)
-    .action(async (ns: string, id: string, name: string, options: WalkOptions) => {
+    .action(async (...[ns, id, name, options]: [ns: string, id: string, name: string, options: WalkOptions]) => {
       const filter = options.filter === undefined ? undefined : parseFilterArgument(options.filter)
       const direction = options.in === true ? ('in' as const) : undefined
       const common = given({ direction, filter, asOf: options.at, signal: cli.signal })
