@@ -176,7 +176,7 @@ describe('the past', () => {
 
 describe('the database', () => {
   test('must be named, by --db or PARQUEDB_DB', async () => {
-    expect(await cli.run(['collections'])).toMatchObject({ code: 2, stderr: 'parquedb: INVALID_ARGUMENT: no database was named: add --db <folder>, or set PARQUEDB_DB\n' })
+    expect(await cli.run(['collections'])).toMatchObject({ code: 2, stderr: 'parquedb: INVALID_ARGUMENT: no database was named: add --db <folder or s3:// URL>, or set PARQUEDB_DB\n' })
     const { db } = await withUsers()
     expect(await cli.run(['collections'], { env: { PARQUEDB_DB: db } })).toMatchObject({ code: 0, stdout: '{"name":"users","count":3,"deletedCount":0}\n' })
   })
@@ -184,7 +184,7 @@ describe('the database', () => {
   test('is made by a command that writes, and by no other', async () => {
     const { db, run } = newDatabase()
     for (const words of [['find', 'users'], ['get', 'users', 'a'], ['log'], ['stats'], ['verify'], ['collections'], ['export', 'users'], ['history', 'users', 'a'], ['rm', 'users', 'a'], ['update', 'users', 'a', '{"$set":{"a":1}}'], ['restore', 'users', 'a'], ['compact']]) {
-      expect(await run(words)).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining(`There is no database in the folder ${db}`) })
+      expect(await run(words)).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining(`There is no database in ${db}`) })
     }
     expect(existsSync(db)).toBe(false)
   })
@@ -323,7 +323,7 @@ describe('usage', () => {
     expect(await cli.run(['find', 'users', '--lmit', '3'])).toMatchObject({ code: 2, stderr: expect.stringContaining("unknown option '--lmit'") })
     const { code, stderr } = await cli.run(['get', 'users', 'x', '--json', '--db', cli.path('nowhere')])
     expect(code).toBe(3)
-    expect(JSON.parse(stderr)).toMatchObject({ code: 'NOT_FOUND', exitCode: 3, details: { folder: cli.path('nowhere') } })
+    expect(JSON.parse(stderr)).toMatchObject({ code: 'NOT_FOUND', exitCode: 3, details: { location: cli.path('nowhere') } })
     expect((await cli.run(['get', 'users', 'x', '--verbose', '--db', cli.path('nowhere')])).stderr).toContain('\n    at ')
   })
 })
