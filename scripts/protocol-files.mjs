@@ -8,6 +8,11 @@ export const protocolFiles = [
 /** The quick ones come first: a mutant that one of them sees need not meet the others. */
 export const protocolTests = [
   'src/storage/frame.test.ts',
+  'src/storage/head.test.ts',
+  'src/storage/log-payload.test.ts',
+  'src/storage/manifest.test.ts',
+  'src/storage/garbage.test.ts',
+  'src/storage/Writer.test.ts',
   'src/storage/log-reader.test.ts',
   'src/storage/FileLog.test.ts',
   'src/storage/EpochFence.test.ts',
@@ -16,8 +21,9 @@ export const protocolTests = [
   'src/storage/share.test.ts',
   'src/storage/object-log.test.ts',
   'test/reopen.test.ts',
+  'test/faults/recover-stores.test.ts',
   'test/faults/recover.test.ts',
 ]
 
 /** Beside those: too slow to be run for each mutant. */
-export const protocolTrials = ['test/simulate.test.ts', 'test/faults/crash-points.test.ts', 'test/faults/bit-rot.test.ts', 'src/db/database-contract.test.ts', 'src/storage/compaction.test.ts', 'src/storage/retention.test.ts', 'src/testing/FaultyBackend.test.ts']
+export const protocolTrials = ['test/simulate.test.ts', 'test/faults/crash-points.test.ts', 'test/faults/bit-rot.test.ts', 'src/db/database-contract.test.ts', 'src/storage/FilesHead.test.ts', 'src/storage/checkpoints.test.ts', 'src/storage/compaction.test.ts', 'src/storage/copy-database.test.ts', 'src/storage/erasure.test.ts', 'src/storage/opening.test.ts', 'src/storage/retention.test.ts', 'src/testing/FaultyBackend.test.ts']

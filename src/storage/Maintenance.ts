@@ -93,7 +93,7 @@ export class Maintenance {
       await this.#flushAndMerge()
       this.#lastError = undefined
     } catch (error) {
-      this.#lastError = error instanceof Error ? error : new Error(String(error))
+      this.#lastError = asError(error)
       throw error
     } finally {
       this.#schedule()
@@ -234,11 +234,11 @@ export class Maintenance {
   #flushDueAtMs(): number | undefined {
     const { overlay } = this.#parts.partition
     const { eventsMax, bytesMax, ageMsMax } = this.#parts.options.flush
-    if (overlay.eventCount === 0) return undefined
+    const [oldest] = overlay.events({ from: overlay.flushedSeq + 1, to: overlay.flushedSeq + 1 })
+    if (oldest === undefined) return undefined
     if (overlay.eventCount >= eventsMax || overlay.bytes >= bytesMax) return 0
     if (this.#parts.logsObjects && this.#parts.writer().counts.syncs - this.#cutSyncs >= logObjectsMax) return 0
-    const [oldest] = overlay.events({ from: overlay.flushedSeq + 1, to: overlay.flushedSeq + 1 })
-    return oldest === undefined ? undefined : oldest.ts + ageMsMax
+    return oldest.ts + ageMsMax
   }
 
   #nextMerge(): MergeJob | undefined {
@@ -359,7 +359,7 @@ export class Maintenance {
           this.#lastError = undefined
         },
         (error: unknown) => {
-          if (!isParqueDBError(error, 'ABORTED')) this.#lastError = error instanceof Error ? error : new Error(String(error))
+          if (!isParqueDBError(error, 'ABORTED')) this.#lastError = asError(error)
           if (isParqueDBError(error, 'WRITER_FENCED')) this.#parts.writer().fail(error)
         },
       )
@@ -376,6 +376,11 @@ interface RewritingOptions {
 function withRuns(manifest: Manifest, added: ReadonlyMap<string, RunEntry>): Manifest['runs'] {
   const changed = [...added].map(([ns, run]) => [ns, [...filesOfRuns(manifest, ns), run]] as const)
   return withKeys(manifest.runs, Object.fromEntries(changed))
+}
+
+/** What a store throws may be anything. */
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** Waits for the end of work whose failure is somebody else's to handle. */

@@ -112,10 +112,11 @@ export class WriterSession {
       // It may have stalled between the listing and the creation, and taken an epoch that was taken and deleted meanwhile.
       fence.assertNewest(newestEpoch)
       const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: head.flushedSeq, wholeParts: logBackend.openLog === undefined }), fence)
-      const current = head === undefined ? undefined : filesHead?.newest(head, replayed?.frames ?? []) ?? head
+      const tail = replayed?.frames ?? []
+      const current = head === undefined ? undefined : filesHead?.newest(head, tail) ?? head
       const manifest = await orFenced(openManifest(measured.backend, current?.manifest), fence)
       const overlay = new Overlay(manifest)
-      const frames = (replayed?.frames ?? []).filter(({ frame }) => frame.firstSeq > manifest.flushedSeq)
+      const frames = tail.filter(({ frame }) => frame.firstSeq > manifest.flushedSeq)
       addReplayed(frames, overlay)
       log = await openLog(logBackend, { prefix: logPrefix, epoch })
       await log.append(frames.map(({ frame }) => ({ ...frame, epoch })))

@@ -192,9 +192,8 @@ export function parseHead(bytes: Uint8Array, epoch: number): Head {
   } catch (cause) {
     throw damaged('is not text', cause)
   }
-  const match = /^([0-9a-f]{8}) (\{.*\})\n$/.exec(text)
-  const json = match?.[2]
-  if (json === undefined || Number.parseInt(match?.[1] ?? '', 16) !== crc32(utf8Encode(json))) throw damaged('does not have the checksum that it names')
+  const [, checksum = '', json] = /^([0-9a-f]{8}) (\{.*\})\n$/.exec(text) ?? []
+  if (json === undefined || Number.parseInt(checksum, 16) !== crc32(utf8Encode(json))) throw damaged('does not have the checksum that it names')
   const head = JSON.parse(json) as Head
   if (head.epoch !== epoch) throw damaged(`says that it is of epoch ${head.epoch}`)
   if (head.format !== undefined && !isReadable(head.format)) throw damaged('names no format')

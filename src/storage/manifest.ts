@@ -100,7 +100,7 @@ export interface ManifestAddress {
 }
 
 export function filesOfRuns({ runs }: { runs: NamespaceRuns }, ns: string): readonly RunEntry[] {
-  return Object.hasOwn(runs, ns) ? (runs[ns] ?? []) : []
+  return (Object.hasOwn(runs, ns) ? runs[ns] : undefined) ?? []
 }
 
 /** The events of a segment; an edge's has two rows there. */

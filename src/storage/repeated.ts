@@ -5,9 +5,9 @@ import type { CommitRequest, CommitResult } from './engine.ts'
 import type { Partition } from './Partition.ts'
 
 /** What an earlier commit with this txId, or with these event ids, gave; undefined when there was none. */
-export async function findRepeated(partition: Partition, request: CommitRequest): Promise<CommitResult | undefined> {
-  const events = request.txId === undefined ? await eventsByIds(partition, request.eventIds ?? []) : await eventsById(partition, request.txId)
-  if (events === undefined || events.length === 0) return undefined
+export async function findRepeated(partition: Partition, { txId, eventIds = [] }: Pick<CommitRequest, 'txId' | 'eventIds'>): Promise<CommitResult | undefined> {
+  const events = txId === undefined ? await eventsByIds(partition, eventIds) : await eventsById(partition, txId)
+  if (events.length === 0) return undefined
   const view = partition.view()
   try {
     const states: EntityState[] = []
@@ -24,10 +24,10 @@ export async function findRepeated(partition: Partition, request: CommitRequest)
 /** What became of a commit, where the log tells it; `sent` are the event ids of proposals of it. */
 export async function outcomeOf(partition: Partition, request: CommitRequest, sent: readonly string[][]): Promise<CommitResult | undefined> {
   for (const eventIds of sent) {
-    const found = await findRepeated(partition, { ...request, txId: undefined, eventIds })
+    const found = await findRepeated(partition, { eventIds })
     if (found !== undefined) return { ...found, repeated: false }
   }
-  return request.txId === undefined && request.eventIds === undefined ? undefined : findRepeated(partition, request)
+  return findRepeated(partition, request)
 }
 
 async function eventsByIds(partition: Partition, eventIds: readonly string[]): Promise<readonly StoredEvent[]> {

@@ -83,12 +83,8 @@ export async function knownParts(backend: StorageBackend, knownEpoch: number): P
 
 /** Small parts are read whole, some at once: a log of objects has many. */
 async function* readAhead(backend: StorageBackend, parts: readonly LogPartInfo[]): AsyncGenerator<{ part: LogPartInfo; source: LogPartSource }, void> {
-  const read = async (part: LogPartInfo): Promise<LogPartSource> => (part.sizeBytes > wholeBytesMax ? backend : sourceOf(await backend.read(part.path)))
-  for (let index = 0; index < parts.length; index += readsAtOnce) {
-    const batch = parts.slice(index, index + readsAtOnce)
-    const sources = await Promise.all(batch.map(read))
-    for (const [at, part] of batch.entries()) yield { part, source: sources[at] ?? backend }
-  }
+  const read = async (part: LogPartInfo) => ({ part, source: part.sizeBytes > wholeBytesMax ? backend : sourceOf(await backend.read(part.path)) })
+  for (let index = 0; index < parts.length; index += readsAtOnce) yield* await Promise.all(parts.slice(index, index + readsAtOnce).map(read))
 }
 
 function sourceOf(bytes: Uint8Array): LogPartSource {
