@@ -101,6 +101,13 @@ describe('damage', () => {
       await expect(readPart(bytes)).rejects.toMatchObject(corruptAt(31))
     }
   })
+  test('behind which something looks like a frame that goes past the end is still an unfinished append', async () => {
+    const lookalike = encodeFrames([small(50)], 0).bytes
+    for (const payloadBytes of [1000, 65 * 1024 * 1024]) {
+      new DataView(lookalike.buffer).setUint32(0, payloadBytes, true)
+      expect((await readPart(concatBytes([three, new Uint8Array(5), lookalike]))).tail.tornBytes).toBe(36)
+    }
+  })
   test('that looks like frames without end is refused, not searched without end', async () => {
     const fake = encodeFrames([small(50)], 0).bytes
     const view = new DataView(fake.buffer)
@@ -178,6 +185,12 @@ describe('reading', () => {
     for await (const entry of reader.frames()) count += entry.frame.count
     expect(count).toBe(2001)
     expect(asked).toEqual([1_048_576, 3_000_028, 1_048_576, 1_007_440])
+  })
+  test('a part that becomes shorter meanwhile is CORRUPT_FILE where it ends now', async () => {
+    const backend = new MemoryBackend()
+    await backend.put(path, three)
+    const reader = new LogPartReader({ stat: (of) => backend.stat(of), readRange: async (of, range) => (await backend.readRange(of, range)).subarray(0, 70) }, { path, isLast: true })
+    await expect(reader.frames().next()).rejects.toMatchObject(corruptAt(70))
   })
   test('a part that is gone is NOT_FOUND', async () => {
     const reader = new LogPartReader(new MemoryBackend(), { path, isLast: true })

@@ -1,0 +1,172 @@
+import { describe, expect, test, vi } from 'vitest'
+import { systemClock } from '../base/clock.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { FaultyBackend } from '../testing/FaultyBackend.ts'
+import type { EngineOptions } from './engine-options.ts'
+import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
+import { epochPath } from './head.ts'
+import { MemoryBackend } from './MemoryBackend.ts'
+
+const create = (id: string): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { id } })
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const background = async (engine: EventSourcedBackend): Promise<{ flushes: number; lastError: string | undefined }> => (await engine.stats()).background
+
+function stalled(): { until: Promise<void>; release: () => void } {
+  let release = (): void => undefined
+  const until = new Promise<void>((resolve) => (release = resolve))
+  return { until, release: () => release() }
+}
+
+function open(options: EngineOptions = {}): { memory: MemoryBackend; storage: FaultyBackend; engine: EventSourcedBackend } {
+  const memory = new MemoryBackend({ takeOver: true })
+  const storage = new FaultyBackend(memory)
+  return { memory, storage, engine: withEventSourcing(storage, options) }
+}
+
+describe('a flush in the background', () => {
+  test.each([
+    ['an error', undefined, 'fails before it is done, as planned'],
+    ['something else', 'no luck' as unknown as Error, 'no luck'],
+  ])('that fails with %s is told by stats, loses nothing, and is made good with the next commit', async (_, error, message) => {
+    const { storage, engine } = open({ flush: { eventsMax: 2 } })
+    await engine.appendEvent(create('a'))
+    storage.plan({ on: 'put', path: 'events/', nth: 1, when: 'before', effect: error === undefined ? { kind: 'fail' } : { kind: 'fail', error } })
+    await engine.appendEvent(create('b'))
+    await vi.waitFor(async () => expect((await background(engine)).lastError).toContain(message))
+    await engine.appendEvent(create('c'))
+    await vi.waitFor(async () => expect(await background(engine)).toMatchObject({ flushes: 1, lastError: undefined }))
+    expect((await engine.stats()).lastSeq).toBe(3)
+    await engine.close()
+  })
+
+  test('of a writer that was taken over meanwhile ends that writer', async () => {
+    const { memory, storage, engine } = open({ flush: { eventsMax: 2 } })
+    await engine.appendEvent(create('a'))
+    const { until, release } = stalled()
+    storage.plan({ on: 'put', path: 'manifest/', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    await engine.appendEvent(create('b'))
+    await settle()
+    const owner = withEventSourcing(memory)
+    await owner.appendEvent(create('c'))
+    release()
+    await vi.waitFor(async () => expect((await background(engine)).lastError).toContain('Another writer took over'))
+    const appends = storage.count('append')
+    await expect(engine.appendEvent(create('lost'))).rejects.toMatchObject({ code: 'WRITER_FENCED' })
+    expect(storage.count('append')).toBe(appends)
+    await engine.close()
+    expect((await owner.stats()).lastSeq).toBe(3)
+    await owner.close()
+  })
+
+  test('is finished when the database is closed, and so is one that was asked for', async () => {
+    const { memory, storage, engine } = open()
+    await engine.appendEvent(create('a'))
+    const { until, release } = stalled()
+    storage.plan({ on: 'put', path: 'events/', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    const flushing = engine.flush()
+    await settle()
+    const closing = engine.close()
+    await settle()
+    release()
+    await flushing
+    await closing
+    const again = withEventSourcing(memory)
+    expect(await again.stats()).toMatchObject({ flushedSeq: 1, lastSeq: 1 })
+    await again.close()
+  })
+})
+
+test('a merge that is under way when the database is closed is given up, and leaves no file', async () => {
+  const { memory, storage, engine } = open({ compaction: { background: false } })
+  for (const id of ['a', 'b']) {
+    await engine.appendEvent(create(id))
+    await engine.flush()
+  }
+  const before = (await memory.list('e')).objects.filter(({ path }) => path.endsWith('.parquet')).map(({ path }) => path)
+  const { until, release } = stalled()
+  storage.plan({ on: 'put', path: 'entities/', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+  const merging = engine.compact().catch((error: unknown) => error)
+  await vi.waitFor(() => expect(storage.count('put')).toBeGreaterThan(0))
+  await settle()
+  const closing = engine.close()
+  await settle()
+  release()
+  expect(await merging).toMatchObject({ code: 'ABORTED' })
+  await closing
+  expect((await memory.list('e')).objects.filter(({ path }) => path.endsWith('.parquet')).map(({ path }) => path)).toEqual(before)
+})
+
+describe('a writer whose owner has the background work done', () => {
+  const scheduled = (): ReturnType<typeof open> & { asked: number[] } => {
+    const asked: number[] = []
+    const clock = { ...systemClock, nowMs: () => 1000 }
+    return { ...open({ flush: { eventsMax: 2 }, schedule: (atMs) => asked.push(atMs), clock }), asked }
+  }
+  const fill = async (engine: EventSourcedBackend, count: number): Promise<void> => {
+    for (let index = 0; index < count; index++) await engine.appendEvent(create(`${index}`))
+  }
+
+  test('begins a flush by itself when the log is at its limit', async () => {
+    const { engine, asked } = scheduled()
+    await fill(engine, 8)
+    expect(await background(engine)).toMatchObject({ flushes: 0 })
+    await engine.appendEvent(create('more'))
+    expect(await engine.stats()).toMatchObject({ flushedSeq: 8, lastSeq: 9 })
+    expect(asked[0]).toBe(601_000)
+    expect(asked).toContain(1000)
+    await engine.close()
+  })
+
+  test('takes no more writes when the log is at its limit and cannot be flushed, and asks for another attempt five seconds later', async () => {
+    const { storage, engine, asked } = scheduled()
+    await fill(engine, 2)
+    storage.plan({ on: 'put', path: 'events/', nth: 1, when: 'before', effect: { kind: 'fail' } })
+    await expect(engine.maintain()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+    expect(asked.at(-1)).toBe(6000)
+    await engine.appendEvents(Array.from({ length: 6 }, (_, index) => create(`more ${index}`)))
+    await expect(engine.appendEvent(create('refused'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', details: { limit: 'unflushed', retryable: true } })
+    await engine.maintain()
+    expect((await engine.appendEvent(create('again'))).seq).toBe(9)
+    await engine.close()
+  })
+})
+
+describe('erasing', () => {
+  test('by two callers at once is done once, and both are told when it is', async () => {
+    const { engine } = open()
+    for (const id of ['a', 'b']) await engine.appendEvent(create(id))
+    await engine.flush()
+    const reports = await Promise.all(['a', 'b'].map((id) => engine.erase({ keys: [{ ns: 'n', id }] })))
+    expect(reports.map(({ seq }) => seq)).toEqual([3, 4])
+    expect(reports.map(({ rewrittenFiles }) => rewrittenFiles).toSorted((left, right) => left - right)[0]).toBe(0)
+    expect(await engine.reconstructEntity('n', 'a')).toBeUndefined()
+    expect((await engine.verify({ deep: true })).problems).toEqual([])
+    await engine.close()
+  })
+
+  test('that failed half-way is finished with the next flush in the background', async () => {
+    const { memory, storage, engine } = open({ flush: { eventsMax: 3 }, graceMs: 0 })
+    for (const id of ['secret', 'b']) await engine.appendEvent(create(id))
+    await engine.flush()
+    storage.plan({ on: 'put', path: 'events/', nth: 2, when: 'before', effect: { kind: 'fail' } })
+    await expect(engine.erase({ keys: [{ ns: 'n', id: 'secret' }] })).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+    for (const id of ['c', 'd', 'e']) await engine.appendEvent(create(id))
+    const holders = async (): Promise<string[]> => {
+      const found: string[] = []
+      for (const { path } of (await memory.list('')).objects) if (Buffer.from(await memory.read(path)).includes('secret')) found.push(path)
+      return found
+    }
+    await vi.waitFor(async () => expect(await holders()).toEqual([]))
+    await engine.close()
+  })
+})
+
+test('a head whose file is gone is not made anew: whoever deleted it has the database', async () => {
+  const { memory, storage, engine } = open()
+  await engine.appendEvent(create('a'))
+  storage.plan({ on: 'put', path: 'epoch/', nth: 1, when: 'before', effect: { kind: 'fail', error: new ParqueDBError('STORAGE_UNAVAILABLE', 'Down.') } })
+  await expect(engine.flush()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+  storage.plan({ on: 'put', path: 'manifest/', nth: 1, when: 'after', effect: { kind: 'stall', until: memory.delete(epochPath(1)) } })
+  await expect(engine.flush()).rejects.toMatchObject({ code: 'WRITER_FENCED' })
+  expect(await memory.stat(epochPath(1))).toBeUndefined()
+})

@@ -1,0 +1,165 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../base/clock.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
+import { FsBackend } from './FsBackend.ts'
+import { MemoryBackend } from './MemoryBackend.ts'
+import { decodeRequest, encodeAnswer } from './proposal.ts'
+import { writerLocked } from './request-rules.ts'
+import type { PutCondition, WriterLine, WriterLock } from './storage-backend.ts'
+
+const create = (id: string): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { id } })
+const hastyClock = { ...systemClock, sleep: () => systemClock.sleep(0) }
+
+describe('a guest', () => {
+  let root = ''
+  let open: EventSourcedBackend[] = []
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'parquedb-guest-'))
+    open = []
+  })
+  afterEach(async () => {
+    for (const engine of open) await engine.close()
+    await rm(root, { recursive: true })
+  })
+
+  async function shared(backend = new FsBackend(root)): Promise<EventSourcedBackend> {
+    const engine = withEventSourcing(backend, { share: true })
+    open.push(engine)
+    await engine.stats()
+    return engine
+  }
+
+  test('commits with a time of its own, keeps snapshots, and leaves to the writer what only that does', async () => {
+    const owner = await shared()
+    const guest = await shared()
+    expect(await guest.appendEvent({ ...create('a'), ts: 1000 })).toMatchObject({ seq: 1, ts: 1000 })
+    await guest.appendEvent({ op: 'UPDATE', target: 'n:a', after: { n: 1 }, ts: 2000 })
+    expect(await guest.createSnapshot('n', 'a')).toMatchObject({ seq: 2, version: 2, entity: { id: 'a', n: 1 } })
+    expect(await owner.getLatestSnapshot('n', 'a')).toMatchObject({ seq: 2 })
+    await expect(guest.checkpoint()).rejects.toMatchObject({ code: 'WRITER_LOCKED' })
+    expect(await owner.checkpoint()).toEqual({ seq: 2, at: new Date(2000) })
+  })
+
+  test('is told what the writer was told when a flush fails, and goes on', async () => {
+    class FullFolder extends FsBackend {
+      isFull = false
+      override put(path: string, bytes: Uint8Array, condition?: PutCondition): Promise<{ etag: string }> {
+        return this.isFull && path.startsWith('events/') ? Promise.reject(new ParqueDBError('STORAGE_UNAVAILABLE', 'The disk is full.', { details: { path } })) : super.put(path, bytes, condition)
+      }
+    }
+    const folder = new FullFolder(root)
+    const owner = await shared(folder)
+    const guest = await shared()
+    await guest.appendEvent(create('a'))
+    folder.isFull = true
+    await expect(guest.flush()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', message: 'The disk is full.', details: { path: expect.stringMatching(/^events\//) as string } })
+    folder.isFull = false
+    await guest.flush()
+    expect(await owner.stats()).toMatchObject({ flushedSeq: 1, role: 'writer' })
+  })
+
+  test('whose requests fail as no store should finds the line broken, and says so in the end', async () => {
+    class BrokenFolder extends FsBackend {
+      override put(path: string, bytes: Uint8Array, condition?: PutCondition): Promise<{ etag: string }> {
+        return path.startsWith('events/') ? Promise.reject(new TypeError('a bug')) : super.put(path, bytes, condition)
+      }
+    }
+    await shared(new BrokenFolder(root))
+    const guest = await shared()
+    await guest.appendEvent(create('a'))
+    await expect(guest.flush()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', message: expect.stringContaining('went away 20 times') as string })
+  })
+
+  test('that has 10,000 writes under way takes no more, until some of them have ended', async () => {
+    await shared()
+    const guest = await shared()
+    await guest.appendEvent(create('a'))
+    const signal = AbortSignal.abort()
+    const outcomes = await Promise.allSettled(Array.from({ length: 10_001 }, () => guest.commit({ keys: [], decide: () => [], signal })))
+    const codes = outcomes.map((outcome) => (outcome.status === 'rejected' ? (outcome.reason as { code: string }).code : 'done'))
+    expect(codes.filter((code) => code === 'ABORTED')).toHaveLength(10_000)
+    expect(codes.at(-1)).toBe('LIMIT_EXCEEDED')
+    expect(await guest.appendEvent(create('b'))).toMatchObject({ seq: 2 })
+  })
+})
+
+/** A store whose writer role another process has, which answers to all but a greeting in one way. */
+class HeldBackend extends MemoryBackend {
+  asked = 0
+  readonly #answer: () => Uint8Array | Error
+
+  constructor(answer: () => Uint8Array | Error) {
+    super()
+    this.#answer = answer
+  }
+
+  override lockWriter(): Promise<WriterLock> {
+    return Promise.reject(writerLocked({ root: 'This store' }))
+  }
+
+  async callWriter(): Promise<WriterLine> {
+    return {
+      ask: async (request) => {
+        if (decodeRequest(request).kind === 'hello') return encodeAnswer('done')
+        this.asked++
+        const answer = this.#answer()
+        if (answer instanceof Error) throw answer
+        return answer
+      },
+      close: () => undefined,
+    }
+  }
+
+  async filled(): Promise<this> {
+    const former = new MemoryBackend()
+    const writer = withEventSourcing(former)
+    await writer.appendEvent(create('a'))
+    await writer.close()
+    for (const { path } of (await former.list('')).objects) await this.put(path, await former.read(path))
+    return this
+  }
+}
+
+describe('a guest of a writer', () => {
+  const guestOf = (store: HeldBackend): EventSourcedBackend => withEventSourcing(store, { share: true, clock: hastyClock })
+
+  test('that refuses every proposal gives up after 200, and nothing was written', async () => {
+    const store = await new HeldBackend(() => encodeAnswer('conflict')).filled()
+    const guest = guestOf(store)
+    await expect(guest.appendEvent(create('b'))).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT', details: { attempts: 200 } })
+    expect(store.asked).toBe(200)
+    expect((await guest.stats()).lastSeq).toBe(1)
+    await guest.close()
+  })
+
+  test('that never answers a proposal says that its outcome is unknown', async () => {
+    const store = await new HeldBackend(() => new ParqueDBError('STORAGE_UNAVAILABLE', 'The line broke.')).filled()
+    const guest = guestOf(store)
+    await expect(guest.appendEvent(create('b'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', details: { outcome: 'unknown' } })
+    await guest.close()
+  })
+
+  test('whose line cannot carry the proposal is told so at once', async () => {
+    const store = await new HeldBackend(() => new ParqueDBError('LIMIT_EXCEEDED', 'Too much for one message.')).filled()
+    const guest = guestOf(store)
+    await expect(guest.appendEvent(create('b'))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
+    expect(store.asked).toBe(1)
+    await guest.close()
+  })
+
+  test('that went away asks nobody for a flush any more once it is closed', async () => {
+    let closing: Promise<void> | undefined
+    const store = await new HeldBackend(() => {
+      closing ??= guest.close()
+      return new ParqueDBError('STORAGE_UNAVAILABLE', 'The line broke.')
+    }).filled()
+    const guest = guestOf(store)
+    await expect(guest.flush()).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(store.asked).toBe(1)
+    await closing
+  })
+})

@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest'
+import { FaultyBackend } from '../testing/FaultyBackend.ts'
+import { putOnly } from '../testing/put-only.ts'
+import { withEventSourcing } from './EventSourcedBackend.ts'
+import { MemoryBackend } from './MemoryBackend.ts'
+
+const create = (id: string, text = ''): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { text } })
+
+describe('the log', () => {
+  test('of which a part in the middle is missing is refused: it names the part that goes on, and the events that are gone', async () => {
+    const storage = new MemoryBackend()
+    const writer = withEventSourcing(putOnly(storage))
+    for (const id of ['a', 'b', 'c', 'd']) await writer.appendEvent(create(id))
+    await writer.close()
+    const parts = (await storage.list('log/')).objects.map(({ path }) => path)
+    await storage.delete(parts[1] ?? '')
+    await storage.delete(parts[2] ?? '')
+    const refusal = { code: 'CORRUPT_FILE', message: expect.stringContaining('misses the events 2 to 3') as string, details: { path: parts[3], offset: 0 } }
+    await expect(withEventSourcing(putOnly(storage), { readOnly: true }).stats()).rejects.toMatchObject(refusal)
+    await expect(withEventSourcing(putOnly(storage)).stats()).rejects.toMatchObject(refusal)
+  })
+
+  test('is read by parts: one of up to a megabyte by one request, a larger one piece by piece, and many in order', async () => {
+    const storage = new MemoryBackend()
+    const writer = withEventSourcing(putOnly(storage))
+    for (let index = 0; index < 40; index++) await writer.appendEvent(create(`${index}`, index === 17 ? 'x'.repeat(1024 * 1024) : ''))
+    const reading = new FaultyBackend(putOnly(storage))
+    const follower = withEventSourcing(reading, { readOnly: true })
+    const targets: string[] = []
+    for await (const { target } of follower.readEvents()) targets.push(target)
+    expect(targets).toEqual(Array.from({ length: 40 }, (_, index) => `n:${index}`))
+    // The head and 39 parts; the large one takes two requests.
+    expect([reading.count('read'), reading.count('readRange')]).toEqual([40, 2])
+    await follower.close()
+    await writer.close()
+  })
+})
