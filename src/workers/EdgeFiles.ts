@@ -1,12 +1,9 @@
 import { waitUntil } from 'cloudflare:workers'
-import { Gate } from '../storage/Gate.ts'
 import { R2Backend, type R2BucketBinding } from '../storage/R2Backend.ts'
 import { scratchPrefix } from '../storage/Scratch.ts'
 import type { ByteRange, ObjectInfo, StorageBackend } from '../storage/storage-backend.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 
-/** A request of a Worker may wait for the headers of six answers at a time. */
-const connectionsMax = 6
 /** A year, and never asked about again: a name never stands for other bytes. */
 const cacheControl = 'public, max-age=31536000, immutable'
 
@@ -25,7 +22,6 @@ export class EdgeFiles implements StorageBackend {
   readonly kind = 'r2'
   readonly #bucket: R2Backend
   readonly #cacheUrl: string
-  readonly #gate = new Gate(connectionsMax)
   readonly #counts = { requests: 0, bytes: 0, cacheHits: 0 }
 
   constructor(bucket: R2BucketBinding, folder: string) {
@@ -77,8 +73,9 @@ export class EdgeFiles implements StorageBackend {
     await this.#run(() => this.#bucket.delete(path))
   }
 
+  /** The platform lets a request wait for six answers at a time, and queues the others. */
   #run<T>(work: () => Promise<T>): Promise<T> {
-    const running = this.#gate.run(work)
+    const running = work()
     waitUntil(running.catch(() => undefined))
     return running
   }

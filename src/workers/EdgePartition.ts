@@ -9,7 +9,6 @@ import { Overlay } from '../storage/Overlay.ts'
 import { Scratch, scratchPrefix } from '../storage/Scratch.ts'
 import { Partition } from '../storage/Partition.ts'
 import type { View } from '../storage/view.ts'
-import { waitUntil } from 'cloudflare:workers'
 import type { EdgeFiles } from './EdgeFiles.ts'
 import { valueOf, type PartitionRpc } from './partition-rpc.ts'
 
@@ -36,11 +35,6 @@ export class EdgePartition {
   /** Of the one epoch file that stands with the files. */
   #epoch = 1
   #headReadAtMs = Number.NEGATIVE_INFINITY
-  #readingHead: Promise<void> | undefined
-  #catchingUp: Promise<void> = Promise.resolve()
-  #nextCatchUp: Promise<void> | undefined
-  /** Installing one head at a time. */
-  #installing: Promise<void> = Promise.resolve()
 
   constructor(parts: EdgeParts) {
     this.#parts = parts
@@ -64,19 +58,8 @@ export class EdgePartition {
     return this.partition.view(options)
   }
 
-  /** Everything that is durable when this is called; calls that meet share one request. */
-  catchUp(): Promise<void> {
-    this.#nextCatchUp ??= this.#catchingUp.then(() => {
-      this.#nextCatchUp = undefined
-      const catchingUp = this.#readTail()
-      this.#catchingUp = catchingUp.catch(() => undefined)
-      return catchingUp
-    })
-    waitUntil(this.#nextCatchUp.catch(() => undefined))
-    return this.#nextCatchUp
-  }
-
-  async #readTail(): Promise<void> {
+  /** Everything that is durable when this is called. Not shared by calls that meet: one request must not wait for what another has asked. */
+  async catchUp(): Promise<void> {
     const { overlay } = this.partition
     for (let wantedSeq = overlay.lastSeq; ; ) {
       const { value: tail } = await valueOf(this.rpc.tail(this.partition.overlay.lastSeq))
@@ -94,20 +77,12 @@ export class EdgePartition {
     for (const event of tail.events) if (event.seq === this.partition.overlay.lastSeq + 1) this.partition.apply(event, { bytes: 0 })
   }
 
-  #refreshHead(): Promise<void> {
-    if (systemClock.nowMs() - this.#headReadAtMs < this.#parts.headTtlMs) return Promise.resolve()
-    this.#readingHead ??= this.#readHead().finally(() => {
-      this.#readingHead = undefined
-    })
-    waitUntil(this.#readingHead.catch(() => undefined))
-    return this.#readingHead
-  }
-
-  async #readHead(): Promise<void> {
-    const startedAtMs = systemClock.nowMs()
+  async #refreshHead(): Promise<void> {
+    const nowMs = systemClock.nowMs()
+    if (nowMs - this.#headReadAtMs < this.#parts.headTtlMs) return
     const head = await this.#headInBucket()
     if (head !== undefined) await this.#install(head)
-    this.#headReadAtMs = startedAtMs
+    this.#headReadAtMs = Math.max(this.#headReadAtMs, nowMs)
   }
 
   /** One request, unless the files were begun by a writer elsewhere: then its epochs count, and are listed once. */
@@ -123,16 +98,14 @@ export class EdgePartition {
     }
   }
 
-  #install(head: Pick<Head, 'manifest' | 'manifestId'>): Promise<void> {
-    const installing = this.#installing.then(async () => {
-      if (head.manifest === undefined || head.manifestId <= this.partition.manifest.id) return
-      const manifest = await openManifest(this.#parts.files, head.manifest)
-      const { overlay } = this.partition
-      const isPast = manifest.flushedSeq > overlay.lastSeq
-      if (isPast) this.partition.cache.clear()
-      this.partition.install({ manifest, overlay: isPast ? new Overlay(manifest) : overlay.after(manifest) })
-    })
-    this.#installing = installing.catch(() => undefined)
-    return installing
+  async #install(head: Pick<Head, 'manifest' | 'manifestId'>): Promise<void> {
+    if (head.manifest === undefined || head.manifestId <= this.partition.manifest.id) return
+    const manifest = await openManifest(this.#parts.files, head.manifest)
+    // Another request may have got further meanwhile.
+    if (manifest.id <= this.partition.manifest.id) return
+    const { overlay } = this.partition
+    const isPast = manifest.flushedSeq > overlay.lastSeq
+    if (isPast) this.partition.cache.clear()
+    this.partition.install({ manifest, overlay: isPast ? new Overlay(manifest) : overlay.after(manifest) })
   }
 }

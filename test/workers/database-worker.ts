@@ -1,5 +1,8 @@
 import { databaseContract } from '../../src/testing/database-contract.ts'
 import { systemClock, type Clock } from '../../src/base/clock.ts'
+import { ParqueDBError } from '../../src/base/ParqueDBError.ts'
+import { createServer, type Server } from '../../src/server/Server.ts'
+import { EdgePartitions } from '../../src/workers/EdgePartitions.ts'
 import type { ParqueDBEnv } from '../../src/workers/bindings.ts'
 import { ParqueDBDO, type PartitionOptions } from '../../src/workers/ParqueDBDO.ts'
 import { WorkerDatabase, type WorkerDatabaseOptions } from '../../src/workers/WorkerDatabase.ts'
@@ -30,19 +33,25 @@ interface TestEnv extends ParqueDBEnv {
   readonly PARQUEDB: { getByName(name: string): PartitionRpc & { restart(own: Own): Promise<void> } }
 }
 
+/** The databases over HTTP, by their folders, as they were opened last. */
+const servers = new Map<string, Server>()
+
 // oxlint-disable-next-line import/no-default-export -- workerd reads the default export
 export default {
-  fetch(request: Request, env: TestEnv): Promise<Response> {
-    const { searchParams } = new URL(request.url)
-    const folder = searchParams.get('folder') ?? ''
+  async fetch(request: Request, env: TestEnv): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url)
+    const [, , inPath = ''] = pathname.split('/')
+    const folder = searchParams.get('folder') ?? inPath
     // A database of its own for each test: its object and its folder in the bucket.
     const own: TestEnv = { BUCKET: env.BUCKET, PARQUEDB: { getByName: (name) => env.PARQUEDB.getByName(`${folder}/${name}`) } }
     const open = (options: WorkerDatabaseOptions): WorkerDatabase => new WorkerDatabase(own, { prefix: `parquedb/${folder}`, partitioning: 'database', ...options })
+    if (pathname === '/open') return openServer(folder, { own, open, options: JSON.parse(searchParams.get('options') ?? '{}') as Own })
+    if (pathname.startsWith('/db/')) return servers.get(folder)?.fetch(request) ?? new Response('It is not open.', { status: 500 })
     const make = async () => {
       let db = open({})
       return {
         db,
-        reopen: async (options: Pick<WorkerDatabaseOptions, 'limits' | 'schema' | 'readOnly'> = {}) => {
+        reopen: async (options: Own & Pick<WorkerDatabaseOptions, 'readOnly'> = {}) => {
           const token = db.sessionToken()
           await db.close()
           db = open({ ...options, token })
@@ -54,4 +63,18 @@ export default {
     }
     return answerTest((tools) => databaseContract(tools, 'A Worker', make), searchParams.get('test') ?? '')
   },
+}
+
+/** Serves a database below /db/<folder>; who comes without a token sees everything all the same. */
+async function openServer(folder: string, { own, open, options }: { own: TestEnv; open: (options: WorkerDatabaseOptions) => WorkerDatabase; options: Own }): Promise<Response> {
+  try {
+    const edges = new EdgePartitions()
+    await open(options).close()
+    servers.set(folder, createServer((token) => open({ ...options, edges, token, consistency: 'strong' }), { auth: 'none', basePath: `/db/${folder}` }))
+    await own.PARQUEDB.getByName('database').restart({ limits: options.limits ?? {}, schema: options.schema ?? {} })
+    return Response.json({})
+  } catch (error) {
+    if (!(error instanceof ParqueDBError)) throw error
+    return Response.json(error.toJSON(), { status: 400 })
+  }
 }
