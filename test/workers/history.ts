@@ -19,7 +19,7 @@ export interface History {
  */
 export async function recordHistory(operations: number): Promise<History> {
   const folder = await mkdtemp(join(tmpdir(), 'parquedb-history-'))
-  const running = await startTrial(folder, {})
+  const running = await startTrial(folder, { graceMs: 5000 })
   const violations: string[] = []
   const told = new Map<string, number>()
   const increments = new Map<string, number>()

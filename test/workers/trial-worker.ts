@@ -14,6 +14,8 @@ export interface Trial {
   readonly trap?: { readonly store: 'files' | 'log'; readonly point: string; readonly when: 'before' | 'after'; readonly nth: number }
   /** Of requests to the bucket that fail, lose their reply, or are slow: out of a hundred each. */
   readonly faultPercent?: number
+  /** How long dropped files stay for readers; 0 by default, so that deletions are met. */
+  readonly graceMs?: number
 }
 
 interface TrialEnv extends ParqueDBEnv {
@@ -28,7 +30,8 @@ export class Partition extends ParqueDBDO<TrialEnv> {
   #met = 0
 
   protected override options(): PartitionOptions {
-    return { flush: { eventsMax: 20, ageMsMax: 30 }, compaction: { fanIn: 3 }, graceMs: 0, clock: hastyClock }
+    const { graceMs = 0 } = JSON.parse(this.env.TRIAL) as Trial
+    return { flush: { eventsMax: 20, ageMsMax: 30 }, compaction: { fanIn: 3 }, graceMs, clock: hastyClock }
   }
 
   protected override files(folder: string): StorageBackend {
