@@ -130,7 +130,11 @@ export class Subscription implements AsyncIterableIterator<Event> {
         return { done: false, value: publicEvent(own) }
       }
       if (event !== undefined) continue
-      if (doneSeq > this.#savedSeq) await this.#savePosition(doneSeq)
+      if (doneSeq > this.#savedSeq) {
+        await this.#savePosition(doneSeq)
+        // What came meanwhile is ready, and wakes nobody.
+        continue
+      }
       if (this.#newestSeq < this.#nextSeq) await this.#nextCommit()
       else await this.#readLog()
     }

@@ -21,6 +21,7 @@ export async function perform(call: Call): Promise<unknown> {
   if (operation.verbs.some((verb) => verb === 'write') || name === 'transaction') args.set('actor', actorOf(principal, args.get('actor')))
   if (name === 'transaction') return runBatch(db, Object.fromEntries(args), call)
   if (name === 'subscribe') {
+    if (args.has('consumer')) throw new ParqueDBError('INVALID_ARGUMENT', "A named consumer is of the process that has the database: the server cannot know what became of an event that it has sent. Keep the 'seq' of the last one, and give it as 'fromSeq'.", { details: { option: 'consumer' } })
     const last = /^\d{1,15}$/.exec(request.headers.get('last-event-id') ?? '')?.[0]
     const fromSeq = last === undefined ? (args.get('fromSeq') ?? (await db.stats()).lastSeq + 1) : Number(last) + 1
     args.set('fromSeq', fromSeq)

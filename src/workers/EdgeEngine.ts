@@ -119,8 +119,10 @@ export class EdgeEngine implements Engine {
     return this.#ask('erase', options)
   }
 
-  checkpoint(): Promise<CheckpointInfo> {
-    return this.#ask('checkpoint')
+  async checkpoint(): Promise<CheckpointInfo> {
+    const { seq, at } = await this.#ask('checkpoint')
+    // It comes as JSON.
+    return { seq, at: new Date(at) }
   }
 
   async stats(): Promise<EngineStats & { reads: ReadCounts }> {
