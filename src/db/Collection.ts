@@ -1,7 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 import type {
-  AsOfInput, CreateManyOptions, CreateManyResult, DeleteManyResult, Difference, FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry,
+  ArchiveOptions, AsOfInput, CreateManyOptions, CreateManyResult, DeleteManyResult, Difference, FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry,
   HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument, ReadOptions, Replacement, ReplaceOptions, RevertOptions, UpdateManyOptions, UpdateManyResult,
   UpdateOptions, VersionedOptions, WriteOptions,
 } from '../model/database-options.ts'
@@ -195,10 +195,10 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     return countRelatedEntities(this.#session, this.#key(id), { predicate: relationship, options })
   }
 
-  async at(id: string, point: HistoryPoint): Promise<Entity<T> | undefined> {
+  async at(id: string, point: HistoryPoint, options?: ArchiveOptions): Promise<Entity<T> | undefined> {
     const key = this.#key(id)
     if (point === undefined) throw new ParqueDBError('INVALID_ARGUMENT', 'at takes a point in the past: a Date, an ISO string, a seq, { version } or { asOf }.')
-    const [state] = await statesAtPoints(this.#session, key, [parsePoint(point, 'point')])
+    const [state] = await statesAtPoints(this.#session, key, { points: [parsePoint(point, 'point')], options })
     return state === undefined || state.deletedAt !== undefined ? undefined : copyEntity<T>(this.name, state)
   }
 
@@ -206,19 +206,19 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     return entityHistory<T>(this.#session, this.#key(id), options)
   }
 
-  async diff(id: string, from: HistoryPoint, to?: HistoryPoint): Promise<Difference[]> {
+  async diff(id: string, from: HistoryPoint, ...[to, options]: [to?: HistoryPoint, options?: ArchiveOptions]): Promise<Difference[]> {
     const key = this.#key(id)
     if (from === undefined) throw new ParqueDBError('INVALID_ARGUMENT', "diff takes a point in the past: a Date, an ISO string, a seq, { version } or { asOf }.")
-    const [before, after] = await statesAtPoints(this.#session, key, [parsePoint(from, 'from'), parsePoint(to, 'to')])
+    const [before, after] = await statesAtPoints(this.#session, key, { points: [parsePoint(from, 'from'), parsePoint(to, 'to')], options })
     if (before === undefined && after === undefined) throw notFound(undefined, key)
     return documentDifferences(before?.document ?? {}, after?.document ?? {})
   }
 
   async revert(id: string, options: RevertOptions): Promise<Entity<T>> {
-    const { asOf, version, ...versioned } = checkOptions<{ asOf?: AsOfInput; version?: number } & VersionedOptions>('revert', options, [...versionedOptionNames, 'asOf', 'version'])
+    const { asOf, version, includeArchived, ...versioned } = checkOptions<{ asOf?: AsOfInput; version?: number } & ArchiveOptions & VersionedOptions>('revert', options, [...versionedOptionNames, 'asOf', 'version', 'includeArchived'])
     const key = this.#key(id)
     const point = parsePoint({ asOf, version }, 'options')
-    return this.#entity(key, await revertEntity(this.#session, { key, point }, parseWrite(this.#session, versioned)))
+    return this.#entity(key, await revertEntity(this.#session, { key, point, includeArchived }, parseWrite(this.#session, versioned)))
   }
 
   async #getMany(ids: readonly string[], options: GetOptions): Promise<(Entity<T> | undefined)[]> {

@@ -1,6 +1,6 @@
 import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { HistoryEntry, HistoryOptions } from '../model/database-options.ts'
+import type { ArchiveOptions, HistoryEntry, HistoryOptions } from '../model/database-options.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
@@ -143,7 +143,7 @@ function picture<T extends object>(ns: string, state: EntityState | undefined): 
 }
 
 /** The state at a point, a tombstone where it was deleted; undefined before it was created. NOT_FOUND for a version that it never had. */
-export async function stateAtPoint(view: View, key: EntityKey, point: ParsedPoint): Promise<EntityState | undefined> {
+async function stateAtPoint(view: View, key: EntityKey, point: ParsedPoint): Promise<EntityState | undefined> {
   if (point.kind === 'asOf') return view.get(key, resolveAsOf(point.asOf, view))
   const newest = await view.get(key)
   if (newest?.version === point.version) return newest
@@ -180,6 +180,7 @@ export async function lastLiveState(view: View, key: EntityKey, tombstone: Entit
 }
 
 /** One view for several points, so that they are of one history. */
-export async function statesAtPoints(session: Session, key: EntityKey, points: readonly ParsedPoint[]): Promise<(EntityState | undefined)[]> {
-  return withView(session, (view) => Promise.all(points.map((point) => stateAtPoint(view, key, point))))
+export async function statesAtPoints(session: Session, key: EntityKey, of: { points: readonly ParsedPoint[]; options: ArchiveOptions | undefined }): Promise<(EntityState | undefined)[]> {
+  const { includeArchived } = checkOptions('a point in the past', of.options, ['includeArchived', 'signal'])
+  return withView(session, (view) => Promise.all(of.points.map((point) => stateAtPoint(view, key, point))), { includeArchived: checkFlag(includeArchived, 'includeArchived') })
 }

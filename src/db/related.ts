@@ -26,17 +26,17 @@ export function relatedEntities<T extends object>(session: Session, near: Entity
 
 export async function countRelatedEntities<T extends object>(session: Session, near: EntityKey, of: { predicate: string; options: RelatedOptions<T> | undefined }): Promise<number> {
   const { query } = parseRead(session, near, of)
-  return withView(session, (view) => countRelated(query, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax }))
+  return withView(session, (view) => countRelated(query, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax }), query)
 }
 
 function parseRead<T extends object>(session: Session, near: EntityKey, { predicate, options }: { predicate: string; options: RelatedOptions<T> | undefined }): RelatedRead {
-  const { direction, populate, ...rest } = checkOptions('related', options, ['direction', 'filter', 'sort', 'limit', 'cursor', 'populate', 'asOf', 'signal'])
+  const { direction, populate, ...rest } = checkOptions('related', options, ['direction', 'filter', 'sort', 'limit', 'cursor', 'populate', 'asOf', 'includeArchived', 'signal'])
   const relation = session.relations.of(near.ns, validatePredicate(predicate), parseDirection(direction))
   return { near, query: parseRelated(relation, near, rest), populate: parsePopulate(session.relations, { ns: relation.far ?? near.ns }, populate) }
 }
 
 async function* relatedBatches<T extends object>(session: Session, { near, query, populate }: RelatedRead): AsyncGenerator<readonly Related<T>[]> {
-  const view = await session.view()
+  const view = await session.view(query)
   try {
     const { sortDocumentsMax } = session.limits
     for await (const rows of relatedRows(query, near, { view, sortDocumentsMax })) yield await relatedOf<T>(rows, { session, view, populate, query })
@@ -54,7 +54,7 @@ async function relatedPage<T extends object>(session: Session, { near, query, po
     const items = await relatedOf<T>(rows.slice(0, limit), { session, view, populate, query })
     const last = rows[limit - 1]
     return rows.length <= limit || last === undefined ? { items } : { items, cursor: encodeCursor(last, query.fingerprint) }
-  })
+  }, query)
 }
 
 async function relatedOf<T extends object>(rows: readonly HopRow[], by: { session: Session; view: View; populate: readonly PopulateNode[]; query: RelatedQuery }): Promise<Related<T>[]> {

@@ -2,7 +2,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { notFound } from '../model/decide.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import { lastLiveState, stateAtPoint, type ParsedPoint } from './history.ts'
+import { lastLiveState, statesAtPoints, type ParsedPoint } from './history.ts'
 import { withView, type Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
 import type { ParsedWrite } from './write-options.ts'
@@ -23,8 +23,8 @@ export async function restoreEntity(session: Session, key: EntityKey, write: Par
 }
 
 /** The state after making the entity's document what it was at a point. */
-export async function revertEntity(session: Session, { key, point }: { key: EntityKey; point: ParsedPoint }, write: ParsedWrite): Promise<EntityState | undefined> {
-  const state = await withView(session, (view) => stateAtPoint(view, key, point))
+export async function revertEntity(session: Session, { key, point, includeArchived }: { key: EntityKey; point: ParsedPoint; includeArchived: boolean | undefined }, write: ParsedWrite): Promise<EntityState | undefined> {
+  const [state] = await statesAtPoints(session, key, { points: [point], options: includeArchived === undefined ? {} : { includeArchived } })
   if (state === undefined || state.deletedAt !== undefined) {
     const $id = formatEntityId(key)
     throw new ParqueDBError('NOT_FOUND', `${$id} was ${state === undefined ? 'not there' : 'deleted'} at that point, so it cannot be made what it was then.`, { details: { $id } })

@@ -1,5 +1,5 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
+import { checkFlag, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions } from '../model/graph-options.ts'
 import { copyEntity } from '../model/entity-document.ts'
 import { formatEntityId } from '../model/entity-id.ts'
@@ -11,7 +11,7 @@ import { withView, type Session } from './session.ts'
 
 /** The entities that steps lead to from some entities, nearest first. */
 export function traverse<T extends object>(session: Session, from: { start: unknown; steps: unknown }, options: TraverseOptions<T> | undefined): ResultCursor<Traversed<T>> {
-  const checked = checkOptions('traverse', options, ['depth', 'limit', 'filter', 'visited', 'asOf', 'signal'])
+  const checked = checkOptions('traverse', options, ['depth', 'limit', 'filter', 'visited', 'asOf', 'includeArchived', 'signal'])
   const { visited = 'once', signal } = checked
   if (visited !== 'once' && visited !== 'path') throw new ParqueDBError('INVALID_ARGUMENT', "The option 'visited' must be 'once' or 'path'.", { details: { option: 'visited' } })
   const depth = parseDepth(checked.depth)
@@ -19,8 +19,9 @@ export function traverse<T extends object>(session: Session, from: { start: unkn
   const accepts = acceptorOf(checked.filter)
   const limit = checkWholeNumber(checked.limit, { option: 'limit', least: 1 }) ?? Number.POSITIVE_INFINITY
   const asOf = parseAsOf(checked.asOf)
+  const includeArchived = checkFlag(checked.includeArchived, 'includeArchived')
   async function* batches(): AsyncGenerator<readonly Traversed<T>[]> {
-    const view = await session.view()
+    const view = await session.view({ includeArchived })
     try {
       const walk = { view, relations: session.relations, asOf: resolveAsOf(asOf, view), signal, depth, visited: visited as 'once' | 'path', entitiesMax: session.limits.traversalEntitiesMax }
       let left = limit
@@ -46,7 +47,7 @@ export function traverse<T extends object>(session: Session, from: { start: unkn
 
 /** A path with the fewest edges between two entities, both included; undefined where there is none. */
 export async function findShortestPath<T extends object>(session: Session, ends: { from: string; to: string }, options: ShortestPathOptions | undefined): Promise<Traversed<T>[] | undefined> {
-  const { relationship, direction, ...checked } = checkOptions('shortestPath', options, ['relationship', 'direction', 'depth', 'asOf', 'signal'])
+  const { relationship, direction, ...checked } = checkOptions('shortestPath', options, ['relationship', 'direction', 'depth', 'asOf', 'includeArchived', 'signal'])
   const depth = parseDepth(checked.depth)
   const [step] = parseSteps([{ relationship, direction: direction ?? 'out' }], depth)
   const asOf = parseAsOf(checked.asOf)
@@ -56,7 +57,7 @@ export async function findShortestPath<T extends object>(session: Session, ends:
     const [to] = await beginnings(ends.to, walk)
     const path = from === undefined || to === undefined || step === undefined ? undefined : await shortestPath({ from, to }, step, walk)
     return path?.map((reached) => traversed<T>(reached))
-  })
+  }, { includeArchived: checkFlag(checked.includeArchived, 'includeArchived') })
 }
 
 function traversed<T extends object>(reached: Reached): Traversed<T> {

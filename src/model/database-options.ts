@@ -31,6 +31,8 @@ export interface ReadOptions {
   signal?: AbortSignal
 }
 
+export type ArchiveOptions = Pick<ReadOptions, 'includeArchived' | 'signal'>
+
 export interface GetOptions extends ReadOptions {
   /** Relationships whose other ends are brought along, under their names; a field of such a name gives way. */
   populate?: Populate
@@ -116,7 +118,7 @@ export interface FindOneAndUpdateOptions<T extends object> extends WriteOptions 
   arrayFilters?: readonly object[]
 }
 
-export type RevertOptions = VersionedOptions & ({ asOf: AsOfInput; version?: never } | { version: number; asOf?: never })
+export type RevertOptions = VersionedOptions & ArchiveOptions & ({ asOf: AsOfInput; version?: never } | { version: number; asOf?: never })
 
 export interface CreateManyOptions extends IdempotentOptions {
   /** Documents of one commit: 1 to 1,000, the default. A batch also ends at about 1 MiB. */

@@ -1,5 +1,5 @@
 import type {
-  CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EraseOptions, EraseReport,
+  ArchiveOptions, CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EraseOptions, EraseReport,
   EventQueryOptions,
   FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument,
   QueryExplanation, ReadOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions,
@@ -74,11 +74,11 @@ export interface DatabaseCollection<T extends object = Document> {
   /** How many `related` would bring; none of them is held. */
   countRelated<R extends object = Document>(id: string, relationship: string, options?: RelatedOptions<R>): Promise<number>
   /** The entity as it was at one of its versions, or at a time; undefined where it was absent then. */
-  at(id: string, point: HistoryPoint): Promise<Entity<T> | undefined>
+  at(id: string, point: HistoryPoint, options?: ArchiveOptions): Promise<Entity<T> | undefined>
   /** Every change of the entity, oldest first, with the entity before and after it. Empty where it never was. */
   history(id: string, options?: HistoryOptions): ResultCursor<HistoryEntry<T>>
   /** Where the entity's own fields differ between two points of its history; `to` is now when it is left out. Where it was absent it had no fields. NOT_FOUND where it was at neither. */
-  diff(id: string, from: HistoryPoint, to?: HistoryPoint): Promise<Difference[]>
+  diff(id: string, from: HistoryPoint, to?: HistoryPoint, options?: ArchiveOptions): Promise<Difference[]>
   /** Makes the entity's own fields what they were at a version or at a time, as its next version. NOT_FOUND where it was absent then. */
   revert(id: string, options: RevertOptions): Promise<Entity<T>>
 }

@@ -30,6 +30,8 @@ export interface RelatedOptions<T extends object = Document> {
   populate?: Populate
   /** The graph as it was then. */
   asOf?: AsOfInput
+  /** Whether what retention has archived answers, too. Default false. */
+  includeArchived?: boolean
   signal?: AbortSignal
 }
 
@@ -58,6 +60,8 @@ export interface TraverseOptions<T extends object = Document> {
   visited?: 'once' | 'path'
   /** The graph as it was then. */
   asOf?: AsOfInput
+  /** Whether what retention has archived answers, too. Default false. */
+  includeArchived?: boolean
   signal?: AbortSignal
 }
 
@@ -69,6 +73,7 @@ export interface ShortestPathOptions {
   /** Edges of the path, at most. Default 10, at most 1,000. */
   depth?: number
   asOf?: AsOfInput
+  includeArchived?: boolean
   signal?: AbortSignal
 }
 

@@ -29,7 +29,7 @@ const versioned = `${write} expectedVersion`
 const read = 'asOf includeDeleted includeArchived'
 const get = `${read} populate`
 const findOne = `${get} sort skip project`
-const relatedOptions = 'direction filter sort limit cursor populate asOf'
+const relatedOptions = 'direction filter sort limit cursor populate asOf includeArchived'
 const entity = '/collections/:ns/entities/:id'
 
 /** A question: arguments in the query of a GET, or, where they are long or many, in the body of a POST. */
@@ -62,15 +62,15 @@ export const collectionOperations = {
   related: { routes: [`GET ${entity}/related/:relationship`, `POST ${entity}/related/:relationship`], verbs: ['read'], reach: 'all', args: ['id', 'relationship'], options: relatedOptions, gives: 'page' },
   countRelated: { routes: [`GET ${entity}/count-related/:relationship`], verbs: ['read'], reach: 'all', args: ['id', 'relationship'], options: relatedOptions, gives: 'count' },
   history: { routes: [`GET ${entity}/history`], verbs: ['read'], args: ['id'], options: 'from to actor op limit cursor reverse includeArchived', gives: 'page' },
-  at: { routes: [`GET ${entity}/at`], verbs: ['read'], args: ['id', 'point'], gives: 'found' },
-  diff: { routes: [`GET ${entity}/diff`], verbs: ['read'], args: ['id', 'from', 'to'], gives: 'differences' },
-  revert: { routes: [`POST ${entity}/revert`], verbs: ['read', 'write'], args: ['id'], options: `${versioned} asOf version`, gives: 'entity' },
+  at: { routes: [`GET ${entity}/at`], verbs: ['read'], args: ['id', 'point'], options: 'includeArchived', gives: 'found' },
+  diff: { routes: [`GET ${entity}/diff`], verbs: ['read'], args: ['id', 'from', 'to'], options: 'includeArchived', gives: 'differences' },
+  revert: { routes: [`POST ${entity}/revert`], verbs: ['read', 'write'], args: ['id'], options: `${versioned} asOf version includeArchived`, gives: 'entity' },
 } as const satisfies Record<Exclude<keyof DatabaseCollection, 'name'>, Operation>
 
 export const databaseOperations = {
   collections: { routes: ['GET /collections'], verbs: ['read'], args: [], options: '', gives: 'items' },
-  traverse: { routes: ['POST /traverse'], verbs: ['read'], reach: 'all', args: ['start', 'steps'], options: 'depth limit filter visited asOf', gives: 'page' },
-  shortestPath: { routes: ['POST /shortest-path'], verbs: ['read'], reach: 'all', args: ['fromId', 'toId'], options: 'relationship direction depth asOf', gives: 'entities' },
+  traverse: { routes: ['POST /traverse'], verbs: ['read'], reach: 'all', args: ['start', 'steps'], options: 'depth limit filter visited asOf includeArchived', gives: 'page' },
+  shortestPath: { routes: ['POST /shortest-path'], verbs: ['read'], reach: 'all', args: ['fromId', 'toId'], options: 'relationship direction depth asOf includeArchived', gives: 'entities' },
   events: { routes: ['GET /events'], verbs: ['read'], args: [], options: 'ns fromSeq toSeq from to op actor includeArchived', gives: 'events' },
   subscribe: { routes: ['GET /subscribe'], verbs: ['read'], args: [], options: 'ns fromSeq ops', gives: 'live' },
   transaction: { routes: ['POST /transactions'], verbs: [], args: ['operations'], options: 'txId actor dryRun at', gives: 'object' },

@@ -8,7 +8,7 @@ import type { Relation } from '../model/relations.ts'
 import { parseSort, type SortKey } from '../model/sort.ts'
 import type { AsOf, View } from '../storage/view.ts'
 import { parseAsOf, resolveAsOf } from './as-of.ts'
-import { checkWholeNumber } from '../model/check-options.ts'
+import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
 import { hop, type HopRow } from './hop.ts'
 import { decodeCursor, fingerprintOf } from './page-cursor.ts'
 import { tooManyToSort } from './parse-query.ts'
@@ -23,6 +23,7 @@ export interface RelatedInput {
   readonly limit?: unknown
   readonly cursor?: unknown
   readonly asOf?: unknown
+  readonly includeArchived?: unknown
   readonly signal?: AbortSignal | undefined
 }
 
@@ -35,6 +36,7 @@ export interface RelatedQuery {
   readonly limit: number | undefined
   readonly after: Position | undefined
   readonly asOf: AsOf | undefined
+  readonly includeArchived: boolean
   readonly signal: AbortSignal | undefined
   readonly fingerprint: number
 }
@@ -58,6 +60,7 @@ export function parseRelated(relation: Relation, near: EntityKey | undefined, in
     limit: checkWholeNumber(input.limit, { option: 'limit', least: 1 }),
     after: input.cursor === undefined ? undefined : decodeCursor(input.cursor, { fingerprint, keyCount: sort.length }),
     asOf,
+    includeArchived: checkFlag(input.includeArchived, 'includeArchived'),
     signal: input.signal,
     fingerprint,
   }

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ParqueDB } from '../../src/db/ParqueDB.ts'
+import { FsBackend } from '../../src/storage/FsBackend.ts'
 import { CliProcess, lines } from './cli-process.ts'
 
 let cli: CliProcess
@@ -21,6 +23,19 @@ test('retain says what would go, lets it go, and names the horizon afterwards', 
   expect((await run('stats', '--pretty')).stdout).toMatch(/history of users +begins after event 2/)
   expect(await run('verify', '--deep')).toMatchObject({ code: 0 })
   expect(await run('retain', '--mode', 'drop', '--max-age', 'old')).toMatchObject({ code: 2 })
+})
+
+test('what retention has archived is found with --include-archived', async () => {
+  const path = cli.path('archived')
+  const db = new ParqueDB({ storage: new FsBackend(path) })
+  for (const n of [1, 2, 3]) await db.collection('users').upsert('alice', { $set: { n } })
+  await db.retain({ policy: { mode: 'archive', maxEvents: 1 } })
+  await db.close()
+  const run = async (...words: string[]) => lines((await cli.run([...words, '--include-archived', '--db', path])).stdout)
+  expect(await run('get', 'users', 'alice', '--at', '1')).toMatchObject([{ n: 1 }])
+  expect(await run('history', 'users', 'alice')).toMatchObject([{ seq: 1 }, { seq: 2 }, { seq: 3 }])
+  expect(await run('log', '--limit', '2')).toMatchObject([{ seq: 2 }, { seq: 3 }])
+  expect(await run('diff', 'users', 'alice', '--from', 'v1', '--to', 'v2')).toMatchObject([{ path: 'n', before: 1, after: 2 }])
 })
 
 test('erase takes documents out for good, and says in the log that it did', async () => {

@@ -4,6 +4,7 @@ import { stringifyExtendedJson } from '../../model/ejson.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatValue } from '../format-value.ts'
+import { archivedOption, given } from '../options.ts'
 
 type Point = number | string | { readonly version: number }
 
@@ -21,15 +22,16 @@ export function diffCommand(cli: CommandLine): Command {
     .argument('<id>', 'its id')
     .option('--from <point>', "a version as 'v1', a time, or the seq of an event (default: the version before --to)")
     .option('--to <point>', 'likewise (default: the newest version)')
+    .addOption(archivedOption())
     .addHelpText('after', examples)
-    .action(async (ns: string, id: string, options: { from?: string; to?: string }) => {
+    .action(async (ns: string, id: string, options: { from?: string; to?: string; includeArchived?: boolean }) => {
       const { terminal } = cli
       await cli.read(async (db) => {
         const collection = db.collection(ns)
         const newest = async (): Promise<Point> => ({ version: await newestVersion(collection.history(id, { reverse: true, limit: 1 }), `${ns}/${id}`) })
         const to = options.to === undefined ? await newest() : readPoint(options.to)
         const from = options.from === undefined ? versionBefore(to) : readPoint(options.from)
-        const differences = await collection.diff(id, from, to)
+        const differences = await collection.diff(id, from, to, given({ includeArchived: options.includeArchived }))
         for (const difference of differences) {
           if (terminal.forPeople) await terminal.line(`${difference.path}: ${side(difference.before)} → ${side(difference.after)}`)
           else await terminal.line(stringifyExtendedJson(difference as unknown as Document))

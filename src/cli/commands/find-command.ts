@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { parseJsonArgument } from '../json-argument.ts'
-import { atOption, given, wholeNumber } from '../options.ts'
+import { archivedOption, atOption, given, wholeNumber } from '../options.ts'
 import { printEntity, printFacts } from '../print-entity.ts'
 
 interface FindOptions {
@@ -13,6 +13,7 @@ interface FindOptions {
   readonly at?: number | string
   readonly count?: boolean
   readonly deleted?: boolean
+  readonly includeArchived?: boolean
 }
 
 /** What a screen holds; a pipe or file gets all. */
@@ -41,6 +42,7 @@ export function findCommand(cli: CommandLine): Command {
     .addOption(atOption())
     .option('--count', 'only how many they are')
     .option('--deleted', 'also deleted ones')
+    .addOption(archivedOption())
     .addHelpText('after', examples)
     .action((ns: string, filter: string, options: FindOptions) => find(cli, { ns, filterText: filter, options }))
 }
@@ -48,7 +50,7 @@ export function findCommand(cli: CommandLine): Command {
 async function find(cli: CommandLine, { ns, filterText, options }: { ns: string; filterText: string; options: FindOptions }): Promise<void> {
   const { terminal, signal } = cli
   const filter = parseFilterArgument(filterText)
-  const common = given({ asOf: options.at, includeDeleted: options.deleted, signal })
+  const common = given({ asOf: options.at, includeDeleted: options.deleted, includeArchived: options.includeArchived, signal })
   const sort = options.sort === undefined ? undefined : parseSortArgument(options.sort)
   const project = options.project === undefined ? undefined : parseProjectArgument(options.project)
   await cli.read(async (db) => {

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { atOption, given } from '../options.ts'
+import { archivedOption, atOption, given } from '../options.ts'
 import { printEntity } from '../print-entity.ts'
 
 const examples = `
@@ -18,11 +18,12 @@ export function getCommand(cli: CommandLine): Command {
     .argument('<id>', 'its id, with or without the collection before it')
     .addOption(atOption())
     .option('--deleted', 'also when it is deleted')
+    .addOption(archivedOption())
     .addHelpText('after', examples)
-    .action(async (ns: string, id: string, options: { at?: number | string; deleted?: boolean }) => {
+    .action(async (ns: string, id: string, { at, deleted, includeArchived }: { at?: number | string; deleted?: boolean; includeArchived?: boolean }) => {
       await cli.read(async (db) => {
-        const entity = await db.collection(ns).get(id, given({ asOf: options.at, includeDeleted: options.deleted }))
-        if (entity === undefined) throw noSuchDocument({ ns, id, at: options.at })
+        const entity = await db.collection(ns).get(id, given({ asOf: at, includeDeleted: deleted, includeArchived }))
+        if (entity === undefined) throw noSuchDocument({ ns, id, at })
         await printEntity(cli.terminal, entity)
       })
     })

@@ -6,7 +6,7 @@ import { systemFields } from '../../model/system-fields.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatTime, formatValue } from '../format-value.ts'
-import { given, point, wholeNumber } from '../options.ts'
+import { archivedOption, given, point, wholeNumber } from '../options.ts'
 import { noSuchDocument } from './get-command.ts'
 
 interface HistoryCommandOptions {
@@ -14,6 +14,7 @@ interface HistoryCommandOptions {
   readonly to?: number | string
   readonly limit?: number
   readonly reverse?: boolean
+  readonly includeArchived?: boolean
 }
 
 const examples = `
@@ -32,6 +33,7 @@ export function historyCommand(cli: CommandLine): Command {
     .addOption(new Option('--to <time|seq>', 'up to here').argParser(point))
     .option('--limit <n>', 'at most so many', wholeNumber(1))
     .option('--reverse', 'newest first')
+    .addOption(archivedOption())
     .addHelpText('after', examples)
     .action(async (ns: string, id: string, options: HistoryCommandOptions) => {
       const { terminal, signal } = cli

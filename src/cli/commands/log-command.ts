@@ -6,7 +6,7 @@ import { decodePatchPath } from '../../model/path.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatTime, formatValue } from '../format-value.ts'
-import { given, wholeNumber } from '../options.ts'
+import { archivedOption, given, wholeNumber } from '../options.ts'
 import type { Terminal } from '../Terminal.ts'
 
 interface LogOptions {
@@ -14,6 +14,7 @@ interface LogOptions {
   readonly fromSeq?: number
   readonly limit?: number
   readonly follow?: boolean
+  readonly includeArchived?: boolean
 }
 
 const screenLimit = 20
@@ -31,6 +32,7 @@ export function logCommand(cli: CommandLine): Command {
     .option('--ns <ns>', 'only of this collection')
     .option('--from-seq <n>', 'from this event on', wholeNumber(1))
     .option('--limit <n>', 'at most so many: the first ones from --from-seq, else the last ones', wholeNumber(1))
+    .addOption(archivedOption())
     .option('--follow', 'go on with every event as it happens, until interrupted')
     .addHelpText('after', examples)
     .action((options: LogOptions) => log(cli, options))
@@ -42,13 +44,14 @@ async function log(cli: CommandLine, options: LogOptions): Promise<void> {
   await cli.read(async (db) => {
     const { lastSeq, horizons } = await db.stats()
     const filter = given({ ns: options.ns, signal })
+    const { includeArchived = false } = options
     if (limit !== undefined && options.fromSeq === undefined) {
-      const begins = Math.max(0, ...Object.entries(horizons).map(([ns, { seq }]) => (options.ns === undefined || options.ns === ns ? seq : 0)))
-      for (const event of await lastEvents(limit, { fromSeq: begins + 1, toSeq: lastSeq }, (range) => db.events({ ...filter, ...range }))) await printEvent(terminal, event)
+      const begins = Math.max(0, ...Object.entries(horizons).map(([ns, { seq }]) => (!includeArchived && (options.ns === undefined || options.ns === ns) ? seq : 0)))
+      for (const event of await lastEvents(limit, { fromSeq: begins + 1, toSeq: lastSeq }, (range) => db.events({ ...filter, includeArchived, ...range }))) await printEvent(terminal, event)
     } else {
       let left = limit ?? Number.POSITIVE_INFINITY
       // Without a start they begin where the history does.
-      for await (const event of db.events({ ...filter, ...given({ fromSeq: options.fromSeq }) })) {
+      for await (const event of db.events({ ...filter, includeArchived, ...given({ fromSeq: options.fromSeq }) })) {
         if (event.seq > lastSeq || left-- <= 0) break
         await printEvent(terminal, event)
       }

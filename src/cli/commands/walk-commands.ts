@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { CommandLine } from '../CommandLine.ts'
-import { atOption, given, repeated, wholeNumber } from '../options.ts'
+import { archivedOption, atOption, given, repeated, wholeNumber } from '../options.ts'
 import { printEntity, printFacts } from '../print-entity.ts'
 import { parseFilterArgument, parseSortArgument } from './find-command.ts'
 
@@ -15,6 +15,7 @@ interface WalkOptions {
   readonly direction?: 'out' | 'in' | 'both'
   readonly depth?: number
   readonly to?: string
+  readonly includeArchived?: boolean
 }
 
 const relatedExamples = `
@@ -36,11 +37,12 @@ export function relatedCommand(cli: CommandLine): Command {
     .option('--limit <n>', 'so many at most', wholeNumber(1))
     .option('--count', 'only their number')
     .addOption(atOption())
+    .addOption(archivedOption())
     .addHelpText('after', relatedExamples)
     .action(async (...[ns, id, name, options]: [ns: string, id: string, name: string, options: WalkOptions]) => {
       const filter = options.filter === undefined ? undefined : parseFilterArgument(options.filter)
       const direction = options.in === true ? ('in' as const) : undefined
-      const common = given({ direction, filter, asOf: options.at, signal: cli.signal })
+      const common = given({ direction, filter, asOf: options.at, includeArchived: options.includeArchived, signal: cli.signal })
       await cli.read(async (db) => {
         const collection = db.collection(ns)
         if (options.count === true) return printFacts(cli.terminal, { count: await collection.countRelated(id, name, common) })
@@ -67,10 +69,11 @@ export function traverseCommand(cli: CommandLine): Command {
     .option('--to <id>', 'find a path to this')
     .option('--limit <n>', 'so many at most', wholeNumber(1))
     .addOption(atOption())
+    .addOption(archivedOption())
     .addHelpText('after', traverseExamples)
     .action(async (from: string, options: WalkOptions) => {
       const { step = [], direction, depth } = options
-      const common = given({ depth, asOf: options.at, signal: cli.signal })
+      const common = given({ depth, asOf: options.at, includeArchived: options.includeArchived, signal: cli.signal })
       await cli.read(async (db) => {
         if (options.to !== undefined) {
           const path = await db.shortestPath(from, options.to, given({ ...common, direction, relationship: step.length === 0 ? undefined : step }))
