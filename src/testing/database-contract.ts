@@ -5,6 +5,7 @@ import { linkTests } from './database/link-tests.ts'
 import { manyTests } from './database/many-tests.ts'
 import { queryTests } from './database/query-tests.ts'
 import { refusalTests } from './database/refusal-tests.ts'
+import { timeTests } from './database/time-tests.ts'
 import { transactionTests } from './database/transaction-tests.ts'
 import { writeTests } from './database/write-tests.ts'
 import { withFixture } from './test-tools.ts'
@@ -19,6 +20,7 @@ export function databaseContract(tools: TestTools, name: string, make: () => Pro
     tools.describe('queries', () => queryTests(test, tools))
     tools.describe('relationships', () => linkTests(test, tools))
     tools.describe('history', () => historyTests(test, tools))
+    tools.describe('the past, and what is no longer kept of it', () => timeTests(test, tools))
     tools.describe('transactions', () => transactionTests(test, tools))
     tools.describe('events', () => eventTests(test, tools))
     tools.describe('what it refuses', () => refusalTests(test, tools))

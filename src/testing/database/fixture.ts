@@ -7,6 +7,8 @@ export interface DatabaseFixture extends Fixture {
   readonly db: Database
   /** Closes the database and opens it again, on what is stored. */
   readonly reopen: (options?: Pick<ParqueDBOptions, 'limits' | 'readOnly' | 'schema'>) => Promise<Database>
+  /** What this home has not, each with the reason; the contract says that it is refused. */
+  readonly without?: { readonly consumers?: string }
 }
 
 export type DatabaseTest = FixtureTest<DatabaseFixture>
