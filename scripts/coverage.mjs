@@ -3,11 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { protocolFiles, protocolTests, protocolTrials } from './protocol-files.mjs'
+import { protocolFiles, protocolTrials, quickTests, slowerTests } from './protocol-files.mjs'
 
 const folder = await mkdtemp(join(tmpdir(), 'parquedb-coverage-'))
 const options = ['--coverage.enabled', '--coverage.reportOnFailure', '--coverage.provider=v8', '--coverage.reporter=json', `--coverage.reportsDirectory=${folder}`, ...protocolFiles.map((path) => `--coverage.include=${path}`)]
-const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--reporter=dot', '--testTimeout=600000', ...options, ...protocolTests, ...protocolTrials], { stdio: ['ignore', 'ignore', 'inherit'] })
+const { status, stdout } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--reporter=dot', '--testTimeout=600000', ...options, ...quickTests, ...slowerTests, ...protocolTrials], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 2 ** 30 })
+if (status !== 0) console.log(stdout)
 const coverage = JSON.parse(await readFile(join(folder, 'coverage-final.json'), 'utf8'))
 await rm(folder, { recursive: true })
 

@@ -5,8 +5,8 @@ export const protocolFiles = [
   'frame', 'garbage', 'head', 'log-part', 'log-payload', 'log-reader', 'manifest', 'proposal', 'recover', 'repeated', 'replay', 'sound-files', 'sound-frames',
 ].map((name) => `src/storage/${name}.ts`)
 
-/** The quick ones come first: a mutant that one of them sees need not meet the others. */
-export const protocolTests = [
+/** The quick ones: a mutant that one of them sees need not meet the others. */
+export const quickTests = [
   'src/storage/frame.test.ts',
   'src/storage/head.test.ts',
   'src/storage/log-payload.test.ts',
@@ -20,14 +20,17 @@ export const protocolTests = [
   'src/storage/replay.test.ts',
   'src/storage/FileLog.test.ts',
   'src/storage/EpochFence.test.ts',
+  'src/storage/object-log.test.ts',
+  'test/faults/recover-stores.test.ts',
+]
+
+export const slowerTests = [
   'src/storage/EventSourcedBackend.test.ts',
   'src/storage/takeover.test.ts',
   'src/storage/share.test.ts',
-  'src/storage/object-log.test.ts',
   'test/reopen.test.ts',
-  'test/faults/recover-stores.test.ts',
   'test/faults/recover.test.ts',
 ]
 
-/** Beside those: too slow to be run for each mutant. */
+/** Too slow to be run for a mutant. */
 export const protocolTrials = ['test/simulate.test.ts', 'test/faults/crash-points.test.ts', 'test/faults/bit-rot.test.ts', 'src/db/database-contract.test.ts', 'src/storage/FilesHead.test.ts', 'src/storage/checkpoints.test.ts', 'src/storage/compaction.test.ts', 'src/storage/copy-database.test.ts', 'src/storage/erasure.test.ts', 'src/storage/opening.test.ts', 'src/storage/retention.test.ts', 'src/testing/FaultyBackend.test.ts']
