@@ -14,9 +14,9 @@ await rm(folder, { recursive: true })
 
 const totals = { branches: 0, branchesMet: 0, statements: 0, statementsMet: 0 }
 for (const [path, { b, branchMap, s }] of Object.entries(coverage).toSorted(([left], [right]) => (left < right ? -1 : 1))) {
-  const arms = Object.entries(b).flatMap(([id, counts]) => counts.map((count, index) => ({ count, line: (branchMap[id].locations[index] ?? branchMap[id].loc).start.line ?? branchMap[id].loc.start.line })))
+  const arms = Object.entries(b).flatMap(([id, counts]) => counts.map((count, index) => ({ count, line: branchMap[id].locations[index]?.start.line ?? branchMap[id].loc.start.line })))
   const statements = Object.values(s)
-  const missed = [...new Set(arms.filter(({ count }) => count === 0).map(({ line }) => line))].toSorted((left, right) => left - right)
+  const missed = [...new Set(arms.filter(({ count }) => !(count > 0)).map(({ line }) => line))].toSorted((left, right) => left - right)
   totals.branches += arms.length
   totals.branchesMet += arms.filter(({ count }) => count > 0).length
   totals.statements += statements.length

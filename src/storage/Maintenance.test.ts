@@ -166,7 +166,13 @@ test('a head whose file is gone is not made anew: whoever deleted it has the dat
   await engine.appendEvent(create('a'))
   storage.plan({ on: 'put', path: 'epoch/', nth: 1, when: 'before', effect: { kind: 'fail', error: new ParqueDBError('STORAGE_UNAVAILABLE', 'Down.') } })
   await expect(engine.flush()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
-  storage.plan({ on: 'put', path: 'manifest/', nth: 1, when: 'after', effect: { kind: 'stall', until: memory.delete(epochPath(1)) } })
+  const stat = memory.stat.bind(memory)
+  let looks = 0
+  memory.stat = async (path) => {
+    // The fence has looked at it; now the writer asks which head is there.
+    if (path === epochPath(1) && ++looks === 2) await memory.delete(path)
+    return stat(path)
+  }
   await expect(engine.flush()).rejects.toMatchObject({ code: 'WRITER_FENCED' })
   expect(await memory.stat(epochPath(1))).toBeUndefined()
 })

@@ -25,7 +25,7 @@ describe('the log', () => {
     const writer = withEventSourcing(putOnly(storage))
     for (let index = 0; index < 40; index++) await writer.appendEvent(create(`${index}`, index === 17 ? 'x'.repeat(1024 * 1024) : ''))
     const reading = new FaultyBackend(putOnly(storage))
-    const follower = withEventSourcing(reading, { readOnly: true })
+    const follower = withEventSourcing(reading, { readOnly: true, followMs: 60_000 })
     const targets: string[] = []
     for await (const { target } of follower.readEvents()) targets.push(target)
     expect(targets).toEqual(Array.from({ length: 40 }, (_, index) => `n:${index}`))

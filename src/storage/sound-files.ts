@@ -25,20 +25,18 @@ export async function findSoundFiles(from: { backend: StorageBackend; logBackend
     onDamage(error)
   }
   const head = await newestSoundHead(from.logBackend, damaged)
-  const isWhole = head !== undefined && !isDamaged
+  if (head === undefined || isDamaged) return { head: undefined, ...(await listDataFiles(from.backend, onDamage)), bases: [], forgottenTo: 0 }
   try {
-    const manifest = !isWhole ? undefined : head.manifest === undefined ? emptyManifest : await readManifest(from.backend, head.manifest)
-    if (manifest !== undefined) {
-      const all = withArchive(manifest)
-      const runs = [...dataFiles(manifest)].flatMap(({ ns, file }) => (ns === undefined ? [] : [{ ns, file }]))
-      const bases = Object.entries(all.horizons).flatMap(([ns, { base }]) => base.flatMap((run) => run.files.map((file) => ({ ns, file }))))
-      return { head, segments: all.segments.toSorted((left, right) => left.minSeq - right.minSeq), runs, bases, forgottenTo: Math.max(0, ...Object.values(all.horizons).map(({ seq }) => seq)) }
-    }
+    const manifest = head.manifest === undefined ? emptyManifest : await readManifest(from.backend, head.manifest)
+    const all = withArchive(manifest)
+    const runs = [...dataFiles(manifest)].flatMap(({ ns, file }) => (ns === undefined ? [] : [{ ns, file }]))
+    const bases = Object.entries(all.horizons).flatMap(([ns, { base }]) => base.flatMap((run) => run.files.map((file) => ({ ns, file }))))
+    return { head, segments: all.segments.toSorted((left, right) => left.minSeq - right.minSeq), runs, bases, forgottenTo: Math.max(0, ...Object.values(all.horizons).map(({ seq }) => seq)) }
   } catch (error) {
     if (!isLoss(error)) throw error
     onDamage(error)
+    return { head, ...(await listDataFiles(from.backend, onDamage)), bases: [], forgottenTo: 0 }
   }
-  return { head: isWhole ? head : undefined, ...(await listDataFiles(from.backend, onDamage)), bases: [], forgottenTo: 0 }
 }
 
 /** Whether an error says that a file is not, or no more, what it should be. */
