@@ -69,8 +69,10 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   }
 
   async get(id: string, options?: GetOptions): Promise<Entity<T> | undefined> {
-    const [entity] = await this.#getMany([id], checkOptions('get', options, getOptionNames))
-    return entity
+    const checked = checkOptions('get', options, getOptionNames)
+    const state = checked.populate === undefined ? this.#inMemory(id, checked) : 'in files'
+    if (state === 'in files') return (await this.#getMany([id], checked))[0]
+    return state === undefined || state.deletedAt !== undefined ? undefined : copyEntity<T>(this.name, state)
   }
 
   async getMany(ids: readonly string[], options?: GetOptions): Promise<(Entity<T> | undefined)[]> {
@@ -219,6 +221,21 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     const key = this.#key(id)
     const point = parsePoint({ asOf, version }, 'options')
     return this.#entity(key, await revertEntity(this.#session, { key, point, includeArchived }, parseWrite(this.#session, versioned)))
+  }
+
+  /** What memory tells without waiting, which is most of what is read again; 'in files' also where only a wait can tell. */
+  #inMemory(id: string, options: ReadOptions): EntityState | undefined | 'in files' {
+    const key = this.#key(id)
+    const { asOf, signal } = options
+    if (signal?.aborted === true || checkFlag(options.includeDeleted, 'includeDeleted')) return 'in files'
+    const parsed = parseAsOf(asOf)
+    const view = this.#session.viewNow({ includeArchived: checkFlag(options.includeArchived, 'includeArchived') })
+    if (view === undefined) return 'in files'
+    try {
+      return view.inMemory(key, resolveAsOf(parsed, view))
+    } finally {
+      view.release()
+    }
   }
 
   async #getMany(ids: readonly string[], options: GetOptions): Promise<(Entity<T> | undefined)[]> {

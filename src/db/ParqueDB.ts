@@ -83,6 +83,7 @@ export class ParqueDB implements Database {
       relations: new Relations(schema),
       isTransaction: false,
       view: (view) => this.#view(view),
+      viewNow: (view) => (this.#closing === undefined ? this.#engine.viewNow(view) : undefined),
       commit: (request) => this.#commit(request),
       transact: (work, { txId, signal }) => runTransaction(this.#session, work, { options: { txId, signal }, random: this.#random }),
     }

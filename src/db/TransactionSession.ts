@@ -56,6 +56,11 @@ export class TransactionSession implements Session {
     return new TransactionView(this.#base, this.#own, this.#reads)
   }
 
+  /** What it reads has to be noted. */
+  viewNow(): undefined {
+    return undefined
+  }
+
   async commit(request: CommitRequest): Promise<Committed> {
     this.#assertOpen()
     checkAborted(request.signal)

@@ -5,7 +5,7 @@ import type { EntityState } from '../model/entity.ts'
 import type { DocumentLimits } from '../model/parse-document.ts'
 import type { Relations } from '../model/relations.ts'
 import type { CommitRequest } from '../storage/engine.ts'
-import type { View } from '../storage/view.ts'
+import type { PresentView, View } from '../storage/view.ts'
 
 /**
  * What a collection reads from and writes to: the database itself, or a transaction, which sees its own writes and
@@ -21,6 +21,8 @@ export interface Session {
   readonly isTransaction: boolean
   /** The caller releases it. With the archive it sees what retention has put there; a transaction does not. */
   view(options?: ViewOptions): Promise<View>
+  /** As Engine.viewNow; undefined also where an error is to be told. */
+  viewNow(options?: ViewOptions): PresentView | undefined
   /** As Engine.commit; in a transaction nothing is durable yet, and the versions and times of the states are provisional. */
   commit(request: CommitRequest): Promise<Committed>
   /** Runs `work` as a transaction, or as a part of the one that this is. Under a txId that was committed before it does not run: undefined. */

@@ -94,7 +94,8 @@ function negated(filter: ColumnFilter): ColumnFilter {
   }
 }
 
-function wordsOf(of: Uint8Array): Int32Array {
+/** Four marks at a time, of an array that `marksOf` made; those past its end are 0 or all alike. */
+export function wordsOf(of: Uint8Array): Int32Array {
   return new Int32Array(of.buffer)
 }
 

@@ -7,7 +7,7 @@ import type { ScanTrace } from '../parquet/TableReader.ts'
 import { StateBatch } from '../storage/StateBatch.ts'
 import type { RowBatch, ScanSlice, View } from '../storage/view.ts'
 import { resolveAsOf } from './as-of.ts'
-import { marks, marksOf } from './column-filter.ts'
+import { marks, marksOf, wordsOf } from './column-filter.ts'
 import type { Query } from './parse-query.ts'
 import type { IdRange } from './plan.ts'
 import { pointReads } from './point-reads.ts'
@@ -70,26 +70,47 @@ function rowSelector(query: Query, trace: QueryTrace | undefined): (slice: ScanS
   return ({ batch, rows }) => {
     if (trace !== undefined) trace.rowsScanned += rows.length
     const isAll = columnFilter === undefined && (includeDeleted || batch.deleted === undefined)
-    const selected = isAll ? rows : decided(batch, { rows, of: ofBatch(batch) })
+    const isWhole = rows.length === batch.rowCount
+    const selected = isAll ? rows : decided(batch, isWhole ? markedRows(batchMarks(batch, query)) : rowsOf(rows, ofBatch(batch)))
     if (trace !== undefined) trace.rowsMatched += selected.length
     return selected
   }
 
-  function decided(batch: RowBatch, { rows, of }: { rows: Int32Array; of: Uint8Array }): Int32Array {
-    const selected = new Int32Array(rows.length)
-    const open: number[] = []
-    let count = 0
-    for (let at = 0; at < rows.length; at++) {
-      const mark = of[rows[at] as number]
-      if (mark === marks.yes) selected[count++] = rows[at] as number
-      else if (mark === marks.unknown) open.push(rows[at] as number)
-    }
-    if (open.length === 0) return selected.subarray(0, count)
+  function decided(batch: RowBatch, { yes, open }: Marked): Int32Array {
+    if (open.length === 0) return yes
     if (trace !== undefined) trace.rowsAssembled += open.length
     const states = batch.states(Int32Array.from(open))
-    for (let index = 0; index < open.length; index++) if (accepts?.(states[index] as EntityState) !== false) selected[count++] = open[index] as number
-    return selected.subarray(0, count).toSorted()
+    const accepted = open.filter((_, index) => accepts?.(states[index] as EntityState) !== false)
+    return Int32Array.of(...yes, ...accepted).toSorted()
   }
+}
+
+/** Rows that the filter accepts, and those that only their documents tell of; each ascends. */
+interface Marked {
+  readonly yes: Int32Array
+  readonly open: readonly number[]
+}
+
+/** Of a whole batch. Four marks are passed over at once: most filters refuse most rows. */
+function markedRows(of: Uint8Array): Marked {
+  const words = wordsOf(of)
+  const yes = new Int32Array(of.length)
+  const open: number[] = []
+  let count = 0
+  for (let word = 0; word < words.length; word++) {
+    if (words[word] === 0) continue
+    const end = Math.min(of.length, word * 4 + 4)
+    for (let row = word * 4; row < end; row++) {
+      const mark = of[row] as number
+      if (mark === 3) yes[count++] = row
+      else if (mark !== 0) open.push(row)
+    }
+  }
+  return { yes: yes.subarray(0, count), open }
+}
+
+function rowsOf(rows: Int32Array, of: Uint8Array): Marked {
+  return { yes: rows.filter((row) => of[row] === marks.yes), open: [...rows].filter((row) => of[row] === marks.unknown) }
 }
 
 function batchMarks(batch: RowBatch, { columnFilter, includeDeleted }: Query): Uint8Array {

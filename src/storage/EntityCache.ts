@@ -1,15 +1,23 @@
 import type { Clock } from '../base/clock.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 
+interface Entry {
+  readonly state: EntityState
+  readonly expiresAtMs: number
+  movedAt: number
+}
+
 /**
- * Newest known states, least recently used out first. `undefined` is never cached: an absent entity costs a bloom
+ * Known states, those not used for longest out first. `undefined` is never cached: an absent entity costs a bloom
  * filter, and remembering names that somebody made up would let them empty the cache.
  */
 export class EntityCache {
-  readonly #entries = new Map<string, { state: EntityState; expiresAtMs: number }>()
+  readonly #entries = new Map<string, Entry>()
   readonly #limit: number
   readonly #ttlMs: number
   readonly #clock: Clock
+  /** Entries put at the end so far. */
+  #moves = 0
   #hits = 0
   #misses = 0
 
@@ -27,8 +35,12 @@ export class EntityCache {
       this.#misses++
       return undefined
     }
-    this.#entries.delete(name)
-    this.#entries.set(name, entry)
+    // One that was among the last quarter is not moved again: a hit that changes the map costs several times as much.
+    if (this.#moves - entry.movedAt > this.#limit / 4) {
+      this.#entries.delete(name)
+      this.#entries.set(name, entry)
+      entry.movedAt = ++this.#moves
+    }
     this.#hits++
     return entry.state
   }
@@ -40,7 +52,7 @@ export class EntityCache {
     const present = this.#entries.get(name)
     if (present !== undefined && present.state.seq > state.seq) return
     this.#entries.delete(name)
-    this.#entries.set(name, { state, expiresAtMs: this.#ttlMs === Number.POSITIVE_INFINITY ? this.#ttlMs : this.#clock.nowMs() + this.#ttlMs })
+    this.#entries.set(name, { state, expiresAtMs: this.#ttlMs === Number.POSITIVE_INFINITY ? this.#ttlMs : this.#clock.nowMs() + this.#ttlMs, movedAt: ++this.#moves })
     if (this.#entries.size > this.#limit) {
       const oldest = this.#entries.keys().next()
       if (!oldest.done) this.#entries.delete(oldest.value)

@@ -18,7 +18,7 @@ import { engineStats } from './stats.ts'
 import type { ManifestAddress } from './manifest.ts'
 import type { ByteRange, ObjectInfo, PutCondition, StorageBackend } from './storage-backend.ts'
 import { verifyPartition } from './verify.ts'
-import type { AsOf, EventScanOptions, View } from './view.ts'
+import type { AsOf, EventScanOptions, PresentView, View } from './view.ts'
 import { WriterSession } from './WriterSession.ts'
 
 /** Paths that are the engine's own: whoever uses the backend for other objects may read them, and not write them. */
@@ -56,6 +56,8 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   readonly #backend: StorageBackend
   readonly #options: ResolvedOptions
   #session: Promise<WriterSession | FollowerSession | SharedSession> | undefined
+  /** What it resolved to. */
+  #opened: WriterSession | FollowerSession | SharedSession | undefined
   #closing: Promise<void> | undefined
 
   constructor(backend: StorageBackend, options: EngineOptions = {}) {
@@ -72,9 +74,16 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   }
 
   async view(options: { includeArchived?: boolean } = {}): Promise<View> {
+    const present = this.viewNow(options)
+    if (present !== undefined) return present
     const session = await this.#open()
     await session.refresh()
     return session.partition.view(options)
+  }
+
+  viewNow(options?: { includeArchived?: boolean }): PresentView | undefined {
+    const session = this.#opened
+    return session?.isFresh === true && this.#closing === undefined ? session.partition.view(options) : undefined
   }
 
   onCommit(listener: (events: readonly StoredEvent[]) => void): () => void {
@@ -284,6 +293,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     if (this.#session === undefined) {
       const opening = this.#openSession()
       this.#session = opening
+      void opening.then((session) => (this.#opened = session), () => undefined)
       // An opening that failed is not kept: the next call tries again, for the cause may be mended by then.
       opening.catch(() => {
         if (this.#session === opening) this.#session = undefined

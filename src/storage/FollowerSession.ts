@@ -68,11 +68,16 @@ export class FollowerSession {
     return this.#head?.epoch ?? 0
   }
 
+  /** Whether it learned of what was committed less than `followMs` ago. */
+  get isFresh(): boolean {
+    return this.#refreshing === undefined && this.#options.clock.nowMs() - this.#refreshedAtMs < this.#options.followMs
+  }
+
   /** Learns of what was committed, unless that was done less than `followMs` ago. */
   refresh(): Promise<void> {
     if (this.#refreshing !== undefined) return this.#refreshing
+    if (this.isFresh) return Promise.resolve()
     const nowMs = this.#options.clock.nowMs()
-    if (nowMs - this.#refreshedAtMs < this.#options.followMs) return Promise.resolve()
     this.#refreshing = this.#refresh()
       .then(() => {
         this.#refreshedAtMs = nowMs

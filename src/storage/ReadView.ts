@@ -14,7 +14,7 @@ import type { Scratch } from './Scratch.ts'
 import { StateBatch } from './StateBatch.ts'
 import { strips, type BatchRange } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions, ScanSlice, View } from './view.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, PresentView, ScanOptions, ScanSlice } from './view.ts'
 
 /** Events of a segment that are put in seq order at once: what bounds memory when the log's history is read. */
 const eventWindow = 20_000
@@ -33,7 +33,7 @@ export interface ViewParts {
 }
 
 /** One manifest and the overlay up to one seq. See `View` for the contract. */
-export class ReadView implements View {
+export class ReadView implements PresentView {
   readonly seq: number
   readonly ts: number
   readonly #parts: ViewParts
@@ -46,13 +46,36 @@ export class ReadView implements View {
   }
 
   async get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> {
+    const known = this.inMemory(key, asOf)
+    if (known !== 'in files') return known
+    if (asOf === undefined) return this.#newestFlushed(key)
+    if (!(await this.#isInOneSegment(key, asOf))) {
+      const newest = await this.#newestFlushed(key)
+      if (newest === undefined || isAtOrBefore(newest, asOf)) return newest
+    }
+    const past = await this.#past(key, asOf)
+    if (past !== undefined) this.#parts.cache.put(pastKey(this.#parts.manifest, key, asOf), past)
+    return past
+  }
+
+  inMemory(key: EntityKey, asOf?: AsOf): EntityState | undefined | 'in files' {
     const { manifest, overlay } = this.#parts
     if (asOf !== undefined) assertKept(manifest, key.ns, asOf)
-    const newest = overlay.state(key, { seq: this.seq }) ?? (await this.#newestFlushed(key))
-    if (newest === undefined || asOf === undefined || isAtOrBefore(newest, asOf)) return newest
     const inOverlay = overlay.state(key, { seq: this.seq, asOf })
     if (inOverlay !== undefined) return inOverlay
-    return this.#past(key, asOf)
+    const past = asOf && this.#cached(pastKey(manifest, key, asOf))
+    if (past !== undefined) return past
+    const newest = this.#cached(key)
+    if (newest !== undefined && (asOf === undefined || isAtOrBefore(newest, asOf))) return newest
+    return newest === undefined && runFilesFor(manifest, key).length === 0 ? undefined : 'in files'
+  }
+
+  /** Whether one segment alone can have the state at a point, so that the newest state, which may be too new, is not worth its request. */
+  async #isInOneSegment(key: EntityKey, asOf: AsOf): Promise<boolean> {
+    const { manifest, files } = this.#parts
+    const [first, ...others] = segmentsFor(manifest, key, asOf)
+    if (first === undefined || others.length > 0 || runFilesFor(manifest, key).every(({ maxSeq }) => asOf.seq !== undefined && maxSeq <= asOf.seq)) return false
+    return startOf(manifest, key.ns, asOf).seq === 0 && (await files.segment(first)).mayContainKey(key)
   }
 
   #past(key: EntityKey, asOf: AsOf): Promise<EntityState | undefined> {
@@ -221,6 +244,11 @@ export class ReadView implements View {
       start = end + 1
     }
   }
+}
+
+/** Under what the cache keeps a state of the past: no namespace holds ':'. What a manifest tells of the past is the same for ever. */
+function pastKey({ id: manifestId }: Manifest, { ns, id }: EntityKey, { seq, ts }: AsOf): EntityKey {
+  return { ns: `${ns}:${manifestId}:${seq ?? ''}:${ts ?? ''}`, id }
 }
 
 /** A state's updatedAt is the ts of the event that made it. */

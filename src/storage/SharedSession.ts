@@ -70,6 +70,10 @@ export class SharedSession {
     return this.current.partition
   }
 
+  get isFresh(): boolean {
+    return this.current.isFresh
+  }
+
   refresh(): Promise<void> {
     const { current } = this
     return current.kind === 'follower' && this.#options.followMs === 0 ? current.refreshNow() : current.refresh()

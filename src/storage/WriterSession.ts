@@ -212,6 +212,8 @@ export class WriterSession {
   /** Nothing to do: a writer's partition is always the newest. */
   async refresh(): Promise<void> {}
 
+  readonly isFresh = true
+
   /** Finishes what was begun and gives the role back. A writer that failed only gives it back. */
   async close(): Promise<void> {
     try {

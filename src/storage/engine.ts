@@ -3,7 +3,7 @@ import type { IdSource } from '../base/ids.ts'
 import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
-import type { View } from './view.ts'
+import type { PresentView, View } from './view.ts'
 
 /** What a decision may look at. It includes the commits that are queued before it but not yet durable. */
 export interface DecisionContext {
@@ -48,6 +48,8 @@ export interface Engine {
   commit(request: CommitRequest): Promise<CommitResult>
   /** The newest durable state of everything; with the archive, its history goes back to where that begins. */
   view(options?: { includeArchived?: boolean }): Promise<View>
+  /** As `view`, where it is to be had without waiting; undefined where something has to be opened or asked first. */
+  viewNow(options?: { includeArchived?: boolean }): PresentView | undefined
   /** Calls back after each durable commit with its events, in seq order, each event once; returns how to stop. For a follower: as it learns of them. */
   onCommit(listener: (events: readonly StoredEvent[]) => void): () => void
   flush(options?: { signal?: AbortSignal }): Promise<void>

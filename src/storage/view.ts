@@ -115,3 +115,9 @@ export interface View {
   scratch(): Scratch | undefined
   release(): void
 }
+
+/** A view that also tells what it knows without waiting. */
+export interface PresentView extends View {
+  /** As `get`, where memory tells it; 'in files' where a data file has to be read for it. */
+  inMemory(key: EntityKey, asOf?: AsOf): EntityState | undefined | 'in files'
+}

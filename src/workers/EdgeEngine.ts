@@ -47,6 +47,10 @@ export class EdgeEngine implements Engine {
     return view
   }
 
+  viewNow(): undefined {
+    return undefined
+  }
+
   /** A write that the object decides. */
   async write(call: WriteCall): Promise<unknown> {
     const { value, seq } = await valueOf(this.#writer().write(call))

@@ -15,6 +15,7 @@ export const checkingEngine: Engine = {
   ids: ulidSource(systemClock, systemRandom),
   commit: refuse,
   view: refuse,
+  viewNow: () => undefined,
   flush: refuse,
   compact: refuse,
   retain: refuse,

@@ -60,7 +60,8 @@ export class Grouping {
   readonly #keys: Value[] = []
   readonly #groups = new Map<string, number>()
   readonly #parts: readonly Part[]
-  /** Groups by the combined ids of their key's parts. */
+  /** Groups by the ids of their key's only part; else by the combined ids of its parts. */
+  readonly #ofOnlyPart: number[] = []
   readonly #byParts = new Map<number, number>()
   readonly #accumulators: readonly Accumulator[]
 
@@ -119,7 +120,12 @@ export class Grouping {
     const ids = keys.map((found, index) => partIds(this.#parts[index] as Part, batch, { found, rows }))
     const [only] = ids
     if (only === undefined) return groups.fill(rows.length === 0 ? 0 : this.#groupOf(this.#spec.key({}) ?? null))
-    // Most rows follow one of the same key, or of one that was met before.
+    if (ids.length === 1) {
+      // A part's ids are dense: an array finds their groups.
+      const ofPart = this.#ofOnlyPart
+      for (let at = 0; at < groups.length; at++) groups[at] = ofPart[only[at] as number] ??= this.#groupOf(this.#keyOf([only[at] as number]))
+      return groups
+    }
     for (let at = 0; at < rows.length; at++) {
       let code = only[at] as number
       for (let part = 1; part < ids.length; part++) code = code * partIdsMax + (ids[part]?.[at] as number)

@@ -40,16 +40,13 @@ export function makeAccumulator(name: string, holding: Holding): Accumulator | u
 
 /** Bigints are added exactly; with a number among them the sum is a number. */
 class Sum implements Accumulator {
-  readonly #sums: number[] = []
+  /** undefined where there was no number. */
+  readonly #sums: (number | undefined)[] = []
   readonly #bigints: (bigint | undefined)[] = []
-  readonly #hasNumbers: boolean[] = []
 
   add(group: number, value: Value | undefined): void {
     if (typeof value === 'bigint') this.#bigints[group] = (this.#bigints[group] ?? 0n) + value
-    else if (typeof value === 'number') {
-      this.#sums[group] = (this.#sums[group] ?? 0) + value
-      this.#hasNumbers[group] = true
-    }
+    else if (typeof value === 'number') this.#sums[group] = (this.#sums[group] ?? 0) + value
   }
 
   addNumbers(groups: Int32Array, numbers: Float64Array): void {
@@ -58,14 +55,13 @@ class Sum implements Accumulator {
       const group = groups[at] as number
       sums[group] = (sums[group] ?? 0) + (numbers[at] as number)
     }
-    for (const group of new Set(groups)) this.#hasNumbers[group] = true
   }
 
   result(group: number): Value {
     const exact = this.#bigints[group]
-    const sum = this.#sums[group] ?? 0
-    if (exact === undefined) return sum
-    return this.#hasNumbers[group] === true ? Number(exact) + sum : exact
+    const sum = this.#sums[group]
+    if (exact === undefined) return sum ?? 0
+    return sum === undefined ? exact : Number(exact) + sum
   }
 }
 
