@@ -24,7 +24,7 @@ function idOf(index: number): string {
 test('what was read before is answered from memory, newest and past states alike', async () => {
   const { db, meter } = await reopened()
   const items = db.collection<{ n: number }>('items')
-  for (const asOf of [undefined, 3000]) await items.get(idOf(500), { asOf })
+  for (const options of [{}, { asOf: 3000 }]) await items.get(idOf(500), options)
   const { requests } = meter
   for (let time = 0; time < 3; time++) {
     expect(await items.get(idOf(500))).toMatchObject({ $id: 'items/d00500', n: 1, version: 2 })
