@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { credentials, S3Server } from '../s3/s3-server.ts'
+import { credentials } from '../s3/credentials.ts'
+import { S3Server } from '../s3/s3-server.ts'
 import { CliProcess, lines } from './cli-process.ts'
 
 const server = new S3Server()

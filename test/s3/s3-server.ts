@@ -1,15 +1,13 @@
 import { createHash, createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { bucket, credentials, region } from './credentials.ts'
 
 /*
  * A small S3 that is stricter than the real ones: every request must be signed (AWS Signature V4, payload included, checked by Node's own
  * cryptography), conditions hold, listings come in pages. What a test plans goes wrong.
  */
 
-export const credentials = { accessKeyId: 'AKIATEST', secretAccessKey: 'secret/with+signs', sessionToken: 'session' }
-export const bucket = 'test-bucket'
-const region = 'eu-test-1'
 
 /** What happens to one request: an answer instead of doing it; done, and the connection broken; not done, and broken; no answer at all. */
 export type Mishap = { readonly kind: 'answer'; readonly status: number; readonly code: string } | { readonly kind: 'lost reply' | 'broken' | 'silent' }

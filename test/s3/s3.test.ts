@@ -3,7 +3,8 @@ import { ParqueDB, type ParqueDBOptions } from 'parquedb'
 import { S3Backend, withEventSourcing, type S3Options } from 'parquedb/storage'
 import { databaseContract, logContract, storageContract, type StorageFixture } from 'parquedb/testing'
 import { systemClock, type Clock } from '../../src/base/clock.ts'
-import { bucket, credentials, S3Server } from './s3-server.ts'
+import { bucket, credentials } from './credentials.ts'
+import { S3Server } from './s3-server.ts'
 
 const server = new S3Server()
 let endpoint: string
