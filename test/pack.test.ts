@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startWorkerd } from './workers/start-workerd.ts'
 
 const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '..')
@@ -62,7 +63,17 @@ describe('an empty project that installed both', () => {
   test('runs a program on memory and on a folder', async () => {
     writeFileSync(join(project, 'program.js'), program)
     const { stdout } = await run(process.execPath, ['program.js'], { cwd: project })
-    expect(JSON.parse(stdout)).toEqual({ memory: ['Hello', 1], folder: ['Hello', 1], wrapped: ['Hello', 1], sameClass: true })
+    expect(JSON.parse(stdout)).toEqual({ memory: ['Hello', 1], folder: ['Hello', 1], wrapped: ['Hello', 1], sameClass: true, served: [{ _id: 'Hello', views: 1 }] })
+  })
+
+  test('runs a program in workerd', async () => {
+    writeFileSync(join(project, 'worker.js'), worker)
+    const workerd = await startWorkerd(join(project, 'worker.js'), { durableObjects: { PARQUEDB: { className: 'Partition', useSQLite: true } }, r2Buckets: ['BUCKET'] })
+    try {
+      expect(await (await fetch(await workerd.ready)).text()).toBe('[{"posts":1}]')
+    } finally {
+      await workerd.dispose()
+    }
   })
 
   test('type checks a program, and the declarations with it', async () => {
@@ -122,6 +133,9 @@ function ofEsm(problems: readonly { resolutionKind?: string }[]): unknown[] {
 const program = `
 import { MemoryBackend, ParqueDB } from 'parquedb'
 import { FsBackend } from 'parquedb/node'
+import { listen } from 'parquedb/node'
+import { ParqueDBClient } from 'parquedb/client'
+import { createServer } from 'parquedb/server'
 import * as facade from '@parquedb/storage'
 import * as storage from 'parquedb/storage'
 
@@ -131,6 +145,7 @@ const found = {
   folder: await tryIt(new FsBackend('./plain')),
   wrapped: await tryIt(facade.withEventSourcing(new facade.FsBackend('./wrapped'), options)),
   sameClass: facade.EventSourcedBackend === storage.EventSourcedBackend && facade.FsBackend === FsBackend,
+  served: await tryServed(),
 }
 console.log(JSON.stringify(found))
 
@@ -143,11 +158,42 @@ async function tryIt(backend) {
   await db.close()
   return [after.title, after.views]
 }
+
+async function tryServed() {
+  const home = new ParqueDB({ storage: new MemoryBackend() })
+  const listener = await listen(createServer(home, { auth: 'none' }))
+  const db = new ParqueDBClient({ url: listener.url })
+  await db.collection('posts').create({ title: 'Hello', views: 1 })
+  const counted = await db.collection('posts').aggregate([{ $group: { _id: '$title', views: { $sum: '$views' } } }]).toArray()
+  await db.close()
+  await listener.close()
+  await home.close()
+  return counted
+}
+`
+
+/** What only workerd can run: bundled for it, as its users do, and run there. */
+const worker = `
+import { EdgePartitions, ParqueDBDO, ParqueDBWorker, WorkerDatabase } from 'parquedb/workers'
+
+export class Partition extends ParqueDBDO {}
+export { ParqueDBWorker }
+const edges = new EdgePartitions()
+export default {
+  async fetch(_, env) {
+    const db = new WorkerDatabase(env, { partitioning: 'database', edges })
+    await db.collection('posts').create({ title: 'Hello', views: 1 })
+    return Response.json(await db.collection('posts').aggregate([{ $count: 'posts' }]).toArray())
+  },
+}
 `
 
 const typedProgram = `
-import { MemoryBackend, ParqueDB } from 'parquedb'
+import { MemoryBackend, ParqueDB, type Database } from 'parquedb'
 import { FsBackend } from 'parquedb/node'
+import { ParqueDBClient } from 'parquedb/client'
+import { createServer, type Server } from 'parquedb/server'
+import { WorkerDatabase, type ParqueDBEnv } from 'parquedb/workers'
 import { withEventSourcing } from '@parquedb/storage'
 import type { StorageBackend } from 'parquedb/storage'
 import * as testing from 'parquedb/testing'
@@ -159,6 +205,8 @@ const post = await db.collection<Post>('posts').create({ title: 'Hello', views: 
 export const title: string = post.title
 export const views: number = post.views
 export const contracts: unknown = testing
+export const server: Server = createServer(db, { auth: 'none' })
+export const homes = (env: ParqueDBEnv): Database[] => [db, new ParqueDBClient({ url: 'http://server' }), new WorkerDatabase(env)]
 // @ts-expect-error a document has the fields of its type
 export const missing: unknown = post.absent
 `
