@@ -60,8 +60,9 @@ export class RemoteTransaction implements Remote {
   async *batches(name: string, { texts, signal }: Arguments): AsyncGenerator<readonly unknown[]> {
     let left = texts.has('limit') ? Number(texts.get('limit')) : Number.POSITIVE_INFINITY
     const own = new Map(texts)
+    const isPaged = (collectionOperations as Readonly<Record<string, Operation>>)[name]?.options?.includes('limit') === true
     while (left > 0) {
-      if (Number.isFinite(left) || !texts.has('limit')) own.set('limit', String(Math.min(left, pageItemsMax)))
+      if (isPaged && (Number.isFinite(left) || !texts.has('limit'))) own.set('limit', String(Math.min(left, pageItemsMax)))
       const { items, cursor } = (await this.call(name, { texts: own, signal })) as Page<unknown>
       yield items
       left -= items.length

@@ -1,7 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 import type {
-  ArchiveOptions, AsOfInput, CreateManyOptions, CreateManyResult, DeleteManyResult, Difference, FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry,
+  AggregateOptions, ArchiveOptions, AsOfInput, CreateManyOptions, CreateManyResult, DeleteManyResult, Difference, FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry,
   HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument, ReadOptions, Replacement, ReplaceOptions, RevertOptions, UpdateManyOptions, UpdateManyResult,
   UpdateOptions, VersionedOptions, WriteOptions,
 } from '../model/database-options.ts'
@@ -28,7 +28,7 @@ import { createMany } from './create-many.ts'
 import { deleteEntities, hasDeletePolicies } from './delete-entities.ts'
 import { documentDifferences } from './document-differences.ts'
 import { findOneAndUpdate } from './find-one-and-update.ts'
-import { aggregateEntities, type PipelineResults } from './aggregate.ts'
+import { aggregateEntities } from './aggregate.ts'
 import { countEntities, findEntities, findFirst } from './find.ts'
 import { entityHistory, parsePoint, statesAtPoints } from './history.ts'
 import { parseNewDocument, parseReplacement } from './parse-input.ts'
@@ -112,17 +112,13 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     return withView(this.#session, (view) => distinctValues(query, { view, sortDocumentsMax }, of), query)
   }
 
-  async explain(filter?: Filter<T>, options?: FindOptions<T>): Promise<Explanation> {
+  async explain(filter?: Filter<T>, options?: Omit<FindOptions<T>, 'populate'>): Promise<Explanation> {
     const query = parseQuery(this.name, { ...checkOptions('explain', options, [...readOptionNames, 'sort', 'skip', 'project', 'limit', 'cursor']), filter })
     const { sortDocumentsMax } = this.#session.limits
     return withView(this.#session, (view) => explainQuery(query, { view, sortDocumentsMax }, this.#session.clock), query)
   }
 
-  /**
-   * What a pipeline of stages makes of the entities, read when it is asked for: $match $project $addFields $group $sort $skip $limit $unwind $lookup $facet $bucket $sample $count
-   * $sortByCount. INVALID_ARGUMENT names the stage that is wrong. See docs/guides/queries.md.
-   */
-  aggregate<Result extends object = Document>(pipeline: readonly object[], options?: Omit<ReadOptions, 'includeDeleted'>): PipelineResults<Result> {
+  aggregate<Result extends object = Document>(pipeline: readonly object[], options?: AggregateOptions): ResultCursor<Result> {
     const checked = checkOptions('aggregate', options, ['asOf', 'includeArchived', 'signal'])
     return aggregateEntities<Result>(this.#session, planPipeline(this.name, parsePipeline(pipeline), checked))
   }

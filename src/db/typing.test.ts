@@ -1,6 +1,9 @@
 import { expectTypeOf, test } from 'vitest'
+import type { Database, DatabaseCollection } from '../model/database.ts'
 import type { NewDocument } from '../model/database-options.ts'
+import type { collectionOperations, databaseOperations } from '../model/operations.ts'
 import type { Collection } from './Collection.ts'
+import type { ParqueDB } from './ParqueDB.ts'
 import type { Entity } from '../model/entity-document.ts'
 import type { Filter, Update } from '../model/filter-types.ts'
 import type { Document, Value } from '../model/values.ts'
@@ -68,4 +71,29 @@ test('types are precise for what a collection holds and open where it holds anyt
   expectTypeOf<{ title: string }>().toExtend<Filter<Post>>()
   expectTypeOf<{ $inc: { views: number } }>().toExtend<Update<Post>>()
   expectTypeOf<Document>().toExtend<NewDocument>()
+})
+
+/** What a process alone can have: a projection is a function of its own, run at each event. */
+type OnlyInProcess = 'project'
+
+test('every public method of a database in a process is one of every home, but for those listed', () => {
+  expectTypeOf<Exclude<keyof Collection, keyof DatabaseCollection>>().toEqualTypeOf<never>()
+  expectTypeOf<Exclude<keyof ParqueDB, keyof Database>>().toEqualTypeOf<OnlyInProcess>()
+})
+
+type Words<Text> = Text extends `${infer First} ${infer Rest}` ? First | Words<Rest> : Text
+type LastParameter<Method> = Method extends (...args: infer Args) => unknown ? (Required<Args> extends [...unknown[], infer Last] ? Last : never) : never
+type NamesOf<Options> = Options extends object ? keyof Options : never
+/** Names of options that a method has and its operation has not. A signal and a function go nowhere. */
+type Unnamed<Home, Operations> = {
+  [Name in keyof Operations & keyof Home]: Operations[Name] extends { readonly options: infer Names } ? Exclude<NamesOf<LastParameter<Home[Name]>>, Words<Names> | 'signal' | 'onProgress'> : never
+}
+
+test('every option of a method is one of its operation, but for those that stay where they are', () => {
+  type OfCollections = Unnamed<DatabaseCollection, typeof collectionOperations>
+  expectTypeOf<OfCollections[keyof OfCollections]>().toEqualTypeOf<never>()
+  type OfDatabases = Unnamed<Database, typeof databaseOperations>
+  expectTypeOf<Omit<OfDatabases, 'transaction' | 'subscribe'>[Exclude<keyof OfDatabases, 'transaction' | 'subscribe'>]>().toEqualTypeOf<never>()
+  expectTypeOf<OfDatabases['transaction']>().toEqualTypeOf<'retries'>()
+  expectTypeOf<OfDatabases['subscribe']>().toEqualTypeOf<'consumer'>()
 })

@@ -33,6 +33,9 @@ export interface ReadOptions {
 
 export type ArchiveOptions = Pick<ReadOptions, 'includeArchived' | 'signal'>
 
+/** What is deleted has no place in a pipeline. */
+export type AggregateOptions = Omit<ReadOptions, 'includeDeleted'>
+
 export interface GetOptions extends ReadOptions {
   /** Relationships whose other ends are brought along, under their names; a field of such a name gives way. */
   populate?: Populate

@@ -1,5 +1,5 @@
 import type {
-  ArchiveOptions, CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EraseOptions, EraseReport,
+  AggregateOptions, ArchiveOptions, CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EraseOptions, EraseReport,
   EventQueryOptions,
   FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument,
   QueryExplanation, ReadOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions,
@@ -43,7 +43,12 @@ export interface DatabaseCollection<T extends object = Document> {
   /** The different values at a path, in BSON's order; of an array its elements. */
   distinct(path: (keyof T & string) | (string & {}), filter?: Filter<T>, options?: ReadOptions): Promise<Value[]>
   /** How a query is answered: it is run, and its results are dropped. */
-  explain(filter?: Filter<T>, options?: FindOptions<T>): Promise<QueryExplanation>
+  explain(filter?: Filter<T>, options?: Omit<FindOptions<T>, 'populate'>): Promise<QueryExplanation>
+  /**
+   * What a pipeline of stages makes of the entities, read when it is asked for: $match $project $addFields $group $sort $skip $limit $unwind $lookup $facet $bucket $sample $count
+   * $sortByCount. INVALID_ARGUMENT names the stage that is wrong. There are no cursors: page() gives all results, LIMIT_EXCEEDED past 1,000. See docs/guides/queries.md.
+   */
+  aggregate<Result extends object = Document>(pipeline: readonly object[], options?: AggregateOptions): ResultCursor<Result>
   /** Applies update operators and gives the entity after it. NOT_FOUND. An update that changes nothing writes nothing. */
   update(id: string, update: Update<T>, options?: UpdateOptions): Promise<Entity<T>>
   /** Applies update operators to every entity that the filter finds, in commits of up to 1,000; in a transaction as one. */

@@ -93,7 +93,7 @@ export async function populated(
         else ofNear.push(row)
       }
       count += batch.length
-      if (count > rowsMax) throw new ParqueDBError('LIMIT_EXCEEDED', `populate.${name} would bring more than ${rowsMax} entities along; give it a smaller limit, or ask for fewer entities.`, { details: { limit: 'populateRowsMax', most: rowsMax } })
+      if (count > rowsMax) throw new ParqueDBError('LIMIT_EXCEEDED', `'${name}' would bring more than ${rowsMax} entities along; give it a smaller limit, or ask for fewer entities.`, { details: { limit: 'populateRowsMax', most: rowsMax } })
     }
     if (isSorted) for (const [$id, ofNear] of rows) rows.set($id, ofNear.map(positioned(query.sort)).toSorted(comparePositions(query.sort)).slice(0, limit))
     const inside = await insideOf([...rows.values()].flat(), inner, run)

@@ -1,5 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Database } from '../model/database.ts'
+import { namespacesLookedUp } from '../model/looked-up.ts'
 import { collectionOperations, type Operation } from '../model/operations.ts'
 import type { Page, ResultCursor } from '../model/ResultCursor.ts'
 import { checkScopes, type Principal } from './scopes.ts'
@@ -30,6 +31,7 @@ export async function invoke(db: Pick<Database, 'collection'>, { name, operation
   }
   // What is brought along may be of any namespace.
   if (rest.has('populate')) checkScopes(caller.principal, { verbs: operation.verbs, gives: 'page' }, undefined)
+  for (const ns of namespacesLookedUp(rest.get('pipeline'))) checkScopes(caller.principal, { verbs: operation.verbs, gives: 'page' }, ns)
   const cursor = rest.get('cursor')
   if (typeof cursor === 'string') rest.set('cursor', await caller.signer.verify(cursor, { purpose: 'cursor', tenant: caller.principal.tenant }))
   const target: object = name in collectionOperations ? db.collection(take('ns') as string) : db
@@ -44,11 +46,11 @@ export async function invoke(db: Pick<Database, 'collection'>, { name, operation
 
 /** What a cursor gives at once. LIMIT_EXCEEDED where more was asked for. */
 export async function pageOf(results: unknown, limit: unknown, { pageItemsMax, principal, signer }: Caller): Promise<Page<unknown>> {
-  if (typeof limit === 'number' && limit > pageItemsMax) {
+  const { items, cursor } = typeof limit === 'number' && limit > pageItemsMax ? { items: [] } : await (results as ResultCursor<unknown>).page()
+  if (typeof limit === 'number' && limit > pageItemsMax || items.length > pageItemsMax) {
     throw new ParqueDBError('LIMIT_EXCEEDED', `A page has at most ${pageItemsMax} items; ask for the next ones with its cursor, or for all of them as application/x-ndjson.`, {
       details: { limit: 'pageItemsMax', most: pageItemsMax },
     })
   }
-  const { items, cursor } = await (results as ResultCursor<unknown>).page()
   return { items, ...(cursor !== undefined && { cursor: await signer.sign(cursor, { purpose: 'cursor', tenant: principal.tenant }) }) }
 }

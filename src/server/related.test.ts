@@ -26,6 +26,15 @@ test('entities of other collections come along only for who may read the whole d
     expect((await send('narrow', question))[0]).toBe(403)
     expect((await send('wide', question))[0]).toBe(200)
   }
+  const looking = (lookup: object): object => ({ pipeline: [{ $facet: { a: [{ $lookup: { ...lookup, as: 'x' } }] } }] })
+  for (const [lookup, scope] of [[{ relationship: 'author' }, 'read:*'], [{ from: 'users', localField: '$id', foreignField: '$id' }, 'read:users']] as const) {
+    expect(await send('narrow', 'POST aggregate', looking(lookup))).toMatchObject([403, { code: 'FORBIDDEN', details: { scope } }])
+    expect((await send('wide', 'POST aggregate', looking(lookup)))[0]).toBe(200)
+  }
+  const own = { from: 'posts', localField: '$id', foreignField: '$id' }
+  expect(await send('narrow', 'POST aggregate', { pipeline: [{ $lookup: { ...own, as: 'x' } }, { $project: { x: '$x.$id' } }] })).toEqual([200, { items: [{ $id: 'posts/p1', x: ['posts/p1'] }] }])
+  expect((await send('narrow', 'POST aggregate', { pipeline: [{ $lookup: { ...own, from: 'posts:out', as: 'x' } }] }))[0]).toBe(403)
+  expect((await send('wide', 'POST aggregate', { pipeline: [{ $lookup: { ...own, from: 'posts:out', as: 'x' } }] }))[0]).toBe(400)
   const [, page] = await send('wide', 'GET entities/p1/related/author?filter={"name":"Ada"}')
   expect(page).toMatchObject({ items: [{ $id: 'users/ada', $edge: { predicate: 'author', linkedBy: 'narrow', data: { since: { $date: '2026-01-01T00:00:00.000Z' } } } }] })
   expect(await send('wide', 'GET entities/p1/count-related/author')).toEqual([200, { count: 1 }])

@@ -72,6 +72,12 @@ const probe = createServer(new ParqueDB({ storage: new MemoryBackend() }), { aut
 const routes = [...probe.routes.map(({ method, path, name }) => ({ name, request: `${method} ${path.replace(':ns', 'posts').replace(':id', 'p')}` })), { name: 'openapi', request: 'GET /openapi.json' }]
 const isRead = (request: string): boolean => request.startsWith('GET')
 
+test('a named consumer is refused over HTTP, and nothing is written for it', async () => {
+  const before = (await db.stats()).lastSeq
+  expect(await send('GET /subscribe?consumer=mail', { token: await sign({ scope: '*:*', tenant: 'acme' }) })).toMatchObject({ status: 400, code: 'INVALID_ARGUMENT' })
+  expect((await db.stats()).lastSeq).toBe(before)
+})
+
 describe.each(routes)('$request', ({ name, request }) => {
   test.each<{ caller: string; token: () => Promise<string | undefined> | string | undefined; status: number }>([
     { caller: 'nobody', token: () => undefined, status: 401 },

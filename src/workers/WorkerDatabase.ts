@@ -8,6 +8,7 @@ import type { Database, DatabaseCollection, DatabaseTransaction, EventStream, Ac
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, QueryExplanation, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
+import { namespacesLookedUp } from '../model/looked-up.ts'
 import type { ResultCursor } from '../model/ResultCursor.ts'
 import type { Event } from '../model/event.ts'
 import type { Document } from '../model/values.ts'
@@ -92,6 +93,7 @@ export class WorkerDatabase implements Database {
         if (decidedByObject.has(method)) return (...args: readonly unknown[]) => this.#write(partition, { ns, method, args })
         return (...args: readonly unknown[]) => {
           const { consistency, own } = withoutConsistency(method, args)
+          if (method === 'aggregate' && namespacesLookedUp(args[0]).some((other) => other !== ns)) this.#partitionFor(undefined, '$lookup')
           const collection = this.#database(partition, consistency).collection<T>(ns)
           const result = (collection[method] as (...args: unknown[]) => unknown).apply(collection, own)
           return method === 'explain' ? this.#explained(partition, result as Promise<QueryExplanation>) : result

@@ -191,6 +191,8 @@ describe('pipelines', () => {
     [[{ $sample: { size: 'x' } }], '$sample', ''],
     [[{ $unwind: 'tags' }], '$unwind', ''],
     [[{ $lookup: { from: 'x' } }], '$lookup', ''],
+    [[{ $lookup: { relationship: 'x', as: 'y', foreignField: 'z' } }], '$lookup', ''],
+    [[{ $lookup: { relationship: 'x', as: 'y', direction: 'up' } }], '$lookup', 'direction'],
     [[{ $bucket: { groupBy: '$n', boundaries: [2, 1] } }], '$bucket', 'boundaries'],
     [[{ $facet: { a: [{ $nope: 1 }] } }], '$nope', ''],
     [[{ $count: '$x' }], '$count', ''],

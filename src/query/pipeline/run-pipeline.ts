@@ -31,9 +31,9 @@ export function planPipeline(ns: string, stages: readonly Stage[], input: Omit<Q
 }
 
 /** What a pipeline gives, in batches. The caller owns it. */
-export async function* runPipeline({ query, stages }: Pipeline, run: QueryRun, random: () => number): AsyncGenerator<readonly Document[]> {
+export async function* runPipeline({ query, stages }: Pipeline, run: QueryRun, given: Pick<PipelineRun, 'random' | 'related'>): AsyncGenerator<readonly Document[]> {
   const holding = new Holding(run.sortDocumentsMax)
-  const parts: PipelineRun = { holding, random, find: (ns, filter) => runQuery(parseQuery(ns, { filter, asOf: query.asOf?.seq ?? (query.asOf?.ts === undefined ? undefined : new Date(query.asOf.ts)), signal: query.signal }), run, documentsOf(ns, undefined)) }
+  const parts: PipelineRun = { ...given, holding, find: (ns, filter) => runQuery(parseQuery(ns, { filter, asOf: query.asOf?.seq ?? (query.asOf?.ts === undefined ? undefined : new Date(query.asOf.ts)), signal: query.signal }), run, documentsOf(ns, undefined)) }
   const [first, ...rest] = stages
   const isWhole = query.sort.length === 0 && query.skip === 0 && query.limit === undefined
   if (isWhole && first?.name === '$count') yield* runStages(counted(query, run, String(first.operand)), rest, parts)

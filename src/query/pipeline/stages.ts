@@ -1,3 +1,5 @@
+import type { Direction } from '../../model/edge.ts'
+import { validateNamespace, validatePredicate } from '../../model/entity-id.ts'
 import { compareValues } from '../../model/compare.ts'
 import { compileFilter } from '../../model/filter/compile-filter.ts'
 import { filterFields } from '../../model/filter/filter-fields.ts'
@@ -16,10 +18,21 @@ import { compileAddFields, compileProject, withField } from './reshape.ts'
 
 type Batches = AsyncIterable<readonly Document[]>
 
+/** What entities are joined with by their edges. */
+export interface EdgeLookup {
+  readonly relationship: string
+  readonly direction: Direction | undefined
+  readonly filter: unknown
+  readonly sort: unknown
+  readonly limit: number | undefined
+}
+
 export interface PipelineRun {
   readonly holding: Holding
   /** Documents of another collection that a filter finds. */
   readonly find: (ns: string, filter: Document) => Batches
+  /** Copies of the entities that the edges of these lead to, by the `$id`s of these. */
+  readonly related: (ids: readonly string[], lookup: EdgeLookup) => Promise<ReadonlyMap<string, readonly Document[]>>
   /** A number from 0 on and below 1. */
   readonly random: () => number
 }
@@ -246,11 +259,16 @@ function parseUnwind(stage: Omit<Stage, 'run'>): Stage {
   return { ...stage, reads: new Set(path.slice(0, 1)), run: (input) => mapped(input, (documents) => documents.flatMap(unwind)) }
 }
 
+/** Entities whose edges are read together. */
+const lookupsAtOnce = 1000
+
 function parseLookup(stage: Omit<Stage, 'run'>): Stage {
+  if (isPlainObject(stage.operand) && Object.hasOwn(stage.operand, 'relationship')) return parseEdgeLookup(stage, stage.operand)
   const { from, localField, foreignField, as, ...unknown } = isPlainObject(stage.operand) ? stage.operand : ({} as Record<string, unknown>)
   if (typeof from !== 'string' || typeof localField !== 'string' || typeof foreignField !== 'string' || typeof as !== 'string' || Object.keys(unknown).length > 0) {
-    throw pipelineError(named('$lookup'), 'needs { from, localField, foreignField, as }')
+    throw pipelineError(named('$lookup'), 'needs { from, localField, foreignField, as }, or { relationship, direction, filter, sort, limit, as }')
   }
+  validateNamespace(from)
   const [local, foreign, to] = [parseFieldPath(localField), parseFieldPath(foreignField), parseFieldPath(as)]
   const valuesAt = (document: Document, path: FieldPath): ReadonlyMap<string, Value> => {
     const values = new Map<string, Value>()
@@ -276,6 +294,34 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
       }
     },
   }
+}
+
+function parseEdgeLookup(stage: Omit<Stage, 'run'>, operand: Record<string, unknown>): Stage {
+  const { relationship: name, direction, filter = {}, sort, limit, as, ...unknown } = operand
+  if (typeof as !== 'string' || Object.keys(unknown).length > 0) throw pipelineError(named('$lookup'), 'needs { relationship, as } and takes direction, filter, sort and limit beside them')
+  if (direction !== undefined && direction !== 'out' && direction !== 'in') throw pipelineError({ stage: '$lookup', path: 'direction' }, "must be 'out' or 'in'")
+  parseFilter(filter)
+  parseSort(sort)
+  const lookup = { relationship: validatePredicate(name), direction, filter, sort, limit: limit === undefined ? undefined : wholeNumber('$lookup', limit, 1) } as const
+  const to = parseFieldPath(as)
+  return {
+    ...stage,
+    reads: new Set(['$id']),
+    async *run(input, { related }) {
+      for await (const documents of input) {
+        for (let at = 0; at < documents.length; at += lookupsAtOnce) {
+          const some = documents.slice(at, at + lookupsAtOnce)
+          const found = await related(some.map(idOf), lookup)
+          yield some.map((document) => withField(document, to, [...(found.get(idOf(document)) ?? [])]))
+        }
+      }
+    },
+  }
+}
+
+function idOf({ $id }: Document): string {
+  if (typeof $id === 'string') return $id
+  throw pipelineError(named('$lookup'), "by a relationship needs documents that have their $id: it stands before a $group, and behind a $project only of one that takes '$id'")
 }
 
 function fileBy(documents: readonly Document[], keysOf: (document: Document) => Iterable<string>, into: Map<string, Document[]>): void {

@@ -45,6 +45,40 @@ export function linkTests(test: DatabaseTest, { expect }: TestTools): void {
     await looks(await reopen())
   })
 
+  test('a pipeline looks up what edges lead to, from either end, in order, with a filter and a limit, now and then', async ({ reopen }) => {
+    const schema = { posts: { author: '-> users.posts' } }
+    const at = await reopen({ schema })
+    const [posts, users] = [at.collection('posts'), at.collection('users')]
+    await users.createMany([{ $id: 'ada', age: 36 }, { $id: 'bob', age: 20 }, { $id: 'eve', age: 50 }])
+    await posts.createMany([{ $id: 'p1', n: 1 }, { $id: 'p2', n: 2 }, { $id: 'p3', n: 3 }])
+    await posts.link('p1', 'author', 'users/ada', { since: 1 })
+    await posts.link('p2', 'author', 'users/ada')
+    await posts.link('p2', 'likes', ['users/ada', 'users/bob', 'users/eve'])
+    const before = await lastSeq(at)
+    const seen = async (of: typeof posts, lookup: object, more: object = {}): Promise<unknown[]> =>
+      (await of.aggregate<{ found: Related[] }>([{ $lookup: { ...lookup, as: 'found' } }], more).toArray()).map(({ found }) => found.map(({ $id }) => $id.slice($id.indexOf('/') + 1)))
+    for (let round = 0; round < 2; round++) {
+      const [first] = await posts.aggregate<{ writers: Related[] }>([{ $match: { n: 1 } }, { $lookup: { relationship: 'author', as: 'writers' } }]).toArray()
+      expect(shown(first?.writers ?? [])).toEqual([['users/ada', { since: 1 }]])
+      expect(await seen(posts, { relationship: 'author' })).toEqual([['ada'], ['ada'], []])
+      expect(await seen(users, { relationship: 'posts' })).toEqual([['p1', 'p2'], [], []])
+      expect(await seen(users, { relationship: 'likes', direction: 'in' })).toEqual([['p2'], ['p2'], ['p2']])
+      expect(await seen(posts, { relationship: 'likes', sort: { age: -1 }, limit: 2 })).toEqual([[], ['eve', 'ada'], []])
+      expect(await seen(posts, { relationship: 'likes', filter: { age: { $lt: 40 } } })).toEqual([[], ['ada', 'bob'], []])
+      await at.flush()
+    }
+    const liked = [{ $lookup: { relationship: 'likes', as: 'likes' } }, { $unwind: '$likes' }, { $group: { _id: '$likes.$id', posts: { $sum: 1 } } }, { $sort: { _id: 1 } }]
+    expect(await posts.aggregate(liked).toArray()).toEqual([{ _id: 'users/ada', posts: 1 }, { _id: 'users/bob', posts: 1 }, { _id: 'users/eve', posts: 1 }])
+    await users.delete('ada')
+    expect(await seen(posts, { relationship: 'author' })).toEqual([[], [], []])
+    expect(await seen(posts, { relationship: 'author' }, { asOf: before })).toEqual([['ada'], ['ada'], []])
+    for (const wrong of [{ relationship: 'author' }, { relationship: '', as: 'x' }, { relationship: 'author', as: 'x', limit: 0 }, { relationship: 'author', as: 'x', direction: 'up' }, { relationship: 'author', as: 'x', from: 'users' }]) {
+      expect(await codeOf(() => posts.aggregate([{ $lookup: wrong }]))).toBe('INVALID_ARGUMENT')
+    }
+    expect(await codeOf(() => posts.aggregate([{ $lookup: { relationship: 'author', as: 'x', filter: { a: { $nope: 1 } } } }]))).toBe('INVALID_FILTER')
+    expect(await codeOf(() => posts.aggregate([{ $group: { _id: '$n' } }, { $lookup: { relationship: 'author', as: 'x' } }]))).toBe('INVALID_ARGUMENT')
+  })
+
   test("edges are made and removed with a document's own change, all of it or nothing", async ({ db }) => {
     const posts = db.collection('posts')
     await db.collection('tags').createMany([{ $id: 'x' }, { $id: 'y' }])

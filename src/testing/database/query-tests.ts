@@ -83,6 +83,36 @@ export function queryTests(test: DatabaseTest, { expect }: TestTools): void {
     expect(await all.getMany([])).toEqual([])
   })
 
+  test('a pipeline groups, looks up and reads the past, whole and as one page', async ({ db, reopen }) => {
+    const all = db.collection<Film>('films')
+    await all.createMany(films)
+    await db.collection('words').createMany([{ $id: 'w1', of: 'crime' }, { $id: 'w2', of: 'space' }])
+    const byGenre = [{ $match: { year: { $lt: 1990 } } }, { $unwind: '$genres' }, { $group: { _id: '$genres', films: { $sum: 1 }, best: { $max: '$rating' } } }, { $sort: { films: -1, _id: 1 } }, { $limit: 2 }]
+    const wanted = [{ _id: 'comedy', films: 2, best: 7.3 }, { _id: 'space', films: 2, best: 8.5 }]
+    expect(await all.aggregate(byGenre).toArray()).toEqual(wanted)
+    expect(await collect(all.aggregate(byGenre))).toEqual(wanted)
+    expect(await all.aggregate(byGenre).page()).toEqual({ items: wanted })
+    const looked = [{ $match: { title: /^[CF]/ } }, { $lookup: { from: 'words', localField: 'genres', foreignField: 'of', as: 'words' } }, { $project: { $id: 0, title: 1, words: '$words.$id' } }]
+    expect(await all.aggregate(looked).toArray()).toEqual([{ title: 'Clue', words: ['words/w1'] }, { title: 'Fargo', words: ['words/w1'] }])
+    await all.delete('alien')
+    await db.flush()
+    const again = (await reopen()).collection<Film>('films')
+    expect(await again.aggregate(byGenre, { asOf: 5 }).toArray()).toEqual(wanted)
+    expect(await again.aggregate<{ n: number }>([{ $count: 'n' }]).toArray()).toEqual([{ n: 4 }])
+    expect(await codeOf(() => again.aggregate([{ $nope: 1 }]))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(() => again.aggregate([{ $match: { year: { $nope: 1 } } }]))).toBe('INVALID_FILTER')
+    expect(await codeOf(() => again.aggregate([], { limit: 1 } as object))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(() => again.aggregate([], { asOf: 99 }))).toBe('INVALID_ARGUMENT')
+  })
+
+  test('a page of a pipeline has all of its results, or is refused', async ({ db }) => {
+    const numbers = db.collection('numbers')
+    await numbers.createMany(Array.from({ length: 1001 }, (_, n) => ({ n })))
+    expect((await numbers.aggregate([{ $limit: 1000 }]).page()).items.length).toBe(1000)
+    expect((await failureOf(() => numbers.aggregate([]).page()))?.code).toBe('LIMIT_EXCEEDED')
+    expect((await numbers.aggregate([]).toArray()).length).toBe(1001)
+  })
+
   test('pages follow one another, while others write', async ({ db }) => {
     const numbers = db.collection<{ n: number }>('numbers')
     await numbers.createMany(Array.from({ length: 25 }, (_, index) => ({ $id: `n${String(index).padStart(2, '0')}`, n: index % 5 })))

@@ -31,6 +31,18 @@ export function transactionTests(test: DatabaseTest, { expect }: TestTools): voi
     expect(new Set(commit.map(({ ts }) => ts)).size).toBe(1)
   })
 
+  test('a pipeline within a transaction sees its writes', async ({ db }) => {
+    const accounts = db.collection<Account>('accounts')
+    await accounts.createMany([{ $id: 'a', owner: 'Ada', balance: 10 }, { $id: 'b', owner: 'Bob', balance: 5 }])
+    const sums = await db.transaction(async (tx) => {
+      const own = tx.collection<Account>('accounts')
+      await own.update('a', { $inc: { balance: 100 } })
+      return own.aggregate<{ sum: number }>([{ $group: { _id: null, sum: { $sum: '$balance' } } }]).toArray()
+    })
+    expect(sums).toEqual([{ _id: null, sum: 115 }])
+    expect((await accounts.get('a'))?.balance).toBe(110)
+  })
+
   test('a throw rolls back and is thrown on as it is', async ({ db }) => {
     const reason = new Error('no')
     const accounts = db.collection<Account>('accounts')
