@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -78,6 +78,8 @@ describe('an empty project that installed both', () => {
 
   test('type checks a program, and the declarations with it', async () => {
     writeFileSync(join(project, 'program.ts'), typedProgram)
+    // In the place of Cloudflare's own, which who writes Workers has.
+    copyFileSync(join(root, 'src/workers/cloudflare-workers.d.ts'), join(project, 'cloudflare-workers.d.ts'))
     writeFileSync(
       join(project, 'tsconfig.json'),
       JSON.stringify({
@@ -91,7 +93,7 @@ describe('an empty project that installed both', () => {
           skipLibCheck: false,
           noEmit: true,
         },
-        files: ['program.ts'],
+        files: ['program.ts', 'cloudflare-workers.d.ts'],
       }),
     )
     const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'], { cwd: project }).catch(

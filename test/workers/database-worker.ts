@@ -1,4 +1,5 @@
 import { databaseContract } from '../../src/testing/database-contract.ts'
+import type { TestTools } from '../../src/testing/test-tools.ts'
 import { systemClock, type Clock } from '../../src/base/clock.ts'
 import { ParqueDBError } from '../../src/base/ParqueDBError.ts'
 import { createServer, type Server } from '../../src/server/Server.ts'
@@ -7,6 +8,7 @@ import type { ParqueDBEnv } from '../../src/workers/bindings.ts'
 import { ParqueDBDO, type PartitionOptions } from '../../src/workers/ParqueDBDO.ts'
 import { WorkerDatabase, type WorkerDatabaseOptions } from '../../src/workers/WorkerDatabase.ts'
 import type { PartitionRpc } from '../../src/workers/partition-rpc.ts'
+import { apartTests } from './apart-tests.ts'
 import { answerTest } from './in-workerd.ts'
 
 /** The bucket here takes as many writes a second to a key as one likes. */
@@ -61,7 +63,11 @@ export default {
         cleanup: async () => undefined,
       }
     }
-    return answerTest((tools) => databaseContract(tools, 'A Worker', make), searchParams.get('test') ?? '')
+    const suite = (tools: TestTools): void => {
+      databaseContract(tools, 'A Worker', make)
+      apartTests(tools, () => open({ partitioning: 'namespace' }))
+    }
+    return answerTest(suite, searchParams.get('test') ?? '')
   },
 }
 

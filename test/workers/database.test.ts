@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ParqueDB } from '../../src/db/ParqueDB.ts'
 import { MemoryBackend } from '../../src/storage/MemoryBackend.ts'
 import { databaseContract } from '../../src/testing/database-contract.ts'
+import { apartTests } from './apart-tests.ts'
 import { collectTests } from './in-workerd.ts'
 import { startWorkerd } from './start-workerd.ts'
 
@@ -19,6 +20,7 @@ afterAll(() => workerd.dispose())
 const names = collectTests((tools) => {
   const db = new ParqueDB({ storage: new MemoryBackend() })
   databaseContract(tools, 'A Worker', async () => ({ db, reopen: async () => db, cleanup: async () => undefined }))
+  apartTests(tools, () => db)
 })
 
 test.each([...names.keys()])('%s', async (name) => {
