@@ -61,12 +61,17 @@ function allOf(filters: readonly ColumnFilter[]): ColumnFilter {
     const out = first === undefined ? marksOf(batch.rowCount, marks.yes) : first(batch)
     const words = wordsOf(out)
     for (const filter of others) {
-      if (words.every((word) => word === 0)) break
+      if (isNone(words)) break
       const next = wordsOf(filter(batch))
       for (let at = 0; at < words.length; at++) words[at] = (words[at] as number) & (next[at] as number)
     }
     return out
   }
+}
+
+function isNone(words: Int32Array): boolean {
+  for (let at = 0; at < words.length; at++) if (words[at] !== 0) return false
+  return true
 }
 
 function anyOf(filters: readonly ColumnFilter[]): ColumnFilter {

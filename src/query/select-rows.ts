@@ -81,7 +81,10 @@ function rowSelector(query: Query, trace: QueryTrace | undefined): (slice: ScanS
     if (trace !== undefined) trace.rowsAssembled += open.length
     const states = batch.states(Int32Array.from(open))
     const accepted = open.filter((_, index) => accepts?.(states[index] as EntityState) !== false)
-    return Int32Array.of(...yes, ...accepted).toSorted()
+    const selected = new Int32Array(yes.length + accepted.length)
+    selected.set(yes)
+    selected.set(accepted, yes.length)
+    return selected.toSorted()
   }
 }
 
@@ -102,8 +105,8 @@ function markedRows(of: Uint8Array): Marked {
     const end = Math.min(of.length, word * 4 + 4)
     for (let row = word * 4; row < end; row++) {
       const mark = of[row] as number
-      if (mark === 3) yes[count++] = row
-      else if (mark !== 0) open.push(row)
+      if (mark === marks.yes) yes[count++] = row
+      else if (mark === marks.unknown) open.push(row)
     }
   }
   return { yes: yes.subarray(0, count), open }
