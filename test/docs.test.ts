@@ -67,7 +67,7 @@ describe.each(sessions)('the commands of $path', ({ path, blocks }) => {
     commands = await installCommands()
   })
 
-  test('run, and print what the page says', async () => {
+  test('run, and print what the page says', { timeout: 300_000 }, async () => {
     const script = blocks.filter(isSession).map(({ text }) => text).join('\n')
     const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], {
       cwd: emptyFolder(`${slug(path)}-session`),
