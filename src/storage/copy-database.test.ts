@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { toHex } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
+import { sha256 } from '../base/sha256.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { putOnly } from '../testing/put-only.ts'
 import { copyDatabase } from './copy-database.ts'
@@ -42,6 +44,18 @@ test('a folder becomes a bucket, and back; what is there already is not copied a
   expect(await read(folder)).toEqual(['1:a', '2:b', '3:c', '4:d', '5:e', '6:f'])
   expect(await copyDatabase({ from: folder, to: bucket })).toMatchObject({ lastSeq: 6, copiedFiles: 2, presentFiles: 4 })
   expect(await read(bucket)).toEqual(['1:a', '2:b', '3:c', '4:d', '5:e', '6:f'])
+})
+
+test('every file that is copied has the SHA-256 of its source, rows and all', async () => {
+  const [from, to] = [new MemoryBackend(), putOnly(new MemoryBackend())]
+  await write(from, ['a', 'b'], ['c'], ['d'])
+  const { copiedFiles } = await copyDatabase({ from, to })
+  const hashes = async (storage: StorageBackend): Promise<string[]> => {
+    const files = (await paths(storage)).filter((path) => path.endsWith('.parquet'))
+    return Promise.all(files.map(async (path) => `${path} ${toHex(sha256(await storage.read(path)))}`))
+  }
+  expect([copiedFiles, (await hashes(to)).length]).toEqual([4, 4])
+  expect(await hashes(to)).toEqual(await hashes(from))
 })
 
 test('a copy of what did not change writes nothing', async () => {
