@@ -108,8 +108,10 @@ export class RunFileReader {
     }
     const found = new Map<string, EntityState>()
     const indexes = [...wanted.keys()].toSorted((left, right) => left - right)
+    let at = 0
+    // By their order: a group in the cache may come from a reader of this file that was let go.
     for await (const group of this.#table.groups(indexes, { cache: this.#cache })) {
-      for (const id of wanted.get(this.#table.rowGroups.indexOf(group.entry)) ?? []) {
+      for (const id of wanted.get(indexes[at++] ?? -1) ?? []) {
         const state = this.#find(group, id)
         if (state !== undefined) found.set(id, state)
       }

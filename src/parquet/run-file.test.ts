@@ -5,6 +5,7 @@ import type { EntityState } from '../model/entity.ts'
 import type { Document, Value } from '../model/values.ts'
 import { sourceOfBytes } from './byte-source.ts'
 import type { ByteSource } from './byte-source.ts'
+import { GroupCache } from './GroupCache.ts'
 import { RunFileReader } from './RunFileReader.ts'
 import { RunFileWriter } from './RunFileWriter.ts'
 import { ShapeBuilder } from './shape.ts'
@@ -208,6 +209,15 @@ describe('a run of many rows', () => {
     expect(await ids({ fromId: 'id000003', beforeId: 'id000003' })).toEqual([])
     expect(await ids({ fromId: 'a', beforeId: 'id000001' })).toEqual(['id000000'])
     expect((await ids({})).length).toBe(5000)
+  })
+
+  test('gives many ids from row groups that a former reader of the file has left in the cache', async () => {
+    const cache = new GroupCache(64 * 1024 * 1024)
+    for (let round = 0; round < 2; round++) {
+      const reader = await RunFileReader.open(countedSource(file), file, cache)
+      const found = await reader.getMany(['id000001', 'id004999'])
+      expect([...found.values()]).toStrictEqual([1, 4999].map((index) => states[index]))
+    }
   })
 
   test('gives many ids with each row group read once', async () => {
