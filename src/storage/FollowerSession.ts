@@ -182,12 +182,12 @@ export class FollowerSession {
     return true
   }
 
-  /** Listeners hear of events that went from the log into files before they were read there. */
+  /** Listeners hear of events that went from the log into files before they were read there, as far as those are kept: a subscription that has a gap then reads for itself, and is told. */
   async #publishFlushed(range: { from: number; to: number }): Promise<void> {
     const view = this.partition.view()
     try {
       let batch: StoredEvent[] = []
-      for await (const event of view.events({ fromSeq: range.from, toSeq: range.to })) {
+      for await (const event of view.events({ fromSeq: range.from, toSeq: range.to, onlyKept: true })) {
         batch.push(event)
         if (batch.length < publishBatch) continue
         this.partition.publish(batch)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { seededRandom } from '../base/random.ts'
+import { seededRandom, type Random } from '../base/random.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import type { RetentionOptions } from '../model/database-options.ts'
 import type { Document } from '../model/values.ts'
@@ -29,7 +29,7 @@ function manualClock() {
 
 type TestClock = ReturnType<typeof manualClock>
 
-function open(storage: MemoryBackend, clock: TestClock, options: { retention?: RetentionOptions; graceMs?: number; compaction?: { background: boolean } } = {}): ParqueDB {
+function open(storage: MemoryBackend, clock: TestClock, options: { retention?: RetentionOptions; graceMs?: number; compaction?: { background: boolean }; random?: Random } = {}): ParqueDB {
   return new ParqueDB({ storage, clock, random: seededRandom(7), autoSnapshotThreshold: 3, flush: { eventsMax: 25 }, graceMs: 0, ...options })
 }
 
@@ -173,6 +173,73 @@ test('the background keeps to the policy by itself, and a reader keeps what it r
   await reading.return?.()
   expect((await db.collection('users').get('a'))?.['n']).toBe(2)
   await db.close()
+})
+
+test('a follower that slept while retention passed it by reads on, and its subscribers hear of what is kept', async () => {
+  const [storage, clock] = [new MemoryBackend(), manualClock()]
+  const db = open(storage, clock)
+  await db.collection('users').create({ $id: 'a', n: 0 })
+  await db.flush()
+  const follower = new ParqueDB({ storage, clock, readOnly: true, followMs: 0 })
+  expect((await follower.collection('users').get('a'))?.['n']).toBe(0)
+  for (let n = 1; n <= 60; n++) await db.collection('users').update('a', { $set: { n } })
+  await db.collection('logs').create({ $id: 'late' })
+  await db.retain({ policy: { mode: 'drop', maxEvents: 1 } })
+  expect((await follower.collection('users').get('a'))?.['n']).toBe(60)
+  expect((await collect(follower.events())).map(({ seq }) => seq)).toEqual([61, 62])
+  await follower.close()
+  await db.close()
+})
+
+/** A store that is gone after so many changes, as the disk of a process that was killed. */
+class DyingBackend extends MemoryBackend {
+  changesLeft = Number.POSITIVE_INFINITY
+
+  override async put(...args: Parameters<MemoryBackend['put']>): ReturnType<MemoryBackend['put']> {
+    this.#change()
+    return super.put(...args)
+  }
+
+  override async delete(path: string): Promise<void> {
+    this.#change()
+    return super.delete(path)
+  }
+
+  #change(): void {
+    if (this.changesLeft-- <= 0) throw new Error('killed')
+  }
+}
+
+test.each(['drop', 'archive'] as const)('wherever a crash interrupts what is to %s, either all of it has happened or nothing has', async (mode) => {
+  const policy = { mode, maxEvents: 10 }
+  const outcomes = { untouched: 0, done: 0 }
+  for (let changes = 0; changes < 14; changes++) {
+    const [storage, clock] = [new DyingBackend(), manualClock()]
+    const db = open(storage, clock)
+    await fill(db, clock, 60)
+    await db.compact()
+    const { lastSeq } = await db.stats()
+    const [early, now] = [await picture(db, 5), await picture(db, lastSeq)]
+    storage.changesLeft = changes
+    await db.retain({ policy }).catch(() => undefined)
+    const left = storage.clone()
+    await db.close().catch(() => undefined)
+    // Another process draws other names for its files.
+    const again = open(left, clock, { random: seededRandom(8) })
+    const isDone = Object.keys((await again.stats()).horizons).length > 0
+    outcomes[isDone ? 'done' : 'untouched'] += 1
+    expect(await picture(again, lastSeq)).toEqual(now)
+    if (!isDone || mode === 'archive') expect(await picture(again, 5, true)).toEqual(early)
+    if (isDone) await expect(picture(again, 5)).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE' })
+    expect((await again.verify({ deep: true })).problems).toEqual([])
+    // Done again it ends where it would have ended, and nothing that was half written stays.
+    await again.retain({ policy })
+    expect(Object.values((await again.stats()).horizons).length).toBeGreaterThan(0)
+    expect(await picture(again, lastSeq)).toEqual(now)
+    expect((await again.retain({ policy, dryRun: true })).events).toBe(0)
+    await again.close()
+  }
+  expect(Math.min(outcomes.untouched, outcomes.done)).toBeGreaterThan(2)
 })
 
 test('a policy that is none is refused', () => {

@@ -69,6 +69,8 @@ export interface EventScanOptions {
   /** In the event's metadata, as are the next. */
   readonly correlationId?: string | undefined
   readonly causationId?: string | undefined
+  /** Leaves out what is behind a horizon, where a range that reaches behind it is otherwise refused. */
+  readonly onlyKept?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 

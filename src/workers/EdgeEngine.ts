@@ -164,7 +164,7 @@ export class EdgeEngine implements Engine {
     const view = await this.#partition.view('strong')
     try {
       const events: StoredEvent[] = []
-      for await (const event of view.events({ fromSeq: Math.max(1, seq === undefined ? view.seq : seq + 1) })) events.push(event)
+      for await (const event of view.events({ fromSeq: Math.max(1, seq === undefined ? view.seq : seq + 1), onlyKept: true })) events.push(event)
       if (events.length > 0) listener(events)
       return view.seq
     } finally {
