@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts'
 import { concatBytes, utf8Encode } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
 import { BloomFilterBuilder } from './BloomFilter.ts'
@@ -45,6 +44,8 @@ export interface RowFacts {
   readonly bytes: number
 }
 
+type GroupFacts = Omit<RowGroupEntry, 'start' | 'end' | 'directoryBytes' | 'directoryCrc32'>
+
 /**
  * Gathers rows into row groups, each one page a column, and writes the file around them. Layout:
  * 'PAR1', row groups (a directory: each chunk's length and crc32; then the chunks), sections, index, Thrift footer.
@@ -65,7 +66,8 @@ export class TableWriter {
   #rowsWritten = 0
   #rawBytes = 0
   #ratio = firstRatio
-  #facts: RowFacts[] = []
+  /** What the index will say of the rows gathered. */
+  #group: { -readonly [Fact in keyof GroupFacts]: GroupFacts[Fact] } | undefined
   #lastKey: readonly string[] = []
   /** Row groups that ended early because one was taken over behind them. */
   #cutShort = 0
@@ -76,7 +78,7 @@ export class TableWriter {
   }
 
   get rows(): number {
-    return this.#rowsWritten + this.#facts.length
+    return this.#rowsWritten + this.pendingRows
   }
 
   /** Bytes of the file so far, with an estimate of the rows that are not encoded yet. */
@@ -86,19 +88,24 @@ export class TableWriter {
 
   /** True when the rows gathered fill a row group: `flush` is due. */
   get isFull(): boolean {
-    return this.#rawBytes * this.#ratio >= this.#options.rowGroupBytes || this.#facts.length >= rowGroupRowsMax
+    return this.#rawBytes * this.#ratio >= this.#options.rowGroupBytes || this.pendingRows >= rowGroupRowsMax
   }
 
   /** Rows gathered for the next row group. */
   get pendingRows(): number {
-    return this.#facts.length
+    return this.#group?.rows ?? 0
   }
 
   /** Ends a row whose values have been added to the leaves. */
-  endRow(facts: RowFacts): void {
-    this.#addKey(facts.key)
-    this.#facts.push(facts)
-    this.#rawBytes += facts.bytes
+  endRow({ key, seq, ts, bytes }: RowFacts): void {
+    this.#addKey(key)
+    const group = (this.#group ??= { firstKey: key, rows: 0, minSeq: seq, maxSeq: seq, minTs: ts, maxTs: ts, firstSeq: seq, firstTs: ts })
+    group.rows += 1
+    if (seq < group.minSeq) group.minSeq = seq
+    if (seq > group.maxSeq) group.maxSeq = seq
+    if (ts < group.minTs) group.minTs = ts
+    if (ts > group.maxTs) group.maxTs = ts
+    this.#rawBytes += bytes
   }
 
   #addKey(key: readonly string[]): void {
@@ -114,9 +121,10 @@ export class TableWriter {
 
   /** Encodes the rows gathered as one row group. */
   flush(): void {
-    if (this.#facts.length === 0) return
+    const group = this.#group
+    if (group === undefined) return
     const { sortedBy, prefixColumn } = this.#options
-    for (const leaf of this.leaves) leaf.fillTo(this.#facts.length)
+    for (const leaf of this.leaves) leaf.fillTo(group.rows)
     const chunks = this.leaves.map((leaf, index) => encodeChunk(leaf, { isSorted: index === prefixColumn, compressor: this.#compressor }))
     const directory = new ByteBuffer(chunks.length * 8)
     for (const chunk of chunks) {
@@ -130,13 +138,13 @@ export class TableWriter {
       this.#write(chunk.bytes)
       return offset
     })
-    writeRowGroup({ rows: this.#facts.length, sortedBy, leaves: this.leaves.map(({ leaf }) => leaf), chunks, offsets }, this.#thriftGroups)
-    this.#groups.push({ ...groupFacts(this.#facts), start, end: this.#offset, directoryBytes: directory.length, directoryCrc32: crc32(directory.view()) })
+    writeRowGroup({ rows: group.rows, sortedBy, leaves: this.leaves.map(({ leaf }) => leaf), chunks, offsets }, this.#thriftGroups)
+    this.#groups.push({ ...group, start, end: this.#offset, directoryBytes: directory.length, directoryCrc32: crc32(directory.view()) })
     if (this.#options.kind === 'run') this.#statistics.add(chunks.map(({ statistics }) => statistics))
-    this.#rowsWritten += this.#facts.length
+    this.#rowsWritten += group.rows
     if (this.#rawBytes > 0) this.#ratio = Math.min(2, Math.max(0.02, (this.#offset - start) / this.#rawBytes))
     this.#rawBytes = 0
-    this.#facts = []
+    this.#group = undefined
     for (const leaf of this.leaves) leaf.clear()
   }
 
@@ -153,7 +161,7 @@ export class TableWriter {
    */
   copy(group: { readonly entry: RowGroupEntry; readonly bytes: Uint8Array; readonly footer: Uint8Array; readonly statistics: Uint8Array | undefined }, { keys, ids }: { keys: readonly (readonly string[])[]; ids: readonly string[] }): void {
     const { entry } = group
-    if ((this.bytes - this.#offset) * 4 < this.#options.rowGroupBytes && this.#facts.length > 0) this.#cutShort++
+    if ((this.bytes - this.#offset) * 4 < this.#options.rowGroupBytes && this.#group !== undefined) this.#cutShort++
     this.flush()
     for (const key of keys) this.#addKey(key)
     for (const id of ids) this.#ids.add(id)
@@ -213,19 +221,6 @@ export class TableWriter {
     this.#parts.push(bytes)
     this.#offset += bytes.length
   }
-}
-
-function groupFacts(facts: readonly RowFacts[]): Omit<RowGroupEntry, 'start' | 'end' | 'directoryBytes' | 'directoryCrc32'> {
-  const first = facts[0]
-  assert(first !== undefined, 'a row group has rows')
-  let { seq: minSeq, seq: maxSeq, ts: minTs, ts: maxTs } = first
-  for (const { seq, ts } of facts) {
-    if (seq < minSeq) minSeq = seq
-    if (seq > maxSeq) maxSeq = seq
-    if (ts < minTs) minTs = ts
-    if (ts > maxTs) maxTs = ts
-  }
-  return { firstKey: first.key, rows: facts.length, minSeq, maxSeq, minTs, maxTs, firstSeq: first.seq, firstTs: first.ts }
 }
 
 function fileFacts(groups: readonly RowGroupEntry[], maxKey: readonly string[]): Omit<WrittenFile, 'bytes' | 'index' | 'footerCrc32'> {

@@ -192,5 +192,7 @@ export function lastGroupFrom(rowGroups: readonly RowGroupEntry[], key: readonly
 
 /** One string for a key, for filters. No part but the last may hold a NUL. */
 export function joinKey(key: readonly string[]): string {
-  return key.join('\0')
+  const [first = '', second] = key
+  // A join costs several times what two concatenations do.
+  return key.length === 2 ? `${first}\0${second}` : key.join('\0')
 }

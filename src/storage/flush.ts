@@ -1,6 +1,6 @@
+import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
-import { isEdgeSpace, mirrored } from '../model/edge.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { foldVersion } from '../model/fold.ts'
@@ -10,7 +10,7 @@ import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
 import type { FileEntry, RunEntry } from './manifest.ts'
-import type { Overlay } from './Overlay.ts'
+import { stateAt, type Overlay } from './Overlay.ts'
 
 /** Rows that are worked on before the event loop gets a turn, and the time after which it gets one sooner. The encoding of one row group comes on top. */
 const rowsPerTurn = 500
@@ -33,32 +33,29 @@ export interface FlushInput {
 
 /** Writes what the overlay holds up to `toSeq` as one segment and one run for each namespace. No manifest names them yet. */
 export async function writeFlush(input: FlushInput): Promise<FlushOutput> {
-  const { overlay, toSeq } = input
-  const events = [...overlay.events({ from: 1, to: toSeq })]
-  const lastTs = (events.at(-1) as StoredEvent).ts
-  const segment = await writeSegment(events, input)
+  const { overlay, toSeq, output } = input
+  const [last] = overlay.events({ from: toSeq, to: toSeq })
+  assert(last !== undefined, 'a flush has events')
+  const segment = new SegmentFileWriter({ metadata: fileMetadata })
   const runs = new Map<string, RunEntry>()
   for (const ns of overlay.namespaces().toSorted(compareStrings)) {
-    const run = await writeRun(ns, input)
+    const run = await writeNamespace(ns, segment, input)
     if (run !== undefined) runs.set(ns, run)
   }
-  return { segment, runs, lastTs }
+  return { segment: await output.writeSegment(segment.finish()), runs, lastTs: last.ts }
 }
 
-async function writeSegment(events: StoredEvent[], { clock, output }: FlushInput): Promise<FileEntry> {
-  const writer = new SegmentFileWriter({ metadata: fileMetadata })
-  const fromBothEnds = events.flatMap((event) => [event, ...(isEdgeSpace(event.ns) ? [mirrored(event) as StoredEvent] : [])])
-  await eachInTurns(fromBothEnds.toSorted(byKeyAndSeq), clock, (event) => writer.append(event))
-  return output.writeSegment(writer.finish())
-}
-
-/** undefined when the namespace has no state up to `toSeq`. */
-async function writeRun(ns: string, { overlay, toSeq, output, clock }: FlushInput): Promise<RunEntry | undefined> {
+/** Adds its events to the segment, by id and then by seq, and writes its run; undefined when it has no state up to `toSeq`. */
+async function writeNamespace(ns: string, segment: SegmentFileWriter, { overlay, toSeq, output, clock }: FlushInput): Promise<RunEntry | undefined> {
   const shape = new ShapeBuilder()
   const states: EntityState[] = []
   let deletedMinSeq = Number.POSITIVE_INFINITY
-  await eachInTurns(overlay.sortedIds(ns), clock, (id) => {
-    const state = overlay.state({ ns, id }, { seq: toSeq })
+  // The mark of an erasure has no id, and is no entity's state.
+  await eachInTurns(['', ...overlay.sortedIds(ns)], clock, (id) => {
+    const chain = overlay.chain({ ns, id })
+    if (chain === undefined) return
+    for (const event of chain.events) if (event.seq <= toSeq) segment.append(event)
+    const state = id === '' ? undefined : stateAt(chain, { seq: toSeq })
     if (state === undefined) return
     states.push(state)
     shape.add(state.document)
