@@ -31,7 +31,13 @@ export async function createMany(session: Session, target: { ns: string; documen
   const source = iterable(target.documents)
   const run = new BulkCreate(session, target.ns, checked)
   try {
-    for await (const document of source) await run.add(document)
+    if (Symbol.asyncIterator in source) for await (const document of source) await run.add(document)
+    else {
+      for (const document of source) {
+        const submitted = run.add(document)
+        if (submitted !== undefined) await submitted
+      }
+    }
     return await run.end()
   } catch (thrown) {
     const error = (await run.earlierFailure()) ?? thrown
@@ -76,16 +82,21 @@ class BulkCreate {
     }
   }
 
-  async add(input: unknown): Promise<void> {
+  /** undefined when the next document can come at once. */
+  add(input: unknown): Promise<void> | undefined {
     checkAborted(this.#write.signal)
     const index = this.#batch.firstIndex + this.#batch.entities.length
-    const entity = located(index, () => parseNewDocument(this.#session, this.#ns, input))
+    const entity = located(() => index, () => parseNewDocument(this.#session, this.#ns, input))
     // Within a commit every document sees the state before it, so a second one of the same id has to wait for the next.
-    if (this.#batch.ids.has(entity.key.id)) await this.#submit()
-    this.#batch.entities.push(entity)
-    this.#batch.ids.add(entity.key.id)
-    this.#batch.bytes += approximateBytes(entity.document) + entity.links.length * linkBytes
-    if (this.#batch.entities.length >= this.#batchSize || this.#batch.bytes >= batchBytesMax) await this.#submit()
+    return this.#batch.ids.has(entity.key.id) ? this.#submit().then(() => this.#put(entity)) : this.#put(entity)
+  }
+
+  #put(entity: NewEntity): Promise<void> | undefined {
+    const batch = this.#batch
+    batch.entities.push(entity)
+    batch.ids.add(entity.key.id)
+    batch.bytes += approximateBytes(entity.document) + entity.links.length * linkBytes
+    return batch.entities.length >= this.#batchSize || batch.bytes >= batchBytesMax ? this.#submit() : undefined
   }
 
   async end(): Promise<CreateManyResult> {
@@ -131,7 +142,7 @@ class BulkCreate {
     let skipped: ReadonlySet<string> = new Set()
     let replacedCount = 0
     const { states, repeated } = await this.#session.commit({
-      keys: batch.entities.flatMap(({ key, links }) => [key, ...keysOfLinks(links)]),
+      keys: batch.entities.flatMap(({ key, links }) => (links.length === 0 ? key : [key, ...keysOfLinks(links)])),
       decide: (context) => {
         const decision = this.#decide(batch, context)
         skipped = decision.skipped
@@ -163,19 +174,23 @@ class BulkCreate {
     const links: Link[] = []
     const skipped = new Set<string>()
     let replacedCount = 0
-    for (const [offset, { key, document, links: ofEntity }] of batch.entities.entries()) {
+    const shared = { nowMs: context.nowMs, limits: this.#session.limits, ...this.#write }
+    let offset = -1
+    const decideNext = ({ key, document, links: ofEntity }: NewEntity): void => {
+      offset += 1
       const state = context.state(key)
       const isThere = state !== undefined && state.deletedAt === undefined
       if (isThere && onConflict === 'skip') {
         skipped.add(key.id)
-        continue
+        return
       }
-      links.push(...ofEntity)
+      if (ofEntity.length > 0) links.push(...ofEntity)
       const replaces = isThere && onConflict === 'replace'
       if (replaces) replacedCount += 1
       const command = replaces ? ({ kind: 'replace', document, fields: {}, orCreate: true } as const) : ({ kind: 'create', document } as const)
-      drafts.push(...located(batch.firstIndex + offset, () => decide(state, command, { key, nowMs: context.nowMs, limits: this.#session.limits, ...this.#write })))
+      drafts.push(...decide(state, command, { ...shared, key }))
     }
+    located(() => batch.firstIndex + offset, () => batch.entities.forEach(decideNext))
     // Edges may lead to any document of the batch.
     if (links.length > 0) drafts.push(...decideLinks(links, { state: (key) => context.state(key), isMade: (key) => key.ns === this.#ns && batch.ids.has(key.id), ...this.#write }))
     return { drafts, skipped, replacedCount }
@@ -194,11 +209,12 @@ function iterable(documents: unknown): AsyncIterable<unknown> | Iterable<unknown
 }
 
 /** Says in an error which document it was. */
-function located<Result>(index: number, work: () => Result): Result {
+function located<Result>(at: () => number, work: () => Result): Result {
   try {
     return work()
   } catch (error) {
     if (!isParqueDBError(error)) throw error
+    const index = at()
     throw new ParqueDBError(error.code, `Document ${index}: ${error.message}`, { details: { ...error.details, index }, cause: error })
   }
 }

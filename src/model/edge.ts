@@ -36,7 +36,7 @@ export function edgeSpace(ns: string, direction: Direction): string {
 
 /** Whether a namespace holds edges, of either direction. */
 export function isEdgeSpace(ns: string): boolean {
-  return spacePattern.test(ns)
+  return ns.endsWith(':out') || isMirrorSpace(ns)
 }
 
 /** Whether a namespace holds edges as their far ends see them: what stands there is written once more elsewhere, as 'out'. */

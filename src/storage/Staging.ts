@@ -91,7 +91,7 @@ export class Staging {
     const { replaced, ...staged } = this.#number(drafts, { ts, txId: request.txId, states })
     const text = encodeEvents(staged.events)
     if (text.length > commitCharsMax) {
-      for (const [event, pending] of replaced.toReversed()) this.#restore(event, pending)
+      for (let index = replaced.length - 1; index >= 0; index--) this.#restore(staged.events[index] as StoredEvent, replaced[index])
       throw new ParqueDBError('LIMIT_EXCEEDED', `The commit has ${text.length} characters of JSON; ${commitCharsMax} is the most that one commit may have. Split it.`, { details: { limit: 'commitChars', found: text.length, max: commitCharsMax } })
     }
     const commit = { ...staged, text }
@@ -140,10 +140,10 @@ export class Staging {
   }
 
   /** Numbers the events and puts their states among the pending; `replaced`: what was pending before each of them. */
-  #number(drafts: readonly EventDraft[], commit: { ts: number; txId: string | undefined; states: LoadedStates }): { events: StoredEvent[]; states: EntityState[]; replaced: (readonly [EntityKey, Pending | undefined])[] } {
+  #number(drafts: readonly EventDraft[], commit: { ts: number; txId: string | undefined; states: LoadedStates }): { events: StoredEvent[]; states: EntityState[]; replaced: (Pending | undefined)[] } {
     const events: StoredEvent[] = []
     const after: EntityState[] = []
-    const replaced: (readonly [EntityKey, Pending | undefined])[] = []
+    const replaced: (Pending | undefined)[] = []
     for (const draft of drafts) {
       const pending = this.#pending.get(draft)
       const before = pending?.state ?? commit.states.get(draft)
@@ -165,11 +165,11 @@ export class Staging {
         afterText: draft.after === undefined ? undefined : stringifyExtendedJson(draft.after),
       }
       const state = fold(before, event)
-      const count = this.#sinceSnapshot(event, pending)
-      const takesSnapshot = event.op === 'CREATE' || isEdgeSpace(event.ns) || count === undefined || count + 1 >= this.#snapshotThreshold
+      const count = event.op === 'CREATE' || isEdgeSpace(event.ns) ? undefined : this.#sinceSnapshot(event, pending)
+      const takesSnapshot = count === undefined || count + 1 >= this.#snapshotThreshold
       if (takesSnapshot) event.state = state
       this.#pending.set(event, { state, sinceSnapshot: takesSnapshot ? 0 : count + 1 })
-      replaced.push([event, pending])
+      replaced.push(pending)
       events.push(event)
       after.push(state)
     }
@@ -194,7 +194,8 @@ export class Staging {
     this.#nextSeq += commit.events.length
     this.#lastTs = ts
     let ns: string | undefined
-    for (const event of commit.events.toReversed()) {
+    for (let index = commit.events.length - 1; index >= 0; index--) {
+      const event = commit.events[index] as StoredEvent
       if (event.op === 'ERASE' && event.id !== '') this.#partition.erasing.set(event, true)
       if (event.ns !== ns) this.#raise(event.ns, event.seq)
       // Far ends are of any collection.

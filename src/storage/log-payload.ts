@@ -75,22 +75,28 @@ export function decodePayload(frame: LogFrame, where: { path: string; offset: nu
   return json.events.map((event, index) => eventFromJson(event, frame.firstSeq + index))
 }
 
-/** An event as `EventJson`; its document is JSON already. */
+/** An event as `EventJson`, put together from its parts: its document is JSON already. */
 function eventText(event: StoredEvent): string {
-  const { eventId: id, ts, op, ns, id: key, version, patch, actor, txId: tx, metadata, state } = event
-  const json: Omit<EventJson, 'after'> = { id, ts, op, ns, key, version }
-  if (isEdgeSpace(ns)) {
-    const { from, predicate, to } = parseEdgeKey(event)
-    Object.assign(json, { ns: from.ns, key: from.id, rel: predicate, to: formatEntityId(to) })
-  }
-  if (patch !== undefined) json.patch = patchToJson(patch)
-  if (actor !== undefined) json.actor = actor
-  if (tx !== undefined) json.tx = tx
-  if (metadata !== undefined) json.metadata = toExtendedJson(metadata)
+  const { eventId, ts, op, version, patch, actor, txId, metadata, state } = event
+  const edge = isEdgeSpace(event.ns) ? parseEdgeKey(event) : undefined
+  const { ns, id } = edge?.from ?? event
+  let text = `{"id":${quoted(eventId)},"ts":${ts},"op":"${op}","ns":${quoted(ns)},"key":${quoted(id)},"version":${version}`
+  if (edge !== undefined) text += `,"rel":${quoted(edge.predicate)},"to":${quoted(formatEntityId(edge.to))}`
+  if (patch !== undefined) text += `,"patch":${JSON.stringify(patchToJson(patch))}`
+  if (actor !== undefined) text += `,"actor":${quoted(actor)}`
+  if (txId !== undefined) text += `,"tx":${quoted(txId)}`
+  if (metadata !== undefined) text += `,"metadata":${stringifyExtendedJson(metadata)}`
   // A CREATE is its own snapshot, and so are an edge's events: the state follows from `after`.
-  if (state !== undefined && op !== 'CREATE' && json.rel === undefined) json.state = stateToJson(state)
-  const text = JSON.stringify(json)
-  return event.after === undefined ? text : `${text.slice(0, -1)},"after":${event.afterText ?? stringifyExtendedJson(event.after)}}`
+  if (state !== undefined && op !== 'CREATE' && edge === undefined) text += `,"state":${JSON.stringify(stateToJson(state))}`
+  if (event.after !== undefined) text += `,"after":${event.afterText ?? stringifyExtendedJson(event.after)}`
+  return `${text}}`
+}
+
+/** Ids and names are nearly always plain, and asking is quicker than escaping. */
+const plainPattern = /^[\w-]*$/
+
+function quoted(text: string): string {
+  return plainPattern.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
 function patchToJson(patch: Patch): { set?: unknown; unset?: readonly string[] } {
