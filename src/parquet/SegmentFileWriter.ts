@@ -31,6 +31,7 @@ const systemBytes = 64
 /** Writes a segment: events in ascending order of (ns, id, seq), strings by their UTF-8 bytes. */
 export class SegmentFileWriter {
   readonly #table: TableWriter
+  readonly #leaves: Readonly<Record<SegmentColumn, LeafBuilder>>
   readonly #layout: string
   #last: Pick<StoredEvent, 'ns' | 'id' | 'seq'> | undefined
   #mirrors = 0
@@ -45,6 +46,7 @@ export class SegmentFileWriter {
       prefixColumn: segmentColumn.id,
       rowGroupBytes: options.rowGroupBytes ?? defaultRowGroupBytes,
     })
+    this.#leaves = Object.fromEntries(segmentFields.map(({ name }, index) => [name, this.#table.leaves[index]])) as Record<SegmentColumn, LeafBuilder>
   }
 
   /** Events appended. */
@@ -68,22 +70,22 @@ export class SegmentFileWriter {
     const after = event.after === undefined ? undefined : (event.afterText ?? stringifyExtendedJson(event.after))
     const metadata = event.metadata === undefined ? undefined : stringifyExtendedJson(event.metadata)
     const row = this.#table.pendingRows
-    this.#leaf('ns').value(event.ns)
-    this.#leaf('id').value(event.id)
-    this.#leaf('seq').value(event.seq)
-    this.#leaf('ts').value(event.ts)
-    this.#leaf('op').value(event.op)
-    this.#leaf('version').value(event.version)
-    this.#leaf('eventId').value(event.eventId)
-    appendOptional(this.#leaf('actor'), row, event.actor)
-    appendOptional(this.#leaf('txId'), row, event.txId)
-    appendOptional(this.#leaf('patch'), row, patch)
-    appendOptional(this.#leaf('after'), row, edge === undefined ? after : undefined)
-    appendOptional(this.#leaf('state'), row, state)
-    appendOptional(this.#leaf('metadata'), row, metadata)
-    appendOptional(this.#leaf('predicate'), row, isMirror ? undefined : edge?.predicate)
-    appendOptional(this.#leaf('to'), row, edge === undefined || isMirror ? undefined : formatEntityId(edge.to))
-    appendOptional(this.#leaf('data'), row, edge === undefined ? undefined : after)
+    this.#leaves.ns.value(event.ns)
+    this.#leaves.id.value(event.id)
+    this.#leaves.seq.value(event.seq)
+    this.#leaves.ts.value(event.ts)
+    this.#leaves.op.value(event.op)
+    this.#leaves.version.value(event.version)
+    this.#leaves.eventId.value(event.eventId)
+    appendOptional(this.#leaves.actor, row, event.actor)
+    appendOptional(this.#leaves.txId, row, event.txId)
+    appendOptional(this.#leaves.patch, row, patch)
+    appendOptional(this.#leaves.after, row, edge === undefined ? after : undefined)
+    appendOptional(this.#leaves.state, row, state)
+    appendOptional(this.#leaves.metadata, row, metadata)
+    appendOptional(this.#leaves.predicate, row, isMirror ? undefined : edge?.predicate)
+    appendOptional(this.#leaves.to, row, edge === undefined || isMirror ? undefined : formatEntityId(edge.to))
+    appendOptional(this.#leaves.data, row, edge === undefined ? undefined : after)
     if (isMirror) this.#mirrors++
     else this.#table.addId(event.eventId)
     if (event.txId !== undefined) this.#table.addId(event.txId)
@@ -118,10 +120,6 @@ export class SegmentFileWriter {
   /** The whole file. Nothing may be appended afterwards. */
   finish(): WrittenFile {
     return { ...this.#table.finish(), ...(this.#mirrors > 0 && { mirrors: this.#mirrors }) }
-  }
-
-  #leaf(name: SegmentColumn): LeafBuilder {
-    return this.#table.leaves[segmentColumn[name]] as LeafBuilder
   }
 
   #checkOrder(event: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): void {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { crc32 } from '../base/crc32.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
-import type { Column } from './Column.ts'
+import { rowsBetween, type Column } from './Column.ts'
+import { scalarsOf } from './column-values.ts'
 import type { Leaf } from './columns.ts'
 import { decodeChunk } from './decode-chunk.ts'
 import { encodeChunk } from './encode-chunk.ts'
@@ -62,7 +63,8 @@ describe('the encoding of a column', () => {
     const of = (kind: Leaf['kind'], values: readonly LeafValue[]): string => encode({ ...text, kind }, values).encoding
     const many = Array.from({ length: 400 }, (_, index) => index)
     expect(of('string', many.map((index) => `value ${index % 7}`))).toBe('RLE_DICTIONARY')
-    expect(of('string', many.map((index) => `value ${index}`))).toBe('DELTA_LENGTH_BYTE_ARRAY')
+    expect(of('string', many.map((index) => `${index} values`))).toBe('DELTA_LENGTH_BYTE_ARRAY')
+    expect(of('string', many.map((index) => `01HXYZABCDEFGHJKMNPQRS${1000 + index}`))).toBe('DELTA_BYTE_ARRAY')
     expect(of('double', many.map((index) => (index % 7) / 3))).toBe('RLE_DICTIONARY')
     expect(of('double', many.map((index) => (index % 7) * -0))).toBe('PLAIN')
     expect(of('double', many.map((index) => index / 3))).toBe('BYTE_STREAM_SPLIT')
@@ -72,8 +74,17 @@ describe('the encoding of a column', () => {
     expect(of('bigint', [1n])).toBe('PLAIN')
   })
 
+  test('takes shared beginnings out of short values only, and gives them back', () => {
+    const ids = Array.from({ length: 300 }, (_, index) => `ü-made-one-after-another-${index % 90 === 0 ? 'z' : ''}${index}`)
+    const { bytes, isCompressed, encoding } = encode(text, ids)
+    const column = decodeChunk({ leaf: text, rowCount: 300, bytes, crc32: crc32(bytes), isCompressed })
+    expect([encoding, scalarsOf(column, rowsBetween(0, 300))]).toEqual(['DELTA_BYTE_ARRAY', ids])
+    // What one of these expands to is bounded where it is read.
+    expect(encode(text, ids.map((id) => 'x'.repeat(8000) + id)).encoding).toBe('DELTA_LENGTH_BYTE_ARRAY')
+  })
+
   test('is compressed only where that saves something', () => {
-    expect(encode(text, Array.from({ length: 300 }, (_, index) => `the same words again and again ${index}`)).isCompressed).toBe(true)
+    expect(encode(text, Array.from({ length: 300 }, (_, index) => `${index} are the same words again and again`)).isCompressed).toBe(true)
     expect(encode(text, ['x', 'q7']).isCompressed).toBe(false)
   })
 })

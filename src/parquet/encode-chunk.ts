@@ -1,6 +1,7 @@
 import { crc32 } from '../base/crc32.ts'
 import { bitWidthOf } from './bit-packing.ts'
 import { byteArraysOfBytes, byteArraysOfTexts, encodeDeltaBytes, encodeDeltaLength, encodePlainByteArrays } from './byte-arrays.ts'
+import type { ByteArrays } from './byte-arrays.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
 import type { ScalarKind } from './columns.ts'
 import { deltaMagnitudeMax, encodeDelta } from './delta-binary.ts'
@@ -129,8 +130,20 @@ function encodeTexts(texts: readonly string[], { isSorted, nullCount }: { isSort
   }
   const arrays = byteArraysOfTexts(texts)
   const statistics = byteArrayStatistics(arrays, texts, nullCount)
-  if (isSorted) return { encoding: 'DELTA_BYTE_ARRAY', data: written((out) => encodeDeltaBytes(arrays, out)), statistics }
+  if (isSorted || sharesBeginnings(arrays)) return { encoding: 'DELTA_BYTE_ARRAY', data: written((out) => encodeDeltaBytes(arrays, out)), statistics }
   return { encoding: 'DELTA_LENGTH_BYTE_ARRAY', data: written((out) => encodeDeltaLength(arrays, out)), statistics }
+}
+
+/** Whether neighbours have most of their bytes in common from the first one on, as ids that were made one after another: told from the first of them. */
+function sharesBeginnings({ blob, offsets }: ByteArrays): boolean {
+  const count = Math.min(probeCount, offsets.length - 1)
+  let shared = 0
+  for (let index = 1; index < count; index++) {
+    const [before, start, end] = [offsets[index - 1], offsets[index], offsets[index + 1]] as [number, number, number]
+    const most = Math.min(start - before, end - start)
+    for (let at = 0; at < most && blob[before + at] === blob[start + at]; at++) shared += 1
+  }
+  return blob.length <= sharingBytesMax && shared > (offsets[count] as number) * sharedShareMin
 }
 
 function encodeInts(values: readonly number[]): Omit<EncodedValues, 'statistics'> {
@@ -149,13 +162,17 @@ function encodeDoubles(values: readonly number[], compressor: SnappyCompressor):
   const distinct = values.some((value) => value === 0 && Object.is(value, -0)) ? undefined : findDistinct(values)
   if (distinct === undefined) {
     const data = new Uint8Array(Float64Array.from(values).buffer)
-    const split = splitBytes(data)
-    const isSplitSmaller = compressor.compress(split).length < Math.min(data.length, compressor.compress(data).length) * compressionGain
-    return isSplitSmaller ? { encoding: 'BYTE_STREAM_SPLIT', data: split } : { encoding: 'PLAIN', data }
+    // Beginnings tell as much as the whole, which is compressed once more.
+    const sample = data.subarray(0, sampledDoubles * 8)
+    const isSplitSmaller = compressor.compress(splitBytes(sample)).length < Math.min(sample.length, compressor.compress(sample).length) * compressionGain
+    return isSplitSmaller ? { encoding: 'BYTE_STREAM_SPLIT', data: splitBytes(data) } : { encoding: 'PLAIN', data }
   }
   const dictionary = { bytes: new Uint8Array(Float64Array.from(distinct.values).buffer), count: distinct.values.length }
   return { encoding: 'RLE_DICTIONARY', dictionary, data: encodeCodes(distinct) }
 }
+
+/** Of a column of doubles, to see which way it is smaller. */
+const sampledDoubles = 512
 
 /** The first bytes of all values of eight bytes, then their second ones, and so on: measured values share their signs and exponents. */
 function splitBytes(plain: Uint8Array): Uint8Array {
@@ -182,6 +199,10 @@ interface Distinct<T> {
 
 /** A dictionary pays when it has fewer values than this share of the column. */
 const distinctShareMax = 0.5
+/** What neighbours have to share of their bytes: only then is taking it out quicker than compressing it. */
+const sharedShareMin = 0.75
+/** Far below what a reader lets shared beginnings expand to. */
+const sharingBytesMax = 1024 * 1024
 /** After this many values a column that has hardly repeated itself is given up. */
 const probeCount = 200
 

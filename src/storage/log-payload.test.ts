@@ -26,6 +26,11 @@ describe('the events of a frame', () => {
     ]
     expect(roundTrip(events)).toEqual(events)
   })
+  test('come back whatever characters their names and ids have', () => {
+    const odd = 'a"b\\c\n\u2028ü😀'
+    const events: StoredEvent[] = [{ ...plain, seq: 7, eventId: odd, op: 'DELETE', ns: 'ünï', id: odd, version: 2, actor: odd, txId: odd }]
+    expect(roundTrip(events)).toEqual(events)
+  })
   test('that make an entity or an edge bring its state along', () => {
     const edge = edgeKey({ from: { ns: 'n', id: 'a' }, predicate: 'likes', to: { ns: 'm', id: 'b' } })
     const [created, linked] = roundTrip([
