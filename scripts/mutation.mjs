@@ -131,7 +131,7 @@ function runTests(tests) {
     const args = [resolve('node_modules/vitest/vitest.mjs'), 'run', '--bail=1', '--reporter=dot', '--testTimeout=20000', ...tests]
     const child = spawn(process.execPath, args, { cwd: copy, stdio: 'ignore', detached: true })
     const timer = setTimeout(() => {
-      process.kill(-child.pid, 'SIGKILL')
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
       done('hang')
     }, 240_000)
     child.on('exit', (code) => {
