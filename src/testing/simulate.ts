@@ -5,7 +5,7 @@ import { Oracle, Violation } from './simulation/Oracle.ts'
 import { calm, SimulatedWorld } from './simulation/SimulatedWorld.ts'
 import { compareEverything, historicalRead, listen, presentRead, readBack, slowRead } from './simulation/reads.ts'
 import type { Simulation } from './simulation/simulation.ts'
-import { compact, flush, retry, write } from './simulation/writes.ts'
+import { checkpoint, compact, flush, retain, retry, write } from './simulation/writes.ts'
 
 export interface SimulationOptions {
   readonly seed: number
@@ -57,6 +57,9 @@ export const coveragePoints: readonly string[] = [
   'a merge fails',
   'a merge is fenced',
   'a merge is cancelled',
+  'a checkpoint on request',
+  'retention on request',
+  'a past behind the horizon is refused',
   'background work failed',
   'transactions conflict',
   'a reader races garbage collection',
@@ -103,6 +106,8 @@ const stepWeights = {
   settle: 5,
   flush: 4,
   compact: 4,
+  checkpoint: 3,
+  retain: 3,
   retry: 3,
   reopen: 2,
   kill: 3,
@@ -124,7 +129,7 @@ export async function simulate({ seed, turn, steps = 120, home = seed % 2 === 0 
   const { dice } = world
   const oracle = new Oracle((point) => world.hit(point))
   const cluster = new Cluster({ world, oracle, options: randomOptions(dice), isShared: home === 'folder' && dice.chance(0.6) })
-  const simulation: Simulation = { world, oracle, cluster, dice, consumer: { seq: 0, isListening: false }, failure: undefined }
+  const simulation: Simulation = { world, oracle, cluster, dice, consumer: { seq: 0, isListening: false }, underWay: { retentions: 0, retries: 0 }, failure: undefined }
   const startMs = world.time.nowMs
   let violation: SimulationReport['violation']
   try {
@@ -215,6 +220,10 @@ async function step(simulation: Simulation, kind: keyof typeof stepWeights): Pro
       return begin(writer, flush(simulation, writer))
     case 'compact':
       return begin(writer, compact(simulation, writer))
+    case 'checkpoint':
+      return begin(writer, checkpoint(simulation, writer))
+    case 'retain':
+      return begin(writer, retain(simulation, writer))
     case 'retry':
       // A former writer knows nothing of what the newest one was told.
       return writer === cluster.owner ? retry(simulation, writer) : undefined

@@ -105,7 +105,9 @@ export async function listen(simulation: Simulation, node: Node): Promise<void> 
   try {
     await reading(simulation, node, read)
   } catch (error) {
-    if (!isParqueDBError(error, 'INVALID_ARGUMENT') || consumer.seq !== firstSeq - 1) simulation.failure ??= error
+    // Who has fallen behind the horizon begins again after it.
+    if (isParqueDBError(error, 'HISTORY_UNAVAILABLE')) consumer.seq = Math.max(consumer.seq, Number(error.details.horizonSeq))
+    else if (!isParqueDBError(error, 'INVALID_ARGUMENT') || consumer.seq !== firstSeq - 1) simulation.failure ??= error
   } finally {
     consumer.isListening = false
   }
@@ -118,11 +120,13 @@ export async function historicalRead(simulation: Simulation, node: Node): Promis
   const seq = dice.below(node.seq + 1)
   const key = randomKey(dice)
   const collection = node.db.collection(key.ns)
+  const options = { asOf: seq, includeArchived: dice.chance(0.5) }
+  const { includeArchived } = options
   switch (dice.below(4)) {
     case 0:
-      return compareRead(simulation, node, { what: `${key.ns} as of ${seq}`, read: async () => describeEntity(...(await collection.find({}, { asOf: seq }).toArray())), expected: reference.listing(key.ns, seq) })
+      return comparePast(simulation, node, { what: `${key.ns} as of ${seq}`, read: async () => describeEntity(...(await collection.find({}, options).toArray())), expected: reference.listing(key.ns, seq), includeArchived })
     case 1:
-      return compareRead(simulation, node, { what: `${key.ns}/${key.id} as of ${seq}`, read: async () => describeEntity(await collection.get(key.id, { asOf: seq })), expected: reference.entity(key, seq) })
+      return comparePast(simulation, node, { what: `${key.ns}/${key.id} as of ${seq}`, read: async () => describeEntity(await collection.get(key.id, options)), expected: reference.entity(key, seq), includeArchived })
     case 2:
       return compareRead(simulation, node, { what: `the history of ${key.ns}/${key.id} to ${seq}`, read: () => readHistory(node.db, key, seq), expected: reference.history(key, seq) })
     default: {
@@ -130,7 +134,7 @@ export async function historicalRead(simulation: Simulation, node: Node): Promis
       const ms = reference.timeOf(seq)
       if (seq === 0 || ms >= reference.timeOf(node.seq)) return
       const last = lastSeqAt(reference, ms)
-      return compareRead(simulation, node, { what: `${key.ns} at ${ms}`, read: async () => describeEntity(...(await collection.find({}, { asOf: new Date(ms) }).toArray())), expected: reference.listing(key.ns, last) })
+      return comparePast(simulation, node, { what: `${key.ns} at ${ms}`, read: async () => describeEntity(...(await collection.find({}, { asOf: new Date(ms), includeArchived }).toArray())), expected: reference.listing(key.ns, last), includeArchived })
     }
   }
 }
@@ -170,6 +174,16 @@ export async function compareEverything(simulation: Simulation): Promise<void> {
   for (const node of nodes) await cluster.close(node)
 }
 
+/** As compareRead, of a past that may be behind the horizon: then it is refused, and only what is archived may be asked for. */
+async function comparePast(simulation: Simulation, node: Node, { includeArchived, ...compared }: { what: string; read: () => Promise<string>; expected: string; includeArchived: boolean }): Promise<void> {
+  try {
+    await compareRead(simulation, node, compared)
+  } catch (error) {
+    if (includeArchived || !isParqueDBError(error, 'HISTORY_UNAVAILABLE')) throw error
+    simulation.world.hit('a past behind the horizon is refused')
+  }
+}
+
 async function compareRead(simulation: Simulation, node: Node, { what, read, expected }: { what: string; read: () => Promise<string>; expected: string }): Promise<void> {
   const found = await reading(simulation, node, read)
   if (found !== undefined) simulation.oracle.compare(`${what}, read by ${node.name},`, found, expected)
@@ -190,13 +204,13 @@ async function reading<T>({ cluster, world }: Simulation, node: Node, read: () =
 
 async function readHistory(db: ParqueDB, key: { ns: string; id: string }, seq: number): Promise<string> {
   if (seq === 0) return ''
-  const entries = await db.collection(key.ns).history(key.id, { to: seq }).toArray()
+  const entries = await db.collection(key.ns).history(key.id, { to: seq, includeArchived: true }).toArray()
   return entries.map(({ seq: at, op, version, after }) => `${at} ${op} ${after === undefined ? describeEntities([{ id: key.id, version, document: undefined }]) : describeEntity(after)}`).join('\n')
 }
 
 async function collect(db: ParqueDB, fromSeq: number): Promise<Event[]> {
   const events: Event[] = []
-  for await (const event of db.events({ fromSeq })) events.push(event)
+  for await (const event of db.events({ fromSeq, includeArchived: true })) events.push(event)
   return events
 }
 

@@ -12,6 +12,8 @@ export interface Simulation {
   readonly dice: Dice
   /** Somebody who wants each event once, and goes on where it stopped, now at this process, now at that. */
   readonly consumer: { seq: number; isListening: boolean }
+  /** How many of each are under way: what retention removes it forgets, its txId, too, so that neither begins beside the other. */
+  readonly underWay: { retentions: number; retries: number }
   /** What went wrong in work that nobody awaits. */
   failure: unknown
 }

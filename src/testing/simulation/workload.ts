@@ -99,7 +99,7 @@ async function performOn(db: Pick<ParqueDB, 'collection'>, command: Command, { n
     case 'restore':
       return describeEntity(await collection.restore(command.id, options))
     case 'revert':
-      return describeEntity(await collection.revert(command.id, { asOf: command.to, ...options }))
+      return describeEntity(await collection.revert(command.id, { asOf: command.to, includeArchived: true, ...options }))
     case 'updateMany':
       return String((await collection.updateMany(filterOf(command.range), { $set: command.fields }, marked)).modifiedCount)
     case 'deleteMany':

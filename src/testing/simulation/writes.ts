@@ -15,10 +15,19 @@ export function write(simulation: Simulation, node: Node): Promise<void> {
   return attempt(simulation, node, oracle.begin(command, { hasTxId: dice.chance(0.3) && !isMany, epoch, isStale: node !== cluster.owner }))
 }
 
-/** Does a write again under its txId: what had happened is told, not done again. */
+/** Does a write again under its txId: what had happened is told, not done again, as long as its events are kept. */
 export async function retry(simulation: Simulation, node: Node): Promise<void> {
+  const { cluster, underWay } = simulation
+  if (underWay.retentions > 0) return
+  underWay.retries += 1
+  const stats = await cluster.within(node, node.db.stats()).catch(() => undefined)
+  if (stats !== undefined) await retryKept(simulation, node, Math.max(0, ...Object.values(stats.horizons).map(({ seq }) => seq)))
+  underWay.retries -= 1
+}
+
+async function retryKept(simulation: Simulation, node: Node, horizonSeq: number): Promise<void> {
   const { oracle, world, dice } = simulation
-  const settled = [...oracle.writes.values()].filter(({ state, txId, seq, isAnswered }) => state === 'settled' && txId !== undefined && (seq !== undefined || !isAnswered))
+  const settled = [...oracle.writes.values()].filter(({ state, txId, seq, isAnswered }) => state === 'settled' && txId !== undefined && (seq === undefined ? !isAnswered : seq > horizonSeq))
   if (settled.length === 0) return
   const chosen = dice.pick(settled)
   if (chosen.seq !== undefined) world.hit('a write that had happened is tried again')
@@ -63,7 +72,7 @@ function settleFailure(simulation: Simulation, node: Node, { given, error }: { g
 }
 
 /** Writes of these codes have certainly not happened. */
-const refusals = new Set(['NOT_FOUND', 'ALREADY_EXISTS', 'VERSION_CONFLICT', 'TRANSACTION_CONFLICT'])
+const refusals = new Set(['NOT_FOUND', 'ALREADY_EXISTS', 'VERSION_CONFLICT', 'TRANSACTION_CONFLICT', 'HISTORY_UNAVAILABLE'])
 
 export async function flush(simulation: Simulation, node: Node): Promise<void> {
   await maintain(simulation, node, { name: 'a flush', work: () => node.db.flush() })
@@ -77,7 +86,22 @@ export async function compact(simulation: Simulation, node: Node): Promise<void>
   await maintain(simulation, node, { name: 'a merge', work: () => node.db.compact({ signal: abort.signal }) })
 }
 
-async function maintain(simulation: Simulation, node: Node, { name, work }: { name: string; work: () => Promise<void> }): Promise<void> {
+/** The states of now are kept: what is read of later moments starts there. */
+export async function checkpoint(simulation: Simulation, node: Node): Promise<void> {
+  await maintain(simulation, node, { name: 'a checkpoint', work: () => node.db.checkpoint() })
+}
+
+/** Old events go to the archive; how many is anybody's guess. */
+export async function retain(simulation: Simulation, node: Node): Promise<void> {
+  const { dice, underWay } = simulation
+  if (underWay.retries > 0) return
+  underWay.retentions += 1
+  const maxEvents = dice.below(12)
+  await maintain(simulation, node, { name: 'retention', work: () => node.db.retain({ policy: { mode: 'archive', maxEvents } }) })
+  underWay.retentions -= 1
+}
+
+async function maintain(simulation: Simulation, node: Node, { name, work }: { name: string; work: () => Promise<unknown> }): Promise<void> {
   const { world, cluster } = simulation
   try {
     await cluster.within(node, work())
@@ -90,6 +114,8 @@ async function maintain(simulation: Simulation, node: Node, { name, work }: { na
     } else if (isParqueDBError(error, 'ABORTED')) world.hit(`${name} is cancelled`)
     else if (isParqueDBError(error, 'STORAGE_UNAVAILABLE')) world.hit(`${name} fails`)
     const isZombie = node !== cluster.owner
+    // A guest lets the writer do it.
+    if (isZombie && isParqueDBError(error, 'WRITER_LOCKED')) return
     // The new writer deletes what the former one still wants to merge.
     if (isWorldly(error) || (isZombie && isFileGone(error))) return
     simulation.failure ??= error
