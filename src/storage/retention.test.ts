@@ -248,3 +248,32 @@ test('a policy that is none is refused', () => {
   expect(() => new ParqueDB({ storage, retention: { mode: 'drop', maxAge: -1 } })).toThrow(/retention.maxAge/)
   expect(() => new ParqueDB({ storage, retention: { namespaces: { a: { mode: 'burn' as 'drop' } } } })).toThrow(/retention.namespaces.a.mode/)
 })
+
+test("a collection's policy covers the edges that stand with it, from either end, and leaves those of others", async () => {
+  const [storage, clock] = [new MemoryBackend(), manualClock()]
+  const db = open(storage, clock, { retention: { namespaces: { logs: { maxAge: dayMs, mode: 'drop' } } } })
+  await db.collection('logs').createMany([{ $id: 'a' }, { $id: 'b' }])
+  await db.collection('users').createMany([{ $id: 'a' }, { $id: 'b' }])
+  for (const ns of ['logs', 'users']) {
+    await db.collection(ns).link('a', 'next', `${ns}/b`, { since: 1 })
+    await db.collection(ns).link('a', 'next', `${ns}/b`, { since: 2 })
+  }
+  clock.advance(2 * dayMs)
+  await db.collection('logs').link('a', 'next', 'logs/b', { since: 3 })
+  await db.flush()
+  const report = await db.retain()
+  expect(Object.keys(report.namespaces).toSorted()).toEqual(['logs', 'logs:in', 'logs:out'])
+  const since = async (ns: string, id: string, options: { direction?: 'in'; asOf?: number } = {}) => (await db.collection(ns).related(id, 'next', options).toArray()).map(({ $edge }) => $edge.data)
+  expect(await since('logs', 'a')).toEqual([{ since: 3 }])
+  expect(await since('logs', 'b', { direction: 'in' })).toEqual([{ since: 3 }])
+  await expect(since('logs', 'a', { asOf: 5 })).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE' })
+  expect(await since('users', 'b', { direction: 'in', asOf: 7 })).toEqual([{ since: 1 }])
+  const edges: unknown[] = []
+  for await (const { op, target } of db.events({ op: 'REL_CREATE' })) edges.push([op, target])
+  expect(edges).toEqual([
+    ['REL_CREATE', 'users:a'],
+    ['REL_CREATE', 'users:a'],
+    ['REL_CREATE', 'logs:a'],
+  ])
+  await db.close()
+})

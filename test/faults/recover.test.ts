@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { ParqueDB } from '../../src/db/ParqueDB.ts'
 import { withEventSourcing } from '../../src/storage/EventSourcedBackend.ts'
 import type { Event } from '../../src/model/event.ts'
 import { MemoryBackend } from '../../src/storage/MemoryBackend.ts'
@@ -103,4 +104,28 @@ test('a lost change is bridged: the entity goes on from its next known state, wh
   expect(report.lost).toMatchObject([{ path: segment, code: 'CORRUPT_FILE', fromSeq: 1, toSeq: 18 }])
   const first = events.find(({ target }) => target === 'notes:na')
   expect(first).toMatchObject({ op: 'CREATE', version: 1, metadata: { recovered: { version: 5, createdBy: 'ada' } } })
+})
+
+test('edges are salvaged with their data from segments, and from runs where a segment is gone', async () => {
+  const disk = new SimulatedDisk()
+  const db = new ParqueDB({ storage: disk })
+  await db.collection('notes').createMany([{ $id: 'a' }, { $id: 'b' }])
+  await db.collection('notes').link('a', 'next', 'notes/b', { weight: 1 })
+  await db.collection('notes').link('b', 'next', 'notes/a')
+  await db.collection('notes').unlink('b', 'next', 'notes/a')
+  await db.flush()
+  await db.close()
+  for (const isSound of [true, false]) {
+    const files = new Map([...disk.files].filter(([path]) => isSound || !/^(events|log)\//.test(path)))
+    const source = new SimulatedDisk(files)
+    const engine = withEventSourcing(new MemoryBackend())
+    const report = await recover({ backend: source, logBackend: source, target: engine })
+    const target = new ParqueDB({ storage: engine })
+    expect(report.ok).toBe(isSound)
+    const related = async (id: string, direction: 'out' | 'in') => (await target.collection('notes').related(id, 'next', { direction }).toArray()).map(({ $id, $edge }) => [$id, $edge.data])
+    expect(await related('a', 'out')).toEqual([['notes/b', { weight: 1 }]])
+    expect(await related('b', 'in')).toEqual([['notes/a', { weight: 1 }]])
+    expect(await related('b', 'out')).toEqual([])
+    await target.close()
+  }
 })
