@@ -23,6 +23,10 @@ export function atOption(): Option {
   return new Option('--at <time|seq>', "the state then: '2026-03-01T12:00:00Z', '2026-03-01' (midnight UTC), or the number of an event").argParser(point)
 }
 
+export function opOption(): Option {
+  return new Option('--op <op>', 'only CREATE, UPDATE, DELETE, REL_CREATE, REL_DELETE or ERASE; again for one more').argParser(repeated)
+}
+
 export function archivedOption(): Option {
   return new Option('--include-archived', 'also what retention has archived')
 }

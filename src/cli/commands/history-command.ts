@@ -1,17 +1,20 @@
 import { Command, Option } from 'commander'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
+import type { EventOp } from '../../model/event.ts'
 import { decodePatchPath } from '../../model/path.ts'
 import type { Patch } from '../../model/patch.ts'
 import { systemFields } from '../../model/system-fields.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatTime, formatValue } from '../format-value.ts'
-import { archivedOption, given, point, wholeNumber } from '../options.ts'
+import { archivedOption, given, opOption, point, wholeNumber } from '../options.ts'
 import { noSuchDocument } from './get-command.ts'
 
 interface HistoryCommandOptions {
   readonly from?: number | string
   readonly to?: number | string
+  readonly actor?: string
+  readonly op?: EventOp[]
   readonly limit?: number
   readonly reverse?: boolean
   readonly includeArchived?: boolean
@@ -31,6 +34,8 @@ export function historyCommand(cli: CommandLine): Command {
     .argument('<id>', 'its id')
     .addOption(new Option('--from <time|seq>', 'from here on').argParser(point))
     .addOption(new Option('--to <time|seq>', 'up to here').argParser(point))
+    .option('--actor <name>', 'only changes by this one')
+    .addOption(opOption())
     .option('--limit <n>', 'at most so many', wholeNumber(1))
     .option('--reverse', 'newest first')
     .addOption(archivedOption())
@@ -52,7 +57,7 @@ export function historyCommand(cli: CommandLine): Command {
           if (entry.patch !== undefined) await terminal.write(formatPatch(entry.patch, before))
           else if (entry.op === 'CREATE' && after !== undefined) await terminal.line(`  with ${Object.keys(after).filter((name) => !systemFields.has(name)).join(', ')}`)
         }
-        if (count === 0 && options.from === undefined && options.to === undefined) throw noSuchDocument({ ns, id })
+        if (count === 0 && [options.from, options.to, options.actor, options.op].every((bound) => bound === undefined)) throw noSuchDocument({ ns, id })
       })
     })
 }

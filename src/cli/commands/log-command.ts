@@ -1,16 +1,20 @@
 import { Command } from 'commander'
 import type { ParqueDB } from '../../db/ParqueDB.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
-import type { Event } from '../../model/event.ts'
+import type { Event, EventOp } from '../../model/event.ts'
 import { decodePatchPath } from '../../model/path.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatTime, formatValue } from '../format-value.ts'
-import { archivedOption, given, wholeNumber } from '../options.ts'
+import { archivedOption, given, opOption, wholeNumber } from '../options.ts'
 import type { Terminal } from '../Terminal.ts'
 
 interface LogOptions {
   readonly ns?: string
+  readonly op?: EventOp[]
+  readonly actor?: string
+  readonly reason?: string
+  readonly correlation?: string
   readonly fromSeq?: number
   readonly limit?: number
   readonly follow?: boolean
@@ -23,6 +27,7 @@ const examples = `
 Examples:
   parquedb log --db data                          the last ${screenLimit} events on a terminal; all of them into a pipe
   parquedb log --ns users --from-seq 1000 --limit 50
+  parquedb log --actor ada --reason 'request 4711'
   parquedb log --follow --json | jq .target       and then every event as it happens, until Ctrl-C`
 
 export function logCommand(cli: CommandLine): Command {
@@ -30,6 +35,10 @@ export function logCommand(cli: CommandLine): Command {
     .summary('the events, newest last')
     .description('Prints the events of the whole database, or of one collection, newest last.')
     .option('--ns <ns>', 'only of this collection')
+    .addOption(opOption())
+    .option('--actor <name>', 'only by this one')
+    .option('--reason <text>', 'only of writes whose reason holds this text')
+    .option('--correlation <id>', 'only of writes with this correlation id')
     .option('--from-seq <n>', 'from this event on', wholeNumber(1))
     .option('--limit <n>', 'at most so many: the first ones from --from-seq, else the last ones', wholeNumber(1))
     .addOption(archivedOption())
@@ -43,32 +52,42 @@ async function log(cli: CommandLine, options: LogOptions): Promise<void> {
   const limit = options.limit ?? (terminal.isTTY && terminal.forPeople && options.fromSeq === undefined ? screenLimit : undefined)
   await cli.read(async (db) => {
     const { lastSeq, horizons } = await db.stats()
-    const filter = given({ ns: options.ns, signal })
+    const filter = given({ ns: options.ns, op: options.op, actor: options.actor, correlationId: options.correlation, signal })
     const { includeArchived = false } = options
     if (limit !== undefined && options.fromSeq === undefined) {
       const begins = Math.max(0, ...Object.entries(horizons).map(([ns, { seq }]) => (!includeArchived && (options.ns === undefined || options.ns === ns) ? seq : 0)))
-      for (const event of await lastEvents(limit, { fromSeq: begins + 1, toSeq: lastSeq }, (range) => db.events({ ...filter, includeArchived, ...range }))) await printEvent(terminal, event)
+      for (const event of await lastEvents(limit, { fromSeq: begins + 1, toSeq: lastSeq }, (range) => chosen(db.events({ ...filter, includeArchived, ...range }), options))) await printEvent(terminal, event)
     } else {
       let left = limit ?? Number.POSITIVE_INFINITY
       // Without a start they begin where the history does.
-      for await (const event of db.events({ ...filter, includeArchived, ...given({ fromSeq: options.fromSeq }) })) {
+      for await (const event of chosen(db.events({ ...filter, includeArchived, ...given({ fromSeq: options.fromSeq }) }), options)) {
         if (event.seq > lastSeq || left-- <= 0) break
         await printEvent(terminal, event)
       }
     }
-    if (options.follow === true) await follow(cli, db, { ...filter, fromSeq: Math.max(lastSeq + 1, options.fromSeq ?? 1) })
+    if (options.follow === true) await follow(cli, db, { ...options, fromSeq: Math.max(lastSeq + 1, options.fromSeq ?? 1) })
   }).catch((error: unknown) => {
     if (options.follow !== true || !signal.aborted) throw error
   })
 }
 
 /** Until interrupted. */
-async function follow({ terminal, signal }: CommandLine, db: ParqueDB, from: { fromSeq: number; ns?: string }): Promise<void> {
+async function follow({ terminal, signal }: CommandLine, db: ParqueDB, options: LogOptions & { fromSeq: number }): Promise<void> {
   const { lastSeq } = await db.stats()
   await terminal.flush()
-  for await (const event of db.subscribe({ ...from, fromSeq: Math.min(from.fromSeq, lastSeq + 1), signal })) {
-    if (event.seq >= from.fromSeq) await printEvent(terminal, event)
+  const subscription = db.subscribe({ ...given({ ns: options.ns, ops: options.op }), fromSeq: Math.min(options.fromSeq, lastSeq + 1), signal })
+  for await (const event of chosen(subscription, options)) {
+    if (event.seq >= options.fromSeq) await printEvent(terminal, event)
     await terminal.flush()
+  }
+}
+
+/** Of what is read or subscribed to, what the options leave. */
+async function* chosen(events: AsyncIterable<Event>, { actor, reason, correlation }: LogOptions): AsyncGenerator<Event> {
+  for await (const event of events) {
+    const why = event.metadata?.['reason']
+    const isChosen = (actor ?? event.actor) === event.actor && (correlation === undefined || event.metadata?.['correlationId'] === correlation)
+    if (isChosen && (reason === undefined || (typeof why === 'string' && why.includes(reason)))) yield event
   }
 }
 
