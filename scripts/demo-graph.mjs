@@ -39,11 +39,12 @@ function parseSynset(text, part) {
   }
 }
 
-/** Documents to create, each with its edges: of several pointers between the same two, one edge that lists them. */
-export async function* documentsOf(folder) {
-  for await (const { id, words, gloss, pointers } of synsets(folder)) {
+/** Documents to create, each with its edges: of several pointers between the same two, one edge that lists them. Of the synsets of the plain graph. */
+export async function* documentsOf(folder, plain) {
+  for await (const { id, words, gloss } of synsets(folder)) {
+    if (!plain.words.has(id)) continue
     const $link = {}
-    for (const [name, of] of grouped(pointers, ({ relationship }) => relationship)) {
+    for (const [name, of] of grouped(plain.edges.get(id), ({ relationship }) => relationship)) {
       $link[name] = [...grouped(of, ({ to }) => to)].map(([to, same]) => ({ to: `synsets/${to}`, data: { words: same.map((pointer) => pointer.words) } }))
     }
     yield { $id: id, words, gloss, $link }
@@ -64,6 +65,22 @@ export class PlainGraph {
       graph.pointerCount += pointers.length
     }
     return graph
+  }
+
+  /** These synsets alone, with what goes between them. */
+  only(ids) {
+    const graph = new PlainGraph()
+    for (const id of ids) {
+      graph.words.set(id, this.words.get(id))
+      graph.edges.set(id, this.edges.get(id).filter(({ to }) => ids.has(to)))
+      graph.pointerCount += graph.edges.get(id).length
+    }
+    return graph
+  }
+
+  /** The noun whose first word this is. */
+  noun(word) {
+    return [...this.words].find(([id, words]) => id.startsWith('n') && words[0] === word)[0]
   }
 
   /** Synsets from one to `depth` edges away, and how far each is. */
