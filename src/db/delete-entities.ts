@@ -2,7 +2,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { edgeRange, edgeSpace, farEnd, parseEdgeKey, predicateOf, type Direction } from '../model/edge.ts'
 import { formatEntityId, parseReference } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
+import { decideLinks, keysOfLinks, unlinkOf, type Link } from '../model/links.ts'
 import type { Relation } from '../model/relations.ts'
 import { withView, type Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
@@ -91,7 +91,7 @@ async function edgesOf(session: Session, { near, relation, direction }: EdgeEnd)
   const found: { link: Link; state: EntityState }[] = []
   await withView(session, async (view) => {
     for await (const states of view.scanRanges(ns, [edgeRange(near, relation.predicate)])) {
-      for (const state of states) if (state.deletedAt === undefined) found.push({ state, link: { kind: 'unlink', ends: parseEdgeKey({ ns, id: state.id }), relation, data: undefined } })
+      for (const state of states) if (state.deletedAt === undefined) found.push({ state, link: unlinkOf(parseEdgeKey({ ns, id: state.id }), relation) })
       if (found.length > session.limits.cascadeEntitiesMax) throw tooMuch(session)
     }
   })

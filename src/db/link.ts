@@ -53,7 +53,7 @@ export async function linkMany(session: Session, target: { ns: string; edges: un
   let batch = new Map<string, Link>()
   for await (const edge of iterable(target.edges)) {
     for (const link of parseEdge(session, target.ns, edge)) {
-      const name = JSON.stringify(link.ends)
+      const name = link.key.ns + link.key.id
       // Within a commit every edge sees the state before it, so one that is named again waits for the next.
       if (batch.size >= size || batch.has(name)) {
         await submit([...batch.values()])

@@ -1,6 +1,6 @@
 import { edgeRange, edgeSpace, parseEdgeKey, type Direction } from '../model/edge.ts'
 import type { EntityKey } from '../model/entity.ts'
-import type { Link } from '../model/links.ts'
+import { unlinkOf, type Link } from '../model/links.ts'
 import { withView, type Session } from './session.ts'
 import type { ParsedWrite } from './write-options.ts'
 
@@ -49,7 +49,7 @@ async function othersOf(session: Session, ends: readonly SingleEnd[]): Promise<L
         for (const { id, deletedAt, document } of states) {
           const found = parseEdgeKey({ ns, id })
           const isSame = found.from.ns === link.ends.from.ns && found.from.id === link.ends.from.id && found.to.ns === link.ends.to.ns && found.to.id === link.ends.to.id
-          if (deletedAt === undefined && !isSame) others.set(JSON.stringify(document), { kind: 'unlink', ends: found, relation: link.relation, data: undefined })
+          if (deletedAt === undefined && !isSame) others.set(JSON.stringify(document), unlinkOf(found, link.relation))
         }
       }
     }

@@ -25,7 +25,6 @@ export interface EdgeRange {
  *   <id of the near end> NUL <predicate> NUL <ns>/<id of the far end>
  * with a NUL inside the near id written as NUL U+0001. Predicates and namespaces hold no control characters, so ids sort by their parts.
  */
-const spacePattern = /:(?:out|in)$/
 const separator = '\0'
 const escapedNul = '\0\u0001'
 
@@ -46,7 +45,7 @@ export function isMirrorSpace(ns: string): boolean {
 
 /** The collection whose edges stand in a space; of any other namespace itself. */
 export function collectionOf(ns: string): string {
-  return ns.replace(spacePattern, '')
+  return isEdgeSpace(ns) ? ns.slice(0, ns.lastIndexOf(':')) : ns
 }
 
 /** Where an edge is kept as one of its ends sees it. */
@@ -68,7 +67,8 @@ export function edgeRange(near: EntityKey, predicate: string | undefined): EdgeR
 
 /** The inverse of edgeKey, from either end. */
 export function parseEdgeKey({ ns, id }: EntityKey): EdgeEnds {
-  const nearEnd = id.search(/\0(?!\u0001)/)
+  let nearEnd = id.indexOf(separator)
+  while (id.startsWith(escapedNul, nearEnd)) nearEnd = id.indexOf(separator, nearEnd + 1)
   const farStart = id.indexOf(separator, nearEnd + 1) + 1
   const slash = id.indexOf('/', farStart)
   const near = { ns: collectionOf(ns), id: id.slice(0, nearEnd).replaceAll(escapedNul, separator) }
@@ -98,13 +98,39 @@ export function stateOfEdge(event: Omit<StoredEvent, 'state'>): EntityState {
     updatedAt: event.ts,
     updatedBy: event.actor,
     deletedAt: event.op === 'REL_DELETE' ? event.ts : undefined,
-    document: { ...endsOf(event), ...event.after },
+    document: event.after === undefined ? endsOf(event) : { ...endsOf(event), ...event.after },
   }
 }
 
-function endsOf(key: EntityKey): Document {
+interface EdgeNames extends Document {
+  /** `$id` of where the edge begins. */
+  readonly $from: string
+  readonly $predicate: string
+  /** `$id` of what it leads to. */
+  readonly $to: string
+}
+
+function endsOf(key: EntityKey): EdgeNames {
   const { from, predicate, to } = parseEdgeKey(key)
   return { $from: formatEntityId(from), $predicate: predicate, $to: formatEntityId(to) }
+}
+
+/** What an edge's event is about: as its state says, so that a key is parsed once. */
+export function namesOf(event: StoredEvent): EdgeNames {
+  return event.state === undefined ? endsOf(event) : (event.state.document as EdgeNames)
+}
+
+/** Where the far end keeps the edge of an event. */
+export function mirrorSpace(event: StoredEvent): string {
+  const { $to } = namesOf(event)
+  return edgeSpace($to.slice(0, $to.indexOf('/')), 'in')
+}
+
+/** The key of an event's edge as its far end sees it. */
+export function mirrorKey(event: StoredEvent): EntityKey {
+  const { $from, $predicate, $to } = namesOf(event)
+  const ns = mirrorSpace(event)
+  return { ns, id: `${escaped($to.slice(ns.length - 2))}${separator}${$predicate}${separator}${$from}` }
 }
 
 /** An edge's state under another key. */
@@ -133,10 +159,7 @@ export function farEnd(state: EntityState, direction: Direction): string {
   return state.document[direction === 'out' ? '$to' : '$from'] as string
 }
 
-/** An edge's event as its far end sees it: only what the state needs, as the event itself stands with the near end. undefined for other events. */
-export function mirrored(event: StoredEvent): StoredEvent | undefined {
-  if (!isEdgeSpace(event.ns)) return undefined
-  const { ns, id } = edgeKey(parseEdgeKey(event), 'in')
-  const state = { ...(event.state ?? stateOfEdge(event)), id }
-  return { ...event, ns, id, eventId: '', txId: undefined, metadata: undefined, state }
+/** An edge's event as its far end sees it, which keeps it in this state: only what that needs, as the event itself stands with the near end. */
+export function mirrored(event: StoredEvent, ns: string, state: EntityState): StoredEvent {
+  return { ...event, ns, id: state.id, eventId: '', txId: undefined, metadata: undefined, state }
 }

@@ -13,9 +13,16 @@ import type { Document } from './values.ts'
 export interface Link {
   readonly kind: 'link' | 'unlink'
   readonly ends: EdgeEnds
+  /** Of the edge, made once. */
+  readonly key: EntityKey
   readonly relation: Relation
   /** undefined: the data that an edge has stays. */
   readonly data: Document | undefined
+}
+
+/** An edge that is to go. */
+export function unlinkOf(ends: EdgeEnds, relation: Relation): Link {
+  return { kind: 'unlink', ends, key: edgeKey(ends), relation, data: undefined }
 }
 
 /** What of one entity is to be linked: names as its collection knows them, targets as users write them. */
@@ -45,7 +52,7 @@ export function parseLinks(relations: Relations, { near, kind, name, targets, da
     if (field !== undefined) throw new ParqueDBError('INVALID_ARGUMENT', `A target of '${name}' is an id, or { to, data }; '${field}' is neither.`, { details: { path: name } })
     const far = parseReference(to, relation.far)
     const ends = relation.direction === 'out' ? { from: near, predicate: relation.predicate, to: far } : { from: far, predicate: relation.predicate, to: near }
-    return { kind, ends, relation, data: own === undefined ? shared : parseDocument(own, limits) }
+    return { kind, ends, key: edgeKey(ends), relation, data: own === undefined ? shared : parseDocument(own, limits) }
   })
 }
 
@@ -59,7 +66,7 @@ export function parseLinkFields(relations: Relations, input: Omit<LinkInput, 'na
 
 /** The keys whose states `decideLinks` asks for. */
 export function keysOfLinks(links: readonly Link[]): EntityKey[] {
-  return links.flatMap(({ kind, ends, relation }) => [edgeKey(ends), ...(kind === 'link' ? [ends.from, ...(relation.refusesDangling ? [ends.to] : [])] : [])])
+  return links.flatMap(({ kind, ends, key, relation }) => [key, ...(kind === 'link' ? [ends.from, ...(relation.refusesDangling ? [ends.to] : [])] : [])])
 }
 
 export interface LinkContext {
@@ -77,11 +84,10 @@ export interface LinkContext {
 export function decideLinks(links: readonly Link[], context: LinkContext): EventDraft[] {
   const drafts: EventDraft[] = []
   const decided = new Set<string>()
-  for (const { kind, ends, relation, data } of links) {
-    const key = edgeKey(ends)
+  for (const { kind, ends, key, relation, data } of links) {
     const state = context.state(key)
     const isThere = state !== undefined && state.deletedAt === undefined
-    const common = { ...key, actor: context.actor, metadata: context.metadata }
+    const common = { ns: key.ns, id: key.id, actor: context.actor, metadata: context.metadata }
     if (kind === 'link') checkEnds(ends, relation, context)
     const isWanted = kind === 'link' ? !isThere || (data !== undefined && !equalValues(edgeData(state), data)) : isThere
     if (!isWanted) continue

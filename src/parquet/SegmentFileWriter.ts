@@ -1,8 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
-import { isEdgeSpace, isMirrorSpace, parseEdgeKey } from '../model/edge.ts'
-import { formatEntityId } from '../model/entity-id.ts'
+import { isEdgeSpace, isMirrorSpace, namesOf } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Patch } from '../model/patch.ts'
@@ -63,7 +62,7 @@ export class SegmentFileWriter {
   append(event: StoredEvent): void {
     this.#checkOrder(event)
     const patch = event.patch === undefined ? undefined : patchText(event.patch)
-    const edge = isEdgeSpace(event.ns) ? parseEdgeKey(event) : undefined
+    const edge = isEdgeSpace(event.ns) ? namesOf(event) : undefined
     const isMirror = isMirrorSpace(event.ns)
     // A CREATE and an edge's event are their own snapshots.
     const state = event.state === undefined || event.op === 'CREATE' || edge !== undefined ? undefined : snapshotText(event.state)
@@ -83,8 +82,8 @@ export class SegmentFileWriter {
     appendOptional(this.#leaves.after, row, edge === undefined ? after : undefined)
     appendOptional(this.#leaves.state, row, state)
     appendOptional(this.#leaves.metadata, row, metadata)
-    appendOptional(this.#leaves.predicate, row, isMirror ? undefined : edge?.predicate)
-    appendOptional(this.#leaves.to, row, edge === undefined || isMirror ? undefined : formatEntityId(edge.to))
+    appendOptional(this.#leaves.predicate, row, isMirror ? undefined : edge?.$predicate)
+    appendOptional(this.#leaves.to, row, isMirror ? undefined : edge?.$to)
     appendOptional(this.#leaves.data, row, edge === undefined ? undefined : after)
     if (isMirror) this.#mirrors++
     else this.#table.addId(event.eventId)

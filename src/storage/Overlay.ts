@@ -1,12 +1,12 @@
 import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
-import { mirrored } from '../model/edge.ts'
+import { isEdgeSpace, isMirrorSpace, mirrored, mirrorKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import type { AsOf } from './view.ts'
 
-/** What one entity went through since the manifest: parallel arrays in seq order. */
+/** What one entity went through since the manifest: parallel arrays in seq order. The far end of an edge has the same events as the near one. */
 export interface Chain {
   readonly events: StoredEvent[]
   readonly states: EntityState[]
@@ -63,9 +63,11 @@ export class Overlay {
     assert(event.seq === this.lastSeq + 1, 'I3: the log has no gaps')
     assert(event.ts >= this.#lastTs, 'I4: ts never decreases along seq')
     const state = from.state ?? stateAfter(this.chain(event)?.states.at(-1), event)
-    this.#extend(event, state)
-    const farEvent = mirrored(event)
-    if (farEvent?.state !== undefined) this.#extend(farEvent, farEvent.state)
+    this.#extend(event, event, state)
+    if (isEdgeSpace(event.ns)) {
+      const far = mirrorKey(event)
+      this.#extend(far, event, stateUnder(far.id, state))
+    }
     this.#events.push(event)
     if (event.txId !== undefined) {
       const sameTx = this.#txIds.get(event.txId)
@@ -102,6 +104,12 @@ export class Overlay {
 
   chain(key: EntityKey): Chain | undefined {
     return this.#namespaces.get(key.ns)?.chains.get(key.id)
+  }
+
+  /** An entity's events in order. */
+  eventsOf(key: EntityKey): readonly StoredEvent[] {
+    const { events = [], states = [] } = this.chain(key) ?? {}
+    return isMirrorSpace(key.ns) ? events.map((event, index) => mirrored(event, key.ns, states[index] as EntityState)) : events
   }
 
   /** The newest state at or before `asOf`, of the events up to `seq`. */
@@ -150,14 +158,14 @@ export class Overlay {
     return this.#txIds.get(txId) ?? []
   }
 
-  #extend(event: StoredEvent, state: EntityState): void {
-    const namespace = this.#namespace(event.ns)
-    const chain = namespace.chains.get(event.id)
+  #extend({ ns, id }: EntityKey, event: StoredEvent, state: EntityState): void {
+    const namespace = this.#namespace(ns)
+    const chain = namespace.chains.get(id)
     if (chain === undefined) {
       // Most entities have one event: an array that begins with it has no room to spare.
-      namespace.chains.set(event.id, { events: [event], states: [state] })
+      namespace.chains.set(id, { events: [event], states: [state] })
       // The mark of an erasure, which a salvaged history brings, belongs to no entity.
-      if (event.id !== '') namespace.newIds.push(event.id)
+      if (id !== '') namespace.newIds.push(id)
     } else {
       chain.events.push(event)
       chain.states.push(state)
@@ -173,6 +181,10 @@ export class Overlay {
     }
     return namespace
   }
+}
+
+function stateUnder(id: string, { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document }: EntityState): EntityState {
+  return { id, version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document }
 }
 
 /** A few new ids, as come between two reads, are put into their places; many are sorted with the rest. The array that a reader may hold stays as it is. */

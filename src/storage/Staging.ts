@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { edgeKey, isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
+import { isEdgeSpace, mirrorSpace, parseEdgeKey } from '../model/edge.ts'
 import { stringifyExtendedJson } from '../model/ejson.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
@@ -199,7 +199,7 @@ export class Staging {
       if (event.op === 'ERASE' && event.id !== '') this.#partition.erasing.set(event, true)
       if (event.ns !== ns) this.#raise(event.ns, event.seq)
       // Far ends are of any collection.
-      if (isEdgeSpace(event.ns)) this.#raise(edgeKey(parseEdgeKey(event), 'in').ns, event.seq)
+      if (isEdgeSpace(event.ns)) this.#raise(mirrorSpace(event), event.seq)
       ns = event.ns
     }
   }

@@ -54,7 +54,7 @@ async function writeNamespace(ns: string, segment: SegmentFileWriter, { overlay,
   await eachInTurns(['', ...overlay.sortedIds(ns)], clock, (id) => {
     const chain = overlay.chain({ ns, id })
     if (chain === undefined) return
-    for (const event of chain.events) if (event.seq <= toSeq) segment.append(event)
+    for (const event of overlay.eventsOf({ ns, id })) if (event.seq <= toSeq) segment.append(event)
     const state = id === '' ? undefined : stateAt(chain, { seq: toSeq })
     if (state === undefined) return
     states.push(state)

@@ -1,8 +1,7 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { edgeKey, isEdgeSpace, parseEdgeKey, stateOfEdge } from '../model/edge.ts'
+import { collectionOf, edgeKey, isEdgeSpace, namesOf, stateOfEdge } from '../model/edge.ts'
 import { fromExtendedJson, stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
-import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import { foldVersion, stateOfCreate } from '../model/fold.ts'
@@ -78,10 +77,11 @@ export function decodePayload(frame: LogFrame, where: { path: string; offset: nu
 /** An event as `EventJson`, put together from its parts: its document is JSON already. */
 function eventText(event: StoredEvent): string {
   const { eventId, ts, op, version, patch, actor, txId, metadata, state } = event
-  const edge = isEdgeSpace(event.ns) ? parseEdgeKey(event) : undefined
-  const { ns, id } = edge?.from ?? event
+  const edge = isEdgeSpace(event.ns) ? namesOf(event) : undefined
+  const ns = collectionOf(event.ns)
+  const id = edge === undefined ? event.id : edge.$from.slice(ns.length + 1)
   let text = `{"id":${quoted(eventId)},"ts":${ts},"op":"${op}","ns":${quoted(ns)},"key":${quoted(id)},"version":${version}`
-  if (edge !== undefined) text += `,"rel":${quoted(edge.predicate)},"to":${quoted(formatEntityId(edge.to))}`
+  if (edge !== undefined) text += `,"rel":${quoted(edge.$predicate)},"to":${quoted(edge.$to)}`
   if (patch !== undefined) text += `,"patch":${JSON.stringify(patchToJson(patch))}`
   if (actor !== undefined) text += `,"actor":${quoted(actor)}`
   if (txId !== undefined) text += `,"tx":${quoted(txId)}`
