@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
   },
 })
 if (options.help) {
-  console.log(`npm run bench -- [--quick] [--json] [--table] [--only write|point|query|file,…] [--rounds n] [--folder path]
+  console.log(`npm run bench -- [--quick] [--json] [--table] [--only write|point|query|file|graph,…] [--rounds n] [--folder path]
 
 Each row alternates ParqueDB and its peers in one process, on the same documents, with the same durability, and checks that the answers are equal.
 Printed are medians and their ratio, and whether the target is met. --quick takes minutes: 20,000 documents are written and 100,000 read, not 100,000 and
@@ -40,11 +40,11 @@ try {
   const report = await measure({
     folder,
     json: options.json,
-    parts: options.only?.split(',') ?? ['write', 'point', 'query', 'file'],
+    parts: options.only?.split(',') ?? ['write', 'point', 'query', 'file', 'graph'],
     rounds: Number(options.rounds ?? (options.quick ? 3 : 5)),
     sizes: options.quick
-      ? { written: 20_000, read: 100_000, flights: 20_000, singles: 300, concurrent: 10_000, tail: 20_000 }
-      : { written: 100_000, read: 1_000_000, flights: 200_000, singles: 2_000, concurrent: 50_000, tail: 20_000 },
+      ? { written: 20_000, read: 100_000, flights: 20_000, singles: 300, concurrent: 10_000, tail: 20_000, edges: 20_000, versions: 10_000 }
+      : { written: 100_000, read: 1_000_000, flights: 200_000, singles: 2_000, concurrent: 50_000, tail: 20_000, edges: 100_000, versions: 100_000 },
   })
   if (options.table) console.log(report.table)
 } finally {

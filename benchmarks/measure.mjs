@@ -3,17 +3,19 @@ import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { flights, generated } from './datasets.mjs'
 import { fileRows } from './file-rows.mjs'
+import { graphRows } from './graph-rows.mjs'
 import { pointRows } from './point-rows.mjs'
 import { queryRows } from './query-rows.mjs'
 import { Report } from './Report.mjs'
 import { duckTable, duckView, fillSqlite, freshFolder, openDuck, openOurs, openSqlite, runFiles, writeLines } from './stores.mjs'
 import { writeRows } from './write-rows.mjs'
 
-/** `sizes` in documents, `parts` of write, point, query, file. */
+/** `sizes` in documents, `parts` of write, point, query, file, graph. */
 export async function measure({ folder, json, parts, rounds, sizes }) {
   const report = new Report({ json })
   if (parts.includes('write')) await writeRows(report, { folder, dataset: generated(sizes.written), sizes, rounds })
-  for (const dataset of parts.some((part) => part !== 'write') ? [generated(sizes.read), flights(sizes.flights)] : []) {
+  if (parts.includes('graph')) await graphRows(report, { folder: join(folder, 'graph'), sizes, rounds })
+  for (const dataset of parts.some((part) => part !== 'write' && part !== 'graph') ? [generated(sizes.read), flights(sizes.flights)] : []) {
     const base = { ...(await fill(join(folder, dataset.name), dataset)), rounds, sizes }
     if (parts.includes('point') && dataset.name === 'documents') await pointRows(report, base)
     if (parts.includes('query')) await queryRows(report, base)
