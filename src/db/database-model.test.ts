@@ -136,3 +136,14 @@ test('the database tells of the present and of the past what the reference tells
     { numRuns: 150 },
   )
 })
+
+test('fields that change places are a change, to the database and to its reference', async () => {
+  const model = new ReferenceDatabase()
+  const storage = new MemoryBackend()
+  const real: Real = { storage, db: open(storage) }
+  await write({ kind: 'create', ns, id: 'a', document: { m: 0 } }, model, real)
+  await write({ kind: 'update', ns, id: 'a', fields: { n: 3, m: 2 } }, model, real)
+  await write({ kind: 'replace', ns, id: 'a', document: { n: 3, m: 2 } }, model, real)
+  expect(model.lastSeq).toBe(3)
+  await real.db.close()
+})
