@@ -19,7 +19,7 @@ const mainMayImport = ['base', 'model', 'storage', 'query', 'db']
 
 const test = '\\.test\\.ts$'
 /** FsBackend and its parts: the only place below `node` that may see Node.js. */
-const fsBackend = '^src/storage/(FsBackend\\.ts$|fs/)'
+const fsBackend = '^src/storage/backends/(FsBackend\\.ts$|fs/)'
 const folders = (names) => `^src/(${names.join('|')})/`
 
 const onlyBelow = Object.entries(mayImport).map(([folder, allowed]) => ({
@@ -64,6 +64,12 @@ export default {
       severity: 'error',
       from: { path: '^src/', pathNot: `^src/node/|${fsBackend}|${test}` },
       to: { path: fsBackend },
+    },
+    {
+      name: 'the-engine-knows-no-backend',
+      severity: 'error',
+      from: { path: '^src/storage/', pathNot: `^src/storage/(backends/|index\\.ts$)|${test}` },
+      to: { path: '^src/storage/backends/' },
     },
     {
       name: 'runtime-dependencies-only',

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ParqueDB } from '../src/db/ParqueDB.ts'
-import { FsBackend } from '../src/storage/FsBackend.ts'
+import { FsBackend } from '../src/storage/backends/FsBackend.ts'
 
 const documentCount = 300_000
 const tailCount = 100

@@ -110,7 +110,7 @@ test.each([
   { contract: 'storageContract', implements: /^export class \w+Backend (extends \w+ )?implements StorageBackend\b/m },
   { contract: 'logContract', implements: /^ {2}(async )?openLog\(/m },
 ])('every backend runs $contract, where it has what that is about', ({ contract, implements: mark }) => {
-  const backends = code.filter(({ path, text }) => /^src\/storage\/\w+Backend\.ts$/.test(path) && mark.test(text)).map(({ path }) => basename(path, '.ts'))
+  const backends = code.filter(({ path, text }) => /^src\/storage\/backends\/\w+Backend\.ts$/.test(path) && mark.test(text)).map(({ path }) => basename(path, '.ts'))
   expect(backends).not.toEqual([])
   const proofs = tests.filter(({ text }) => text.includes(`${contract}(`))
   expect(backends.filter((name) => !proofs.some(({ text }) => text.includes(name)))).toEqual([])

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
 import { listen } from '../node/listen.ts'
 import { createServer } from '../server/Server.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { databaseContract } from '../testing/database-contract.ts'
 import { ParqueDBClient } from './ParqueDBClient.ts'
 

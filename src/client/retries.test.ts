@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import { createServer, type Server } from '../server/Server.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { ParqueDBClient, type ParqueDBClientOptions } from './ParqueDBClient.ts'
 
 let db: ParqueDB

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../base/random.ts'
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { ParqueDB } from './ParqueDB.ts'
 
 const invalid = expect.objectContaining({ code: 'INVALID_ARGUMENT' })

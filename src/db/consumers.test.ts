@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { ParqueDB } from './ParqueDB.ts'
 import { defineProjection } from './EventProjection.ts'
 

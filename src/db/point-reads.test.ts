@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { seededRandom } from '../base/random.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { metered, type Meter } from '../storage/metered.ts'
 import { codeOf } from '../testing/database/observe.ts'
 import { ParqueDB, type ParqueDBOptions } from './ParqueDB.ts'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { databaseContract } from '../testing/database-contract.ts'
 import { codeOf, collect } from '../testing/database/observe.ts'
 import { ParqueDB, type ParqueDBOptions } from './ParqueDB.ts'

@@ -1,2 +1,2 @@
-export { FsBackend } from '../storage/FsBackend.ts'
+export { FsBackend } from '../storage/backends/FsBackend.ts'
 export { listen, type Listener, type ListenOptions } from './listen.ts'

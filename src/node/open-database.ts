@@ -2,8 +2,8 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import { copyDatabase, type CopyInput, type CopyReport } from '../storage/copy-database.ts'
 import { withEventSourcing, type EventSourcedBackend } from '../storage/EventSourcedBackend.ts'
-import { FsBackend } from '../storage/FsBackend.ts'
-import { S3Backend } from '../storage/S3Backend.ts'
+import { FsBackend } from '../storage/backends/FsBackend.ts'
+import { S3Backend } from '../storage/backends/S3Backend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 
 /**

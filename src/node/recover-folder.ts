@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { resolve, sep } from 'node:path'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
-import { FsBackend } from '../storage/FsBackend.ts'
+import { FsBackend } from '../storage/backends/FsBackend.ts'
 import { recover, type RecoverReport } from '../storage/recover.ts'
 
 export interface RecoverFolderInput {

@@ -9,7 +9,7 @@ import { parseFilter } from '../model/filter/parse-filter.ts'
 import { compareBySort, parseSort } from '../model/sort.ts'
 import { systemFields } from '../model/system-fields.ts'
 import { cloneDocument, type Document, type Value } from '../model/values.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 
 const seed = 20_261_126
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ParqueDB } from '../db/ParqueDB.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 
 /** Row groups of some 5,000 rows; `n` ascends with the id, `name` repeats, `odd` is of two types. */

@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { expect, test } from 'vitest'
 import { ParqueDB } from '../db/ParqueDB.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { createServer } from './Server.ts'
 
 test('the served document is valid OpenAPI 3.1 and describes every route', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { toHex, utf8Encode } from '../base/bytes.ts'
 import { sha256 } from '../base/sha256.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { createServer } from './Server.ts'
 
 function key(token: string, scopes: readonly string[]) {

@@ -4,7 +4,7 @@ import { toHex, utf8Encode } from '../base/bytes.ts'
 import { sha256 } from '../base/sha256.ts'
 import { systemClock } from '../base/clock.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { createServer, type Server } from './Server.ts'
 
 const issuer = 'https://issuer.example'

@@ -5,7 +5,7 @@ import { EpochFence } from './EpochFence.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import { deleteOldEpochs, epochPath, publishHead as publishIfMatch, readHead, takeEpoch as take, type Head } from './head.ts'
 import type { StorageBackend } from './storage-backend.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const headOf = (epoch: number, manifestId = 0): Head => ({ epoch, manifest: undefined, manifestId, flushedSeq: 0, logStart: 1, durableSeq: 0 })
 

@@ -8,7 +8,7 @@ import type { EventInput } from './event-input.ts'
 import type { ScanSlice } from './view.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { storageContract } from '../testing/storage-contract.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 /** A clock that stands until it is moved; sleeping takes no time. */
 function manualClock(startMs = 1_000_000): Clock & { advance(ms: number): void } {

@@ -4,7 +4,7 @@ import type { LogFrame } from './append-log.ts'
 import { FileLog } from './FileLog.ts'
 import type { AppendFile } from './FileLog.ts'
 import { listLogParts, LogPartReader } from './log-reader.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const frame = (firstSeq: number): LogFrame => ({ epoch: 1, firstSeq, count: 1, payload: Uint8Array.of(firstSeq) })
 const options = { prefix: 'log', epoch: 1 }

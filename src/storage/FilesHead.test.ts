@@ -4,7 +4,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import type { Fault } from '../testing/fault.ts'
 import { EventSourcedBackend } from './EventSourcedBackend.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 /** No waiting for the second that R2 wants between two heads. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { systemClock, type Clock } from '../base/clock.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import { epochPath, takenMark } from './head.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const create = (id: string): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: {} })
 

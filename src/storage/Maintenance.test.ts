@@ -5,7 +5,7 @@ import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import type { EngineOptions } from './engine-options.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import { epochPath } from './head.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const create = (id: string): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { id } })
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

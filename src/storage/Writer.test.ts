@@ -3,7 +3,7 @@ import { ParqueDB } from '../db/ParqueDB.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import type { EventInput } from './event-input.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const create = (id: string, text = ''): EventInput => ({ op: 'CREATE', target: `n:${id}`, after: { text } })
 const fiveMiB = 'x'.repeat(5 * 1024 * 1024)

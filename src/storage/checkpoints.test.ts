@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import type { EngineOptions } from './engine-options.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 /** Counts the bytes of data files that are read. */
 class CountingBackend extends MemoryBackend {

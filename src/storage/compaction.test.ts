@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../base/random.ts'
 import type { GroupOfFile } from '../parquet/TableReader.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 import { mergeGroups, type GroupToMerge } from './merge-groups.ts'
 
 interface Row {

@@ -6,7 +6,7 @@ import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { putOnly } from '../testing/put-only.ts'
 import { copyDatabase } from './copy-database.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 const event = (id: string): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { id } })

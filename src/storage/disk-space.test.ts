@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { ParqueDB } from '../db/ParqueDB.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 /** Does not compress. */
 function text(index: number): string {

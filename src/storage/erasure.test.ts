@@ -5,7 +5,7 @@ import { seededRandom } from '../base/random.ts'
 import { systemClock } from '../base/clock.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import type { Event } from '../model/event.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 import { recover } from './recover.ts'
 import { EventSourcedBackend } from './EventSourcedBackend.ts'
 

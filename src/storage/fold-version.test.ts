@@ -8,7 +8,7 @@ import { mergeSegments } from './compaction.ts'
 import { DataFiles } from './DataFiles.ts'
 import { pastInSegments } from './lookup.ts'
 import type { FileEntry } from './manifest.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 import { TableFiles } from './TableFiles.ts'
 
 const key = { ns: 'n', id: 'x' }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { seededRandom } from '../base/random.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const foreign = ['events/mine.parquet', 'entities/n/notes.txt', 'manifest/readme.md', 'log/readme.md']
 const orphans = ['events/0000000001-000900-0001.parquet', 'entities/n/0000000001-000900-0001.parquet', 'edges/n/out/0000000001-000900-0001.parquet', 'archive/0000000001-000900-0001.parquet', 'manifest/00000000000000000000-ff.json']

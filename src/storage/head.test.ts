@@ -4,7 +4,7 @@ import { crc32 } from '../base/crc32.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { deleteOldEpochs, encodeHead, epochPath, newestEpoch, newestSoundHead, parseHead, readHead, takeEpoch, takenMark, wipeOldHeads, type Head } from './head.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const headOf = (epoch: number, manifestId = 0): Head => ({ epoch, manifest: undefined, manifestId, flushedSeq: 0, logStart: 1, durableSeq: 0 })
 const notFound = new ParqueDBError('NOT_FOUND', 'Gone.')

@@ -6,7 +6,7 @@ import { encodeFrames } from './frame.ts'
 import { firstChain, logPartPath } from './log-part.ts'
 import { listLogParts, LogPartReader } from './log-reader.ts'
 import type { LogPartOptions, LogTail } from './log-reader.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 import type { ByteRange } from './storage-backend.ts'
 
 const path = logPartPath('log', { epoch: 2, firstSeq: 10 })

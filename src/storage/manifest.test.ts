@@ -3,7 +3,7 @@ import { toHex, utf8Encode } from '../base/bytes.ts'
 import { sha256 } from '../base/sha256.ts'
 import { putOnly } from '../testing/put-only.ts'
 import { dataFiles, emptyManifest, eventsIn, filesOfRuns, horizonOf, openManifest, readManifest, spanOf, withKeys, withSpan, writeManifest, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const path = 'manifest/a.json'
 const fileOf = (name: string, seqs: Partial<FileEntry> = {}): FileEntry => ({ path: name, sizeBytes: 1, rows: 3, minSeq: 1, maxSeq: 3, ...seqs }) as FileEntry

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../base/random.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import { epochPath, publishHead, readHead } from './head.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 import { metered, type Meter } from './metered.ts'
 
 async function filled(documents: number): Promise<MemoryBackend> {

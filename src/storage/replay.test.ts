@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { putOnly } from '../testing/put-only.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const create = (id: string, text = ''): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { text } })
 

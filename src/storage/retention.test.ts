@@ -3,7 +3,7 @@ import { seededRandom, type Random } from '../base/random.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import type { RetentionOptions } from '../model/database-options.ts'
 import type { Document } from '../model/values.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const dayMs = 86_400_000
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ParqueDB } from '../db/ParqueDB.ts'
-import { FsBackend } from './FsBackend.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { FsBackend } from './backends/FsBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 // Each database here is what a process of its own would have; scripts/processes.mjs lets real ones share a folder and die.
 

@@ -6,8 +6,8 @@ import { systemClock } from '../base/clock.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
-import { FsBackend } from './FsBackend.ts'
-import { MemoryBackend } from './MemoryBackend.ts'
+import { FsBackend } from './backends/FsBackend.ts'
+import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 let folder: string
 beforeEach(async () => {

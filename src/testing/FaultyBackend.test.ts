@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { LogFrame } from '../storage/append-log.ts'
-import { MemoryBackend } from '../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import { FaultyBackend } from './FaultyBackend.ts'
 import { logContract } from './log-contract.ts'

@@ -1,5 +1,5 @@
 import { waitUntil } from 'cloudflare:workers'
-import { R2Backend, type R2BucketBinding } from '../storage/R2Backend.ts'
+import { R2Backend, type R2BucketBinding } from '../storage/backends/R2Backend.ts'
 import { scratchPrefix } from '../storage/Scratch.ts'
 import type { ByteRange, ObjectInfo, StorageBackend } from '../storage/storage-backend.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'

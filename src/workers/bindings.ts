@@ -1,5 +1,5 @@
-import type { DurableObjectSql } from '../storage/DOSqliteBackend.ts'
-import type { R2BucketBinding } from '../storage/R2Backend.ts'
+import type { DurableObjectSql } from '../storage/backends/DOSqliteBackend.ts'
+import type { R2BucketBinding } from '../storage/backends/R2Backend.ts'
 import type { PartitionRpc } from './partition-rpc.ts'
 
 /** What a Worker with ParqueDB is bound to: the bucket of the files, and the objects that write. */

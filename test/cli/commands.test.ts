@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ParqueDB } from '../../src/db/ParqueDB.ts'
-import { FsBackend } from '../../src/storage/FsBackend.ts'
+import { FsBackend } from '../../src/storage/backends/FsBackend.ts'
 import { CliProcess, ended, lines } from './cli-process.ts'
 import type { Outcome, RunOptions } from './cli-process.ts'
 

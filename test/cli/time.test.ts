@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ParqueDB } from '../../src/db/ParqueDB.ts'
-import { FsBackend } from '../../src/storage/FsBackend.ts'
+import { FsBackend } from '../../src/storage/backends/FsBackend.ts'
 import { CliProcess, lines } from './cli-process.ts'
 
 let cli: CliProcess

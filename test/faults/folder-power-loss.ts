@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { utf8Encode } from '../../src/base/bytes.ts'
 import { seededRandom } from '../../src/base/random.ts'
-import type { FsBackend } from '../../src/storage/FsBackend.ts'
+import type { FsBackend } from '../../src/storage/backends/FsBackend.ts'
 import type { StorageBackend } from '../../src/storage/storage-backend.ts'
 import { SimulatedFileSystem } from './SimulatedFileSystem.ts'
 
@@ -24,7 +24,7 @@ export type MakeBackend = (files: SimulatedFileSystem) => StorageBackend
 
 export async function bundleFsBackend(outfile: string, mutation?: Mutation): Promise<MakeBackend> {
   await build({
-    entryPoints: ['src/storage/FsBackend.ts'],
+    entryPoints: ['src/storage/backends/FsBackend.ts'],
     bundle: true,
     platform: 'node',
     format: 'esm',

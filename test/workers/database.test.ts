@@ -1,7 +1,7 @@
 import type { Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ParqueDB } from '../../src/db/ParqueDB.ts'
-import { MemoryBackend } from '../../src/storage/MemoryBackend.ts'
+import { MemoryBackend } from '../../src/storage/backends/MemoryBackend.ts'
 import { databaseContract } from '../../src/testing/database-contract.ts'
 import { apartTests } from './apart-tests.ts'
 import { collectTests } from './in-workerd.ts'

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { DOSqliteBackend, type DurableObjectSql } from '../../src/storage/DOSqliteBackend.ts'
+import { DOSqliteBackend, type DurableObjectSql } from '../../src/storage/backends/DOSqliteBackend.ts'
 import { logContract } from '../../src/testing/log-contract.ts'
 import { storageContract } from '../../src/testing/storage-contract.ts'
 import { answerTest } from './in-workerd.ts'

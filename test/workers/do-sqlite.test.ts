@@ -1,6 +1,6 @@
 import type { Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { MemoryBackend } from '../../src/storage/MemoryBackend.ts'
+import { MemoryBackend } from '../../src/storage/backends/MemoryBackend.ts'
 import { logContract } from '../../src/testing/log-contract.ts'
 import { storageContract } from '../../src/testing/storage-contract.ts'
 import { collectTests } from './in-workerd.ts'

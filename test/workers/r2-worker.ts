@@ -1,4 +1,4 @@
-import { R2Backend, type R2BucketBinding } from '../../src/storage/R2Backend.ts'
+import { R2Backend, type R2BucketBinding } from '../../src/storage/backends/R2Backend.ts'
 import { answerCall } from './backend-calls.ts'
 
 /** Runs in workerd: an R2Backend below the prefix that the path of the request names. */

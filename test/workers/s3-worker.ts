@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/base/clock.ts'
-import { S3Backend } from '../../src/storage/S3Backend.ts'
+import { S3Backend } from '../../src/storage/backends/S3Backend.ts'
 import { bucket, credentials, region } from '../s3/credentials.ts'
 import { answerCall } from './backend-calls.ts'
 

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../../src/base/clock.ts'
 import { ParqueDBError } from '../../src/base/ParqueDBError.ts'
-import type { DurableObjectSql } from '../../src/storage/DOSqliteBackend.ts'
+import type { DurableObjectSql } from '../../src/storage/backends/DOSqliteBackend.ts'
 import type { StorageBackend } from '../../src/storage/storage-backend.ts'
 import type { ParqueDBEnv } from '../../src/workers/bindings.ts'
 import { EdgePartitions } from '../../src/workers/EdgePartitions.ts'

@@ -3,7 +3,7 @@ import { Aggregator } from 'mingo'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { ParqueDB } from '../../db/ParqueDB.ts'
 import type { Document, Value } from '../../model/values.ts'
-import { MemoryBackend } from '../../storage/MemoryBackend.ts'
+import { MemoryBackend } from '../../storage/backends/MemoryBackend.ts'
 
 const seed = 20_261_127
 

@@ -1,5 +1,5 @@
 import { crc32 } from '../../base/crc32.ts'
-import type { BucketObject } from '../../storage/BucketBackend.ts'
+import type { BucketObject } from '../../storage/backends/BucketBackend.ts'
 import type { ParsedCondition } from '../../storage/request-rules.ts'
 
 /** What is in the bucket of a world, and which puts nobody knows the outcome of. */

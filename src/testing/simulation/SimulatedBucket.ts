@@ -1,7 +1,7 @@
 import { compareStrings } from '../../base/bytes.ts'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Random } from '../../base/random.ts'
-import { BucketBackend, type Bucket } from '../../storage/BucketBackend.ts'
+import { BucketBackend, type Bucket } from '../../storage/backends/BucketBackend.ts'
 import type { ParsedCondition } from '../../storage/request-rules.ts'
 import type { StorageBackend } from '../../storage/storage-backend.ts'
 import type { SimulatedProcess } from './SimulatedTime.ts'

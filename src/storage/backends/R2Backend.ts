@@ -1,5 +1,5 @@
 import { BucketBackend, type Bucket, type BucketObject, type BucketOptions } from './BucketBackend.ts'
-import type { StorageBackend } from './storage-backend.ts'
+import type { StorageBackend } from '../storage-backend.ts'
 
 /** What is used of the binding of an R2 bucket; `env.BUCKET` of a Worker is one. */
 export interface R2BucketBinding {

@@ -1,8 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { compareStrings } from '../../base/bytes.ts'
-import { isValidPath } from '../path-rules.ts'
+import { compareStrings } from '../../../base/bytes.ts'
+import { isValidPath } from '../../path-rules.ts'
 import { errnoOf } from './storage-error.ts'
 
 export interface WalkBounds {

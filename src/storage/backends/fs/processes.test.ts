@@ -7,15 +7,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { utf8Decode } from '../../base/bytes.ts'
+import { utf8Decode } from '../../../base/bytes.ts'
 import { FsBackend } from '../FsBackend.ts'
-import { listLogParts, LogPartReader } from '../log-reader.ts'
+import { listLogParts, LogPartReader } from '../../log-reader.ts'
 import { holdWriterSocket, socketAddress } from './writer-socket.ts'
 
 /** What a child process does: it waits for a message, works, and sends what it found. */
 const childSource = `
-import { FsBackend } from './src/storage/FsBackend.ts'
-import { holdWriterSocket } from './src/storage/fs/writer-socket.ts'
+import { FsBackend } from './src/storage/backends/FsBackend.ts'
+import { holdWriterSocket } from './src/storage/backends/fs/writer-socket.ts'
 
 const [, , job, root] = process.argv
 const text = (value) => new TextEncoder().encode(String(value))
@@ -79,7 +79,7 @@ let bundle = ''
 beforeAll(async () => {
   bundleFolder = await mkdtemp(join(tmpdir(), 'parquedb-child-'))
   bundle = join(bundleFolder, 'child.mjs')
-  const stdin = { contents: childSource, resolveDir: join(import.meta.dirname, '../../..'), loader: 'ts' as const }
+  const stdin = { contents: childSource, resolveDir: join(import.meta.dirname, '../../../..'), loader: 'ts' as const }
   await build({ stdin, bundle: true, platform: 'node', format: 'esm', outfile: bundle, logLevel: 'error' })
 })
 afterAll(() => rm(bundleFolder, { recursive: true }))

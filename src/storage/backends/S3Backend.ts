@@ -1,10 +1,10 @@
 import { AwsV4Signer } from 'aws4fetch'
-import { systemClock, type Clock } from '../base/clock.ts'
-import { toHex } from '../base/bytes.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { systemClock, type Clock } from '../../base/clock.ts'
+import { toHex } from '../../base/bytes.ts'
+import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { BucketBackend, type Bucket, type BucketObject, type BucketOptions } from './BucketBackend.ts'
-import type { ParsedCondition } from './request-rules.ts'
-import type { ByteRange, StorageBackend } from './storage-backend.ts'
+import type { ParsedCondition } from '../request-rules.ts'
+import type { ByteRange, StorageBackend } from '../storage-backend.ts'
 
 /** One attempt, from its first byte to its last: a file of 32 MB at a megabyte a second. */
 const attemptMsMax = 30_000

@@ -4,10 +4,10 @@ import { mkdir, mkdtemp, readFile, readlink, rm, symlink, utimes, writeFile } fr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { logContract } from '../testing/log-contract.ts'
-import { storageContract } from '../testing/storage-contract.ts'
-import type { StorageFixture } from '../testing/storage-contract.ts'
-import { writerLockContract } from '../testing/writer-lock-contract.ts'
+import { logContract } from '../../testing/log-contract.ts'
+import { storageContract } from '../../testing/storage-contract.ts'
+import type { StorageFixture } from '../../testing/storage-contract.ts'
+import { writerLockContract } from '../../testing/writer-lock-contract.ts'
 import { FsBackend } from './FsBackend.ts'
 
 const tools = { describe, test, expect }

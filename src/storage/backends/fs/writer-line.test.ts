@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { utf8Decode, utf8Encode } from '../../base/bytes.ts'
+import { utf8Decode, utf8Encode } from '../../../base/bytes.ts'
 import { keyOf } from './writer-line.ts'
 import { callWriterSocket, holdWriterSocket, socketAddress } from './writer-socket.ts'
 

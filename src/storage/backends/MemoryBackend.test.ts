@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { logContract } from '../testing/log-contract.ts'
-import { storageContract } from '../testing/storage-contract.ts'
-import type { StorageFixture } from '../testing/storage-contract.ts'
-import { putOnly } from '../testing/put-only.ts'
-import { writerLockContract } from '../testing/writer-lock-contract.ts'
+import { logContract } from '../../testing/log-contract.ts'
+import { storageContract } from '../../testing/storage-contract.ts'
+import type { StorageFixture } from '../../testing/storage-contract.ts'
+import { putOnly } from '../../testing/put-only.ts'
+import { writerLockContract } from '../../testing/writer-lock-contract.ts'
 import { MemoryBackend } from './MemoryBackend.ts'
 
 const tools = { describe, test, expect }

@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { ParqueDBError } from '../../../base/ParqueDBError.ts'
 
 /** What to do about the errors that a file system gives in practice. */
 const adviceByErrno: Readonly<Record<string, string>> = {

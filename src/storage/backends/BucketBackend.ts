@@ -1,11 +1,11 @@
-import { systemClock, type Clock } from '../base/clock.ts'
-import { utf8Encode } from '../base/bytes.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { systemRandom, type Random } from '../base/random.ts'
-import { validatePath, validatePrefix } from './path-rules.ts'
-import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, type ParsedCondition } from './request-rules.ts'
-import { retried, type RetryParts } from './retry.ts'
-import type { ByteRange, ObjectInfo, PutCondition, StorageBackend } from './storage-backend.ts'
+import { systemClock, type Clock } from '../../base/clock.ts'
+import { utf8Encode } from '../../base/bytes.ts'
+import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { systemRandom, type Random } from '../../base/random.ts'
+import { validatePath, validatePrefix } from '../path-rules.ts'
+import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, type ParsedCondition } from '../request-rules.ts'
+import { retried, type RetryParts } from '../retry.ts'
+import type { ByteRange, ObjectInfo, PutCondition, StorageBackend } from '../storage-backend.ts'
 
 /** What R2 and S3 take. */
 const keyBytesMax = 1024

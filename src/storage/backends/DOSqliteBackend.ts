@@ -1,11 +1,11 @@
-import { concatBytes, toHex } from '../base/bytes.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { systemRandom } from '../base/random.ts'
-import type { AppendLog } from './append-log.ts'
-import { FileLog, type AppendFile } from './FileLog.ts'
-import { validatePath, validatePrefix } from './path-rules.ts'
-import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange } from './request-rules.ts'
-import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend } from './storage-backend.ts'
+import { concatBytes, toHex } from '../../base/bytes.ts'
+import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { systemRandom } from '../../base/random.ts'
+import type { AppendLog } from '../append-log.ts'
+import { FileLog, type AppendFile } from '../FileLog.ts'
+import { validatePath, validatePrefix } from '../path-rules.ts'
+import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange } from '../request-rules.ts'
+import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend } from '../storage-backend.ts'
 
 /** What is used of a Durable Object's storage; `ctx.storage` of a class with SQLite is one. */
 export interface DurableObjectSql {

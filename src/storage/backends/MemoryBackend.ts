@@ -1,11 +1,11 @@
-import { assert } from '../base/assert.ts'
-import { compareStrings } from '../base/bytes.ts'
-import type { AppendLog } from './append-log.ts'
-import { FileLog } from './FileLog.ts'
-import type { AppendFile } from './FileLog.ts'
-import { validatePath, validatePrefix } from './path-rules.ts'
-import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, writerLocked } from './request-rules.ts'
-import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLock } from './storage-backend.ts'
+import { assert } from '../../base/assert.ts'
+import { compareStrings } from '../../base/bytes.ts'
+import type { AppendLog } from '../append-log.ts'
+import { FileLog } from '../FileLog.ts'
+import type { AppendFile } from '../FileLog.ts'
+import { validatePath, validatePrefix } from '../path-rules.ts'
+import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, writerLocked } from '../request-rules.ts'
+import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLock } from '../storage-backend.ts'
 
 interface StoredObject {
   /** Its first `sizeBytes` are the object; a log's file has room behind them. */
