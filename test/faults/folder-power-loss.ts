@@ -40,7 +40,7 @@ export async function bundleFsBackend(outfile: string, mutation?: Mutation): Pro
           const unused = ['readFile', 'rm', 'writeFile'].map((name) => `export const ${name} = undefined`)
           build.onLoad({ filter: /.*/, namespace: 'simulated' }, () => ({ contents: [...calls, ...unused].join('\n'), loader: 'js' }))
           build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-            if (mutation === undefined || path !== resolve('src/storage', mutation.file)) return undefined
+            if (mutation === undefined || path !== resolve('src/storage/backends', mutation.file)) return undefined
             const source = await readFile(path, 'utf8')
             if (!source.includes(mutation.line)) throw new Error(`${mutation.file} has no ${mutation.line}`)
             return { contents: source.replace(mutation.line, mutation.instead), loader: 'ts' }
