@@ -9,6 +9,8 @@ export interface IdSource {
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const timeLength = 10
 const randomLength = 16
+/** The last two characters, which alone differ between most neighbours, by what they count. */
+const endings = Array.from({ length: 32 * 32 }, (_, count) => `${alphabet[count >>> 5]}${alphabet[count & 31]}`)
 
 /**
  * Monotonic ULIDs (26 characters of Crockford's base 32: 48 bits of milliseconds, 80 random bits).
@@ -16,27 +18,35 @@ const randomLength = 16
  */
 export function ulidSource(clock: Clock, random: Random): IdSource {
   let lastMs = -1
-  let timePart = ''
-  const digits = new Uint8Array(randomLength)
+  /** All of the last id but its ending. */
+  let beginning = ''
+  let ending = 0
+  const digits = new Uint8Array(randomLength - 2)
   return {
     next() {
       const nowMs = clock.nowMs()
       if (nowMs > lastMs) {
         lastMs = nowMs
-        timePart = encodeTime(nowMs)
         const bytes = random.bytes(randomLength)
-        for (let index = 0; index < randomLength; index++) digits[index] = (bytes[index] ?? 0) & 31
+        for (let index = 0; index < digits.length; index++) digits[index] = (bytes[index] ?? 0) & 31
         // Half of the space stays free, so that increments within the millisecond do not run out.
         digits[0] = (digits[0] ?? 0) & 15
-      } else if (!increment(digits)) {
-        lastMs += 1
-        timePart = encodeTime(lastMs)
+        ending = ((bytes[randomLength - 2] ?? 0) & 31) * 32 + ((bytes[randomLength - 1] ?? 0) & 31)
+        beginning = encodeTime(lastMs) + encodeDigits(digits)
+      } else if (++ending === endings.length) {
+        ending = 0
+        if (!increment(digits)) lastMs += 1
+        beginning = encodeTime(lastMs) + encodeDigits(digits)
       }
-      let text = timePart
-      for (let index = 0; index < randomLength; index++) text += alphabet[digits[index] ?? 0]
-      return text
+      return `${beginning}${endings[ending]}`
     },
   }
+}
+
+function encodeDigits(digits: Uint8Array): string {
+  let text = ''
+  for (const digit of digits) text += alphabet[digit]
+  return text
 }
 
 function encodeTime(ms: number): string {

@@ -5,7 +5,6 @@ import { decide } from '../model/decide.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EventDraft } from '../model/event.ts'
 import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
-import { approximateBytes } from '../model/values.ts'
 import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { DecisionContext } from '../storage/engine.ts'
 import { parseNewDocument, type NewEntity } from './parse-input.ts'
@@ -95,7 +94,7 @@ class BulkCreate {
     const batch = this.#batch
     batch.entities.push(entity)
     batch.ids.add(entity.key.id)
-    batch.bytes += approximateBytes(entity.document) + entity.links.length * linkBytes
+    batch.bytes += entity.bytes + entity.links.length * linkBytes
     return batch.entities.length >= this.#batchSize || batch.bytes >= batchBytesMax ? this.#submit() : undefined
   }
 
@@ -174,10 +173,11 @@ class BulkCreate {
     const links: Link[] = []
     const skipped = new Set<string>()
     let replacedCount = 0
-    const shared = { nowMs: context.nowMs, limits: this.#session.limits, ...this.#write }
+    const of = { nowMs: context.nowMs, limits: this.#session.limits, ...this.#write, key: { ns: this.#ns, id: '' } }
     let offset = -1
     const decideNext = ({ key, document, links: ofEntity }: NewEntity): void => {
       offset += 1
+      of.key = key
       const state = context.state(key)
       const isThere = state !== undefined && state.deletedAt === undefined
       if (isThere && onConflict === 'skip') {
@@ -188,7 +188,7 @@ class BulkCreate {
       const replaces = isThere && onConflict === 'replace'
       if (replaces) replacedCount += 1
       const command = replaces ? ({ kind: 'replace', document, fields: {}, orCreate: true } as const) : ({ kind: 'create', document } as const)
-      drafts.push(...decide(state, command, { ...shared, key }))
+      for (const draft of decide(state, command, of)) drafts.push(draft)
     }
     located(() => batch.firstIndex + offset, () => batch.entities.forEach(decideNext))
     // Edges may lead to any document of the batch.

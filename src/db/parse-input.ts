@@ -3,35 +3,39 @@ import type { ExpectedVersion } from '../model/decide.ts'
 import { formatEntityId, parseEntityId } from '../model/entity-id.ts'
 import type { EntityKey } from '../model/entity.ts'
 import { parseLinkFields, type Link } from '../model/links.ts'
-import { isPlainObject, parseDocument, parseValue } from '../model/parse-document.ts'
+import { parseDocument, parseSizedDocument, parseValue } from '../model/parse-document.ts'
 import { systemFields } from '../model/system-fields.ts'
 import type { Document } from '../model/values.ts'
 import type { Session } from './session.ts'
 import { parseExpectedVersion } from './write-options.ts'
 
-/** What a new document has beside its own fields. */
-const besideFields: ReadonlySet<string> = new Set(['$id', '$link'])
+/** What a new document cannot have as its own fields. */
+const besideFields: ReadonlySet<string> = new Set([...systemFields, '$link'])
 
 export interface NewEntity {
   readonly key: EntityKey
   readonly document: Document
+  /** What the document takes, as approximateBytes has it. */
+  readonly bytes: number
   readonly links: readonly Link[]
 }
 
 /** A document to create: its `$id` or a new ULID, its own fields, and in `$link` its edges. System fields are refused: the database writes them itself. */
 export function parseNewDocument(session: Session, ns: string, input: unknown): NewEntity {
-  if (isPlainObject(input)) {
-    for (const name of systemFields) {
-      if (name === '$id' || !Object.hasOwn(input, name) || input[name] === undefined) continue
-      throw new ParqueDBError('VALIDATION_FAILED', `'${name}' is written by the database and cannot be given to a new document; leave it out or rename it.`, {
-        details: { path: name },
-      })
-    }
-  }
-  const document = parseDocument(input, session.limits, { skip: besideFields })
+  const { document, bytes } = parseSizedDocument(input, session.limits, newDocumentRules)
   const { $id, $link } = input as Record<string, unknown>
   const key = { ns, id: $id === undefined ? session.ids.next() : parseEntityId($id, ns) }
-  return { key, document, links: parseLinkFields(session.relations, { near: key, kind: 'link', fields: $link, limits: session.limits }) }
+  return { key, document, bytes, links: $link === undefined ? noLinks : parseLinkFields(session.relations, { near: key, kind: 'link', fields: $link, limits: session.limits }) }
+}
+
+const noLinks: readonly Link[] = []
+
+const newDocumentRules = {
+  skip: besideFields,
+  onSkip(name: string): void {
+    if (name === '$id' || name === '$link') return
+    throw new ParqueDBError('VALIDATION_FAILED', `'${name}' is written by the database and cannot be given to a new document; leave it out or rename it.`, { details: { path: name } })
+  },
 }
 
 export interface Replacement {

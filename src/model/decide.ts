@@ -117,8 +117,8 @@ function updated(document: Document | undefined, update: ParsedUpdate, { nowMs, 
   return applyUpdate(document ?? {}, update, { nowMs, isInsert: document === undefined, ...(limits !== undefined && { limits }) })
 }
 
-function created(document: Document, context: CommandContext): EventDraft {
-  return { op: 'CREATE', after: document, ...addressed(context) }
+function created(document: Document, { key, actor, metadata }: CommandContext): EventDraft {
+  return { op: 'CREATE', ns: key.ns, id: key.id, after: document, actor, metadata }
 }
 
 function changed(live: EntityState, after: Document, context: CommandContext): readonly EventDraft[] {

@@ -26,8 +26,10 @@ export const defaultDocumentLimits: DocumentLimits = {
 }
 
 export interface ParseDocumentOptions {
-  /** Top-level names to leave out, unread: system fields that the caller handles itself. */
+  /** Top-level names to leave out: system fields that the caller handles itself. */
   readonly skip?: ReadonlySet<string>
+  /** Told of each name left out whose value is not undefined. */
+  readonly onSkip?: (name: string) => void
 }
 
 /**
@@ -38,11 +40,16 @@ export interface ParseDocumentOptions {
  * the infinities and -0 stay as they are. LIMIT_EXCEEDED past a limit.
  */
 export function parseDocument(input: unknown, limits: DocumentLimits = defaultDocumentLimits, options: ParseDocumentOptions = {}): Document {
+  return parseSizedDocument(input, limits, options).document
+}
+
+/** As parseDocument, with what approximateBytes says of the document. */
+export function parseSizedDocument(input: unknown, limits: DocumentLimits, options: ParseDocumentOptions): { document: Document; bytes: number } {
   if (!isPlainObject(input)) {
     throw new ParqueDBError('VALIDATION_FAILED', `A document must be a plain object, not ${describe(input)}.`, { details: { path: '' } })
   }
   const walk = new Walk(limits, input)
-  return walk.document(input, options.skip)
+  return { document: walk.document(input, options), bytes: walk.bytes }
 }
 
 /** One valid value, deeply copied, under the rules of parseDocument; `path` is where it stands, for errors. */
@@ -93,13 +100,21 @@ class Walk {
     this.#base = base
   }
 
-  document(input: Readonly<Record<string, unknown>>, skip: ReadonlySet<string> | undefined): Document {
+  /** Of what was read, as approximateBytes estimates it. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  document(input: Readonly<Record<string, unknown>>, { skip, onSkip }: ParseDocumentOptions): Document {
     const copy: Document = {}
     this.#count(slotBytes, 0)
     for (const name of Object.keys(input)) {
-      if (skip?.has(name)) continue
       const value = input[name]
       if (value === undefined) continue
+      if (skip?.has(name)) {
+        onSkip?.(name)
+        continue
+      }
       this.#keys[0] = name
       if (name !== '$type' || typeof value !== 'string') this.#checkName(name, 1)
       this.#countField(name, 1)

@@ -1,13 +1,28 @@
 import { assert } from '../base/assert.ts'
+import { byteArraysOfBytes } from './byte-arrays.ts'
+import type { ColumnValues } from './Column.ts'
 import type { Leaf } from './columns.ts'
+import { slotBytes } from '../model/values.ts'
 
 /** What a leaf keeps of a value: a date as its milliseconds, all else as it is. */
 export type LeafValue = string | number | bigint | boolean | Uint8Array
 
+/** Values of a column without its nulls. Texts are put into bytes once it is known which of them are written. */
+export type GatheredValues = ColumnValues | { readonly kind: 'texts'; readonly texts: readonly string[] }
+
+/** What the values of a row group take before they are encoded, in all its leaves. */
+export interface GatheredSize {
+  bytes: number
+}
+
 /** One physical column of the row group being gathered: its values without nulls, and levels where they say something. */
 export class LeafBuilder {
   readonly leaf: Leaf
-  values: LeafValue[] = []
+  readonly #size: GatheredSize
+  #valueCount = 0
+  #numbers: Float64Array = new Float64Array(0)
+  /** Those that are no numbers. */
+  #others: Exclude<LeafValue, number>[] = []
   /** Values and nulls, and empty lists. */
   entryCount = 0
   /** Rows begun. */
@@ -17,13 +32,18 @@ export class LeafBuilder {
   /** True while every entry is a value, so that no definition levels are kept. */
   #isDense = true
 
-  constructor(leaf: Leaf) {
+  constructor(leaf: Leaf, size: GatheredSize) {
     this.leaf = leaf
+    this.#size = size
+  }
+
+  get valueCount(): number {
+    return this.#valueCount
   }
 
   /** A value that is the row's only one. */
   value(value: LeafValue): void {
-    this.values.push(value)
+    this.#keep(value)
     if (!this.#isDense) this.#definitions = put(this.#definitions, this.entryCount, this.leaf.maxDefinition)
     this.entryCount += 1
     this.rowCount += 1
@@ -39,7 +59,7 @@ export class LeafBuilder {
   list(values: readonly LeafValue[], definition: number): void {
     if (values.length === 0) return this.none(definition)
     for (let index = 0; index < values.length; index++) {
-      this.values.push(values[index] as LeafValue)
+      this.#keep(values[index] as LeafValue)
       if (!this.#isDense) this.#definitions = put(this.#definitions, this.entryCount, this.leaf.maxDefinition)
       this.#repetitions = put(this.#repetitions, this.entryCount, index === 0 ? 0 : 1)
       this.entryCount += 1
@@ -61,22 +81,57 @@ export class LeafBuilder {
     this.rowCount = rowCount
   }
 
+  /** Valid until the next value or `clear`. */
+  get values(): GatheredValues {
+    switch (this.leaf.kind) {
+      case 'int':
+      case 'date':
+      case 'double':
+        return { kind: 'numbers', numbers: this.#numbers.subarray(0, this.#valueCount) }
+      case 'boolean':
+        return { kind: 'flags', flags: flagsOf(this.#others as boolean[]) }
+      case 'bigint':
+        return { kind: 'bigints', bigints: BigInt64Array.from(this.#others as bigint[]) }
+      case 'string':
+        return { kind: 'texts', texts: this.#others as string[] }
+      case 'bytes':
+        return { kind: 'arrays', arrays: byteArraysOfBytes(this.#others as Uint8Array[]) }
+    }
+  }
+
   /** undefined when every entry is a value. */
-  definitions(): Uint8Array | undefined {
+  get definitions(): Uint8Array | undefined {
     return this.#isDense ? undefined : this.#definitions.subarray(0, this.entryCount)
   }
 
   /** Of a list's leaf. */
-  repetitions(): Uint8Array {
+  get repetitions(): Uint8Array {
     return put(this.#repetitions, this.entryCount, 0).subarray(0, this.entryCount)
   }
 
   /** Begins the next row group. */
   clear(): void {
-    this.values = []
+    this.#valueCount = 0
+    this.#others = []
     this.entryCount = 0
     this.rowCount = 0
     this.#isDense = true
+  }
+
+  #keep(value: LeafValue): void {
+    if (typeof value === 'number') {
+      if (this.#valueCount === this.#numbers.length) {
+        const grown = new Float64Array(Math.max(256, this.#valueCount * 2))
+        grown.set(this.#numbers)
+        this.#numbers = grown
+      }
+      this.#numbers[this.#valueCount] = value
+      this.#size.bytes += slotBytes
+    } else {
+      this.#others.push(value)
+      this.#size.bytes += slotBytes + (typeof value === 'string' || value instanceof Uint8Array ? value.length : 0)
+    }
+    this.#valueCount += 1
   }
 
   #none(definition: number): void {
@@ -100,4 +155,10 @@ function put(levels: Uint8Array, at: number, level: number): Uint8Array {
   }
   target[at] = level
   return target
+}
+
+function flagsOf(values: readonly boolean[]): Uint8Array {
+  const flags = new Uint8Array(values.length)
+  for (let index = 0; index < values.length; index++) if (values[index] === true) flags[index] = 1
+  return flags
 }

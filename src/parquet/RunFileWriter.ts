@@ -1,7 +1,6 @@
 import { assert } from '../base/assert.ts'
 import { compareStrings, utf8Encode } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
-import { approximateBytes } from '../model/values.ts'
 import { scalarsOf } from './column-values.ts'
 import { rowsBetween } from './Column.ts'
 import { columnsOfShape } from './columns-of-shape.ts'
@@ -21,9 +20,6 @@ export interface RunFileOptions {
   /** Key-value metadata of the file. */
   readonly metadata?: Readonly<Record<string, string>> | undefined
 }
-
-/** Of a row's system columns, before encoding: numbers and times at 8 bytes. */
-const systemBytes = 48
 
 /** Writes a run: the newest state of each entity, in strictly ascending order of the UTF-8 bytes of id. */
 export class RunFileWriter {
@@ -67,8 +63,7 @@ export class RunFileWriter {
     // A tombstone that has a document says so with a rest, if only '{}'.
     const text = rest ?? (state.deletedAt !== undefined && !isEmptyTombstone ? '{}' : undefined)
     appendOptional(this.#rest, this.#table.pendingRows, text)
-    const bytes = systemBytes + state.id.length + approximateBytes(state.document)
-    this.#table.endRow({ key: [state.id], seq: state.seq, ts: state.updatedAt, bytes })
+    this.#table.endRow({ key: [state.id], seq: state.seq, ts: state.updatedAt })
     if (this.#table.isFull) this.#flush()
   }
 

@@ -7,7 +7,7 @@ import { leavesOf } from './columns.ts'
 import { encodeChunk } from './encode-chunk.ts'
 import { writeFileMetadata, writeRowGroup } from './footer.ts'
 import { GroupStatisticsBuilder, statisticsSection } from './GroupStatistics.ts'
-import { LeafBuilder } from './LeafBuilder.ts'
+import { LeafBuilder, type GatheredSize } from './LeafBuilder.ts'
 import { SnappyCompressor } from './snappy.ts'
 import { indexFormat, joinKey, writeIndex } from './sparse-index.ts'
 import type { RowGroupEntry, Section } from './sparse-index.ts'
@@ -40,8 +40,6 @@ export interface RowFacts {
   readonly key: readonly string[]
   readonly seq: number
   readonly ts: number
-  /** An estimate of the row's values, unencoded. */
-  readonly bytes: number
 }
 
 type GroupFacts = Omit<RowGroupEntry, 'start' | 'end' | 'directoryBytes' | 'directoryCrc32'>
@@ -64,7 +62,7 @@ export class TableWriter {
   readonly #statistics = new GroupStatisticsBuilder()
   #offset = parquetMagic.length
   #rowsWritten = 0
-  #rawBytes = 0
+  readonly #gathered: GatheredSize = { bytes: 0 }
   #ratio = firstRatio
   /** What the index will say of the rows gathered. */
   #group: { -readonly [Fact in keyof GroupFacts]: GroupFacts[Fact] } | undefined
@@ -74,7 +72,7 @@ export class TableWriter {
 
   constructor(options: TableOptions) {
     this.#options = options
-    this.leaves = leavesOf(options.fields).map((leaf) => new LeafBuilder(leaf))
+    this.leaves = leavesOf(options.fields).map((leaf) => new LeafBuilder(leaf, this.#gathered))
   }
 
   get rows(): number {
@@ -83,12 +81,12 @@ export class TableWriter {
 
   /** Bytes of the file so far, with an estimate of the rows that are not encoded yet. */
   get bytes(): number {
-    return this.#offset + Math.ceil(this.#rawBytes * this.#ratio)
+    return this.#offset + Math.ceil(this.#gathered.bytes * this.#ratio)
   }
 
   /** True when the rows gathered fill a row group: `flush` is due. */
   get isFull(): boolean {
-    return this.#rawBytes * this.#ratio >= this.#options.rowGroupBytes || this.pendingRows >= rowGroupRowsMax
+    return this.#gathered.bytes * this.#ratio >= this.#options.rowGroupBytes || this.pendingRows >= rowGroupRowsMax
   }
 
   /** Rows gathered for the next row group. */
@@ -97,7 +95,7 @@ export class TableWriter {
   }
 
   /** Ends a row whose values have been added to the leaves. */
-  endRow({ key, seq, ts, bytes }: RowFacts): void {
+  endRow({ key, seq, ts }: RowFacts): void {
     this.#addKey(key)
     const group = (this.#group ??= { firstKey: key, rows: 0, minSeq: seq, maxSeq: seq, minTs: ts, maxTs: ts, firstSeq: seq, firstTs: ts })
     group.rows += 1
@@ -105,7 +103,6 @@ export class TableWriter {
     if (seq > group.maxSeq) group.maxSeq = seq
     if (ts < group.minTs) group.minTs = ts
     if (ts > group.maxTs) group.maxTs = ts
-    this.#rawBytes += bytes
   }
 
   #addKey(key: readonly string[]): void {
@@ -142,8 +139,8 @@ export class TableWriter {
     this.#groups.push({ ...group, start, end: this.#offset, directoryBytes: directory.length, directoryCrc32: crc32(directory.view()) })
     if (this.#options.kind === 'run') this.#statistics.add(chunks.map(({ statistics }) => statistics))
     this.#rowsWritten += group.rows
-    if (this.#rawBytes > 0) this.#ratio = Math.min(2, Math.max(0.02, (this.#offset - start) / this.#rawBytes))
-    this.#rawBytes = 0
+    this.#ratio = Math.min(2, Math.max(0.02, (this.#offset - start) / this.#gathered.bytes))
+    this.#gathered.bytes = 0
     this.#group = undefined
     for (const leaf of this.leaves) leaf.clear()
   }

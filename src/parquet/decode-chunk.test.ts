@@ -26,7 +26,7 @@ function decodeCrafted(leaf: Leaf, header: Partial<PageHeader>, { body = new Uin
 }
 
 function encode(leaf: Leaf, values: readonly LeafValue[]): ReturnType<typeof encodeChunk> {
-  const builder = new LeafBuilder(leaf)
+  const builder = new LeafBuilder(leaf, { bytes: 0 })
   for (const value of values) builder.value(value)
   return encodeChunk(builder, { isSorted: false, compressor: new SnappyCompressor() })
 }

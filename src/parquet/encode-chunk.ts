@@ -1,16 +1,16 @@
 import { crc32 } from '../base/crc32.ts'
 import { bitWidthOf } from './bit-packing.ts'
-import { byteArraysOfBytes, byteArraysOfTexts, encodeDeltaBytes, encodeDeltaLength, encodePlainByteArrays } from './byte-arrays.ts'
+import { byteArraysOfTexts, encodeDeltaBytes, encodeDeltaLength, encodePlainByteArrays } from './byte-arrays.ts'
 import type { ByteArrays } from './byte-arrays.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
-import type { ScalarKind } from './columns.ts'
+import type { Leaf } from './columns.ts'
 import { deltaMagnitudeMax, encodeDelta } from './delta-binary.ts'
-import type { LeafBuilder, LeafValue } from './LeafBuilder.ts'
+import type { GatheredValues } from './LeafBuilder.ts'
 import { writePageHeader } from './page-header.ts'
 import type { PageEncoding } from './page-header.ts'
 import { encodeHybrid, encodeRun } from './rle-hybrid.ts'
 import type { SnappyCompressor } from './snappy.ts'
-import { byteArrayStatistics, statisticsOf } from './statistics.ts'
+import { statisticsOf } from './statistics.ts'
 import type { ColumnStatistics } from './statistics.ts'
 
 /** One column chunk: a dictionary page where there is one, then one data page. */
@@ -28,6 +28,17 @@ export interface EncodedChunk {
 /** What compression has to save to be worth undoing on every read. */
 const compressionGain = 0.9
 
+/** One physical column of a row group: what `decodeChunk` gives, or what a LeafBuilder has gathered. */
+export interface ColumnToEncode {
+  readonly leaf: Leaf
+  readonly rowCount: number
+  readonly entryCount: number
+  readonly valueCount: number
+  readonly definitions: Uint8Array | undefined
+  readonly repetitions: Uint8Array | undefined
+  readonly values: GatheredValues
+}
+
 interface EncodedValues {
   readonly encoding: PageEncoding
   /** PLAIN values of the dictionary. */
@@ -36,11 +47,16 @@ interface EncodedValues {
   readonly statistics: ColumnStatistics
 }
 
-/** Encodes what a leaf has gathered. `isSorted`: the values ascend and share beginnings, as keys do. */
-export function encodeChunk(leaf: LeafBuilder, options: { isSorted: boolean; compressor: SnappyCompressor }): EncodedChunk {
+interface EncodeOptions {
+  /** The values ascend and share beginnings, as keys do. */
+  readonly isSorted: boolean
+  readonly compressor: SnappyCompressor
+}
+
+export function encodeChunk(leaf: ColumnToEncode, options: EncodeOptions): EncodedChunk {
   const levels = encodeLevels(leaf)
-  const nullCount = leaf.entryCount - leaf.values.length
-  const { encoding, dictionary, data, statistics } = encodeValues({ kind: leaf.leaf.kind, values: leaf.values, ...options }, nullCount)
+  const nullCount = leaf.entryCount - leaf.valueCount
+  const { encoding, dictionary, data, statistics } = encodeValues(leaf, { ...options, nullCount })
   const packed = compress(dictionary?.bytes, data, options.compressor)
   const out = new ByteBuffer(packed.data.length + levels.bytes.length + (packed.dictionary?.length ?? 0) + 128)
   let uncompressedBytes = 0
@@ -85,53 +101,56 @@ function compress(dictionary: Uint8Array | undefined, data: Uint8Array, compress
 }
 
 /** Repetition levels, then definition levels, as the second version of data pages has them. */
-function encodeLevels(leaf: LeafBuilder): { bytes: Uint8Array; definitionBytes: number } {
+function encodeLevels(leaf: ColumnToEncode): { bytes: Uint8Array; definitionBytes: number } {
   const { maxDefinition, maxRepetition } = leaf.leaf
   const out = new ByteBuffer(64)
-  if (maxRepetition > 0) encodeHybrid(leaf.repetitions(), { count: leaf.entryCount, width: 1 }, out)
+  if (maxRepetition > 0) encodeHybrid(leaf.repetitions ?? new Uint8Array(0), { count: leaf.entryCount, width: 1 }, out)
   const definitionsAt = out.length
   if (maxDefinition > 0) {
     const width = bitWidthOf(maxDefinition)
-    const definitions = leaf.definitions()
+    const { definitions } = leaf
     if (definitions === undefined) encodeRun(maxDefinition, { count: leaf.entryCount, width }, out)
     else encodeHybrid(definitions, { count: leaf.entryCount, width }, out)
   }
   return { bytes: out.view(), definitionBytes: out.length - definitionsAt }
 }
 
-function encodeValues({ kind, values, isSorted, compressor }: { kind: ScalarKind; values: readonly LeafValue[]; isSorted: boolean; compressor: SnappyCompressor }, nullCount: number): EncodedValues {
-  switch (kind) {
-    case 'string':
-      return encodeTexts(values as readonly string[], { isSorted, nullCount })
-    case 'bytes': {
-      const arrays = byteArraysOfBytes(values as readonly Uint8Array[])
-      return { encoding: 'DELTA_LENGTH_BYTE_ARRAY', data: written((out) => encodeDeltaLength(arrays, out)), statistics: byteArrayStatistics(arrays, undefined, nullCount) }
+function encodeValues({ leaf, values }: ColumnToEncode, options: EncodeOptions & { nullCount: number }): EncodedValues {
+  const statistics = (of: GatheredValues): ColumnStatistics => statisticsOf(leaf.kind, of, options)
+  switch (values.kind) {
+    case 'texts': {
+      const distinct = options.isSorted ? undefined : findDistinct(values.texts)
+      if (distinct === undefined) return encodeByteArrays(byteArraysOfTexts(values.texts), options, statistics)
+      return encodeDictionary({ dictionary: byteArraysOfTexts(distinct.values), codes: distinct.codes }, statistics)
     }
-    case 'int':
-    case 'date':
-      return { ...encodeInts(values as readonly number[]), statistics: statisticsOf(kind, values, nullCount) }
-    case 'double':
-      return { ...encodeDoubles(values as readonly number[], compressor), statistics: statisticsOf(kind, values, nullCount) }
-    case 'bigint': {
-      const data = BigInt64Array.from(values as readonly bigint[])
-      return { encoding: 'PLAIN', data: new Uint8Array(data.buffer), statistics: statisticsOf(kind, values, nullCount) }
-    }
-    case 'boolean':
-      return { encoding: 'RLE', data: encodeBooleans(values as readonly boolean[]), statistics: statisticsOf(kind, values, nullCount) }
+    case 'codes':
+      return encodeDictionary(values, statistics)
+    case 'arrays':
+      return encodeByteArrays(values.arrays, options, statistics)
+    case 'numbers':
+      return { ...(leaf.kind === 'double' ? encodeDoubles(values.numbers, options.compressor) : encodeInts(values.numbers)), statistics: statistics(values) }
+    case 'bigints':
+      return { encoding: 'PLAIN', data: bytesOf(values.bigints), statistics: statistics(values) }
+    case 'flags':
+      return { encoding: 'RLE', data: encodeFlags(values.flags), statistics: statistics(values) }
   }
 }
 
-function encodeTexts(texts: readonly string[], { isSorted, nullCount }: { isSorted: boolean; nullCount: number }): EncodedValues {
-  const distinct = isSorted ? undefined : findDistinct(texts)
-  if (distinct !== undefined) {
-    const arrays = byteArraysOfTexts(distinct.values)
-    const dictionary = { bytes: written((out) => encodePlainByteArrays(arrays, out)), count: distinct.values.length }
-    return { encoding: 'RLE_DICTIONARY', dictionary, data: encodeCodes(distinct), statistics: byteArrayStatistics(arrays, distinct.values, nullCount) }
-  }
-  const arrays = byteArraysOfTexts(texts)
-  const statistics = byteArrayStatistics(arrays, texts, nullCount)
-  if (isSorted || sharesBeginnings(arrays)) return { encoding: 'DELTA_BYTE_ARRAY', data: written((out) => encodeDeltaBytes(arrays, out)), statistics }
-  return { encoding: 'DELTA_LENGTH_BYTE_ARRAY', data: written((out) => encodeDeltaLength(arrays, out)), statistics }
+function encodeByteArrays(arrays: ByteArrays, { isSorted }: EncodeOptions, statistics: (of: GatheredValues) => ColumnStatistics): EncodedValues {
+  const shares = isSorted || sharesBeginnings(arrays)
+  const data = written((out) => (shares ? encodeDeltaBytes(arrays, out) : encodeDeltaLength(arrays, out)))
+  return { encoding: shares ? 'DELTA_BYTE_ARRAY' : 'DELTA_LENGTH_BYTE_ARRAY', data, statistics: statistics({ kind: 'arrays', arrays }) }
+}
+
+/** Every value of the dictionary occurs. */
+function encodeDictionary({ dictionary, codes }: { dictionary: ByteArrays; codes: Uint16Array }, statistics: (of: GatheredValues) => ColumnStatistics): EncodedValues {
+  const count = dictionary.offsets.length - 1
+  const bytes = written((out) => encodePlainByteArrays(dictionary, out))
+  return { encoding: 'RLE_DICTIONARY', dictionary: { bytes, count }, data: encodeCodes(codes, count), statistics: statistics({ kind: 'arrays', arrays: dictionary }) }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float64Array | BigInt64Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
 /** Whether neighbours have most of their bytes in common from the first one on, as ids that were made one after another: told from the first of them. */
@@ -146,29 +165,23 @@ function sharesBeginnings({ blob, offsets }: ByteArrays): boolean {
   return blob.length <= sharingBytesMax && shared > (offsets[count] as number) * sharedShareMin
 }
 
-function encodeInts(values: readonly number[]): Omit<EncodedValues, 'statistics'> {
-  let least = Infinity
-  let greatest = -Infinity
-  for (const value of values) {
-    if (value < least) least = value
-    if (value > greatest) greatest = value
-  }
-  if (values.length === 0 || (least >= -deltaMagnitudeMax && greatest <= deltaMagnitudeMax)) return { encoding: 'DELTA_BINARY_PACKED', data: written((out) => encodeDelta(values, values.length, out)) }
-  return { encoding: 'PLAIN', data: new Uint8Array(BigInt64Array.from(values, BigInt).buffer) }
+function encodeInts(values: Float64Array): Omit<EncodedValues, 'statistics'> {
+  if (values.every((value) => Math.abs(value) <= deltaMagnitudeMax)) return { encoding: 'DELTA_BINARY_PACKED', data: written((out) => encodeDelta(values, values.length, out)) }
+  return { encoding: 'PLAIN', data: bytesOf(BigInt64Array.from(values, BigInt)) }
 }
 
-function encodeDoubles(values: readonly number[], compressor: SnappyCompressor): Omit<EncodedValues, 'statistics'> {
+function encodeDoubles(values: Float64Array, compressor: SnappyCompressor): Omit<EncodedValues, 'statistics'> {
   // A Map does not tell the two zeros apart.
   const distinct = values.some((value) => value === 0 && Object.is(value, -0)) ? undefined : findDistinct(values)
   if (distinct === undefined) {
-    const data = new Uint8Array(Float64Array.from(values).buffer)
+    const data = bytesOf(values)
     // Beginnings tell as much as the whole, which is compressed once more.
     const sample = data.subarray(0, sampledDoubles * 8)
     const isSplitSmaller = compressor.compress(splitBytes(sample)).length < Math.min(sample.length, compressor.compress(sample).length) * compressionGain
     return isSplitSmaller ? { encoding: 'BYTE_STREAM_SPLIT', data: splitBytes(data) } : { encoding: 'PLAIN', data }
   }
-  const dictionary = { bytes: new Uint8Array(Float64Array.from(distinct.values).buffer), count: distinct.values.length }
-  return { encoding: 'RLE_DICTIONARY', dictionary, data: encodeCodes(distinct) }
+  const dictionary = { bytes: bytesOf(Float64Array.from(distinct.values)), count: distinct.values.length }
+  return { encoding: 'RLE_DICTIONARY', dictionary, data: encodeCodes(distinct.codes, dictionary.count) }
 }
 
 /** Of a column of doubles, to see which way it is smaller. */
@@ -183,11 +196,10 @@ function splitBytes(plain: Uint8Array): Uint8Array {
 }
 
 /** RLE with its length before it, which booleans have where levels have none. */
-function encodeBooleans(values: readonly boolean[]): Uint8Array {
-  const bits = Uint8Array.from(values, Number)
+function encodeFlags(flags: Uint8Array): Uint8Array {
   return written((out) => {
     out.uint32(0)
-    encodeHybrid(bits, { count: bits.length, width: 1 }, out)
+    encodeHybrid(flags, { count: flags.length, width: 1 }, out)
     new DataView(out.bytes.buffer).setUint32(0, out.length - 4, true)
   })
 }
@@ -207,7 +219,7 @@ const sharingBytesMax = 1024 * 1024
 const probeCount = 200
 
 /** The distinct values in order of appearance and each value's place among them; undefined where a dictionary does not pay. */
-function findDistinct<T extends string | number>(values: readonly T[]): Distinct<T> | undefined {
+function findDistinct<T extends string | number>(values: ArrayLike<T>): Distinct<T> | undefined {
   if (values.length < 4) return undefined
   const places = new Map<T, number>()
   const codes = new Uint16Array(values.length)
@@ -225,8 +237,8 @@ function findDistinct<T extends string | number>(values: readonly T[]): Distinct
   return { values: [...places.keys()], codes }
 }
 
-function encodeCodes({ values, codes }: Distinct<unknown>): Uint8Array {
-  const width = Math.max(1, bitWidthOf(values.length - 1))
+function encodeCodes(codes: Uint16Array, valueCount: number): Uint8Array {
+  const width = Math.max(1, bitWidthOf(valueCount - 1))
   return written((out) => {
     out.byte(width)
     encodeHybrid(codes, { count: codes.length, width }, out)

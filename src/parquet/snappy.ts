@@ -2,7 +2,8 @@ import { ByteCursor } from './ByteCursor.ts'
 import { malformed } from './malformed.ts'
 
 const blockBytes = 1 << 16
-const tableBits = 14
+const tableBitsMax = 14
+const tableBitsMin = 8
 /** A match ends this far before a block's end, so that no load reaches past it. */
 const marginBytes = 15
 
@@ -11,10 +12,13 @@ const marginBytes = 15
  * Keeps its hash table between calls; one compressor has one caller at a time.
  */
 export class SnappyCompressor {
-  readonly #table = new Uint16Array(1 << tableBits)
+  readonly #table = new Uint16Array(1 << tableBitsMax)
+  #out: Uint8Array = new Uint8Array(0)
 
   compress(input: Uint8Array): Uint8Array {
-    const out = new Uint8Array(32 + input.length + Math.ceil(input.length / 6))
+    const most = 32 + input.length + Math.ceil(input.length / 6)
+    if (this.#out.length < most) this.#out = new Uint8Array(most)
+    const out = this.#out
     let at = 0
     let rest = input.length
     while (rest >= 128) {
@@ -26,7 +30,7 @@ export class SnappyCompressor {
     for (let start = 0; start < input.length; start += blockBytes) {
       at = this.#block({ input, view, start, end: Math.min(input.length, start + blockBytes) }, out, at)
     }
-    return out.subarray(0, at)
+    return out.slice(0, at)
   }
 
   #block({ input, view, start, end }: { input: Uint8Array; view: DataView; start: number; end: number }, out: Uint8Array, from: number): number {
@@ -34,13 +38,15 @@ export class SnappyCompressor {
     let literal = start
     const limit = end - marginBytes
     const table = this.#table
-    table.fill(0)
+    // Clearing all of it would cost more than compressing a short page.
+    const shift = Math.max(32 - tableBitsMax, Math.min(32 - tableBitsMin, Math.clz32(end - start)))
+    table.fill(0, 0, 1 << (32 - shift))
     let at = start + 1
     /** Grows while nothing matches, so that incompressible bytes are passed over quickly. */
     let misses = 32
     while (at < limit) {
       const word = view.getUint32(at, true)
-      const slot = Math.imul(word, 0x1e35a7bd) >>> (32 - tableBits)
+      const slot = Math.imul(word, 0x1e35a7bd) >>> shift
       const match = start + (table[slot] as number)
       table[slot] = at - start
       if (match >= at || view.getUint32(match, true) !== word) {
@@ -54,7 +60,7 @@ export class SnappyCompressor {
       at += length
       literal = at
       if (at >= limit) break
-      table[Math.imul(view.getUint32(at - 1, true), 0x1e35a7bd) >>> (32 - tableBits)] = at - 1 - start
+      table[Math.imul(view.getUint32(at - 1, true), 0x1e35a7bd) >>> shift] = at - 1 - start
     }
     return literal < end ? writeLiteral({ input, start: literal, end }, out, to) : to
   }

@@ -1,7 +1,6 @@
-import { compareBytes, compareStrings } from '../base/bytes.ts'
 import type { ByteArrays } from './byte-arrays.ts'
 import type { ScalarKind } from './columns.ts'
-import type { LeafValue } from './LeafBuilder.ts'
+import type { GatheredValues } from './LeafBuilder.ts'
 
 /** Longer bounds of texts and bytes are cut: statistics are for skipping, and stand in the footer. */
 const boundBytesMax = 64
@@ -16,42 +15,42 @@ export interface ColumnStatistics {
   readonly greatestIsExact?: boolean
 }
 
-/** Bounds of a column's values. None where there is no value or a NaN, as the order of NaN is not defined. */
-export function statisticsOf(kind: ScalarKind, values: readonly LeafValue[], nullCount: number): ColumnStatistics {
-  if (values.length === 0) return { nullCount }
-  switch (kind) {
-    case 'int':
-    case 'date':
-    case 'double': {
-      const range = numberRange(values as readonly number[])
-      if (range === undefined) return { nullCount }
+/** Bounds of a column's values; texts as byte arrays. None where there is no value or a NaN, as the order of NaN is not defined. */
+export function statisticsOf(kind: ScalarKind, values: GatheredValues, { nullCount, isSorted }: { nullCount: number; isSorted: boolean }): ColumnStatistics {
+  switch (values.kind) {
+    case 'numbers': {
+      const range = rangeOf(values.numbers)
+      if (range === undefined || values.numbers.some(Number.isNaN)) return { nullCount }
       const encode = kind === 'double' ? doubleBytes : (value: number) => int64Bytes(BigInt(value))
       // The two zeros compare equal, so bounds must include both (parquet.thrift, ColumnOrder).
-      const least = kind === 'double' && range.least === 0 ? -0 : range.least
-      const greatest = range.greatest === 0 ? 0 : range.greatest
-      return { nullCount, least: encode(least), greatest: encode(greatest), leastIsExact: true, greatestIsExact: true }
+      return exactly({ least: encode(kind === 'double' && range.least === 0 ? -0 : range.least), greatest: encode(range.greatest === 0 ? 0 : range.greatest) }, nullCount)
     }
-    case 'bigint': {
-      const { least, greatest } = bigintRange(values as readonly bigint[])
-      return { nullCount, least: int64Bytes(least), greatest: int64Bytes(greatest), leastIsExact: true, greatestIsExact: true }
+    case 'bigints': {
+      const range = rangeOf(values.bigints)
+      return range === undefined ? { nullCount } : exactly({ least: int64Bytes(range.least), greatest: int64Bytes(range.greatest) }, nullCount)
     }
-    case 'boolean': {
-      const flags = values as readonly boolean[]
-      return { nullCount, least: Uint8Array.of(flags.includes(false) ? 0 : 1), greatest: Uint8Array.of(flags.includes(true) ? 1 : 0), leastIsExact: true, greatestIsExact: true }
+    case 'flags': {
+      const range = rangeOf(values.flags)
+      return range === undefined ? { nullCount } : exactly({ least: Uint8Array.of(range.least), greatest: Uint8Array.of(range.greatest) }, nullCount)
     }
-    case 'string':
-    case 'bytes':
+    case 'arrays':
+      return byteArrayStatistics(values.arrays, { nullCount, isSorted, isText: kind === 'string' })
+    case 'texts':
+    case 'codes':
       return { nullCount }
   }
 }
 
-/** Bounds of texts or bytes; `texts` are the same values where they are texts, which are quicker to compare. */
-export function byteArrayStatistics(arrays: ByteArrays, texts: readonly string[] | undefined, nullCount: number): ColumnStatistics {
+function exactly(range: { least: Uint8Array; greatest: Uint8Array }, nullCount: number): ColumnStatistics {
+  return { nullCount, ...range, leastIsExact: true, greatestIsExact: true }
+}
+
+function byteArrayStatistics(arrays: ByteArrays, { nullCount, isSorted, isText }: { nullCount: number; isSorted: boolean; isText: boolean }): ColumnStatistics {
   const count = arrays.offsets.length - 1
   if (count === 0) return { nullCount }
-  const { least, greatest } = texts === undefined ? bytesRange(arrays) : textRange(texts, arrays)
-  const low = lowerBound(valueAt(arrays, least), texts !== undefined)
-  const high = upperBound(valueAt(arrays, greatest), texts !== undefined)
+  const { least, greatest } = isSorted ? { least: 0, greatest: count - 1 } : bytesRange(arrays)
+  const low = lowerBound(valueAt(arrays, least), isText)
+  const high = upperBound(valueAt(arrays, greatest), isText)
   return {
     nullCount,
     least: low.bytes,
@@ -64,31 +63,27 @@ function valueAt({ blob, offsets }: ByteArrays, index: number): Uint8Array {
   return blob.subarray(offsets[index], offsets[index + 1])
 }
 
-/** Indexes of the least and the greatest value. */
-function textRange(texts: readonly string[], { blob }: ByteArrays): { least: number; greatest: number } {
-  let length = 0
-  for (const text of texts) length += text.length
-  // ASCII orders by its units as by its bytes; V8 compares those natively.
-  const isAscii = blob.length === length
-  let least = 0
-  let greatest = 0
-  for (let index = 1; index < texts.length; index++) {
-    const text = texts[index] as string
-    if (isAscii ? text < (texts[least] as string) : compareStrings(text, texts[least] as string) < 0) least = index
-    else if (isAscii ? text > (texts[greatest] as string) : compareStrings(text, texts[greatest] as string) > 0) greatest = index
-  }
-  return { least, greatest }
-}
-
+/** Indexes of the least and the greatest value: UTF-8 orders as its code points do. */
 function bytesRange(arrays: ByteArrays): { least: number; greatest: number } {
   let least = 0
   let greatest = 0
   for (let index = 1; index + 1 < arrays.offsets.length; index++) {
-    const value = valueAt(arrays, index)
-    if (compareBytes(value, valueAt(arrays, least)) < 0) least = index
-    else if (compareBytes(value, valueAt(arrays, greatest)) > 0) greatest = index
+    if (isBelow(arrays, index, least)) least = index
+    else if (isBelow(arrays, greatest, index)) greatest = index
   }
   return { least, greatest }
+}
+
+function isBelow({ blob, offsets }: ByteArrays, left: number, right: number): boolean {
+  let at = offsets[left] as number
+  let other = offsets[right] as number
+  const end = offsets[left + 1] as number
+  const otherEnd = offsets[right + 1] as number
+  while (at < end && other < otherEnd) {
+    const difference = (blob[at++] as number) - (blob[other++] as number)
+    if (difference !== 0) return difference < 0
+  }
+  return at === end && other < otherEnd
 }
 
 function lowerBound(value: Uint8Array, isText: boolean): { bytes: Uint8Array; isExact: boolean } {
@@ -118,22 +113,12 @@ function wholeCharacters(value: Uint8Array): number {
   return end
 }
 
-function numberRange(values: readonly number[]): { least: number; greatest: number } | undefined {
-  let least = values[0] as number
+function rangeOf<T extends number | bigint>(values: ArrayLike<T>): { least: T; greatest: T } | undefined {
+  if (values.length === 0) return undefined
+  let least = values[0] as T
   let greatest = least
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index] as number
-    if (value < least) least = value
-    else if (value > greatest) greatest = value
-    else if (Number.isNaN(value)) return undefined
-  }
-  return { least, greatest }
-}
-
-function bigintRange(values: readonly bigint[]): { least: bigint; greatest: bigint } {
-  let least = values[0] as bigint
-  let greatest = least
-  for (const value of values) {
+  for (let index = 1; index < values.length; index++) {
+    const value = values[index] as T
     if (value < least) least = value
     else if (value > greatest) greatest = value
   }

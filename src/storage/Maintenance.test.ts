@@ -39,6 +39,28 @@ describe('a flush in the background', () => {
     await engine.close()
   })
 
+  test('is put off while more writes wait, and then takes all of them', async () => {
+    const { storage, engine } = open({ flush: { eventsMax: 10 } })
+    await engine.appendEvent(create('first'))
+    const many = (name: string): Promise<unknown> => engine.appendEvents(Array.from({ length: 12 }, (_, index) => create(`${name}${index}`)))
+    const [first, second] = [stalled(), stalled()]
+    storage.plan({ on: 'append', path: '', nth: 1, when: 'before', effect: { kind: 'stall', until: first.until } })
+    storage.plan({ on: 'append', path: '', nth: 2, when: 'before', effect: { kind: 'stall', until: second.until } })
+    const writes = [many('a')]
+    await settle()
+    writes.push(many('b'))
+    await settle()
+    first.release()
+    await settle()
+    writes.push(many('c'))
+    await settle()
+    second.release()
+    await Promise.all(writes)
+    await vi.waitFor(async () => expect(await background(engine)).toMatchObject({ flushes: 1 }))
+    expect((await engine.stats()).segments).toMatchObject({ count: 1, events: 37 })
+    await engine.close()
+  })
+
   test('of a writer that was taken over meanwhile ends that writer', async () => {
     const { memory, storage, engine } = open({ flush: { eventsMax: 2 } })
     await engine.appendEvent(create('a'))

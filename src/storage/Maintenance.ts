@@ -22,6 +22,8 @@ import type { Writer } from './Writer.ts'
 
 /** The unflushed part may grow to this many times what triggers a flush; then writers wait for the flush. */
 const backpressureFactor = 4
+/** While more writes wait, a flush is put off up to this many times what triggers it: they have the processor, and one large run is less to merge than three. */
+const busyFactor = 3
 /** Until background work that failed is asked for again, where it has to be. */
 const retryAfterMs = 5000
 
@@ -81,7 +83,7 @@ export class Maintenance {
   /** After commits: begins a flush in the background when one is due. */
   afterCommits(): void {
     if (this.#parts.options.schedule !== undefined) this.#schedule()
-    else if (this.#flushing === undefined && this.#isFlushDue()) this.begin(this.#flushAndMerge())
+    else if (this.#flushing === undefined && this.#isFlushDue(this.#parts.writer().isBusy ? busyFactor : 1)) this.begin(this.#flushAndMerge())
   }
 
   /**
@@ -102,7 +104,7 @@ export class Maintenance {
 
   /** Backpressure: resolves when the flush that is under way has ended; undefined when nothing has to be waited for. */
   room(): Promise<void> | undefined {
-    if (!this.#isFull()) return undefined
+    if (!this.#isPast(backpressureFactor)) return undefined
     // Too soon for who is asked by a schedule.
     if (this.#flushing === undefined && this.#lastError === undefined) this.begin(this.#flushAndMerge())
     return this.#flushing === undefined ? undefined : settled(this.#flushing)
@@ -110,7 +112,7 @@ export class Maintenance {
 
   /** STORAGE_UNAVAILABLE when the unflushed part is at its limit because flushing fails. */
   assertRoom(): void {
-    if (!this.#isFull() || this.#lastError === undefined) return
+    if (!this.#isPast(backpressureFactor) || this.#lastError === undefined) return
     // Another attempt is begun, so that writing goes on once the cause is mended.
     this.afterCommits()
     throw new ParqueDBError('STORAGE_UNAVAILABLE', 'The log has grown to its limit because it cannot be flushed. Mend the cause; writing goes on after the next flush that succeeds.', { details: { limit: 'unflushed', retryable: true }, cause: this.#lastError })
@@ -219,24 +221,25 @@ export class Maintenance {
     while (this.#flushing !== undefined || this.#merging !== undefined) await settled(this.#flushing ?? this.#merging)
   }
 
-  #isFull(): boolean {
+  /** Whether the unflushed part is at so many times what triggers a flush. */
+  #isPast(factor: number): boolean {
     const { overlay } = this.#parts.partition
     const { eventsMax, bytesMax } = this.#parts.options.flush
-    return overlay.eventCount >= eventsMax * backpressureFactor || overlay.bytes >= bytesMax * backpressureFactor
+    return overlay.eventCount >= eventsMax * factor || overlay.bytes >= bytesMax * factor
   }
 
-  #isFlushDue(): boolean {
-    const dueAtMs = this.#flushDueAtMs()
+  #isFlushDue(factor = 1): boolean {
+    const dueAtMs = this.#flushDueAtMs(factor)
     return dueAtMs !== undefined && dueAtMs <= this.#parts.clock.nowMs()
   }
 
   /** undefined while there is nothing to flush. */
-  #flushDueAtMs(): number | undefined {
+  #flushDueAtMs(factor = 1): number | undefined {
     const { overlay } = this.#parts.partition
-    const { eventsMax, bytesMax, ageMsMax } = this.#parts.options.flush
+    const { ageMsMax } = this.#parts.options.flush
     const [oldest] = overlay.events({ from: overlay.flushedSeq + 1, to: overlay.flushedSeq + 1 })
     if (oldest === undefined) return undefined
-    if (overlay.eventCount >= eventsMax || overlay.bytes >= bytesMax) return 0
+    if (this.#isPast(factor)) return 0
     if (this.#parts.logsObjects && this.#parts.writer().counts.syncs - this.#cutSyncs >= logObjectsMax) return 0
     return oldest.ts + ageMsMax
   }

@@ -30,7 +30,7 @@ describe('Overlay', () => {
     const rest = overlay.after({ flushedSeq: 2, flushedTs: 20 })
     expect([...rest.events({ from: 1, to: 9 })].map(({ seq }) => seq)).toEqual([3])
     expect(rest.state({ ns: 'n', id: 'a' }, { seq: 3 })?.document).toEqual({ v: 3 })
-    expect(rest.chain({ ns: 'n', id: 'b' })).toBeUndefined()
+    expect(rest.newest({ ns: 'n', id: 'b' })).toBeUndefined()
     expect(overlay.eventCount).toBe(3)
     expect(rest.bytes).toBe(10)
   })

@@ -1,24 +1,24 @@
 import { assert } from '../base/assert.ts'
-import { compareStrings } from '../base/bytes.ts'
 import { isEdgeSpace, isMirrorSpace, mirrored, mirrorKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
+import { SortedIds } from './SortedIds.ts'
 import type { AsOf } from './view.ts'
 
-/** What one entity went through since the manifest: parallel arrays in seq order. The far end of an edge has the same events as the near one. */
-export interface Chain {
-  readonly events: StoredEvent[]
-  readonly states: EntityState[]
+/** What happened to an entity, and the state after it. The far end of an edge has the same events as the near one. */
+export interface Change {
+  readonly event: StoredEvent
+  readonly state: EntityState
+  /** The one before it since the manifest. */
+  readonly before: Change | undefined
 }
 
 interface NamespaceOverlay {
-  readonly chains: Map<string, Chain>
+  /** The newest of each entity. Most have one. */
+  readonly changes: Map<string, Change>
+  readonly ids: SortedIds
   lastSeq: number
-  /** In order, as far as somebody has asked. */
-  sortedIds: readonly string[]
-  /** Those that came after that. */
-  newIds: string[]
 }
 
 /**
@@ -30,6 +30,8 @@ export class Overlay {
   readonly flushedSeq: number
   readonly #namespaces = new Map<string, NamespaceOverlay>()
   readonly #events: StoredEvent[] = []
+  /** After each event; of an edge as its near end has it. */
+  readonly #states: EntityState[] = []
   /** The first `#eventsById.size` events: filled when it is asked, which few do. */
   readonly #eventsById = new Map<string, StoredEvent>()
   readonly #txIds = new Map<string, StoredEvent[]>()
@@ -62,13 +64,14 @@ export class Overlay {
   add(event: StoredEvent, from: { bytes: number; state?: EntityState | undefined }): EntityState {
     assert(event.seq === this.lastSeq + 1, 'I3: the log has no gaps')
     assert(event.ts >= this.#lastTs, 'I4: ts never decreases along seq')
-    const state = from.state ?? stateAfter(this.chain(event)?.states.at(-1), event)
+    const state = from.state ?? stateAfter(this.newest(event)?.state, event)
     this.#extend(event, event, state)
     if (isEdgeSpace(event.ns)) {
       const far = mirrorKey(event)
       this.#extend(far, event, stateUnder(far.id, state))
     }
     this.#events.push(event)
+    this.#states.push(state)
     if (event.txId !== undefined) {
       const sameTx = this.#txIds.get(event.txId)
       if (sameTx === undefined) this.#txIds.set(event.txId, [event])
@@ -85,50 +88,45 @@ export class Overlay {
     const rest = new Overlay(manifest)
     const bytesPerEvent = this.#events.length === 0 ? 0 : this.#bytes / this.#events.length
     for (let index = manifest.flushedSeq - this.flushedSeq; index < this.#events.length; index++) {
-      const event = this.#events[index] as StoredEvent
-      const chain = this.chain(event) as Chain
-      rest.add(event, { bytes: bytesPerEvent, state: chain.states[indexAtOrBefore(chain.events, event.seq)] })
+      rest.add(this.#events[index] as StoredEvent, { bytes: bytesPerEvent, state: this.#states[index] })
     }
     return rest
   }
 
   /** Attaches its state to the entity's newest event. Derived data: views that hold the event see nothing else in it. */
   keepSnapshot(key: EntityKey): void {
-    const chain = this.chain(key)
-    const event = chain?.events.at(-1)
-    if (chain === undefined || event === undefined || event.state !== undefined) return
-    const withState = { ...event, state: chain.states.at(-1) }
-    chain.events[chain.events.length - 1] = withState
-    this.#events[event.seq - this.flushedSeq - 1] = withState
+    const newest = this.newest(key)
+    if (newest === undefined || newest.event.state !== undefined) return
+    const event = { ...newest.event, state: newest.state }
+    this.#namespaces.get(key.ns)?.changes.set(key.id, { ...newest, event })
+    this.#events[event.seq - this.flushedSeq - 1] = event
   }
 
-  chain(key: EntityKey): Chain | undefined {
-    return this.#namespaces.get(key.ns)?.chains.get(key.id)
+  newest(key: EntityKey): Change | undefined {
+    return this.#namespaces.get(key.ns)?.changes.get(key.id)
   }
 
   /** An entity's events in order. */
   eventsOf(key: EntityKey): readonly StoredEvent[] {
-    const { events = [], states = [] } = this.chain(key) ?? {}
-    return isMirrorSpace(key.ns) ? events.map((event, index) => mirrored(event, key.ns, states[index] as EntityState)) : events
+    const events: StoredEvent[] = []
+    for (let change = this.newest(key); change !== undefined; change = change.before) events.push(isMirrorSpace(key.ns) ? mirrored(change.event, key.ns, change.state) : change.event)
+    return events.toReversed()
   }
 
   /** The newest state at or before `asOf`, of the events up to `seq`. */
-  state(key: EntityKey, at: { seq: number; asOf?: AsOf | undefined }): EntityState | undefined {
-    const chain = this.chain(key)
-    return chain === undefined ? undefined : stateAt(chain, at)
+  state(key: EntityKey, { seq, asOf = {} }: { seq: number; asOf?: AsOf | undefined }): EntityState | undefined {
+    let change = this.newest(key)
+    while (change !== undefined && (change.event.seq > seq || (asOf.seq !== undefined && change.event.seq > asOf.seq) || (asOf.ts !== undefined && change.event.ts > asOf.ts))) change = change.before
+    return change?.state
   }
 
   /** A namespace's ids in order, ids that came after a view included; shared, not to be changed. */
   sortedIds(ns: string): readonly string[] {
-    const namespace = this.#namespaces.get(ns)
-    if (namespace === undefined) return []
-    namespace.sortedIds = withIds(namespace.sortedIds, namespace.newIds)
-    namespace.newIds = []
-    return namespace.sortedIds
+    return this.#namespaces.get(ns)?.ids.all() ?? []
   }
 
   entityCount(ns: string): number {
-    return this.#namespaces.get(ns)?.chains.size ?? 0
+    return this.#namespaces.get(ns)?.changes.size ?? 0
   }
 
   /** seq of a namespace's newest event here; 0 when it has none. */
@@ -160,23 +158,17 @@ export class Overlay {
 
   #extend({ ns, id }: EntityKey, event: StoredEvent, state: EntityState): void {
     const namespace = this.#namespace(ns)
-    const chain = namespace.chains.get(id)
-    if (chain === undefined) {
-      // Most entities have one event: an array that begins with it has no room to spare.
-      namespace.chains.set(id, { events: [event], states: [state] })
-      // The mark of an erasure, which a salvaged history brings, belongs to no entity.
-      if (id !== '') namespace.newIds.push(id)
-    } else {
-      chain.events.push(event)
-      chain.states.push(state)
-    }
+    const before = namespace.changes.get(id)
+    namespace.changes.set(id, { event, state, before })
+    // The mark of an erasure, which a salvaged history brings, belongs to no entity.
+    if (before === undefined && id !== '') namespace.ids.add(id)
     namespace.lastSeq = event.seq
   }
 
   #namespace(ns: string): NamespaceOverlay {
     let namespace = this.#namespaces.get(ns)
     if (namespace === undefined) {
-      namespace = { chains: new Map(), lastSeq: 0, sortedIds: [], newIds: [] }
+      namespace = { changes: new Map(), ids: new SortedIds(), lastSeq: 0 }
       this.#namespaces.set(ns, namespace)
     }
     return namespace
@@ -185,39 +177,4 @@ export class Overlay {
 
 function stateUnder(id: string, { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document }: EntityState): EntityState {
   return { id, version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document }
-}
-
-/** A few new ids, as come between two reads, are put into their places; many are sorted with the rest. The array that a reader may hold stays as it is. */
-function withIds(sorted: readonly string[], added: readonly string[]): readonly string[] {
-  if (added.length === 0) return sorted
-  const ids = [...sorted]
-  if (added.length > 32) return [...ids, ...added].toSorted(compareStrings)
-  for (const id of added) ids.splice(lowerBound(ids, (each) => compareStrings(each, id) < 0), 0, id)
-  return ids
-}
-
-/** Index of the first item that is not below; the items below come first. */
-export function lowerBound<Item>(items: readonly Item[], isBelow: (item: Item) => boolean): number {
-  let low = 0
-  let high = items.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (isBelow(items[middle] as Item)) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-/** The newest state of a chain at or before both `seq` and `asOf`. */
-export function stateAt(chain: Chain, at: { seq: number; asOf?: AsOf | undefined }): EntityState | undefined {
-  const seqMax = Math.min(at.seq, at.asOf?.seq ?? Number.POSITIVE_INFINITY)
-  let index = indexAtOrBefore(chain.events, seqMax)
-  const tsMax = at.asOf?.ts
-  if (tsMax !== undefined) while (index >= 0 && (chain.events[index] as StoredEvent).ts > tsMax) index--
-  return chain.states[index]
-}
-
-/** Index of the last event with a seq <= `seq`; -1 when there is none. */
-function indexAtOrBefore(events: readonly StoredEvent[], seq: number): number {
-  return lowerBound(events, (event) => event.seq <= seq) - 1
 }

@@ -77,7 +77,7 @@ export class Partition {
       ts: overlay.lastTs,
       files: this.files,
       cache: this.cache,
-      isCurrent: (key) => this.#manifest === manifest && this.#overlay.chain(key) === undefined,
+      isCurrent: (key) => this.#manifest === manifest && this.#overlay.newest(key) === undefined,
       scratch: this.scratch,
       release: () => this.#unpin(manifest.id),
     })

@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
@@ -11,6 +10,7 @@ import type { CommitRequest, DecisionContext } from './engine.ts'
 import { KeyMap } from './KeyMap.ts'
 import { encodeEvents } from './log-payload.ts'
 import type { Partition } from './Partition.ts'
+import { RequestedStates } from './RequestedStates.ts'
 
 /** JSON of one commit, in UTF-16 units: three bytes each at the worst keep it within a frame. */
 const commitCharsMax = 20 * 1024 * 1024
@@ -27,8 +27,6 @@ interface Pending {
   /** Events since the entity's last snapshot. */
   readonly sinceSnapshot: number
 }
-
-export type LoadedStates = KeyMap<EntityState | undefined>
 
 /** The states of commits that are decided but not yet durable, and what the next one will be numbered. */
 export class Staging {
@@ -55,34 +53,31 @@ export class Staging {
   }
 
   /** States of the keys: at once unless a data file has to be read. */
-  load(keys: readonly EntityKey[]): LoadedStates | Promise<LoadedStates> {
-    const states: LoadedStates = new KeyMap()
-    const unread: EntityKey[] = []
+  load(keys: readonly EntityKey[]): RequestedStates | Promise<RequestedStates> {
+    const states: (EntityState | undefined)[] = []
+    const unread: number[] = []
     for (const key of keys) {
       const state = this.#pending.get(key)?.state ?? this.#partition.inMemory(key)
-      if (state === 'in files') unread.push(key)
-      else states.set(key, state)
+      if (state === 'in files') unread.push(states.length)
+      states.push(state === 'in files' ? undefined : state)
     }
-    return unread.length === 0 ? states : this.#read(unread, states)
+    return unread.length === 0 ? new RequestedStates(keys, states) : this.#read(keys, states, unread)
   }
 
-  async #read(keys: readonly EntityKey[], states: LoadedStates): Promise<LoadedStates> {
-    const read = await this.#partition.newestOfMany(keys)
-    keys.forEach((key, index) => states.set(key, read[index]))
-    return states
+  /** Reads the states at the places `unread`. */
+  async #read(keys: readonly EntityKey[], states: (EntityState | undefined)[], unread: readonly number[]): Promise<RequestedStates> {
+    const read = await this.#partition.newestOfMany(unread.map((place) => keys[place] as EntityKey))
+    for (const [index, place] of unread.entries()) states[place] = read[index]
+    return new RequestedStates(keys, states)
   }
 
   /** Decides a request and stages its events; undefined when there are none. Throws what the decision throws, and changes nothing then. */
-  decide(request: CommitRequest, states: LoadedStates): StagedCommit | undefined {
+  decide(request: CommitRequest, states: RequestedStates): StagedCommit | undefined {
     if (!this.#partition.erasing.isEmpty) for (const key of request.keys) this.#refuseErased(key)
     const nowMs = Math.max(this.#clock.nowMs(), this.#lastTs)
     const context: DecisionContext = {
       nowMs,
-      state(key) {
-        const state = states.get(key)
-        assert(state !== undefined || states.has(key), 'a decision asks only for the keys of its request')
-        return state
-      },
+      state: (key) => states.get(key),
       namespaceSeq: (ns) => this.#namespaceSeqs.get(ns) ?? this.#partition.namespaceSeq(ns),
     }
     const drafts = request.decide(context)
@@ -140,14 +135,13 @@ export class Staging {
   }
 
   /** Numbers the events and puts their states among the pending; `replaced`: what was pending before each of them. */
-  #number(drafts: readonly EventDraft[], commit: { ts: number; txId: string | undefined; states: LoadedStates }): { events: StoredEvent[]; states: EntityState[]; replaced: (Pending | undefined)[] } {
+  #number(drafts: readonly EventDraft[], commit: { ts: number; txId: string | undefined; states: RequestedStates }): { events: StoredEvent[]; states: EntityState[]; replaced: (Pending | undefined)[] } {
     const events: StoredEvent[] = []
     const after: EntityState[] = []
     const replaced: (Pending | undefined)[] = []
     for (const draft of drafts) {
       const pending = this.#pending.get(draft)
       const before = pending?.state ?? commit.states.get(draft)
-      assert(before !== undefined || commit.states.has(draft), 'a decision changes only the keys of its request')
       const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
         seq: this.#nextSeq + events.length,
         ts: commit.ts,
@@ -179,9 +173,11 @@ export class Staging {
   /** Events of the entity since its last snapshot, since the log was cut; undefined when there is none. */
   #sinceSnapshot(key: EntityKey, pending: Pending | undefined): number | undefined {
     if (pending !== undefined) return pending.state.seq > this.#cutSeq ? pending.sinceSnapshot : undefined
-    const { events = [] } = this.#partition.overlay.chain(key) ?? {}
-    if ((events.at(-1)?.seq ?? 0) <= this.#cutSeq) return undefined
-    return events.length - 1 - events.findLastIndex(({ state }) => state !== undefined)
+    let change = this.#partition.overlay.newest(key)
+    if (change === undefined || change.event.seq <= this.#cutSeq) return undefined
+    let count = 0
+    for (; change !== undefined && change.event.state === undefined; change = change.before) count++
+    return count
   }
 
   #restore(key: EntityKey, pending: Pending | undefined): void {

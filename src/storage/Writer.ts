@@ -6,7 +6,8 @@ import type { AppendLog } from './append-log.ts'
 import type { CommitRequest, CommitResult } from './engine.ts'
 import { joinPayload } from './log-payload.ts'
 import type { Partition } from './Partition.ts'
-import { Staging, type LoadedStates, type StagedCommit } from './Staging.ts'
+import type { RequestedStates } from './RequestedStates.ts'
+import { Staging, type StagedCommit } from './Staging.ts'
 
 /** A batch takes no more commits past this much JSON: one frame, one sync. */
 const batchCharsMax = 4 * 1024 * 1024
@@ -81,6 +82,11 @@ export class Writer {
 
   get counts(): { commits: number; events: number; syncs: number } {
     return { commits: this.#commits, events: this.#events, syncs: this.#syncs }
+  }
+
+  /** Whether more is waiting to be decided or to become durable. */
+  get isBusy(): boolean {
+    return this.#queue.length > 0 || this.#batches.length > 0
   }
 
   /** Why nothing can be written any more, once that is so. */
@@ -179,7 +185,7 @@ export class Writer {
    * Decides. A refusal, and a decision to write nothing, may rest on commits that are not durable yet: whoever asked is
    * told after them, or not at all.
    */
-  #stage({ request, resolve, reject }: Queued, states: LoadedStates): void {
+  #stage({ request, resolve, reject }: Queued, states: RequestedStates): void {
     let commit: StagedCommit | undefined
     let tell: (seq: number) => void
     try {

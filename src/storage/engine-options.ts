@@ -16,7 +16,7 @@ export interface EngineOptions {
   readonly cacheTtlMs?: number
   /** Another backend for the log and the epochs; default: the same one. */
   readonly log?: StorageBackend
-  /** When the log is turned into Parquet in the background, whichever comes first. */
+  /** When the log is turned into Parquet in the background, whichever comes first; while more writes are waiting, at three times as many events or bytes. */
   readonly flush?: {
     /** Default 20,000 events. */
     readonly eventsMax?: number

@@ -10,7 +10,7 @@ import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
 import type { FileEntry, RunEntry } from './manifest.ts'
-import { stateAt, type Overlay } from './Overlay.ts'
+import type { Overlay } from './Overlay.ts'
 
 /** Rows that are worked on before the event loop gets a turn, and the time after which it gets one sooner. The encoding of one row group comes on top. */
 const rowsPerTurn = 500
@@ -52,10 +52,8 @@ async function writeNamespace(ns: string, segment: SegmentFileWriter, { overlay,
   let deletedMinSeq = Number.POSITIVE_INFINITY
   // The mark of an erasure has no id, and is no entity's state.
   await eachInTurns(['', ...overlay.sortedIds(ns)], clock, (id) => {
-    const chain = overlay.chain({ ns, id })
-    if (chain === undefined) return
     for (const event of overlay.eventsOf({ ns, id })) if (event.seq <= toSeq) segment.append(event)
-    const state = id === '' ? undefined : stateAt(chain, { seq: toSeq })
+    const state = id === '' ? undefined : overlay.state({ ns, id }, { seq: toSeq })
     if (state === undefined) return
     states.push(state)
     shape.add(state.document)

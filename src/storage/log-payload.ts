@@ -49,7 +49,17 @@ interface StateJson {
 
 /** One commit's events as JSON, to be joined with others' by `joinPayload`: its length tells whether it fits a frame. */
 export function encodeEvents(events: readonly StoredEvent[]): string {
-  return events.map(eventText).join(',')
+  const parts: string[] = []
+  let before: StoredEvent | undefined
+  let common = ''
+  for (const event of events) {
+    // Most events of a commit are of one kind and of one collection.
+    if (event.ns !== before?.ns || event.op !== before.op || event.ts !== before.ts) common = `,"ts":${event.ts},"op":"${event.op}","ns":${quoted(collectionOf(event.ns))},"key":`
+    parts.push(before === undefined ? '{"id":' : ',{"id":', quoted(event.eventId), common)
+    pushEvent(event, parts)
+    before = event
+  }
+  return parts.join('')
 }
 
 /** A frame's payload from the texts of its commits. */
@@ -74,22 +84,20 @@ export function decodePayload(frame: LogFrame, where: { path: string; offset: nu
   return json.events.map((event, index) => eventFromJson(event, frame.firstSeq + index))
 }
 
-/** An event as `EventJson`, put together from its parts: its document is JSON already. */
-function eventText(event: StoredEvent): string {
-  const { eventId, ts, op, version, patch, actor, txId, metadata, state } = event
+/** An event as `EventJson` from its key on, in parts: its document is JSON already. */
+function pushEvent(event: StoredEvent, parts: string[]): void {
+  const { op, version, patch, actor, txId, metadata, state } = event
   const edge = isEdgeSpace(event.ns) ? namesOf(event) : undefined
-  const ns = collectionOf(event.ns)
-  const id = edge === undefined ? event.id : edge.$from.slice(ns.length + 1)
-  let text = `{"id":${quoted(eventId)},"ts":${ts},"op":"${op}","ns":${quoted(ns)},"key":${quoted(id)},"version":${version}`
-  if (edge !== undefined) text += `,"rel":${quoted(edge.$predicate)},"to":${quoted(edge.$to)}`
-  if (patch !== undefined) text += `,"patch":${JSON.stringify(patchToJson(patch))}`
-  if (actor !== undefined) text += `,"actor":${quoted(actor)}`
-  if (txId !== undefined) text += `,"tx":${quoted(txId)}`
-  if (metadata !== undefined) text += `,"metadata":${stringifyExtendedJson(metadata)}`
+  parts.push(quoted(edge === undefined ? event.id : edge.$from.slice(edge.$from.indexOf('/') + 1)), version === 1 ? ',"version":1' : `,"version":${version}`)
+  if (edge !== undefined) parts.push(`,"rel":${quoted(edge.$predicate)},"to":${quoted(edge.$to)}`)
+  if (patch !== undefined) parts.push(`,"patch":${JSON.stringify(patchToJson(patch))}`)
+  if (actor !== undefined) parts.push(`,"actor":${quoted(actor)}`)
+  if (txId !== undefined) parts.push(`,"tx":${quoted(txId)}`)
+  if (metadata !== undefined) parts.push(`,"metadata":${stringifyExtendedJson(metadata)}`)
   // A CREATE is its own snapshot, and so are an edge's events: the state follows from `after`.
-  if (state !== undefined && op !== 'CREATE' && edge === undefined) text += `,"state":${JSON.stringify(stateToJson(state))}`
-  if (event.after !== undefined) text += `,"after":${event.afterText ?? stringifyExtendedJson(event.after)}`
-  return `${text}}`
+  if (state !== undefined && op !== 'CREATE' && edge === undefined) parts.push(`,"state":${JSON.stringify(stateToJson(state))}`)
+  if (event.after !== undefined) parts.push(',"after":', event.afterText ?? stringifyExtendedJson(event.after))
+  parts.push('}')
 }
 
 /** Ids and names are nearly always plain, and asking is quicker than escaping. */

@@ -1,13 +1,11 @@
-import { assert } from '../base/assert.ts'
 import { concatBytes, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { EntityState } from '../model/entity.ts'
 import type { EventDraft } from '../model/event.ts'
 import type { CommitRequest } from './engine.ts'
-import { KeyMap } from './KeyMap.ts'
 import { decodePayload, encodeEvents, joinPayload } from './log-payload.ts'
 import type { Partition } from './Partition.ts'
+import { RequestedStates } from './RequestedStates.ts'
 
 /** What a guest asks of the process that has the writer role: one line of JSON. A commit's events come after it, as in a frame of the log. */
 export interface GuestRequest {
@@ -30,15 +28,11 @@ const noTime = -1
 export async function propose(partition: Partition, request: CommitRequest, by: { ids: IdSource; nowMs: number }): Promise<{ message: Uint8Array; eventIds: string[] }> {
   const { lastTs } = partition.overlay
   const found = await partition.newestOfMany(request.keys)
-  const states = new KeyMap<EntityState | undefined>()
-  request.keys.forEach((key, index) => states.set(key, found[index]))
+  const states = new RequestedStates(request.keys, found)
   const namespaces = new Map<string, number>()
   const drafts = request.decide({
     nowMs: Math.max(by.nowMs, lastTs),
-    state(key) {
-      assert(states.has(key), 'a decision asks only for the keys of its request')
-      return states.get(key)
-    },
+    state: (key) => states.get(key),
     namespaceSeq(ns) {
       const newest = partition.namespaceSeq(ns)
       namespaces.set(ns, newest)

@@ -7,7 +7,8 @@ import { startOf } from './horizon.ts'
 import { reaches, spansNamespace } from './lookup.ts'
 import { filesOfRuns, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeById } from './merge.ts'
-import { lowerBound, stateAt, type Overlay } from './Overlay.ts'
+import type { Overlay } from './Overlay.ts'
+import { lowerBound } from './SortedIds.ts'
 import type { TableFiles } from './TableFiles.ts'
 import type { AsOf, IdBounds } from './view.ts'
 
@@ -76,8 +77,7 @@ export async function* overlayStates({ overlay, ns, ranges, seq, past, signal }:
     for (let index = lowerBound(ids, (id) => isBelow(id, range)); index < ids.length; index++) {
       const id = ids[index] as string
       if (range.beforeId !== undefined && compareStrings(id, range.beforeId) >= 0) break
-      const chain = overlay.chain({ ns, id })
-      const state = chain === undefined ? undefined : stateAt(chain, { seq, asOf: past })
+      const state = overlay.state({ ns, id }, { seq, asOf: past })
       if (state !== undefined) batch.push(state)
       if (batch.length < overlayBatchRows) continue
       checkAborted(signal)
