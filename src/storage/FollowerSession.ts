@@ -8,7 +8,7 @@ import { openManifest, type Manifest } from './manifest.ts'
 import { metered } from './metered.ts'
 import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
-import { knownParts, replay, type ReplayPosition } from './replay.ts'
+import { knownParts, replay, type ReplayPosition, type ReplayResult } from './replay.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import type { OpenFacts } from './WriterSession.ts'
 
@@ -32,11 +32,10 @@ export class FollowerSession {
   readonly #options: ResolvedOptions
   readonly #hasWholeParts: boolean
   #head: Head | undefined
-  /** What was read last may hold an append that was never acknowledged: another writer had taken over, and has not said yet what it goes on from. */
-  #isInDoubt = false
   #reached: ReplayPosition | undefined
-  #refreshedAtMs = Number.NEGATIVE_INFINITY
-  #refreshing: Promise<void> | undefined
+  /** All that was committed before is known. */
+  #knownAtMs = Number.NEGATIVE_INFINITY
+  #looking: Promise<void> | undefined
   #listenerCount = 0
   #isPolling = false
   readonly #closed = new AbortController()
@@ -70,29 +69,18 @@ export class FollowerSession {
 
   /** Whether it learned of what was committed less than `followMs` ago. */
   get isFresh(): boolean {
-    return this.#refreshing === undefined && this.#options.clock.nowMs() - this.#refreshedAtMs < this.#options.followMs
+    return this.#looking === undefined && this.#options.clock.nowMs() - this.#knownAtMs < this.#options.followMs
   }
 
-  /** Learns of what was committed, unless that was done less than `followMs` ago. */
-  refresh(): Promise<void> {
-    if (this.#refreshing !== undefined) return this.#refreshing
-    if (this.isFresh) return Promise.resolve()
-    const nowMs = this.#options.clock.nowMs()
-    this.#refreshing = this.#refresh()
-      .then(() => {
-        this.#refreshedAtMs = nowMs
-      })
-      .finally(() => {
-        this.#refreshing = undefined
-      })
-    return this.#refreshing
-  }
-
-  /** Learns of all that is durable now. Calls that wait for the same look share the next one. */
-  async refreshNow(): Promise<void> {
-    await this.#refreshing?.catch(() => undefined)
-    if (this.#refreshing === undefined) this.#refreshedAtMs = Number.NEGATIVE_INFINITY
-    return this.refresh()
+  /** Learns of all that was committed until `followMs` before the call. A look that is under way may have passed what was committed since it began: then another one follows, which all who wait share. */
+  async refresh(followMs = this.#options.followMs): Promise<void> {
+    const calledAtMs = this.#options.clock.nowMs()
+    await this.#looking?.catch(() => undefined)
+    if (calledAtMs - this.#knownAtMs < followMs) return
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined
+    })
+    return this.#looking
   }
 
   /** Looks for commits by itself as long as somebody listens. */
@@ -111,7 +99,7 @@ export class FollowerSession {
 
   async close(): Promise<void> {
     this.#closed.abort()
-    await this.#refreshing?.catch(() => undefined)
+    await this.#looking?.catch(() => undefined)
   }
 
   async #poll(): Promise<void> {
@@ -128,22 +116,27 @@ export class FollowerSession {
     this.#isPolling = false
   }
 
-  async #refresh(): Promise<void> {
-    const startMs = this.#options.clock.nowMs()
+  async #look(): Promise<void> {
+    const { clock } = this.#options
+    const startMs = clock.nowMs()
     for (let attempt = 1; ; attempt++) {
+      const nowMs = clock.nowMs()
       const reading = await readHead(this.#logBackend)
       try {
-        if (await this.#catchUp(reading, startMs)) return
+        if (await this.#catchUp(reading, startMs)) {
+          this.#knownAtMs = nowMs
+          return
+        }
       } catch (error) {
         // What was being read may have been flushed or taken over and deleted meanwhile; only then is it read again.
         const moved = isParqueDBError(error, 'NOT_FOUND') || isParqueDBError(error, 'CORRUPT_FILE')
         if (!moved || (await headEtag(this.#logBackend)) === reading.etag) throw error
       }
-      const waitedMs = this.#options.clock.nowMs() - startMs
+      const waitedMs = clock.nowMs() - startMs
       if (attempt >= refreshAttempts && waitedMs > takeoverPatienceMs) {
         throw new ParqueDBError('STORAGE_UNAVAILABLE', `The database changes hands again and again; after ${attempt} attempts there was no moment to read it whole. Try again.`, { details: { attempts: attempt } })
       }
-      await this.#options.clock.sleep(retryDelayMs)
+      await clock.sleep(retryDelayMs)
     }
   }
 
@@ -162,11 +155,12 @@ export class FollowerSession {
     // A head that flushed past what was read: the log in between may be gone, so everything comes from the files.
     const skipped = manifest.flushedSeq > partition.overlay.lastSeq
     // A writer that took over may know an older one than its predecessor published meanwhile.
-    const isAnew = skipped || manifest.flushedSeq < partition.overlay.flushedSeq || (this.#isInDoubt && head.epoch !== this.#head?.epoch)
+    const isAnew = skipped || manifest.flushedSeq < partition.overlay.flushedSeq
     const overlay = isAnew ? new Overlay(manifest) : manifest === partition.manifest ? partition.overlay : partition.overlay.after(manifest)
     const from = isAnew || head.epoch !== this.#head?.epoch || !isKept(this.#reached, head) ? undefined : this.#reached
     const isAllFlushed = head.isClosed === true && head.durableSeq === head.flushedSeq
     const replayed = isAllFlushed ? { frames: [], reached: undefined } : await replay(this.#logBackend, head, { afterSeq: overlay.lastSeq, from, wholeParts: this.#hasWholeParts })
+    const { frames, reached } = takenOver ? withoutLast(replayed, head) : replayed
     // Of a writer that has ended, nothing was read that the next one may not have.
     if (!isAllFlushed && (await headEtag(this.#logBackend)) !== etag) return false
     const knownSeq = partition.overlay.lastSeq
@@ -174,11 +168,10 @@ export class FollowerSession {
     if (isAnew) partition.cache.clear()
     partition.install({ manifest, overlay })
     if (skipped && !isFirst) await this.#publishFlushed({ from: knownSeq + 1, to: manifest.flushedSeq })
-    for (const { frame, events } of replayed.frames) for (const event of events) partition.apply(event, { bytes: frame.payload.length / frame.count })
+    for (const { frame, events } of frames) for (const event of events) partition.apply(event, { bytes: frame.payload.length / frame.count })
     this.#head = head
-    this.#isInDoubt = takenOver
-    this.#reached = replayed.reached
-    for (const { events } of replayed.frames) partition.publish(events.filter(({ seq }) => seq > knownSeq))
+    this.#reached = reached
+    for (const { events } of frames) partition.publish(events.filter(({ seq }) => seq > knownSeq))
     return true
   }
 
@@ -203,6 +196,15 @@ export class FollowerSession {
     if (head.manifest !== undefined && head.manifest.path === this.#head?.manifest?.path) return this.partition.manifest
     return openManifest(this.#backend, head.manifest)
   }
+}
+
+/**
+ * While one writer is taking over from another, the other's last append may be one that was never acknowledged, and that the new one did not find: it waits until that one says what it
+ * goes on from. An append that another one follows was acknowledged.
+ */
+function withoutLast({ frames, reached }: Pick<ReplayResult, 'frames' | 'reached'>, { durableSeq }: Head): Pick<ReplayResult, 'frames' | 'reached'> {
+  const last = frames.at(-1)?.frame
+  return last === undefined || last.firstSeq + last.count <= durableSeq + 1 ? { frames, reached } : { frames: frames.slice(0, -1), reached: undefined }
 }
 
 /** Whether the part that was read last is still needed, and so surely still there. */

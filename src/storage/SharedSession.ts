@@ -75,8 +75,7 @@ export class SharedSession {
   }
 
   refresh(): Promise<void> {
-    const { current } = this
-    return current.kind === 'follower' && this.#options.followMs === 0 ? current.refreshNow() : current.refresh()
+    return this.current.refresh()
   }
 
   onCommit(listener: CommitListener): () => void {
@@ -144,7 +143,7 @@ export class SharedSession {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       cause = await this.#connected()
       const { current } = this
-      if (current.kind === 'follower') cause = (await current.refreshNow().then(...settled)) ?? cause
+      if (current.kind === 'follower') cause = (await current.refresh(0).then(...settled)) ?? cause
       const known = await outcomeOf(this.partition, request, sent)
       if (known !== undefined) return known
       if (cause !== undefined) break
@@ -170,7 +169,7 @@ export class SharedSession {
       if (cause !== undefined) throw cause
       const { current } = this
       if (current.kind === 'writer') return here(current)
-      if ((await this.#ask(encodeRequest(request))) === 'done') return current.refreshNow()
+      if ((await this.#ask(encodeRequest(request))) === 'done') return current.refresh(0)
       await this.#backOff(attempt)
     }
     throw new ParqueDBError('STORAGE_UNAVAILABLE', `The processes that had the writer role went away ${connectAttemptsMax} times before they had done it. Try again.`)

@@ -81,10 +81,11 @@ describe('one writer at a time', () => {
     await owner.close()
   })
 
-  test('a follower that took a stopped new writer for dead, and saw what the former one appended in vain, is set right when the new one comes back', async () => {
+  test('a follower that takes a stopped new writer for dead does not show what the former one may have appended in vain', async () => {
     const storage = new MemoryBackend({ takeOver: true })
     const former = withEventSourcing(storage)
     await former.appendEvent(create('a'))
+    // The new writer reads what is there now, and stops before it says so.
     const seen = storage.clone()
     await former.appendEvent(create('in vain'))
     const owner = withEventSourcing(seen)
@@ -94,13 +95,44 @@ describe('one writer at a time', () => {
     const time = { nowMs: 0 }
     const clock = { ...systemClock, nowMs: () => time.nowMs, sleep: async (ms: number) => void (time.nowMs += ms) }
     const follower = withEventSourcing(storage, { readOnly: true, followMs: 0, clock })
-    expect(await ids(follower)).toEqual(['a', 'in vain'])
+    expect(await ids(follower)).toEqual(['a'])
     for (const { path } of (await seen.list('')).objects) {
       if (path.startsWith('log/') || path.startsWith('epoch/')) await storage.put(path, await seen.read(path))
     }
     expect(await ids(follower)).toEqual(['a', 'b', 'c'])
     await follower.close()
     await owner.close()
+  })
+
+  test('a follower shows all that is certain of a writer while another one that died in taking over has the role: what it showed before, and what it had gone on from', async () => {
+    const storage = new MemoryBackend({ takeOver: true })
+    const former = withEventSourcing(storage)
+    for (const id of ['a', 'b', 'c']) await former.appendEvent(create(id))
+    const time = { nowMs: 0 }
+    const clock = { ...systemClock, nowMs: () => time.nowMs, sleep: async (ms: number) => void (time.nowMs += ms) }
+    const early = withEventSourcing(storage, { readOnly: true, followMs: 0, clock })
+    expect(await ids(early)).toEqual(['a', 'b', 'c'])
+    await storage.put('epoch/00000000000000000002', new TextEncoder().encode('taken\n'))
+    const late = withEventSourcing(storage, { readOnly: true, followMs: 0, clock })
+    expect(await ids(early)).toEqual(['a', 'b', 'c'])
+    expect(await ids(late)).toEqual(['a', 'b'])
+    const next = withEventSourcing(storage)
+    await next.appendEvent(create('d'))
+    for (const follower of [early, late]) expect(await ids(follower)).toEqual(['a', 'b', 'c', 'd'])
+    for (const engine of [early, late, next]) await engine.close()
+  })
+
+  test('a follower of a writer that was closed shows all of it while another one is taking over', async () => {
+    const storage = new MemoryBackend({ takeOver: true })
+    const former = withEventSourcing(storage)
+    for (const id of ['a', 'b']) await former.appendEvent(create(id))
+    await former.close()
+    await storage.put('epoch/00000000000000000002', new TextEncoder().encode('taken\n'))
+    const time = { nowMs: 0 }
+    const clock = { ...systemClock, nowMs: () => time.nowMs, sleep: async (ms: number) => void (time.nowMs += ms) }
+    const follower = withEventSourcing(storage, { readOnly: true, clock })
+    expect(await ids(follower)).toEqual(['a', 'b'])
+    await follower.close()
   })
 
   test('a writer that was overtaken while it opened is told so, not that the log which the other one deleted is damaged', async () => {
