@@ -109,6 +109,24 @@ test('the edges of an erased entity go with it, from both ends, and others stay'
   await db.close()
 })
 
+test.each(['drop', 'archive'] as const)('an edge of which retention was to %s one end only is erased from the other one, too', async (mode) => {
+  const storage = new MemoryBackend()
+  const db = open(storage)
+  const [users, posts] = [db.collection('users'), db.collection('posts')]
+  await users.createMany([{ $id: 'ada' }, { $id: 'bob' }])
+  await posts.create({ $id: secret })
+  await posts.link(secret, 'author', 'users/ada', { note: secret })
+  await posts.link(secret, 'author', 'users/bob')
+  await posts.unlink(secret, 'author', 'users/ada')
+  await db.retain({ policy: { namespaces: { posts: { mode, maxEvents: 0 } } } })
+  expect((await objectsWith(storage, secret)).length).toBeGreaterThan(2)
+  await db.erase(`posts/${secret}`)
+  expect(await objectsWith(storage, secret)).toEqual([])
+  expect(await users.related('bob', 'author', { direction: 'in' }).toArray()).toEqual([])
+  expect((await db.verify({ deep: true })).problems).toEqual([])
+  await db.close()
+})
+
 test('a salvaged database knows nothing of the entity either', async () => {
   const storage = new MemoryBackend()
   const db = open(storage)

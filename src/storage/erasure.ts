@@ -24,14 +24,17 @@ interface Found {
  */
 export async function writeErasure(erasures: readonly Erasure[], parts: MergeParts & { manifest: Manifest; view: View }): Promise<{ change: ManifestChange; rewrittenFiles: number }> {
   const { manifest } = parts
+  const runs = allRuns(manifest)
+  const edgeSpaces = [...runs.keys()].filter(isEdgeSpace)
+  // Where retention has moved one end's horizon and not the other's, or later, an edge may be left with one of its ends only.
+  const areApart = Object.keys(manifest.horizons).some(isEdgeSpace)
   const found: Found = { seqs: new KeyMap(), ids: new Map() }
   const touched = new Map<FileEntry, StoredEvent[]>()
   for (const file of [...manifest.archived, ...manifest.segments]) {
-    const marks = await keysInSegment(file, erasures, { parts, found })
+    const marks = await keysInSegment(file, erasures, { parts, found, areApart })
     if (marks !== undefined) touched.set(file, marks)
   }
-  const runs = allRuns(manifest)
-  for (const erasure of erasures) await keysInRuns(erasure, runs, { parts, found })
+  for (const erasure of erasures) await keysInRuns(erasure, runs, { parts, found, spaces: areApart ? [{ ns: erasure.ns }, ...edgeSpaces.map((ns) => ({ ns }))] : rangesOf(erasure) })
   const segments = new Map<FileEntry, FileEntry | undefined>()
   const place = (event: StoredEvent): 'keep' | 'drop' => (event.seq <= (found.seqs.get(event) ?? 0) ? 'drop' : 'keep')
   for (const [file, marks] of touched) {
@@ -60,6 +63,13 @@ function rangesOf({ ns, id }: Erasure): { ns: string; fromId: string; beforeId: 
   return [{ ns, fromId: id, beforeId: `${id}\0` }, ...(['out', 'in'] as const).map((direction) => ({ ns: edgeSpace(ns, direction), ...edges }))]
 }
 
+/** Whether a row is of the entity, or of an edge that begins or ends there. */
+function concerns({ ns, id }: Erasure, key: EntityKey): boolean {
+  if (!isEdgeSpace(key.ns)) return key.ns === ns && key.id === id
+  const { from, to } = parseEdgeKey(key)
+  return [from, to].some((end) => end.ns === ns && end.id === id)
+}
+
 /** Remembers what is to go: of an edge from both of its ends. */
 function note(key: EntityKey, seq: number, found: Found): void {
   const all = isEdgeSpace(key.ns) ? (['out', 'in'] as const).map((direction) => edgeKey(parseEdgeKey(key), direction)) : [key]
@@ -76,15 +86,16 @@ function anonymous(event: StoredEvent): StoredEvent {
   return { ...event, id: '', version: 1, after: undefined, patch: undefined, state: undefined }
 }
 
-/** The ERASE events of a segment; undefined when it holds nothing of the entities. An edge's two rows are in one segment. */
-async function keysInSegment(file: FileEntry, erasures: readonly Erasure[], to: { parts: MergeParts; found: Found }): Promise<StoredEvent[] | undefined> {
+/** The ERASE events of a segment; undefined when it holds nothing of the entities. */
+async function keysInSegment(file: FileEntry, erasures: readonly Erasure[], to: { parts: MergeParts; found: Found; areApart: boolean }): Promise<StoredEvent[] | undefined> {
   const { tables, signal } = to.parts
   const marks: StoredEvent[] = []
   let isTouched = false
   for (const erasure of erasures) {
     if (file.minSeq > erasure.seq) continue
-    for (const range of rangesOf(erasure)) {
-      for await (const events of (await tables.segment(file)).scan({ ...range, toSeq: erasure.seq, signal })) {
+    for (const range of to.areApart ? [{}] : rangesOf(erasure)) {
+      for await (const scanned of (await tables.segment(file)).scan({ ...range, toSeq: erasure.seq, signal })) {
+        const events = scanned.filter((event) => concerns(erasure, event))
         isTouched ||= events.length > 0
         for (const event of events) note(event, erasure.seq, to.found)
         marks.push(...events.filter(({ seq, op }) => seq === erasure.seq && op === 'ERASE'))
@@ -94,10 +105,10 @@ async function keysInSegment(file: FileEntry, erasures: readonly Erasure[], to: 
   return isTouched ? marks : undefined
 }
 
-async function keysInRuns(erasure: Erasure, runs: ReadonlyMap<string, readonly FileEntry[]>, { parts, found }: { parts: MergeParts; found: Found }): Promise<void> {
-  for (const { ns, ...range } of rangesOf(erasure)) {
+async function keysInRuns(erasure: Erasure, runs: ReadonlyMap<string, readonly FileEntry[]>, { parts, found, spaces }: { parts: MergeParts; found: Found; spaces: readonly { ns: string; fromId?: string; beforeId?: string }[] }): Promise<void> {
+  for (const { ns, ...range } of spaces) {
     for (const file of runs.get(ns) ?? []) {
-      for await (const states of (await parts.tables.run(file)).scan({ ...range, signal: parts.signal })) for (const { id } of states) note({ ns, id }, erasure.seq, found)
+      for await (const states of (await parts.tables.run(file)).scan({ ...range, signal: parts.signal })) for (const { id } of states) if (concerns(erasure, { ns, id })) note({ ns, id }, erasure.seq, found)
     }
   }
 }

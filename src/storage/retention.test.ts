@@ -140,6 +140,20 @@ test('a deleted entity whose deletion is forgotten leaves no trace, and its id b
   await db.close()
 })
 
+test('what was deleted before the horizon and brought back after it verifies', async () => {
+  const db = new ParqueDB({ storage: new MemoryBackend(), autoSnapshotThreshold: 2 })
+  const users = db.collection<{ n: number }>('users')
+  await users.createMany([{ $id: 'a', n: 1 }, { $id: 'b', n: 1 }])
+  for (const id of ['a', 'b']) await users.delete(id)
+  await users.restore('a')
+  await users.revert('b', { asOf: 2 })
+  await users.update('a', { $set: { n: 2 } })
+  expect((await db.retain({ policy: { mode: 'drop', maxEvents: 3 } })).namespaces['users']?.horizonSeq).toBe(4)
+  expect((await db.verify({ deep: true })).problems).toEqual([])
+  expect([(await users.get('a', { asOf: 4 })) ?? null, (await users.get('a', { asOf: 5 }))?.version, (await users.get('a'))?.version]).toEqual([null, 3, 4])
+  await db.close()
+})
+
 test('dropping after archiving empties the archive, too', async () => {
   const [storage, clock] = [new MemoryBackend(), manualClock()]
   const db = open(storage, clock)

@@ -201,11 +201,16 @@ async function* foldedStates(events: AsyncIterable<StoredEvent>, bases: AsyncGen
       else yield base
     }
     // After a tombstone that was forgotten an entity begins again, as whichever version it was then; an edge's event tells all by itself.
-    state = isEdgeSpace(event.ns) ? stateOfEdge(event) : state === undefined && event.op === 'CREATE' ? stateOfCreate(event) : fold(state, event)
+    state = isEdgeSpace(event.ns) ? stateOfEdge(event) : state === undefined && event.op === 'CREATE' ? stateOfCreate(event) : fold(state ?? forgottenTombstone(event), event)
     if (event.state !== undefined && !sameState(state, event.state)) problem(event.id, `in the snapshot at version ${event.version} is not what its events give`)
   }
   if (state !== undefined) yield state
   for (; base !== undefined; base = (await bases.next()).value) yield base
+}
+
+/** What a deleted entity that was brought back began from, where that is forgotten: of it the snapshot tells no more than when it was created. */
+function forgottenTombstone({ state, version }: StoredEvent): EntityState | undefined {
+  return state === undefined || version === 1 ? undefined : { ...state, version: version - 1, document: {} }
 }
 
 function sameState(left: EntityState, right: EntityState): boolean {
