@@ -8,6 +8,7 @@ import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
 import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { DecisionContext } from '../storage/engine.ts'
 import { parseNewDocument, type NewEntity } from './parse-input.ts'
+import { givesWay, replacingEdges } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { idempotentOptionNames, parseWrite, type ParsedWrite } from './write-options.ts'
 
@@ -140,18 +141,24 @@ class BulkCreate {
     const batchIndex = this.#batchIndex++
     let skipped: ReadonlySet<string> = new Set()
     let replacedCount = 0
-    const { states, repeated } = await this.#session.commit({
-      keys: batch.entities.flatMap(({ key, links }) => (links.length === 0 ? key : [key, ...keysOfLinks(links)])),
-      decide: (context) => {
-        const decision = this.#decide(batch, context)
-        skipped = decision.skipped
-        replacedCount = decision.replacedCount
-        decided()
-        return decision.drafts
-      },
-      txId: txId === undefined ? undefined : `${txId}#${batchIndex}`,
-      signal,
-    })
+    const write = { ...this.#write, txId: txId === undefined ? undefined : `${txId}#${batchIndex}` }
+    const links = batch.entities.flatMap((entity) => entity.links)
+    const committed = await replacingEdges(this.#session, { links, isNew: true, write }, (session, all, options) =>
+      session.commit({
+        keys: [...batch.entities.map(({ key }) => key), ...keysOfLinks(all)],
+        decide: (context) => {
+          const decision = this.#decide(batch, all.slice(0, all.length - links.length), context)
+          skipped = decision.skipped
+          replacedCount = decision.replacedCount
+          // In a transaction it is decided once more.
+          if (!session.isTransaction) decided()
+          return decision.drafts
+        },
+        txId: options.txId,
+        signal,
+      }),
+    )
+    const { states, repeated } = committed ?? { states: [], repeated: true }
     const total = batch.entities.length
     const { counts } = this
     this.counts = repeated
@@ -167,7 +174,8 @@ class BulkCreate {
     this.#options.onProgress?.(this.counts)
   }
 
-  #decide(batch: Batch, context: DecisionContext): { drafts: readonly EventDraft[]; skipped: ReadonlySet<string>; replacedCount: number } {
+  /** `replaced`: edges that give way to others. */
+  #decide(batch: Batch, replaced: readonly Link[], context: DecisionContext): { drafts: readonly EventDraft[]; skipped: ReadonlySet<string>; replacedCount: number } {
     const onConflict = this.#options.onConflict ?? 'error'
     const drafts: EventDraft[] = []
     const links: Link[] = []
@@ -192,7 +200,8 @@ class BulkCreate {
     }
     located(() => batch.firstIndex + offset, () => batch.entities.forEach(decideNext))
     // Edges may lead to any document of the batch.
-    if (links.length > 0) drafts.push(...decideLinks(links, { state: (key) => context.state(key), isMade: (key) => key.ns === this.#ns && batch.ids.has(key.id), ...this.#write }))
+    const gone = replaced.filter((other) => links.some((link) => givesWay(other, link)))
+    if (links.length > 0) drafts.push(...decideLinks([...gone, ...links], { state: (key) => context.state(key), isMade: (key) => key.ns === this.#ns && batch.ids.has(key.id), ...this.#write }))
     return { drafts, skipped, replacedCount }
   }
 }

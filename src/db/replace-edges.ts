@@ -13,8 +13,10 @@ export async function replacingEdges<Result extends object>(
   { links, isNew, write }: { links: readonly Link[]; isNew: boolean; write: ParsedWrite },
   work: (session: Session, links: readonly Link[], write: ParsedWrite) => Promise<Result>,
 ): Promise<(Result & { isFinal: boolean }) | undefined> {
-  const single = links.flatMap((link) => singleEnds(link, isNew))
-  if (single.length === 0) return { ...(await work(session, links, write)), isFinal: true }
+  const single = links.flatMap(singleEnds)
+  // An entity that is being made has edges only where its id was used before.
+  const isPlain = single.length === 0 || (isNew && single.every(({ link, direction }) => direction === 'out' && link.relation.direction === 'out') && (await othersOf(session, single)).length === 0)
+  if (isPlain) return { ...(await work(session, links, write)), isFinal: true }
   return session.transact(async (inner) => {
     const replaced = await othersOf(inner, single)
     return { ...(await work(inner, [...replaced, ...links], { ...write, txId: undefined })), isFinal: false }
@@ -27,16 +29,25 @@ interface SingleEnd {
   readonly direction: Direction
 }
 
-/** The ends of a new edge that may have one edge of its kind. An entity that is being made has none yet. */
-function singleEnds(link: Link, isNew: boolean): SingleEnd[] {
+/** The ends of a new edge that may have one edge of its kind. */
+function singleEnds(link: Link): SingleEnd[] {
   const { kind, ends, relation } = link
   if (kind === 'unlink') return []
   const back = relation.direction === 'out' ? 'in' : 'out'
   const nearOf = (direction: Direction): EntityKey => (direction === 'out' ? ends.from : ends.to)
   return [
-    ...(relation.isMany || isNew ? [] : [{ link, near: nearOf(relation.direction), direction: relation.direction }]),
+    ...(relation.isMany ? [] : [{ link, near: nearOf(relation.direction), direction: relation.direction }]),
     ...(relation.isManyBack ? [] : [{ link, near: nearOf(back), direction: back } as const]),
   ]
+}
+
+/** Whether an edge has to go for another one of its kind. */
+export function givesWay({ ends }: Link, link: Link): boolean {
+  return ends.predicate === link.ends.predicate && singleEnds(link).some(({ near, direction }) => equalKeys(near, direction === 'out' ? ends.from : ends.to))
+}
+
+function equalKeys(left: EntityKey, right: EntityKey): boolean {
+  return left.ns === right.ns && left.id === right.id
 }
 
 /** The edges that have to go: those of the same kind at these ends that lead elsewhere. */
@@ -48,7 +59,7 @@ async function othersOf(session: Session, ends: readonly SingleEnd[]): Promise<L
       for await (const states of view.scanRanges(ns, [edgeRange(near, link.ends.predicate)])) {
         for (const { id, deletedAt, document } of states) {
           const found = parseEdgeKey({ ns, id })
-          const isSame = found.from.ns === link.ends.from.ns && found.from.id === link.ends.from.id && found.to.ns === link.ends.to.ns && found.to.id === link.ends.to.id
+          const isSame = equalKeys(found.from, link.ends.from) && equalKeys(found.to, link.ends.to)
           if (deletedAt === undefined && !isSame) others.set(JSON.stringify(document), unlinkOf(found, link.relation))
         }
       }

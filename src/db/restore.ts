@@ -12,6 +12,8 @@ const attemptsMax = 100
 
 /** The state after bringing a deleted entity back as it was last; the state as it is where it lives. */
 export async function restoreEntity(session: Session, key: EntityKey, write: ParsedWrite): Promise<EntityState | undefined> {
+  const earlier = await committedState(session, key, write)
+  if (earlier !== undefined) return earlier
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const { tombstone, document } = await lastDocument(session, key)
     // What was read must still be the last of it when the command is decided.
@@ -24,6 +26,8 @@ export async function restoreEntity(session: Session, key: EntityKey, write: Par
 
 /** The state after making the entity's document what it was at a point. */
 export async function revertEntity(session: Session, { key, point, includeArchived }: { key: EntityKey; point: ParsedPoint; includeArchived: boolean | undefined }, write: ParsedWrite): Promise<EntityState | undefined> {
+  const earlier = await committedState(session, key, write)
+  if (earlier !== undefined) return earlier
   const [state] = await statesAtPoints(session, key, { points: [point], options: includeArchived === undefined ? {} : { includeArchived } })
   if (state === undefined || state.deletedAt !== undefined) {
     const $id = formatEntityId(key)
@@ -31,6 +35,11 @@ export async function revertEntity(session: Session, { key, point, includeArchiv
   }
   const { after } = await writeEntity(session, { key, command: { kind: 'revert', document: state.document } }, write)
   return after
+}
+
+/** What a write under this txId gave before: the past that it then read may be gone by now. */
+async function committedState(session: Session, key: EntityKey, { txId, signal }: ParsedWrite): Promise<EntityState | undefined> {
+  return txId === undefined ? undefined : (await session.commit({ keys: [key], decide: () => [], txId, signal })).states[0]
 }
 
 async function lastDocument(session: Session, key: EntityKey) {

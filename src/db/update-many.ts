@@ -9,7 +9,7 @@ import { acceptor, selectRows } from '../query/select-rows.ts'
 import { inOrder } from '../storage/strips.ts'
 import { statesOf } from '../query/run-query.ts'
 import { deleteEntities, hasDeletePolicies } from './delete-entities.ts'
-import { replacingEdges } from './replace-edges.ts'
+import { givesWay, replacingEdges } from './replace-edges.ts'
 import { withView, type Session } from './session.ts'
 import type { ParsedWrite } from './write-options.ts'
 
@@ -74,7 +74,7 @@ async function writeBatch(
           if (state === undefined || accepts?.(state) === false) continue
           counts.matchedCount += 1
           const own = decide(state, command, { key, nowMs: context.nowMs, limits: session.limits, ...write })
-          const edges = decideLinks([...replaced.filter(({ ends }) => [ends.from, ends.to].some((end) => end.ns === key.ns && end.id === key.id)), ...links], { state: (of) => context.state(of), ...write })
+          const edges = decideLinks([...replaced.filter((other) => links.some((link) => givesWay(other, link))), ...links], { state: (of) => context.state(of), ...write })
           if (own.length + edges.length > 0) counts.modifiedCount += 1
           drafts.push(...own, ...edges)
         }

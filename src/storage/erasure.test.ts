@@ -221,3 +221,34 @@ test('wherever a crash interrupts it, it is finished when the database is opened
   }
   expect(outcomes.finished).toBeGreaterThan(10)
 })
+
+test('retention leaves the mark of an erasure on record, also before the erasure is done with, and passes it by later', async () => {
+  let unfinished = 0
+  for (let changes = 1; changes < 12; changes += 2) {
+    const storage = new DyingBackend()
+    const db = new ParqueDB({ storage, random: seededRandom(5) })
+    const users = db.collection<{ n: number }>('users')
+    await users.create({ $id: secret, n: 1 })
+    await users.create({ $id: 'b', n: 1 })
+    await db.flush()
+    storage.changesLeft = changes
+    await db.erase(`users/${secret}`).catch(() => undefined)
+    const left = storage.clone()
+    await db.close().catch(() => undefined)
+    // Nothing is done in the background, so that retention comes first.
+    const idle = new ParqueDB({ storage: left, random: seededRandom(6), schedule: () => undefined })
+    const isErased = (await idle.collection('users').get(secret)) === undefined
+    if (isErased && (await objectsWith(left, secret)).length > 0) unfinished++
+    await idle.collection('users').update('b', { $set: { n: 2 } })
+    await idle.retain({ policy: { mode: 'drop', maxEvents: 0 } })
+    await idle.close()
+    const again = new ParqueDB({ storage: left, random: seededRandom(7) })
+    await again.collection('users').update('b', { $set: { n: 3 } })
+    for (let turn = 0; turn < (isErased ? 200 : 0) && (await objectsWith(left, secret)).length > 0; turn++) await systemClock.sleep(5)
+    await again.retain({ policy: { mode: 'archive', maxEvents: 0 } })
+    expect((await collect(again.events({ op: 'ERASE' }))).map(({ target }) => target)).toEqual(isErased ? ['users:'] : [])
+    expect((await again.verify({ deep: true })).problems).toEqual([])
+    await again.close()
+  }
+  expect(unfinished).toBeGreaterThan(1)
+})

@@ -154,6 +154,18 @@ test('what was deleted before the horizon and brought back after it verifies', a
   await db.close()
 })
 
+test('what was made as it was before, under a txId, is told again though that past is gone', async () => {
+  const db = new ParqueDB({ storage: new MemoryBackend() })
+  const users = db.collection<{ n: number }>('users')
+  await users.create({ $id: 'a', n: 1 })
+  await users.update('a', { $set: { n: 2 } })
+  const reverted = await users.revert('a', { asOf: 1, txId: 'back' })
+  await db.retain({ policy: { mode: 'drop', maxEvents: 1 } })
+  expect(await users.revert('a', { asOf: 1, txId: 'back' })).toEqual(reverted)
+  await expect(users.revert('a', { asOf: 1, txId: 'again' })).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE' })
+  await db.close()
+})
+
 test('dropping after archiving empties the archive, too', async () => {
   const [storage, clock] = [new MemoryBackend(), manualClock()]
   const db = open(storage, clock)

@@ -52,7 +52,7 @@ export async function reportRetention(reading: Reading, steps: readonly Step[]):
     for (const file of reading.manifest.segments) {
       if (!spansNamespace(file, ns) || file.minSeq > seq) continue
       let rows = 0
-      for await (const events of (await reading.tables.segment(file)).scan({ ns, toSeq: seq, signal: reading.signal })) rows += events.filter(hasEntity).length
+      for await (const events of (await reading.tables.segment(file)).scan({ ns, toSeq: seq, signal: reading.signal })) rows += events.filter(mayGo).length
       // Of an edge the far end has a second row.
       if (!isMirrorSpace(ns)) report.events += rows
       report.bytes += Math.round((file.sizeBytes * rows) / Math.max(file.rows, 1))
@@ -74,8 +74,7 @@ export async function writeRetention(steps: readonly Step[], parts: MergeParts &
   const byNs = new Map(steps.map((step) => [step.ns, step]))
   const place = (event: StoredEvent): 'keep' | 'archive' | 'drop' => {
     const step = byNs.get(event.ns)
-    // That something was erased stays on record.
-    return step === undefined || event.seq > step.seq || event.id === '' ? 'keep' : step.mode
+    return step === undefined || event.seq > step.seq || !mayGo(event) ? 'keep' : step.mode
   }
   const touched = (file: FileEntry, of: readonly Step[]): boolean => of.some(({ ns, seq }) => file.minSeq <= seq && spansNamespace(file, ns))
   const kept = new Map<FileEntry, FileEntry | undefined>()
@@ -149,7 +148,7 @@ async function lastBeforeNewest({ manifest, tables, signal }: Reading, ns: strin
   for (const file of manifest.segments.toReversed()) {
     if (!spansNamespace(file, ns)) continue
     const found: { seq: number; ts: number }[] = []
-    for await (const events of (await tables.segment(file)).scan({ ns, signal })) for (const { seq, ts } of events.filter(hasEntity)) found.push({ seq, ts })
+    for await (const events of (await tables.segment(file)).scan({ ns, signal })) for (const { seq, ts } of events.filter(mayGo)) found.push({ seq, ts })
     if (found.length > left) return found.toSorted((one, other) => one.seq - other.seq)[found.length - left - 1]
     left -= found.length
   }
@@ -159,12 +158,12 @@ async function lastBeforeNewest({ manifest, tables, signal }: Reading, ns: strin
 async function hasEvents({ manifest, tables, signal }: Reading, ns: string, toSeq: number): Promise<boolean> {
   for (const file of manifest.segments) {
     if (file.minSeq > toSeq || !spansNamespace(file, ns)) continue
-    for await (const events of (await tables.segment(file)).scan({ ns, toSeq, signal })) if (events.some(hasEntity)) return true
+    for await (const events of (await tables.segment(file)).scan({ ns, toSeq, signal })) if (events.some(mayGo)) return true
   }
   return false
 }
 
-/** Not the mark that an erasure has left. */
-function hasEntity({ id }: StoredEvent): boolean {
-  return id !== ''
+/** That something was erased stays on record, and before that is done, what is to be erased. */
+function mayGo({ op }: StoredEvent): boolean {
+  return op !== 'ERASE'
 }

@@ -63,8 +63,8 @@ export async function rewriteSegment(file: FileEntry, place: Placing, parts: Mer
     for (const event of events) {
       const sameEntity = before?.ns === event.ns && before.state.id === event.id
       if (!sameEntity) begun.clear()
-      // What has a snapshot of another fold only is folded from the segments before.
-      const prior = sameEntity ? before?.state : event.state === undefined && event.op !== 'CREATE' ? await parts.view.get(event, { seq: event.seq - 1 }) : undefined
+      // What has a snapshot of another fold only is folded from the segments before; the mark of an erasure is of no entity.
+      const prior = sameEntity ? before?.state : event.state === undefined && event.op !== 'CREATE' && event.id !== '' ? await parts.view.get(event, { seq: event.seq - 1 }) : undefined
       const state = stateAfter(prior, event)
       before = { ns: event.ns, state }
       const where = place(event)

@@ -190,6 +190,17 @@ export function linkTests(test: DatabaseTest, { expect }: TestTools): void {
     await db.collection('users').link('ada', 'posts', 'p1')
     expect((await posts.related('p1', 'author').toArray()).map(({ $id }) => $id)).toEqual(['users/ada'])
     expect(await db.collection('users').countRelated('bob', 'posts')).toBe(0)
+    // Those who are made take it over, too; and who is made again under an id that has one.
+    await db.collection('users').createMany([{ $id: 'eve' }, { $id: 'fay', $link: { posts: 'p1' } }])
+    expect((await posts.related('p1', 'author').toArray()).map(({ $id }) => $id)).toEqual(['users/fay'])
+    await db.collection('users').createMany([{ $id: 'fay', $link: { posts: 'p1' } }, { $id: 'eve', $link: { posts: 'p1' } }], { onConflict: 'skip' })
+    expect((await posts.related('p1', 'author').toArray()).map(({ $id }) => $id)).toEqual(['users/fay'])
+    for (const again of [() => posts.create({ $id: 'p1', $link: { author: 'bob' } }), () => posts.createMany([{ $id: 'p1', $link: { author: 'ada' } }], { returnIds: true })]) {
+      await posts.delete('p1')
+      await again()
+    }
+    expect((await posts.related('p1', 'author').toArray()).map(({ $id }) => $id)).toEqual(['users/ada'])
+    expect(await db.collection('users').countRelated('fay', 'posts')).toBe(0)
     expect(await codeOf(() => posts.link('p1', 'author', ['ada', 'bob']))).toBe('VALIDATION_FAILED')
     expect(await codeOf(() => posts.link('p1', 'author', 'tags/x'))).toBe('INVALID_ARGUMENT')
   })
