@@ -155,7 +155,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
 
   async delete(id: string, options?: VersionedOptions): Promise<boolean> {
     const write = parseWrite(this.#session, checkOptions('delete', options, versionedOptionNames))
-    if (hasDeletePolicies(this.#session, this.name)) return (await deleteEntities(this.#session, [this.#key(id)], write)) > 0
+    if (hasDeletePolicies(this.#session, this.name)) return (await deleteEntities(this.#session, { keys: [this.#key(id)] }, write)) > 0
     const { isChanged } = await writeEntity(this.#session, { key: this.#key(id), command: { kind: 'delete' } }, write)
     return isChanged
   }

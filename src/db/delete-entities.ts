@@ -13,11 +13,17 @@ export function hasDeletePolicies(session: Session, ns: string): boolean {
   return session.relations.incoming(ns).length > 0 || session.relations.unlinkedWith(ns).length > 0
 }
 
+/** Entities that are to go, as far as they are there, and wanted then. */
+export interface Roots {
+  readonly keys: readonly EntityKey[]
+  readonly accepts?: ((state: EntityState) => boolean) | undefined
+}
+
 /**
  * Deletes entities of which some relationship says what that does: as one transaction, with all that cascades from them. How many of `roots` were there. REFERENCE_VIOLATION
  * where a relationship that restricts leads to one of them from an entity that stays; LIMIT_EXCEEDED past `cascadeEntitiesMax`.
  */
-export async function deleteEntities(session: Session, roots: readonly EntityKey[], write: ParsedWrite): Promise<number> {
+export async function deleteEntities(session: Session, roots: Roots, write: ParsedWrite): Promise<number> {
   const deleted = await session.transact(async (inner) => {
     const plan = await planDelete(inner, roots)
     let count = 0
@@ -31,7 +37,7 @@ export async function deleteEntities(session: Session, roots: readonly EntityKey
     await inner.commit({ keys: keysOfLinks(unlinks), decide: (context) => decideLinks(unlinks, { state: (key) => context.state(key), ...options }), signal: write.signal })
     return count
   }, write)
-  return deleted ?? roots.length
+  return deleted ?? roots.keys.length
 }
 
 interface DeletePlan {
@@ -43,11 +49,12 @@ interface DeletePlan {
   readonly restricting: { readonly from: string; readonly state: EntityState }[]
 }
 
-async function planDelete(session: Session, roots: readonly EntityKey[]): Promise<DeletePlan> {
-  const plan: DeletePlan = { rootIds: new Set(roots.map(formatEntityId)), entities: new Map(), unlinks: [], restricting: [] }
-  for (let frontier: readonly EntityKey[] = roots; frontier.length > 0; ) {
+async function planDelete(session: Session, roots: Roots): Promise<DeletePlan> {
+  const wanted = await liveOf(session, roots)
+  const plan: DeletePlan = { rootIds: new Set(wanted.map(formatEntityId)), entities: new Map(), unlinks: [], restricting: [] }
+  for (let frontier: readonly EntityKey[] = wanted; frontier.length > 0; ) {
     const next: EntityKey[] = []
-    for (const key of await liveOf(session, frontier)) {
+    for (const key of frontier) {
       plan.entities.set(formatEntityId(key), key)
       const { relations } = session
       const outgoing = relations.unlinkedWith(key.ns).map((relation) => ({ near: key, relation, direction: 'out' as const }))
@@ -55,7 +62,7 @@ async function planDelete(session: Session, roots: readonly EntityKey[]): Promis
       for (const end of [...outgoing, ...incoming]) next.push(...followEdges(plan, end, await edgesOf(session, end)))
       checkSize(session, plan)
     }
-    frontier = next
+    frontier = await liveOf(session, { keys: next })
   }
   const unique = new Map(plan.unlinks.map((link) => [JSON.stringify(link.ends), link]))
   await checkRestricted(session, plan)
@@ -80,10 +87,13 @@ interface EdgeEnd {
   readonly direction: Direction
 }
 
-async function liveOf(session: Session, keys: readonly EntityKey[]): Promise<EntityKey[]> {
+async function liveOf(session: Session, { keys, accepts }: Roots): Promise<EntityKey[]> {
   const unique = [...new Map(keys.map((key) => [formatEntityId(key), key])).values()]
   const states = await withView(session, (view) => view.getMany(unique))
-  return unique.filter((_, index) => states[index] !== undefined && states[index]?.deletedAt === undefined)
+  return unique.filter((_, index) => {
+    const state = states[index]
+    return state !== undefined && state.deletedAt === undefined && accepts?.(state) !== false
+  })
 }
 
 async function edgesOf(session: Session, { near, relation, direction }: EdgeEnd): Promise<{ link: Link; state: EntityState }[]> {
@@ -100,7 +110,7 @@ async function edgesOf(session: Session, { near, relation, direction }: EdgeEnd)
 
 async function checkRestricted(session: Session, plan: DeletePlan): Promise<void> {
   const staying = plan.restricting.filter(({ from }) => !plan.entities.has(from))
-  const live = new Set((await liveOf(session, staying.map(({ from }) => parseReference(from)))).map(formatEntityId))
+  const live = new Set((await liveOf(session, { keys: staying.map(({ from }) => parseReference(from)) })).map(formatEntityId))
   const held = staying.find(({ from }) => live.has(from))
   if (held === undefined) return
   const to = farEnd(held.state, 'out')

@@ -56,7 +56,7 @@ async function writeBatch(
   write: ParsedWrite,
 ): Promise<UpdateManyResult> {
   if (command.kind === 'delete' && hasDeletePolicies(session, query.ns)) {
-    const count = await deleteEntities(session, states.map(({ id }) => ({ ns: query.ns, id })), write)
+    const count = await deleteEntities(session, { keys: states.map(({ id }) => ({ ns: query.ns, id })), accepts: acceptor(query) }, write)
     return { matchedCount: count, modifiedCount: count }
   }
   const entities = states.map(({ id }) => ({ key: { ns: query.ns, id }, links: linksOf(session, command, { ns: query.ns, id }) }))

@@ -12,8 +12,9 @@ import type { ManifestChange } from './Publisher.ts'
 import { replaceSegments, rewriteSegment, writeRunFiles } from './rewrite.ts'
 import type { View } from './view.ts'
 
-/** What is to go: seqs by key, and ids by namespace or edge space. */
+/** What is to go: seqs by key, and ids by namespace or edge space; `erased`: seqs of the erasures by entity. */
 interface Found {
+  readonly erased: KeyMap<number>
   readonly seqs: KeyMap<number>
   readonly ids: Map<string, Set<string>>
 }
@@ -25,16 +26,18 @@ interface Found {
 export async function writeErasure(erasures: readonly Erasure[], parts: MergeParts & { manifest: Manifest; view: View }): Promise<{ change: ManifestChange; rewrittenFiles: number }> {
   const { manifest } = parts
   const runs = allRuns(manifest)
-  const edgeSpaces = [...runs.keys()].filter(isEdgeSpace)
   // Where retention has moved one end's horizon and not the other's, or later, an edge may be left with one of its ends only.
   const areApart = Object.keys(manifest.horizons).some(isEdgeSpace)
-  const found: Found = { seqs: new KeyMap(), ids: new Map() }
+  const found: Found = { erased: new KeyMap(), seqs: new KeyMap(), ids: new Map() }
+  for (const erasure of erasures) found.erased.set(erasure, erasure.seq)
   const touched = new Map<FileEntry, StoredEvent[]>()
   for (const file of [...manifest.archived, ...manifest.segments]) {
-    const marks = await keysInSegment(file, erasures, { parts, found, areApart })
+    const marks = await keysInSegment(file, areApart ? [{}] : erasures.flatMap(rangesOf), { parts, found })
     if (marks !== undefined) touched.set(file, marks)
   }
-  for (const erasure of erasures) await keysInRuns(erasure, runs, { parts, found, spaces: areApart ? [{ ns: erasure.ns }, ...edgeSpaces.map((ns) => ({ ns }))] : rangesOf(erasure) })
+  const ofEntities = erasures.flatMap((erasure) => rangesOf(erasure).slice(0, areApart ? 1 : undefined))
+  const everyEdge = [...runs.keys()].filter((ns) => areApart && isEdgeSpace(ns)).map((ns) => ({ ns }))
+  for (const range of [...ofEntities, ...everyEdge]) await keysInRuns(range, runs, { parts, found })
   const segments = new Map<FileEntry, FileEntry | undefined>()
   const place = (event: StoredEvent): 'keep' | 'drop' => (event.seq <= (found.seqs.get(event) ?? 0) ? 'drop' : 'keep')
   for (const [file, marks] of touched) {
@@ -56,29 +59,32 @@ export async function writeErasure(erasures: readonly Erasure[], parts: MergePar
   return { change, rewrittenFiles: segments.size + files.size }
 }
 
+/** Rows of one namespace or edge space. */
+interface Stretch {
+  readonly ns: string
+  readonly fromId?: string
+  readonly beforeId?: string
+}
+
 /** Where an entity, and the edges that begin or end at it, stand. */
-function rangesOf({ ns, id }: Erasure): { ns: string; fromId: string; beforeId: string }[] {
+function rangesOf({ ns, id }: Erasure): Stretch[] {
   const edges = edgeRange({ ns, id }, undefined)
   // No id stands between an id and the same with a NUL at its end.
   return [{ ns, fromId: id, beforeId: `${id}\0` }, ...(['out', 'in'] as const).map((direction) => ({ ns: edgeSpace(ns, direction), ...edges }))]
 }
 
-/** Whether a row is of the entity, or of an edge that begins or ends there. */
-function concerns({ ns, id }: Erasure, key: EntityKey): boolean {
-  if (!isEdgeSpace(key.ns)) return key.ns === ns && key.id === id
-  const { from, to } = parseEdgeKey(key)
-  return [from, to].some((end) => end.ns === ns && end.id === id)
-}
-
-/** Remembers what is to go: of an edge from both of its ends. */
-function note(key: EntityKey, seq: number, found: Found): void {
-  const all = isEdgeSpace(key.ns) ? (['out', 'in'] as const).map((direction) => edgeKey(parseEdgeKey(key), direction)) : [key]
-  for (const each of all) {
+/** Remembers a row that is to go, of an edge from both of its ends: whether it is of an erased entity, or of an edge that begins or ends there. */
+function note(key: EntityKey, found: Found): boolean {
+  const ends = isEdgeSpace(key.ns) ? parseEdgeKey(key) : undefined
+  const seq = Math.max(found.erased.get(ends?.from ?? key) ?? 0, found.erased.get(ends?.to ?? key) ?? 0)
+  if (seq === 0) return false
+  for (const each of ends === undefined ? [key] : (['out', 'in'] as const).map((direction) => edgeKey(ends, direction))) {
     found.seqs.set(each, Math.max(seq, found.seqs.get(each) ?? 0))
     const ids = found.ids.get(each.ns)
     if (ids === undefined) found.ids.set(each.ns, new Set([each.id]))
     else ids.add(each.id)
   }
+  return true
 }
 
 /** What the event says when the entity is gone: that, when, by whom and why; the SHA-256 of its `$id` is in its metadata. */
@@ -86,30 +92,17 @@ function anonymous(event: StoredEvent): StoredEvent {
   return { ...event, id: '', version: 1, after: undefined, patch: undefined, state: undefined }
 }
 
-/** The ERASE events of a segment; undefined when it holds nothing of the entities. */
-async function keysInSegment(file: FileEntry, erasures: readonly Erasure[], to: { parts: MergeParts; found: Found; areApart: boolean }): Promise<StoredEvent[] | undefined> {
-  const { tables, signal } = to.parts
-  const marks: StoredEvent[] = []
-  let isTouched = false
-  for (const erasure of erasures) {
-    if (file.minSeq > erasure.seq) continue
-    for (const range of to.areApart ? [{}] : rangesOf(erasure)) {
-      for await (const scanned of (await tables.segment(file)).scan({ ...range, toSeq: erasure.seq, signal })) {
-        const events = scanned.filter((event) => concerns(erasure, event))
-        isTouched ||= events.length > 0
-        for (const event of events) note(event, erasure.seq, to.found)
-        marks.push(...events.filter(({ seq, op }) => seq === erasure.seq && op === 'ERASE'))
-      }
-    }
-  }
-  return isTouched ? marks : undefined
+/** The ERASE events of a segment; undefined when it holds nothing of the entities. Nothing is written to them before they are gone. */
+async function keysInSegment(file: FileEntry, ranges: readonly Partial<Stretch>[], { parts, found }: { parts: MergeParts; found: Found }): Promise<StoredEvent[] | undefined> {
+  const reader = await parts.tables.segment(file)
+  const gone: StoredEvent[] = []
+  for (const range of ranges) for await (const events of reader.scan({ ...range, signal: parts.signal })) gone.push(...events.filter((event) => note(event, found)))
+  return gone.length === 0 ? undefined : gone.filter((event) => event.op === 'ERASE' && event.seq === found.erased.get(event))
 }
 
-async function keysInRuns(erasure: Erasure, runs: ReadonlyMap<string, readonly FileEntry[]>, { parts, found, spaces }: { parts: MergeParts; found: Found; spaces: readonly { ns: string; fromId?: string; beforeId?: string }[] }): Promise<void> {
-  for (const { ns, ...range } of spaces) {
-    for (const file of runs.get(ns) ?? []) {
-      for await (const states of (await parts.tables.run(file)).scan({ ...range, signal: parts.signal })) for (const { id } of states) if (concerns(erasure, { ns, id })) note({ ns, id }, erasure.seq, found)
-    }
+async function keysInRuns({ ns, ...range }: Stretch, runs: ReadonlyMap<string, readonly FileEntry[]>, { parts, found }: { parts: MergeParts; found: Found }): Promise<void> {
+  for (const file of runs.get(ns) ?? []) {
+    for await (const states of (await parts.tables.run(file)).scan({ ...range, signal: parts.signal })) for (const { id } of states) note({ ns, id }, found)
   }
 }
 

@@ -233,6 +233,19 @@ export function linkTests(test: DatabaseTest, { expect }: TestTools): void {
     expect(await small.collection('posts').count()).toBe(1)
   })
 
+  test('deleting many, of which others hang, leaves what does not match any more when its turn comes', async ({ reopen }) => {
+    const db = await reopen({ schema: { comments: { post: { rel: '-> posts', onDelete: 'cascade' } } } })
+    const posts = db.collection<{ n: number }>('posts')
+    const ids = Array.from({ length: 20 }, (_, index) => `p${index}`)
+    await posts.createMany(ids.map(($id) => ({ $id, n: 1 })))
+    const deleting = posts.deleteMany({ n: 1 })
+    const updating = await Promise.allSettled(ids.map((id) => posts.update(id, { $set: { n: 2 } })))
+    const { deletedCount } = await deleting
+    const left = (await posts.find().toArray()).map(({ $id, n }) => [$id, n])
+    expect(left).toEqual(ids.filter((_, index) => updating[index]?.status === 'fulfilled').toSorted().map((id) => [`posts/${id}`, 2]))
+    expect(deletedCount).toBe(ids.length - left.length)
+  })
+
   test('a transaction sees its own edges, and commits them with the rest or not at all', async ({ db }) => {
     const people = db.collection('people')
     await people.createMany([{ $id: 'a' }, { $id: 'b' }])
