@@ -5,7 +5,8 @@ import { Oracle, Violation } from './simulation/Oracle.ts'
 import { calm, SimulatedWorld } from './simulation/SimulatedWorld.ts'
 import { compareEverything, historicalRead, listen, presentRead, readBack, slowRead } from './simulation/reads.ts'
 import type { Simulation } from './simulation/simulation.ts'
-import { checkpoint, compact, flush, retain, retry, write } from './simulation/writes.ts'
+import { firstCommand, namespaces } from './simulation/workload.ts'
+import { archive, checkpoint, compact, drop, erase, flush, retry, write, writeCommand } from './simulation/writes.ts'
 
 export interface SimulationOptions {
   readonly seed: number
@@ -58,8 +59,33 @@ export const coveragePoints: readonly string[] = [
   'a merge is fenced',
   'a merge is cancelled',
   'a checkpoint on request',
-  'retention on request',
+  'archiving on request',
+  'dropping on request',
+  'a past is read that a checkpoint is before',
   'a past behind the horizon is refused',
+  'a past that was dropped is refused',
+  'what a reader holds is dropped',
+  'entities are read from the archive',
+  'edges are read from the archive',
+  'an entity is erased',
+  'an erasure outlives the process that began it',
+  'edges are linked',
+  'edges are unlinked',
+  'a document is written with its edges',
+  'an edge to what is not there is refused',
+  'an edge takes the place of another',
+  'a delete takes others with it',
+  'a delete removes edges',
+  'a delete is refused for what leads there',
+  'edges come back with what they lead to',
+  'edges are read where they begin',
+  'edges are read where they lead',
+  'related entities are counted',
+  'a way along edges is found',
+  'edges are read where they begin, of the past',
+  'edges are read where they lead, of the past',
+  'related entities are counted, of the past',
+  'a way along edges is found, of the past',
   'background work failed',
   'transactions conflict',
   'a reader races garbage collection',
@@ -107,7 +133,9 @@ const stepWeights = {
   flush: 4,
   compact: 4,
   checkpoint: 3,
-  retain: 3,
+  archive: 3,
+  drop: 2,
+  erase: 3,
   retry: 3,
   reopen: 2,
   kill: 3,
@@ -129,7 +157,7 @@ export async function simulate({ seed, turn, steps = 120, home = seed % 2 === 0 
   const { dice } = world
   const oracle = new Oracle((point) => world.hit(point))
   const cluster = new Cluster({ world, oracle, options: randomOptions(dice), isShared: home === 'folder' && dice.chance(0.6) })
-  const simulation: Simulation = { world, oracle, cluster, dice, consumer: { seq: 0, isListening: false }, underWay: { retentions: 0, retries: 0 }, failure: undefined }
+  const simulation: Simulation = { world, oracle, cluster, dice, consumer: { seq: 0, isListening: false }, underWay: { retentions: 0, retries: 0 }, erasure: { doneAtMs: 0, interrupted: undefined }, checkpointSeqs: [], archivedTo: new Map(), failure: undefined }
   const startMs = world.time.nowMs
   let violation: SimulationReport['violation']
   try {
@@ -162,7 +190,8 @@ function randomOptions(dice: Dice): EngineOptions {
 
 async function live(simulation: Simulation, steps: number): Promise<void> {
   const { cluster, dice, oracle, world } = simulation
-  await cluster.openOwner({ takeOver: false, mayDie: true })
+  const first = await cluster.openOwner({ takeOver: false, mayDie: true })
+  for (const ns of namespaces) if (dice.chance(0.8)) begin(first, writeCommand(simulation, first, firstCommand(ns)))
   for (let index = 1; index <= steps; index++) {
     const kind = dice.weighed(stepWeights)
     world.note(`step ${index}: ${kind}`)
@@ -178,6 +207,8 @@ async function live(simulation: Simulation, steps: number): Promise<void> {
   world.weather = calm
   for (const node of cluster.all) await retire(simulation, node)
   await cluster.openOwner({ takeOver: true, mayDie: false })
+  // What a former writer began to erase is finished beside the rest.
+  await world.time.wait(120_000)
   await cluster.openFollower()
   await compareEverything(simulation)
   throwFailure(simulation)
@@ -222,8 +253,12 @@ async function step(simulation: Simulation, kind: keyof typeof stepWeights): Pro
       return begin(writer, compact(simulation, writer))
     case 'checkpoint':
       return begin(writer, checkpoint(simulation, writer))
-    case 'retain':
-      return begin(writer, retain(simulation, writer))
+    case 'archive':
+      return begin(writer, archive(simulation, writer))
+    case 'drop':
+      return drop(simulation, (node) => readBeside(simulation, node))
+    case 'erase':
+      return erase(simulation, (node) => readBeside(simulation, node))
     case 'retry':
       // A former writer knows nothing of what the newest one was told.
       return writer === cluster.owner ? retry(simulation, writer) : undefined
@@ -287,6 +322,13 @@ function bustle(simulation: Simulation, writer: Node): void {
   begin(writer, inARow(dice.below(5), () => write(simulation, writer)))
   for (const guest of cluster.guests) begin(guest, inARow(dice.below(4), () => write(simulation, guest)))
   for (const follower of cluster.followers) begin(follower, inARow(dice.below(8), () => presentRead(simulation, follower)))
+}
+
+/** Reads, of whoever is there, that go on while something is taken away. */
+function readBeside(simulation: Simulation, writer: Node): void {
+  const { cluster, dice } = simulation
+  begin(writer, slowRead(simulation, writer))
+  for (const node of [...cluster.followers, ...cluster.guests]) begin(node, dice.chance(0.5) ? slowRead(simulation, node) : presentRead(simulation, node))
 }
 
 async function reopen({ cluster, dice }: Simulation, node: Node): Promise<void> {

@@ -7,6 +7,7 @@ import { SimulatedBucket } from './SimulatedBucket.ts'
 import { SimulatedFolder } from './SimulatedFolder.ts'
 import type { SimulatedProcess } from './SimulatedTime.ts'
 import { calm, type SimulatedWorld } from './SimulatedWorld.ts'
+import { schema } from './workload.ts'
 
 /** Whatever is asked for comes within this time, or it hangs. */
 const patienceMs = 600_000
@@ -167,7 +168,7 @@ export class Cluster {
     const process: SimulatedProcess = { name, isAlive: true, frozenUntilMs: 0, skewMs: world.dice.below(2000) - 1000, onDeath: new Set() }
     const random = world.dice.child().source
     const storage = world.home === 'folder' ? new SimulatedFolder(world, process, { takeOver }) : new SimulatedBucket(world, process, random)
-    const db = new ParqueDB({ ...this.#options, storage, clock: world.time.clockOf(process), random, readOnly: kind === 'follower', share: kind === 'guest' || (kind === 'writer' && this.#isShared) })
+    const db = new ParqueDB({ ...this.#options, storage, schema, clock: world.time.clockOf(process), random, readOnly: kind === 'follower', share: kind === 'guest' || (kind === 'writer' && this.#isShared) })
     let die = (): void => undefined
     const gone = new Promise<never>((_resolve, reject) => {
       die = () => reject(new Gone(`${name} died`))

@@ -1,5 +1,12 @@
+import { toHex, utf8Encode } from '../../base/bytes.ts'
+import { sha256 } from '../../base/sha256.ts'
+import type { RetentionReport } from '../../model/database-options.ts'
+import { edgeSpace } from '../../model/edge.ts'
 import type { Event } from '../../model/event.ts'
-import { ReferenceDatabase, type Command, type Outcome } from './ReferenceDatabase.ts'
+import type { Command } from './commands.ts'
+import { ReferenceDatabase, type Outcome } from './ReferenceDatabase.ts'
+import { collectionOf } from './ReferenceGraph.ts'
+import type { Change } from './Timelines.ts'
 
 /** A write of the workload and what became of it. */
 export interface Write {
@@ -46,11 +53,13 @@ export class Violation extends Error {}
 export class Oracle {
   readonly reference = new ReferenceDatabase()
   readonly writes = new Map<string, Write>()
-  readonly #events: string[] = []
+  readonly #events: LoggedEvent[] = []
   readonly #hit: (point: string) => void
   #observations: Observation[] = []
-  #heard: { readonly subscriber: string; readonly event: Event }[] = []
-  readonly #acknowledged: Write[] = []
+  #heard: { readonly subscriber: string; readonly afterSeq: number; readonly event: Event }[] = []
+  /** Up to which seq retention may have dropped what is in a collection or edge space; '': in any. */
+  readonly #dropped = new Map<string, number>()
+  readonly #acknowledged: { readonly write: Write; readonly atMs: number }[] = []
 
   constructor(hit: (point: string) => void) {
     this.#hit = hit
@@ -64,6 +73,16 @@ export class Oracle {
     return this.#acknowledged.length
   }
 
+  /** How many writes had been acknowledged by then. */
+  acknowledgedBefore(ms: number): number {
+    return this.#acknowledged.findLastIndex(({ atMs }) => atMs <= ms) + 1
+  }
+
+  /** Whether something is being erased of which it is not known yet where in the log that is, if it is. */
+  get isErasing(): boolean {
+    return [...this.writes.values()].some(({ command, state }) => command.kind === 'erase' && state !== 'settled')
+  }
+
   /** `isStale`: by a writer that may have been taken over from, and not know of what was acknowledged since. */
   begin(command: Command, of: { hasTxId: boolean; epoch: number; isStale: boolean }): Write {
     const name = `w${this.writes.size + 1}`
@@ -72,11 +91,11 @@ export class Oracle {
     return write
   }
 
-  acknowledged(write: Write, told: string): void {
+  acknowledged(write: Write, told: string, atMs: number): void {
     write.state = 'acknowledged'
     write.isAnswered = true
     write.told = told
-    this.#acknowledged.push(write)
+    this.#acknowledged.push({ write, atMs })
   }
 
   refused(write: Write, code: string): void {
@@ -107,22 +126,56 @@ export class Oracle {
     if (commit.length > 0) this.#commit(commit)
     for (const write of ended) this.#settle(write, epoch)
     this.#judgeObservations()
-    this.#heard = this.#heard.filter(({ subscriber, event }) => {
+    this.#heard = this.#heard.filter(({ subscriber, afterSeq, event }) => {
       if (event.seq > this.lastSeq) return true
-      this.#expect(`event ${event.seq}, as ${subscriber} got it by subscription,`, JSON.stringify(event), this.#events[event.seq - 1] ?? '')
+      const skipped = this.#events.slice(afterSeq, event.seq - 1).find((one) => !this.#mayBeGone(one))
+      if (skipped !== undefined) throw new Violation(`${subscriber} gives event ${event.seq} after event ${afterSeq} by subscription, and passes over ${skipped.text}`)
+      this.#expect(`event ${event.seq}, as ${subscriber} got it by subscription,`, textOf(event), this.#events[event.seq - 1]?.text ?? '')
       return false
     })
   }
 
-  /** Compares the whole log with what was read of it over time. */
+  /** Compares the whole log with what was read of it over time: only what was erased or dropped is missing. */
   compareLog(events: readonly Event[]): void {
-    this.#expect('the number of events in the log', String(events.length), String(this.#events.length))
-    events.forEach((event, index) => this.#expect(`event ${index + 1}`, JSON.stringify(event), this.#events[index] ?? ''))
+    const found = new Map(events.map((event) => [event.seq, textOf(event)]))
+    for (const event of this.#events) {
+      const text = found.get(event.seq)
+      if (text === undefined ? !this.#mayBeGone(event) : event.isErased) throw new Violation(`Event ${event.seq} is ${text === undefined ? 'missing' : 'there, though it was erased'}: ${event.text}`)
+      if (text !== undefined) this.#expect(`event ${event.seq}`, text, event.text)
+      found.delete(event.seq)
+    }
+    this.#expect('the number of events that are in the log and were not', String(found.size), '0')
+  }
+
+  /** From now until `dropped` tells, everything that was read back may be gone. */
+  dropping(): void {
+    this.#dropped.set('', this.lastSeq)
+  }
+
+  /** What retention has dropped; what it did before, when nobody knows what became of it, stays possible. */
+  dropped({ namespaces }: RetentionReport, before: number): void {
+    this.#dropped.set('', before)
+    for (const [space, { horizonSeq }] of Object.entries(namespaces)) this.#dropped.set(space, Math.max(horizonSeq, this.#dropped.get(space) ?? 0))
+  }
+
+  /** Up to which seq what is in a collection or edge space may have been dropped. */
+  droppedTo(space: string): number {
+    return Math.max(this.#dropped.get(space) ?? 0, this.#dropped.get('') ?? 0)
+  }
+
+  /** Whether all that a write did is still in the log. */
+  isKept({ seq = 0, changeCount }: Write): boolean {
+    return !this.#events.slice(seq - changeCount, seq).some((event) => this.#mayBeGone(event))
+  }
+
+  /** Whether a write may still come about that has not been seen, for all that a writer of the epoch knows. */
+  isUncertain(epoch: number): boolean {
+    return [...this.writes.values()].some(({ state, seq, epoch: of }) => state === 'unknown' && seq === undefined && of >= epoch)
   }
 
   /** An event that a subscriber was given is the one that the log has at its seq. */
-  heard(subscriber: string, event: Event): void {
-    this.#heard.push({ subscriber, event })
+  heard(subscriber: string, event: Event, afterSeq: number): void {
+    this.#heard.push({ subscriber, event, afterSeq })
   }
 
   compare(what: string, found: string, expected: string): void {
@@ -148,7 +201,7 @@ export class Oracle {
 
   /** The newest of the first so many acknowledged writes. */
   #seqAfter(count: number): number {
-    return this.#acknowledged.slice(0, count).reduce((newest, { seq = 0 }) => Math.max(newest, seq), 0)
+    return this.#acknowledged.slice(0, count).reduce((newest, { write: { seq = 0 } }) => Math.max(newest, seq), 0)
   }
 
   #commit(events: readonly Event[]): void {
@@ -158,28 +211,55 @@ export class Oracle {
     if (first === undefined || write === undefined) throw new Violation(`Event ${first?.seq} is of no write: ${JSON.stringify(first)}`)
     if (write.seq !== undefined) throw new Violation(`${name} is in the log twice, at seq ${write.seq} and ${first.seq}`)
     if (write.state === 'settled' || write.state === 'refused') throw new Violation(`${name} was refused (${write.told}) or had not happened, and is at seq ${first.seq}`)
-    const found = events.map(({ op, target, version }) => `${op} ${target} ${version}`).join(', ')
+    for (const event of events) if (event.version === 1) this.reference.forget(subjectOf(event), this.droppedTo(spaceOf(event)))
+    const found = events.map((event) => describe(event.op, subjectOf(event), event.version))
     const outcome = this.#outcomeOf(write, found)
-    if (outcome.kind !== 'changes') throw new Violation(`${name} wrote where it ought not: ${describeOutcome(outcome)}; ${JSON.stringify(write.command)} at seq ${first.seq}`)
-    this.#expect(`the events of ${name}`, found, describeChanges(outcome))
-    events.forEach((event) => {
-      this.#events.push(JSON.stringify(event))
+    if (outcome.kind !== 'changes') throw new Violation(`${name} wrote where it ought not: ${describeOutcome(outcome)}; ${JSON.stringify(write.command)} at seq ${first.seq}, ${found.join(', ')}`)
+    const changes = inOrder(outcome, found)
+    if (changes === undefined) throw new Violation(`the events of ${name}, ${JSON.stringify(write.command)}, are\n  ${found.join(', ')}\nand not\n  ${outcome.changes.map(describeChange).join(', ')}`)
+    for (const event of events) {
+      this.#events.push({ seq: event.seq, text: textOf(event), subject: subjectOf(event), space: spaceOf(event), isErased: false })
       if (event.seq !== this.#events.length) throw new Violation(`Event ${this.#events.length} has the seq ${event.seq}`)
       if (event.ts < this.reference.timeOf(event.seq - 1)) throw new Violation(`Event ${event.seq} is of an earlier time than the one before it`)
-    })
-    this.reference.commit(outcome.changes, events.map(({ ts }) => ts))
+    }
+    this.reference.commit(changes, events.map(({ ts }) => ts))
+    if (write.command.kind === 'erase') this.#erase(write.command.names)
+    this.#noteGraph(write.command, changes)
     write.seq = this.lastSeq
     write.changeCount = events.length
     if (write.state === 'acknowledged') this.#compareAnswer(write)
   }
 
+  /** Coverage of what a commit did to edges. */
+  #noteGraph(command: Command, changes: readonly Change[]): void {
+    const isDelete = command.kind === 'delete' || command.kind === 'deleteMany'
+    const removed = changes.filter(({ op }) => op === 'REL_DELETE').length
+    if (command.kind === 'delete' && changes.length > removed + 1) this.#hit('a delete takes others with it')
+    if (isDelete && removed > 0) this.#hit('a delete removes edges')
+    if ('linking' in command && command.linking.kind === 'link' && removed > 0) this.#hit('an edge takes the place of another')
+    const made = new Set(changes.map(({ name }) => name))
+    const hasOld = ({ op, name }: Change): boolean => (op === 'CREATE' || op === 'UPDATE') && this.reference.graph.namesAt([name]).some((edge) => !made.has(edge)) && this.reference.graph.isLive(name, { seq: this.lastSeq }) && !this.reference.graph.isLive(name, { seq: this.lastSeq - changes.length })
+    const seen = (name: string): number => (['out', 'in'] as const).reduce((sum, direction) => sum + this.reference.graph.seen(name, { predicate: undefined, direction }, { seq: this.lastSeq }).filter((edge) => !made.has(`${edge.from} ${edge.predicate} ${edge.to}`)).length, 0)
+    if (changes.some((change) => hasOld(change) && seen(change.name) > 0)) this.#hit('edges come back with what they lead to')
+  }
+
+  #erase(names: readonly string[]): void {
+    const edges = new Set(this.reference.graph.namesAt(names))
+    for (const event of this.#events) if (event.seq <= this.lastSeq - names.length && (names.includes(event.subject) || edges.has(event.subject))) event.isErased = true
+  }
+
+  #mayBeGone({ seq, space, isErased, text }: LoggedEvent): boolean {
+    // That something was erased stays on record.
+    return isErased || (seq <= this.droppedTo(space) && !text.includes('"op":"ERASE"'))
+  }
+
   /** What the write does after all that is known. One on many entities found them at some moment since it was begun: the one that fits is taken. */
-  #outcomeOf({ command, afterWrites }: Write, found: string): Outcome {
+  #outcomeOf({ command, afterWrites }: Write, found: readonly string[]): Outcome {
     const now = this.reference.evaluate(command, this.lastSeq)
     if (command.kind !== 'updateMany' && command.kind !== 'deleteMany') return now
     for (let seq = this.lastSeq; seq >= this.#seqAfter(afterWrites); seq--) {
       const outcome = this.reference.evaluate(command, this.lastSeq, seq)
-      if (describeChanges(outcome) === found) return outcome
+      if (outcome.kind === 'changes' && inOrder(outcome, found) !== undefined) return outcome
     }
     return now
   }
@@ -194,8 +274,7 @@ export class Oracle {
         break
       case 'refused':
         if (isThere) throw new Violation(`${write.name} was refused with ${write.told}, and is there at seq ${write.seq}`)
-        // How transactions meet each other, and what of a deleted entity is archived, is the engine's to say.
-        if (write.told !== 'TRANSACTION_CONFLICT' && !(write.told === 'HISTORY_UNAVAILABLE' && write.command.kind === 'restore') && !this.#couldBe(write, (outcome) => outcome.kind === 'refused' && outcome.code === write.told)) {
+        if (!this.#isEnginesToSay(write) && !this.#couldBe(write, (outcome) => outcome.kind === 'refused' && outcome.code === write.told)) {
           throw new Violation(`${write.name} was refused with ${write.told}, for which there was no reason: ${JSON.stringify(write.command)}`)
         }
         break
@@ -210,20 +289,37 @@ export class Oracle {
     write.state = 'settled'
   }
 
+  /** How transactions meet each other, and what is still known of a deleted entity after retention. */
+  #isEnginesToSay({ told, command }: Write): boolean {
+    if (told === 'TRANSACTION_CONFLICT') return true
+    if (command.kind === 'erase') return told === 'NOT_FOUND' && command.names.some((name) => this.droppedTo(collectionOf(name)) > 0)
+    if (command.kind !== 'restore' && command.kind !== 'revert') return false
+    const isDropped = this.droppedTo(command.ns) > 0
+    return (told === 'HISTORY_UNAVAILABLE' && (command.kind === 'restore' || isDropped)) || (told === 'NOT_FOUND' && isDropped)
+  }
+
   #compareAnswer({ name, command, told, seq = 0, changeCount }: Write): void {
-    if (command.kind === 'updateMany' || command.kind === 'deleteMany') this.#expect(`the answer of ${name}`, told, String(changeCount))
+    if (command.kind === 'updateMany' || command.kind === 'edges') this.#expect(`the answer of ${name}`, told, String(changeCount))
     if (!('id' in command) || command.kind === 'delete') return
     this.#expect(`the answer of ${name}`, told, this.reference.entity(command, seq))
   }
 
   #couldBe(write: Write, matches: (outcome: Outcome) => boolean): boolean {
     const { command } = write
-    const first = this.#seqAfter(write.afterWrites)
+    const first = Math.min(this.#seqAfter(write.afterWrites), this.#seqBeforeErasure(command))
     const isMany = command.kind === 'updateMany' || command.kind === 'deleteMany'
     for (let seq = first; seq <= this.lastSeq; seq++) {
       for (let foundAt = isMany ? first : seq; foundAt <= seq; foundAt++) if (matches(this.reference.evaluate(command, seq, foundAt))) return true
     }
     return false
+  }
+
+  /** As long as an entity is being erased, edges to it that are linked again count as being there: nothing is written, and nobody refuses. */
+  #seqBeforeErasure(command: Command): number {
+    if (command.kind !== 'edges') return Number.POSITIVE_INFINITY
+    const ends = [`${command.ns}/${command.near}`, ...command.linking.to]
+    const erasures = [...this.writes.values()].filter((write) => write.seq !== undefined && write.command.kind === 'erase' && write.command.names.some((name) => ends.includes(name)))
+    return Math.min(...erasures.map(({ seq = 0, changeCount }) => seq - changeCount))
   }
 
   /** Each reader's observations in their order, each at the earliest state that it can be of: if that does not fit, nothing does. */
@@ -247,13 +343,51 @@ export class Oracle {
   }
 }
 
+/** An event as it was read back. */
+interface LoggedEvent {
+  readonly seq: number
+  readonly text: string
+  /** The entity or the edge that it is about, as the reference names it. */
+  readonly subject: string
+  /** The collection or edge space that it is in. */
+  readonly space: string
+  isErased: boolean
+}
+
 function nameOf(event: Event | undefined): string {
-  const name = event?.metadata?.write
+  const name = event?.metadata?.write ?? event?.metadata?.reason
   return typeof name === 'string' ? name : ''
 }
 
-function describeChanges(outcome: Outcome): string {
-  return outcome.kind !== 'changes' ? '' : outcome.changes.map(({ op, ns, id, version }) => `${op} ${ns}:${id} ${version}`).join(', ')
+/** Of an erasure it is the hash of the entity's name: what else it says depends on how far that has come. */
+function subjectOf({ op, target, predicate, to, metadata }: Event): string {
+  if (op === 'ERASE') return metadata?.erased as string
+  const name = target.replace(':', '/')
+  return predicate === undefined ? name : `${name} ${predicate} ${to}`
+}
+
+function spaceOf({ target, predicate }: Event): string {
+  const ns = target.slice(0, target.indexOf(':'))
+  return predicate === undefined ? ns : edgeSpace(ns, 'out')
+}
+
+function textOf(event: Event): string {
+  return JSON.stringify(event.op === 'ERASE' ? { ...event, target: '', version: 0 } : event)
+}
+
+function describe(op: string, subject: string, version: number): string {
+  return op === 'ERASE' ? `${op} ${subject}` : `${op} ${subject} ${version}`
+}
+
+function describeChange({ op, name, version }: Change): string {
+  return describe(op, op === 'ERASE' ? toHex(sha256(utf8Encode(name))) : name, version)
+}
+
+/** The changes in the order of the events; undefined where they are not the same. */
+function inOrder({ changes }: Extract<Outcome, { kind: 'changes' }>, found: readonly string[]): Change[] | undefined {
+  const byText = new Map(changes.map((change) => [describeChange(change), change]))
+  const ordered = found.flatMap((text) => byText.get(text) ?? [])
+  return ordered.length === changes.length && found.length === changes.length ? ordered : undefined
 }
 
 function describeOutcome(outcome: Outcome): string {

@@ -1,52 +1,31 @@
 import { compareStrings } from '../../base/bytes.ts'
 import type { Document } from '../../model/values.ts'
+import type { Command, Range } from './commands.ts'
+import { collectionOf, ReferenceGraph, type Moment } from './ReferenceGraph.ts'
+import { Timelines, type Change, type Version } from './Timelines.ts'
 
-/** A write of the workload, as data. Every one of them is one commit or none. */
-export type Command =
-  | { readonly kind: 'create'; readonly ns: string; readonly id: string; readonly document: Document }
-  | { readonly kind: 'replace'; readonly ns: string; readonly id: string; readonly document: Document; readonly upsert?: boolean }
-  | { readonly kind: 'createMany'; readonly ns: string; readonly ids: readonly string[]; readonly document: Document }
-  | { readonly kind: 'update' | 'upsert'; readonly ns: string; readonly id: string; readonly fields: Document; readonly expectedVersion?: number }
-  | { readonly kind: 'increment'; readonly ns: string; readonly id: string; readonly by: number }
-  | { readonly kind: 'delete' | 'restore'; readonly ns: string; readonly id: string }
-  /** Makes the document what it was just after the event `to`. */
-  | { readonly kind: 'revert'; readonly ns: string; readonly id: string; readonly to: number }
-  | { readonly kind: 'updateMany'; readonly ns: string; readonly range: Range; readonly fields: Document }
-  | { readonly kind: 'deleteMany'; readonly ns: string; readonly range: Range }
-  /** Writes the sum of all `n` of the namespace into one entity of another. */
-  | { readonly kind: 'tally'; readonly ns: string; readonly into: { readonly ns: string; readonly id: string }; readonly serial: number }
-  /** Commands of one transaction; one that is refused is passed over. `fails`: it is rolled back. */
-  | { readonly kind: 'transaction'; readonly commands: readonly Command[]; readonly fails: boolean }
-  /** Moves `by` from one to the other and leaves a note of what it read; writes nothing where one is missing. */
-  | { readonly kind: 'move'; readonly ns: string; readonly from: string; readonly to: string; readonly by: number }
-
-/** Entities whose `n` is a number from `from` to below `below`. */
-export interface Range {
-  readonly from: number
-  readonly below: number
-}
-
-export interface Change {
-  readonly op: 'CREATE' | 'UPDATE' | 'DELETE'
-  readonly ns: string
-  readonly id: string
-  readonly version: number
-  /** undefined after a DELETE. */
-  readonly document: Document | undefined
-}
-
+/** `changes` in any order, but that those of one entity or edge follow each other. */
 export type Outcome = { readonly kind: 'changes'; readonly changes: readonly Change[] } | { readonly kind: 'nothing' } | { readonly kind: 'refused'; readonly code: string }
 
-interface Version extends Change {
-  readonly seq: number
+interface Key {
+  readonly ns: string
+  readonly id: string
 }
 
-/** The database that ParqueDB is compared with: each entity's versions in a map, and nothing else. */
+/** The database that ParqueDB is compared with: each entity's versions in a map, each edge's in another, and nothing else. */
 export class ReferenceDatabase {
-  #entities = new Map<string, readonly Version[]>()
+  graph = new ReferenceGraph((name, at) => this.#isLive(name, at))
+  /** seq of the last erasure. */
+  erasedSeq = 0
+  #entities = new Timelines()
   readonly #listings = new Map<string, string>()
   /** ts of each event, by seq - 1. */
   #times: number[] = []
+
+  /** Of all entities that ever were. */
+  get names(): string[] {
+    return [...this.#entities.names]
+  }
 
   get lastSeq(): number {
     return this.#times.length
@@ -60,11 +39,11 @@ export class ReferenceDatabase {
   evaluate(command: Command, seq: number, foundAt = seq): Outcome {
     switch (command.kind) {
       case 'create':
-        return this.#live(command, seq) === undefined ? this.#put(command, seq, command.document) : refused('ALREADY_EXISTS')
+        return this.#live(command, seq) === undefined ? this.#linking(command, seq, this.#put(command, seq, command.document)) : refused('ALREADY_EXISTS')
       case 'createMany': {
         const { ns, ids, document } = command
         if (ids.some((id) => this.#live({ ns, id }, seq) !== undefined)) return refused('ALREADY_EXISTS')
-        return { kind: 'changes', changes: ids.map((id) => this.#next({ ns, id }, seq, document)) }
+        return this.#linking({ ...command, id: ids[0] ?? '' }, seq, changed(ids.map((id) => this.#next({ ns, id }, seq, document))))
       }
       case 'replace':
         return this.#live(command, seq) === undefined && command.upsert !== true ? refused('NOT_FOUND') : this.#put(command, seq, command.document)
@@ -81,22 +60,24 @@ export class ReferenceDatabase {
         return this.#transact(command, seq)
       case 'update':
       case 'upsert':
-        return this.#update(command, seq)
+        return this.#linking(command, seq, this.#update(command, seq))
+      case 'edges':
+        return this.#linking({ ...command, id: command.near }, seq, { kind: 'nothing' })
+      case 'erase':
+        if (command.names.some((name) => this.#entities.versions(name, seq).length === 0)) return refused('NOT_FOUND')
+        return changed(command.names.map((name) => this.#entities.next(name, seq, { op: 'ERASE', document: undefined })))
       case 'increment': {
         const live = this.#live(command, seq)
         if (live === undefined) return refused('NOT_FOUND')
         return this.#put(command, seq, { ...live.document, n: Number(live.document?.n ?? 0) + command.by })
       }
-      case 'delete': {
-        const live = this.#live(command, seq)
-        if (live === undefined) return { kind: 'nothing' }
-        return { kind: 'changes', changes: [{ op: 'DELETE', ns: command.ns, id: command.id, version: live.version + 1, document: undefined }] }
-      }
+      case 'delete':
+        return this.#delete([nameOf(command)], seq)
       case 'restore': {
         const versions = this.#versions(command, seq)
         if (versions.length === 0) return refused('NOT_FOUND')
         if (versions.at(-1)?.document !== undefined) return { kind: 'nothing' }
-        return { kind: 'changes', changes: [{ ...this.#next(command, seq, versions.at(-2)?.document ?? {}), op: 'UPDATE' }] }
+        return changed([{ ...this.#next(command, seq, versions.at(-2)?.document ?? {}), op: 'UPDATE' }])
       }
       case 'move':
         return this.#move(command, seq)
@@ -107,39 +88,71 @@ export class ReferenceDatabase {
   commit(changes: readonly Change[], times: readonly number[]): void {
     changes.forEach((change, index) => {
       this.#times.push(times[index] ?? 0)
-      const name = `${change.ns}/${change.id}`
-      this.#entities.set(name, [...(this.#entities.get(name) ?? []), { ...change, seq: this.lastSeq }])
+      const { op, name } = change
+      if (op.startsWith('REL')) this.graph.add(change, this.lastSeq)
+      else this.#entities.add(change, this.lastSeq)
+      if (op !== 'ERASE') return
+      this.erasedSeq = this.lastSeq
+      for (const edge of this.graph.namesAt([name])) this.graph.add({ ...change, name: edge }, this.lastSeq)
     })
   }
 
-  /** The living entities of a namespace as of a seq, by id; those in a range, when one is given. */
-  matching(ns: string, seq: number, range?: Range): { id: string; version: number; document: Document }[] {
-    const ids = [...this.#entities.keys()].filter((key) => key.startsWith(`${ns}/`)).map((key) => key.slice(ns.length + 1))
-    const live = ids.toSorted(compareStrings).flatMap((id) => this.#live({ ns, id }, seq) ?? [])
-    return live.filter(({ document }) => isWithin(document, range)).map(({ id, version, document }) => ({ id, version, document: document ?? {} }))
+  /** Retention may have dropped all that was known of what was gone by `seq`. */
+  forget(name: string, seq: number): void {
+    if (name.includes(' ')) this.graph.forget(name, seq)
+    else this.#entities.forget(name, seq)
   }
 
-  /** The living entities of a namespace as of a seq, in the form of `describeEntities`. */
-  listing(ns: string, seq: number): string {
-    const name = `${seq} ${ns}`
+  /** The living entities of a namespace as of a seq, by id; those in a range, when one is given. */
+  matching(ns: string, at: number | Moment, range?: Range): { id: string; version: number; document: Document }[] {
+    const { seq, knownAt } = typeof at === 'number' ? { seq: at } : at
+    const names = [...this.#entities.names].filter((name) => name.startsWith(`${ns}/`)).toSorted(compareStrings)
+    const live = names.flatMap((name) => this.#entities.live(name, seq, knownAt) ?? [])
+    return live.filter(({ document }) => isWithin(document, range)).map(({ name, version, document }) => ({ id: name.slice(ns.length + 1), version, document: document ?? {} }))
+  }
+
+  /** The living entities of a namespace at a moment, in the form of `describeEntities`. */
+  listing(ns: string, at: number | Moment): string {
+    const name = typeof at === 'number' ? `${at} ${ns}` : `${at.seq} ${ns} ${this.erasedSeq}`
     const known = this.#listings.get(name)
     if (known !== undefined) return known
-    const text = describeEntities(this.matching(ns, seq))
+    const text = describeEntities(this.matching(ns, at))
     this.#listings.set(name, text)
     return text
   }
 
   /** One entity in the same form: nothing where it is absent. */
-  entity(key: { ns: string; id: string }, seq: number): string {
-    const live = this.#live(key, seq)
-    return describeEntities(live === undefined ? [] : [{ id: live.id, version: live.version, document: live.document ?? {} }])
+  entity(key: Key, at: number | Moment): string {
+    const { seq, knownAt } = typeof at === 'number' ? { seq: at } : at
+    const live = this.#entities.live(nameOf(key), seq, knownAt)
+    return describeEntities(live === undefined ? [] : [{ id: key.id, version: live.version, document: live.document ?? {} }])
   }
 
-  /** The seqs, changes and states of an entity up to a seq. */
-  history(key: { ns: string; id: string }, seq: number): string {
-    return this.#versions(key, seq)
-      .map((version) => `${version.seq} ${version.op} ${describeEntities([{ id: key.id, version: version.version, document: version.document }])}`)
-      .join('\n')
+  /** What an entity's edges of one kind lead to, in the same form, each with the edge's data. */
+  related(name: string, kind: { predicate: string | undefined; direction: 'out' | 'in' }, at: Moment): string {
+    const edges = this.graph.seen(name, kind, at)
+    const describeEdge = (far: string, data: Document): string => `${collectionOf(far)}: ${this.entity({ ns: collectionOf(far), id: far.slice(collectionOf(far).length + 1) }, at)} by ${JSON.stringify(data)}`
+    return edges.map(({ from, to, data }) => describeEdge(kind.direction === 'out' ? to : from, data)).join('; ')
+  }
+
+  /** The seqs, changes and states of an entity up to a seq, of what is not erased. */
+  history(key: Key, seq: number): string {
+    const versions = this.#entities.versions(nameOf(key), seq, this.lastSeq)
+    return versions.map((version) => `${version.seq} ${version.op} ${describeEntities([{ id: key.id, version: version.version, document: version.document }])}`).join('\n')
+  }
+
+  /** With the edges that the command makes or removes besides. */
+  #linking(command: Key & Pick<Extract<Command, { kind: 'create' }>, 'linking'>, seq: number, own: Outcome): Outcome {
+    if (command.linking === undefined || own.kind === 'refused') return own
+    const changes = own.kind === 'changes' ? own.changes : []
+    const edges = this.graph.linked(nameOf(command), command.linking, { seq, made: changes.map(({ name }) => name) })
+    return typeof edges === 'string' ? refused(edges) : changed([...changes, ...edges])
+  }
+
+  #delete(names: readonly string[], seq: number): Outcome {
+    const deleted = this.graph.deleted(names, seq)
+    if (typeof deleted === 'string') return refused(deleted)
+    return changed([...deleted.entities.map((name) => this.#entities.next(name, seq, { op: 'DELETE', document: undefined })), ...deleted.edges])
   }
 
   #update(command: Extract<Command, { kind: 'update' | 'upsert' }>, seq: number): Outcome {
@@ -150,26 +163,26 @@ export class ReferenceDatabase {
   }
 
   #revert({ ns, id, to }: Extract<Command, { kind: 'revert' }>, seq: number): Outcome {
-    const then = this.#live({ ns, id }, to)
+    const then = this.#entities.live(nameOf({ ns, id }), to, seq)
     if (then?.document === undefined) return refused('NOT_FOUND')
     if (this.#live({ ns, id }, seq) !== undefined) return this.#put({ ns, id }, seq, then.document)
-    return { kind: 'changes', changes: [{ ...this.#next({ ns, id }, seq, then.document), op: 'UPDATE' }] }
+    return changed([{ ...this.#next({ ns, id }, seq, then.document), op: 'UPDATE' }])
   }
 
   #changeMany(command: Extract<Command, { kind: 'updateMany' | 'deleteMany' }>, seq: number, foundAt: number): Outcome {
     const { ns, range } = command
-    const changes = this.matching(ns, foundAt, range).flatMap(({ id }) => {
-      const live = this.#live({ ns, id }, seq)
-      if (live === undefined || !isWithin(live.document, range)) return []
-      const outcome = command.kind === 'deleteMany' ? this.evaluate({ kind: 'delete', ns, id }, seq) : this.#put({ ns, id }, seq, { ...live.document, ...command.fields })
+    const keys = this.matching(ns, foundAt, range).map(({ id }) => ({ ns, id })).filter((key) => isWithin(this.#live(key, seq)?.document, range))
+    if (command.kind === 'deleteMany') return this.#delete(keys.map(nameOf), seq)
+    return changed(keys.flatMap((key) => {
+      const outcome = this.#put(key, seq, { ...this.#live(key, seq)?.document, ...command.fields })
       return outcome.kind === 'changes' ? outcome.changes : []
-    })
-    return changes.length === 0 ? { kind: 'nothing' } : { kind: 'changes', changes }
+    }))
   }
 
   #transact({ commands, fails }: Extract<Command, { kind: 'transaction' }>, seq: number): Outcome {
     const fork = new ReferenceDatabase()
-    fork.#entities = new Map([...this.#entities.keys()].map((name) => [name, (this.#entities.get(name) ?? []).filter((version) => version.seq <= seq)]))
+    fork.#entities = this.#entities.upTo(seq)
+    fork.graph = this.graph.forkAt(seq, (name, at) => fork.#isLive(name, at))
     fork.#times = this.#times.slice(0, seq)
     const changes = commands.flatMap((command) => {
       const outcome = fork.evaluate(command, fork.lastSeq)
@@ -177,8 +190,7 @@ export class ReferenceDatabase {
       fork.commit(outcome.changes, [])
       return outcome.changes
     })
-    if (fails) return refused('ABORTED')
-    return changes.length === 0 ? { kind: 'nothing' } : { kind: 'changes', changes }
+    return fails ? refused('ABORTED') : changed(changes)
   }
 
   #move({ ns, from, to, by }: Extract<Command, { kind: 'move' }>, seq: number): Outcome {
@@ -187,30 +199,35 @@ export class ReferenceDatabase {
     if (source === undefined || target === undefined) return { kind: 'nothing' }
     const less = { ...source.document, n: Number(source.document?.n ?? 0) - by }
     const more = { ...target.document, n: Number(target.document?.n ?? 0) + by, saw: source.document?.n ?? 0 }
-    return { kind: 'changes', changes: [this.#next({ ns, id: from }, seq, less), this.#next({ ns, id: to }, seq, more)] }
+    return changed([this.#next({ ns, id: from }, seq, less), this.#next({ ns, id: to }, seq, more)])
   }
 
-  #put(key: { ns: string; id: string }, seq: number, document: Document): Outcome {
+  #put(key: Key, seq: number, document: Document): Outcome {
     const live = this.#live(key, seq)
     // Other than in what is compared, the order of fields counts here: a document whose fields change places has changed.
     if (live?.document !== undefined && JSON.stringify(live.document) === JSON.stringify(document)) return { kind: 'nothing' }
-    return { kind: 'changes', changes: [this.#next(key, seq, document)] }
+    return changed([this.#next(key, seq, document)])
   }
 
-  #next({ ns, id }: { ns: string; id: string }, seq: number, document: Document): Change {
-    const last = this.#versions({ ns, id }, seq).at(-1)
-    return { op: last?.document === undefined ? 'CREATE' : 'UPDATE', ns, id, version: (last?.version ?? 0) + 1, document }
+  #next(key: Key, seq: number, document: Document): Change {
+    return this.#entities.next(nameOf(key), seq, { op: this.#live(key, seq) === undefined ? 'CREATE' : 'UPDATE', document })
   }
 
-  #live(key: { ns: string; id: string }, seq: number): Version | undefined {
-    const last = this.#versions(key, seq).at(-1)
-    return last?.document === undefined ? undefined : last
+  #live(key: Key, seq: number): Version | undefined {
+    return this.#entities.live(nameOf(key), seq)
   }
 
-  #versions({ ns, id }: { ns: string; id: string }, seq: number): readonly Version[] {
-    const versions = this.#entities.get(`${ns}/${id}`) ?? []
-    return (versions.at(-1)?.seq ?? 0) <= seq ? versions : versions.filter((version) => version.seq <= seq)
+  #isLive(name: string, { seq, knownAt }: Moment): boolean {
+    return this.#entities.live(name, seq, knownAt) !== undefined
   }
+
+  #versions(key: Key, seq: number): readonly Version[] {
+    return this.#entities.versions(nameOf(key), seq)
+  }
+}
+
+function nameOf({ ns, id }: Key): string {
+  return `${ns}/${id}`
 }
 
 function isWithin(document: Document | undefined, range: Range | undefined): boolean {
@@ -224,6 +241,10 @@ export function describeEntities(entities: readonly { id: string; version: numbe
 
 function describe(document: Document): string {
   return JSON.stringify(Object.entries(document).toSorted(([left], [right]) => compareStrings(left, right)))
+}
+
+function changed(changes: readonly Change[]): Outcome {
+  return changes.length === 0 ? { kind: 'nothing' } : { kind: 'changes', changes }
 }
 
 function refused(code: string): Outcome {

@@ -41,7 +41,7 @@ function requests(world: SimulatedWorld, process: SimulatedProcess): Bucket {
   return {
     get: (key, range) =>
       request('get', key, () => {
-        const bytes = bucket.objects.get(key)
+        const bytes = bucket.objects.get(key)?.bytes
         if (bytes === undefined) world.missing(process, key)
         return bytes?.slice(range?.start, range?.end)
       }),

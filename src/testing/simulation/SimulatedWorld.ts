@@ -1,5 +1,3 @@
-import { crc32 } from '../../base/crc32.ts'
-import { utf8Encode } from '../../base/bytes.ts'
 import { BucketContent } from './BucketContent.ts'
 import { Dice } from './Dice.ts'
 import { SimulatedDisk } from './SimulatedDisk.ts'
@@ -27,7 +25,7 @@ export class SimulatedWorld {
   lockHolder: SimulatedHolder | undefined
   weather: Weather = calm
   readonly #ioDice: Dice
-  #traceHash = 0
+  #traceHash = 0x811c9dc5
   #lines: string[] = []
 
   constructor({ seed, turn, home }: { seed: number; turn: () => Promise<void>; home: 'folder' | 'bucket' }) {
@@ -39,7 +37,7 @@ export class SimulatedWorld {
   }
 
   get traceHash(): string {
-    return this.#traceHash.toString(16).padStart(8, '0')
+    return (this.#traceHash >>> 0).toString(16).padStart(8, '0')
   }
 
   get lastLines(): readonly string[] {
@@ -54,7 +52,8 @@ export class SimulatedWorld {
   /** Adds to the trace, whose hash two runs of a seed share. */
   note(line: string): void {
     const text = `${(this.time.nowMs - 1_700_000_000_000).toFixed(3)} ${line}`
-    this.#traceHash = crc32(utf8Encode(text), this.#traceHash)
+    // FNV-1a, of UTF-16 units.
+    for (let at = 0; at < text.length; at++) this.#traceHash = Math.imul(this.#traceHash ^ text.charCodeAt(at), 0x01000193)
     this.#lines.push(text)
     if (this.#lines.length > 2 * keptLines) this.#lines = this.#lines.slice(-keptLines)
   }

@@ -1,7 +1,7 @@
 import { isParqueDBError } from '../../base/ParqueDBError.ts'
 import { Gone, type Cluster } from './Cluster.ts'
 import type { Dice } from './Dice.ts'
-import type { Oracle } from './Oracle.ts'
+import type { Oracle, Write } from './Oracle.ts'
 import type { SimulatedWorld } from './SimulatedWorld.ts'
 
 /** Everything that a step of the simulation works with. */
@@ -14,6 +14,11 @@ export interface Simulation {
   readonly consumer: { seq: number; isListening: boolean }
   /** How many of each are under way: what retention removes it forgets, its txId, too, so that neither begins beside the other. */
   readonly underWay: { retentions: number; retries: number }
+  /** Of what was erased last: when that was done with, as far as anybody was told, and the write that did not end well. */
+  readonly erasure: { doneAtMs: number | undefined; interrupted: Write | undefined }
+  readonly checkpointSeqs: number[]
+  /** Horizons of collections and edge spaces that have an archive. */
+  readonly archivedTo: Map<string, number>
   /** What went wrong in work that nobody awaits. */
   failure: unknown
 }
