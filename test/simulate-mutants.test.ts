@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 import { expect, test } from 'vitest'
 import type { simulate } from 'parquedb/testing'
 
-// Each rule of the commit protocol is switched off in turn, by changing its line in the source. The simulator must see
+// Each rule of the commit protocol, of the graph, of retention and of erasing is switched off in turn, by changing its line in the source. The simulator must see
 // every one of them broken: one that it does not see is one that nobody would miss.
 
 interface Mutant {
@@ -116,7 +116,101 @@ const ofBuckets: readonly Omit<Mutant, 'home'>[] = [
   shared('a writer that was taken over from goes on to publish and to delete'),
 ]
 
-const mutants: readonly Mutant[] = [...ofFolders.map((mutant) => ({ ...mutant, home: 'folder' as const })), ...ofBuckets.map((mutant) => ({ ...mutant, home: 'bucket' as const }))]
+/** Of the graph, of what is taken away, and of what a follower is told. */
+const ofBoth: readonly Omit<Mutant, 'home'>[] = [
+  {
+    broken: 'an edge is kept from where it begins only',
+    file: 'Overlay.ts',
+    line: 'this.#extend(far, event, stateUnder(far.id, state))',
+    instead: '',
+  },
+  {
+    broken: 'edges to what is deleted are seen',
+    file: '../query/hop.ts',
+    line: 'state === undefined || state.deletedAt !== undefined ||',
+    instead: 'state === undefined ||',
+  },
+  {
+    broken: 'the graph of the past is that of now',
+    file: '../query/hop.ts',
+    line: 'this.#view.scanRanges(space, ranges, { asOf, signal })',
+    instead: 'this.#view.scanRanges(space, ranges, { signal })',
+  },
+  {
+    broken: 'a delete that cascades is a commit for each entity',
+    file: '../db/delete-entities.ts',
+    line: 'await session.transact(async (inner) => {',
+    instead: 'await ((work) => work(session))(async (inner) => {',
+  },
+  {
+    broken: 'what restricts a delete is not looked at',
+    file: '../db/delete-entities.ts',
+    line: 'if (held === undefined) return',
+    instead: 'return',
+  },
+  {
+    broken: 'an edge that there may be one of is put beside the other',
+    file: '../db/replace-edges.ts',
+    line: 'if (isPlain) return',
+    instead: 'if (isPlain || !isPlain) return',
+  },
+  {
+    broken: 'a transaction does not heed that what it has scanned was changed',
+    file: '../db/TransactionView.ts',
+    line: 'this.#reads.noteNamespace(ns)',
+    instead: 'void ns',
+  },
+  {
+    broken: 'retention does not keep the states at the new horizon',
+    file: 'retention.ts',
+    line: 'const base: RunEntry[] = run.files.length === 0 ? [] : [{ level: 0, ...run }]',
+    instead: 'const base: RunEntry[] = []',
+  },
+  {
+    broken: 'what is archived is put nowhere',
+    file: 'retention.ts',
+    line: 'if (output.archived !== undefined) archived.push(output.archived)',
+    instead: '',
+  },
+  {
+    broken: 'retention takes one event too many',
+    file: 'retention.ts',
+    line: 'event.seq > step.seq || !mayGo(event)',
+    instead: 'event.seq > step.seq + 1 || !mayGo(event)',
+  },
+  {
+    broken: 'an erasure leaves the archive as it is',
+    file: 'erasure.ts',
+    line: 'for (const file of [...manifest.archived, ...manifest.segments]) {',
+    instead: 'for (const file of manifest.segments) {',
+  },
+  {
+    broken: 'an erasure that a crash interrupted is not gone on with',
+    file: 'Maintenance.ts',
+    line: 'if (!this.#parts.partition.erasing.isEmpty) await this.finishErasing(this.#abort.signal)',
+    instead: '',
+  },
+  {
+    broken: 'what is being erased may be written',
+    file: 'Staging.ts',
+    line: 'if (!this.#partition.erasing.isEmpty) for (const key of request.keys) this.#refuseErased(key)',
+    instead: '',
+  },
+  {
+    broken: 'a past is read from a checkpoint that is after it',
+    file: 'horizon.ts',
+    line: 'start.seq > best.seq && !isBefore(asOf, start) ? start : best',
+    instead: 'start.seq > best.seq ? start : best',
+  },
+  {
+    broken: 'a follower is content with what it knew three seconds ago',
+    file: 'FollowerSession.ts',
+    line: 'if (calledAtMs - this.#knownAtMs < followMs) return',
+    instead: 'if (calledAtMs - this.#knownAtMs < followMs + 3000) return',
+  },
+]
+
+const mutants: readonly Mutant[] = [...ofFolders.map((mutant) => ({ ...mutant, home: 'folder' as const })), ...ofBuckets.map((mutant) => ({ ...mutant, home: 'bucket' as const })), ...ofBoth.map((mutant, index) => ({ ...mutant, home: index % 2 === 0 ? ('folder' as const) : ('bucket' as const) }))]
 
 /** Nearly all are caught by the first few worlds. */
 const seedsMax = 100

@@ -18,5 +18,5 @@ export function seededRandom(seed: number): Random {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return (mixed ^ (mixed >>> 14)) >>> 0
   }
-  return { bytes: (count) => Uint8Array.from({ length: count }, () => next() & 255) }
+  return { bytes: (count) => new Uint8Array(count).map(() => next() & 255) }
 }

@@ -124,7 +124,7 @@ const guestsMax = 2
 const stepWeights = {
   write: 50,
   read: 14,
-  history: 8,
+  history: 10,
   slowRead: 6,
   follow: 6,
   guest: 5,

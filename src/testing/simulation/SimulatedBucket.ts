@@ -20,7 +20,11 @@ export class SimulatedBucket extends BucketBackend implements StorageBackend {
 
 function requests(world: SimulatedWorld, process: SimulatedProcess): Bucket {
   const { bucket, dice } = world
-  const meets = (danger: keyof Weather): boolean => Array.from({ length: requestOdds }, () => world.meets(danger)).includes(true)
+  const meets = (danger: keyof Weather): boolean => {
+    let isMet = false
+    for (let throws = 0; throws < requestOdds; throws++) isMet = world.meets(danger) || isMet
+    return isMet
+  }
   const request = async <T>(operation: string, key: string, work: () => T): Promise<T> => {
     await world.latency(process)
     world.note(`${process.name} ${operation} ${key}`)

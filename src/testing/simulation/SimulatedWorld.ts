@@ -51,7 +51,7 @@ export class SimulatedWorld {
 
   /** Adds to the trace, whose hash two runs of a seed share. */
   note(line: string): void {
-    const text = `${(this.time.nowMs - 1_700_000_000_000).toFixed(3)} ${line}`
+    const text = `${Math.round((this.time.nowMs - 1_700_000_000_000) * 1000) / 1000} ${line}`
     // FNV-1a, of UTF-16 units.
     for (let at = 0; at < text.length; at++) this.#traceHash = Math.imul(this.#traceHash ^ text.charCodeAt(at), 0x01000193)
     this.#lines.push(text)

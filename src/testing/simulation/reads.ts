@@ -193,7 +193,7 @@ export async function historicalRead(simulation: Simulation, node: Node): Promis
   const { includeArchived } = options
   const past: Moment = { seq, knownAt: Number.POSITIVE_INFINITY }
   if (simulation.checkpointSeqs.some((checkpoint) => checkpoint > 0 && checkpoint <= seq)) world.hit('a past is read that a checkpoint is before')
-  switch (dice.below(6)) {
+  switch (dice.below(8)) {
     case 0:
       return comparePast(simulation, node, { what: `${key.ns} as of ${seq}`, read: async () => describeEntity(...(await collection.find({}, options).toArray())), expected: reference.listing(key.ns, past), options, space: key.ns })
     case 1:
@@ -202,7 +202,9 @@ export async function historicalRead(simulation: Simulation, node: Node): Promis
       // Until it is done with, an erased entity's history is told.
       return firstSeq === 0 ? compareHistory(simulation, node, { key, seq }) : undefined
     case 3:
-    case 4: {
+    case 4:
+    case 5:
+    case 6: {
       const { what, read, expected } = graphRead(simulation, node, options)
       return comparePast(simulation, node, { what: `${what} as of ${seq}`, read, expected: expected(past), options, space: edgeSpace(key.ns, 'out') })
     }

@@ -14,7 +14,7 @@ const ids = ['1', '2', '3', 'x/y', 'é', '\u{1f680}']
 /** Long enough that a frame spans sectors of the disk. */
 const longTextLength = 3000
 
-const weights = { create: 7, createMany: 1, replace: 2, update: 6, upsert: 5, increment: 3, delete: 4, restore: 3, revert: 2, updateMany: 2, deleteMany: 1, edges: 16, tally: 2, move: 4 } as const
+const weights = { create: 7, createMany: 1, replace: 2, update: 6, upsert: 5, increment: 3, delete: 5, restore: 3, revert: 2, updateMany: 2, deleteMany: 1, edges: 20, tally: 2, move: 4 } as const
 
 /** The workload's relationships, as users declare them. */
 export const schema: SchemaInput = schemaOf()
@@ -76,7 +76,10 @@ function someLinking(dice: Dice, ns: string, serial: number): { linking?: Linkin
 
 /** One edge, or two where there may be several. */
 function randomLinking(dice: Dice, ns: string, serial: number): Linking {
-  const { name, relationship, direction } = dice.pick(namingsOf(ns))
+  // Half of them by those that say what a delete does.
+  const namings = namingsOf(ns)
+  const telling = namings.filter(({ relationship: { onDelete } }) => onDelete !== undefined)
+  const { name, relationship, direction } = dice.pick(dice.chance(0.5) ? telling : namings)
   const { ends, isOne, isOneBack } = relationship
   const farNs = direction === 'out' ? ends?.to : ends?.from
   const isSingle = (direction === 'out' ? isOne : isOneBack) === true || dice.chance(0.6)
