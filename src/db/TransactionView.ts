@@ -3,8 +3,8 @@ import { isEdgeSpace } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Horizon } from '../storage/manifest.ts'
-import { mergeById } from '../storage/merge.ts'
 import type { Scratch } from '../storage/Scratch.ts'
+import { mergeStates } from '../storage/strips.ts'
 import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions, ScanSlice, View } from '../storage/view.ts'
 import type { ReadSet } from './ReadSet.ts'
 
@@ -55,7 +55,7 @@ export class TransactionView implements View {
     this.#reads.noteNamespace(ns)
     const own = this.#own.get(ns)
     if (own === undefined || own.size === 0) return base
-    return mergeById([base, oneBatch(newestOf(own).filter((state) => ranges.some((range) => isWithin(range)(state))).toSorted(byId))])
+    return mergeStates([base, oneBatch(newestOf(own).filter((state) => ranges.some((range) => isWithin(range)(state))).toSorted(byId))])
   }
 
   scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly ScanSlice[]> {

@@ -7,7 +7,7 @@ import type { EventDraft } from '../model/event.ts'
 import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
 import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { DecisionContext } from '../storage/engine.ts'
-import { parseNewDocument, type NewEntity } from './parse-input.ts'
+import { iterable, parseNewDocument, type NewEntity } from './parse-input.ts'
 import { givesWay, replacingEdges } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { idempotentOptionNames, parseWrite, type ParsedWrite } from './write-options.ts'
@@ -28,7 +28,7 @@ const linkBytes = 200
  */
 export async function createMany(session: Session, target: { ns: string; documents: unknown }, options: CreateManyOptions | undefined): Promise<CreateManyResult> {
   const checked = checkOptions('createMany', options, createManyOptionNames)
-  const source = iterable(target.documents)
+  const source = iterable(target.documents, 'createMany', 'documents')
   const run = new BulkCreate(session, target.ns, checked)
   try {
     if (Symbol.asyncIterator in source) for await (const document of source) await run.add(document)
@@ -208,13 +208,6 @@ class BulkCreate {
 
 function newBatch(firstIndex: number): Batch {
   return { firstIndex, entities: [], ids: new Set(), bytes: 0 }
-}
-
-function iterable(documents: unknown): AsyncIterable<unknown> | Iterable<unknown> {
-  if (typeof documents === 'object' && documents !== null && (Symbol.asyncIterator in documents || Symbol.iterator in documents)) {
-    return documents as AsyncIterable<unknown> | Iterable<unknown>
-  }
-  throw new ParqueDBError('INVALID_ARGUMENT', 'createMany takes an array, an iterable or an async iterable of documents.')
 }
 
 /** Says in an error which document it was. */

@@ -6,6 +6,7 @@ import type { EntityKey } from '../model/entity.ts'
 import { decideLinks, keysOfLinks, parseLinks, type Link } from '../model/links.ts'
 import { isPlainObject } from '../model/parse-document.ts'
 import { checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
+import { iterable } from './parse-input.ts'
 import { replacingEdges } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
@@ -51,7 +52,7 @@ export async function linkMany(session: Session, target: { ns: string; edges: un
     )
   }
   let batch = new Map<string, Link>()
-  for await (const edge of iterable(target.edges)) {
+  for await (const edge of iterable(target.edges, 'linkMany', 'edges')) {
     for (const link of parseEdge(session, target.ns, edge)) {
       const name = link.key.ns + link.key.id
       // Within a commit every edge sees the state before it, so one that is named again waits for the next.
@@ -83,9 +84,4 @@ function parseEdge(session: Session, ns: string, edge: unknown): Link[] {
   const { from, predicate, to, data, ...unknown }: { readonly [Field in keyof EdgeInput]?: unknown } = isPlainObject(edge) ? edge : {}
   if (typeof predicate !== 'string' || Object.keys(unknown).length > 0) throw new ParqueDBError('INVALID_ARGUMENT', 'linkMany takes edges as { from, predicate, to, data? }.')
   return parseLinks(session.relations, { near: { ns, id: parseEntityId(from, ns) }, kind: 'link', name: predicate, targets: to, data, limits: session.limits })
-}
-
-function iterable(edges: unknown): AsyncIterable<unknown> | Iterable<unknown> {
-  if (typeof edges === 'object' && edges !== null && (Symbol.asyncIterator in edges || Symbol.iterator in edges)) return edges as AsyncIterable<unknown> | Iterable<unknown>
-  throw new ParqueDBError('INVALID_ARGUMENT', 'linkMany takes an array, an iterable or an async iterable of edges.')
 }

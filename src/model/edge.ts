@@ -1,6 +1,6 @@
 import { formatEntityId } from './entity-id.ts'
 import type { EntityKey, EntityState } from './entity.ts'
-import type { StoredEvent } from './event.ts'
+import { stateBegunBy, type StoredEvent } from './event.ts'
 import type { Document } from './values.ts'
 
 /** Which end of a relationship one looks from: 'out' from where it begins, 'in' from what it points at. */
@@ -89,17 +89,8 @@ export function renameEnds(key: EntityKey, rename: (ns: string) => string): Enti
  * has `$from`, `$predicate` and `$to`, names that no document's own field can have, before the edge's data, so that files tell them apart.
  */
 export function stateOfEdge(event: Omit<StoredEvent, 'state'>): EntityState {
-  return {
-    id: event.id,
-    version: event.version,
-    seq: event.seq,
-    createdAt: event.ts,
-    createdBy: event.actor,
-    updatedAt: event.ts,
-    updatedBy: event.actor,
-    deletedAt: event.op === 'REL_DELETE' ? event.ts : undefined,
-    document: event.after === undefined ? endsOf(event) : { ...endsOf(event), ...event.after },
-  }
+  const document = event.after === undefined ? endsOf(event) : { ...endsOf(event), ...event.after }
+  return stateBegunBy(event, document, event.op === 'REL_DELETE' ? event.ts : undefined)
 }
 
 interface EdgeNames extends Document {

@@ -47,6 +47,11 @@ export interface StoredEvent {
   readonly afterText?: string | undefined
 }
 
+/** The state after an event that tells all of it. */
+export function stateBegunBy({ id, version, seq, ts, actor }: Omit<StoredEvent, 'state'>, document: Document, deletedAt: number | undefined): EntityState {
+  return { id, version, seq, createdAt: ts, createdBy: actor, updatedAt: ts, updatedBy: actor, deletedAt, document }
+}
+
 /** An event as users see it; `target` is 'ns:id'. */
 export interface Event {
   readonly seq: number

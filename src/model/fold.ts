@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { stateOfEdge } from './edge.ts'
 import type { EntityState } from './entity.ts'
-import type { StoredEvent } from './event.ts'
+import { stateBegunBy, type StoredEvent } from './event.ts'
 import { applyPatch } from './patch.ts'
 import type { Document } from './values.ts'
 
@@ -39,17 +39,7 @@ export function fold(before: EntityState | undefined, event: StoredEvent): Entit
 
 /** A CREATE tells the whole state by itself, also over a tombstone: it is its own snapshot. */
 export function stateOfCreate(event: Omit<StoredEvent, 'state'>): EntityState {
-  return {
-    id: event.id,
-    version: event.version,
-    seq: event.seq,
-    createdAt: event.ts,
-    createdBy: event.actor,
-    updatedAt: event.ts,
-    updatedBy: event.actor,
-    deletedAt: undefined,
-    document: event.after ?? emptyDocument,
-  }
+  return stateBegunBy(event, event.after ?? emptyDocument, undefined)
 }
 
 function change(before: EntityState, event: StoredEvent, to: Pick<EntityState, 'deletedAt' | 'document'>): EntityState {

@@ -1,5 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { diffFields, replaceFields } from './diff.ts'
+import { fromExtendedJson, toExtendedJson } from './ejson.ts'
 import { decodePatchPath, parseArrayIndex } from './path.ts'
 import type { FieldPath } from './path.ts'
 import { isObject, ownField } from './values.ts'
@@ -13,6 +14,22 @@ import type { Document, Value } from './values.ts'
 export interface Patch {
   readonly set?: { readonly [path: string]: Value }
   readonly unset?: readonly string[]
+}
+
+/** A patch as it is stored: its values as Extended JSON. */
+export interface PatchJson {
+  readonly set?: { readonly [path: string]: unknown }
+  readonly unset?: readonly string[]
+}
+
+export function patchToJson({ set, unset }: Patch): PatchJson {
+  return { ...(unset && { unset }), ...(set && { set: toExtendedJson(set as Document) as PatchJson['set'] & {} }) }
+}
+
+export function patchFromJson({ set, unset }: PatchJson): Patch {
+  // Paths are no field names: a value at a time, so that none is taken for a wrapper of Extended JSON.
+  const values = set && Object.fromEntries(Object.entries(set).map(([path, json]) => [path, fromExtendedJson(json)]))
+  return { ...(values && { set: values }), ...(unset && { unset }) }
 }
 
 export function isEmptyPatch(patch: Patch): boolean {

@@ -1,3 +1,4 @@
+import { textAt, type ByteArrays } from './byte-arrays.ts'
 import type { ByteCursor } from './ByteCursor.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { malformed } from './malformed.ts'
@@ -14,14 +15,31 @@ export class BloomFilterBuilder {
   /** High and low half in turn. */
   #hashes = new Uint32Array(1024)
   #length = 0
+  #units = new Uint16Array(256)
 
   add(key: string): void {
+    this.#keep(hashOf(key, key.length))
+  }
+
+  /** Adds `before` and the text at `index`, which is not made into a string where it is ASCII. */
+  addText(texts: ByteArrays, index: number, before: string): void {
+    const start = texts.offsets[index] as number
+    const length = before.length + (texts.offsets[index + 1] as number) - start
+    if (this.#units.length < length) this.#units = new Uint16Array(length * 2)
+    const units = this.#units
+    let bits = 0
+    for (let at = 0; at < before.length; at++) units[at] = before.charCodeAt(at)
+    for (let at = before.length; at < length; at++) bits |= units[at] = texts.blob[start + at - before.length] as number
+    if (bits >= 0x80) return this.add(before + textAt(texts, index))
+    this.#keep(hashOf(units, length))
+  }
+
+  #keep({ high, low }: Hash): void {
     if (this.#length === this.#hashes.length) {
       const grown = new Uint32Array(this.#length * 2)
       grown.set(this.#hashes)
       this.#hashes = grown
     }
-    const { high, low } = hashText(key)
     this.#hashes[this.#length++] = high
     this.#hashes[this.#length++] = low
   }
@@ -37,8 +55,9 @@ export class BloomFilterBuilder {
       for (let word = 0; word < blockWords; word++) words[block + word] = (words[block + word] as number) | bitOf(low, word)
     }
     out.varint(blockCount)
-    out.reserve(words.length * 4)
-    for (const word of words) out.uint32(word)
+    const view = new DataView(out.reserve(words.length * 4).buffer, out.length)
+    for (let index = 0; index < words.length; index++) view.setUint32(index * 4, words[index] as number, true)
+    out.length += words.length * 4
   }
 }
 
@@ -62,7 +81,7 @@ export class BloomFilter {
 
   /** False only when the key was never added. */
   mayContain(key: string): boolean {
-    const { high, low } = hashText(key)
+    const { high, low } = hashOf(key, key.length)
     const block = blockOf(high, this.#words.length / blockWords)
     for (let word = 0; word < blockWords; word++) if (((this.#words[block + word] as number) & bitOf(low, word)) === 0) return false
     return true
@@ -78,12 +97,17 @@ function bitOf(low: number, word: number): number {
   return 1 << (Math.imul(low, salts[word] as number) >>> 27)
 }
 
-/** 64 bits of hash over the UTF-16 units (two lanes of MurmurHash3's mixing). Part of the file format. */
-function hashText(text: string): { high: number; low: number } {
+interface Hash {
+  readonly high: number
+  readonly low: number
+}
+
+/** 64 bits of hash over the UTF-16 units of a text (two lanes of MurmurHash3's mixing). Part of the file format. */
+function hashOf(text: string | Uint16Array, length: number): Hash {
   let high = 0x9747b28c
-  let low = 0x85ebca6b ^ text.length
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index)
+  let low = 0x85ebca6b ^ length
+  for (let index = 0; index < length; index++) {
+    const unit = typeof text === 'string' ? text.charCodeAt(index) : (text[index] as number)
     high = Math.imul(high ^ unit, 0xcc9e2d51)
     high = (high << 15) | (high >>> 17)
     low = Math.imul(low ^ unit, 0x1b873593)

@@ -12,7 +12,8 @@ export type ColumnValues =
   /** Of texts: value `i` is `dictionary[codes[i]]`. */
   | { readonly kind: 'codes'; readonly codes: Uint16Array; readonly dictionary: ByteArrays }
 
-interface Parts {
+/** What one physical column of a row group is made of. */
+export interface ColumnParts {
   readonly leaf: Leaf
   readonly rowCount: number
   readonly entryCount: number
@@ -23,7 +24,7 @@ interface Parts {
 }
 
 /** One physical column of a row group, decoded. */
-export class Column implements Parts {
+export class Column implements ColumnParts {
   readonly leaf: Leaf
   readonly rowCount: number
   readonly entryCount: number
@@ -37,7 +38,7 @@ export class Column implements Parts {
   #starts: Int32Array | undefined
   #texts: readonly string[] | undefined
 
-  constructor(parts: Parts) {
+  constructor(parts: ColumnParts) {
     this.leaf = parts.leaf
     this.rowCount = parts.rowCount
     this.entryCount = parts.entryCount

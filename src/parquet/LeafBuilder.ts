@@ -49,15 +49,9 @@ export class LeafBuilder {
     this.rowCount += 1
   }
 
-  /** A row without a value; `definition` says how much of its path there is. */
-  none(definition: number): void {
-    this.#none(definition)
-    this.rowCount += 1
-  }
-
   /** A list; `definition` is that of an empty one. */
   list(values: readonly LeafValue[], definition: number): void {
-    if (values.length === 0) return this.none(definition)
+    if (values.length === 0) return this.fillTo(this.rowCount + 1, definition)
     for (let index = 0; index < values.length; index++) {
       this.#keep(values[index] as LeafValue)
       if (!this.#isDense) this.#definitions = put(this.#definitions, this.entryCount, this.leaf.maxDefinition)
@@ -67,17 +61,23 @@ export class LeafBuilder {
     this.rowCount += 1
   }
 
-  /** Makes it `rowCount` rows by adding rows without a value, if it has fewer. */
+  /** Makes it `rowCount` rows by adding rows without a value, if it has fewer; `definition` says how much of their path there is. */
   fillTo(rowCount: number, definition = 0): void {
     const missing = rowCount - this.rowCount
     if (missing <= 0) return
-    this.#none(definition)
-    const end = this.entryCount + missing - 1
-    if (missing > 1) {
-      this.#definitions = put(this.#definitions, end, definition).fill(definition, this.entryCount, end)
-      if (this.leaf.maxRepetition > 0) this.#repetitions = put(this.#repetitions, end, 0).fill(0, this.entryCount, end)
+    assert(definition < this.leaf.maxDefinition, 'a null needs a definition level below that of a value')
+    const last = this.entryCount + missing - 1
+    if (this.#isDense) {
+      this.#definitions = new Uint8Array(Math.max(this.#definitions.length, last + 64)).fill(this.leaf.maxDefinition, 0, this.entryCount)
+      this.#isDense = false
     }
-    this.entryCount = end
+    this.#definitions = put(this.#definitions, last, definition)
+    if (this.leaf.maxRepetition > 0) this.#repetitions = put(this.#repetitions, last, 0)
+    if (missing > 1) {
+      this.#definitions.fill(definition, this.entryCount, last)
+      this.#repetitions.fill(0, this.entryCount, last)
+    }
+    this.entryCount = last + 1
     this.rowCount = rowCount
   }
 
@@ -132,17 +132,6 @@ export class LeafBuilder {
       this.#size.bytes += slotBytes + (typeof value === 'string' || value instanceof Uint8Array ? value.length : 0)
     }
     this.#valueCount += 1
-  }
-
-  #none(definition: number): void {
-    assert(definition < this.leaf.maxDefinition, 'a null needs a definition level below that of a value')
-    if (this.#isDense) {
-      this.#definitions = new Uint8Array(Math.max(this.#definitions.length, this.entryCount + 64)).fill(this.leaf.maxDefinition, 0, this.entryCount)
-      this.#isDense = false
-    }
-    this.#definitions = put(this.#definitions, this.entryCount, definition)
-    if (this.leaf.maxRepetition > 0) this.#repetitions = put(this.#repetitions, this.entryCount, 0)
-    this.entryCount += 1
   }
 }
 

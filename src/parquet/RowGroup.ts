@@ -1,6 +1,7 @@
 import { crc32 } from '../base/crc32.ts'
 import { ByteCursor } from './ByteCursor.ts'
 import type { Column } from './Column.ts'
+import type { Codec } from './codecs.ts'
 import type { Leaf } from './columns.ts'
 import { decodeChunk, inFile } from './decode-chunk.ts'
 import { malformed } from './malformed.ts'
@@ -16,6 +17,7 @@ interface ChunkPlace {
 /** The bytes of one row group. Columns are checked and decoded when they are asked for, once. */
 export class RowGroup {
   readonly entry: RowGroupEntry
+  readonly codec: Codec
   readonly #path: string
   readonly #leaves: readonly Leaf[]
   readonly #bytes: Uint8Array
@@ -23,8 +25,9 @@ export class RowGroup {
   readonly #columns: (Column | undefined)[]
 
   /** `bytes` are those from `entry.start` to `entry.end`. */
-  constructor(entry: RowGroupEntry, bytes: Uint8Array, file: { path: string; leaves: readonly Leaf[] }) {
+  constructor(entry: RowGroupEntry, bytes: Uint8Array, file: { path: string; leaves: readonly Leaf[]; codec: Codec }) {
     this.entry = entry
+    this.codec = file.codec
     this.#path = file.path
     this.#leaves = file.leaves
     this.#bytes = bytes
@@ -72,7 +75,7 @@ export class RowGroup {
     const place = this.#places[index] as ChunkPlace
     const bytes = this.#bytes.subarray(place.start, place.end)
     const where = { path: this.#path, offset: this.entry.start + place.start, column: leaf.path.join('.') }
-    return inFile(where, () => decodeChunk({ leaf, rowCount: this.entry.rows, bytes, crc32: place.crc32, isCompressed: place.isCompressed }))
+    return inFile(where, () => decodeChunk({ leaf, rowCount: this.entry.rows, bytes, crc32: place.crc32, codec: place.isCompressed ? this.codec : undefined }))
   }
 }
 

@@ -6,7 +6,7 @@ import type { Document, Value } from '../model/values.ts'
 import { textAt } from './byte-arrays.ts'
 import type { ByteArrays } from './byte-arrays.ts'
 import type { Column } from './Column.ts'
-import { numbersOf, scalarsOf } from './column-values.ts'
+import { byteArraysOf, numbersOf, scalarsOf } from './column-values.ts'
 import { inFile } from './decode-chunk.ts'
 import type { DocumentAssembler, FieldColumn } from './DocumentAssembler.ts'
 import { malformed } from './malformed.ts'
@@ -44,11 +44,8 @@ export class RunBatch {
   }
 
   get ids(): ByteArrays {
-    const { values } = this.#group.column(0)
-    return this.reading(() => {
-      if (values.kind !== 'arrays') throw malformed('the ids are no column of texts')
-      return values.arrays
-    })
+    const column = this.#group.column(0)
+    return this.reading(() => byteArraysOf(column))
   }
 
   get seqs(): Float64Array {

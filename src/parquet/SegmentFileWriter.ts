@@ -3,70 +3,46 @@ import { compareStrings } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
 import { isEdgeSpace, isMirrorSpace, namesOf } from '../model/edge.ts'
-import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
-import type { Patch } from '../model/patch.ts'
-import { rowsBetween } from './Column.ts'
-import { scalarsOf } from './column-values.ts'
+import { patchToJson } from '../model/patch.ts'
+import type { BloomFilterBuilder } from './BloomFilter.ts'
+import { isSameAsBefore } from './byte-arrays.ts'
+import { rowsBetween, type Column } from './Column.ts'
+import { byteArraysOf, scalarsOf } from './column-values.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
 import type { RowGroup } from './RowGroup.ts'
 import { appendOptional } from './RunFileWriter.ts'
 import { segmentColumn, segmentFields } from './segment-columns.ts'
 import type { SegmentColumn } from './segment-columns.ts'
 import { compareKeys } from './sparse-index.ts'
-import { layoutOf, type GroupOfFile } from './TableReader.ts'
-import { defaultRowGroupBytes, TableWriter } from './TableWriter.ts'
+import type { GroupOfFile } from './TableReader.ts'
+import { TableWriter, type FileOptions } from './TableWriter.ts'
 import type { WrittenFile } from './written-file.ts'
 
-export interface SegmentFileOptions {
-  /** What a row group should take in the file; 64 KB. */
-  readonly rowGroupBytes?: number | undefined
-  /** Key-value metadata of the file: the version of the fold that made the snapshots, for one. */
-  readonly metadata?: Readonly<Record<string, string>> | undefined
-}
-
 /** Writes a segment: events in ascending order of (ns, id, seq), strings by their UTF-8 bytes. */
-export class SegmentFileWriter {
-  readonly #table: TableWriter
+export class SegmentFileWriter extends TableWriter {
   readonly #leaves: Readonly<Record<SegmentColumn, LeafBuilder>>
-  readonly #layout: string
   #last: Pick<StoredEvent, 'ns' | 'id' | 'seq'> | undefined
   #mirrors = 0
 
-  constructor(options: SegmentFileOptions = {}) {
-    const file = { fields: segmentFields, metadata: options.metadata ?? {} }
-    this.#layout = layoutOf(file)
-    this.#table = new TableWriter({
-      kind: 'segment',
-      ...file,
-      sortedBy: [segmentColumn.ns, segmentColumn.id, segmentColumn.seq],
-      prefixColumn: segmentColumn.id,
-      rowGroupBytes: options.rowGroupBytes ?? defaultRowGroupBytes,
-    })
-    this.#leaves = Object.fromEntries(segmentFields.map(({ name }, index) => [name, this.#table.leaves[index]])) as Record<SegmentColumn, LeafBuilder>
+  constructor(options: FileOptions = {}) {
+    super({ ...options, kind: 'segment', fields: segmentFields, sortedBy: [segmentColumn.ns, segmentColumn.id, segmentColumn.seq], prefixColumn: segmentColumn.id })
+    this.#leaves = Object.fromEntries(segmentFields.map(({ name }, index) => [name, this.leaves[index]])) as Record<SegmentColumn, LeafBuilder>
   }
 
-  /** Events appended. */
-  get rows(): number {
-    return this.#table.rows
-  }
-
-  /** Size of the file so far: exact for what is encoded, an estimate for the rows that are not. */
-  get bytes(): number {
-    return this.#table.bytes
-  }
-
-  /** Takes at most about as long as encoding one row group. A CREATE is its own snapshot: its state follows from `after`. */
+  /** A CREATE is its own snapshot: its state follows from `after`. */
   append(event: StoredEvent): void {
+    if (this.isFull) this.flush()
     this.#checkOrder(event)
-    const patch = event.patch === undefined ? undefined : patchText(event.patch)
+    const patch = event.patch === undefined ? undefined : JSON.stringify(patchToJson(event.patch))
     const edge = isEdgeSpace(event.ns) ? namesOf(event) : undefined
     const isMirror = isMirrorSpace(event.ns)
     // A CREATE and an edge's event are their own snapshots.
     const state = event.state === undefined || event.op === 'CREATE' || edge !== undefined ? undefined : snapshotText(event.state)
     const after = event.after === undefined ? undefined : (event.afterText ?? stringifyExtendedJson(event.after))
     const metadata = event.metadata === undefined ? undefined : stringifyExtendedJson(event.metadata)
-    const row = this.#table.pendingRows
+    const row = this.pendingRows
     this.#leaves.ns.value(event.ns)
     this.#leaves.id.value(event.id)
     this.#leaves.seq.value(event.seq)
@@ -84,38 +60,45 @@ export class SegmentFileWriter {
     appendOptional(this.#leaves.to, row, isMirror ? undefined : edge?.$to)
     appendOptional(this.#leaves.data, row, edge === undefined ? undefined : after)
     if (isMirror) this.#mirrors++
-    else this.#table.addId(event.eventId)
-    if (event.txId !== undefined) this.#table.addId(event.txId)
-    this.#table.endRow({ key: [event.ns, event.id], seq: event.seq, ts: event.ts })
-    if (this.#table.isFull) this.#table.flush()
+    else this.addId(event.eventId)
+    if (event.txId !== undefined) this.addId(event.txId)
+    this.endRow({ key: [event.ns, event.id], seq: event.seq, ts: event.ts })
   }
 
   /**
    * Whether a row group of another segment can, and should, be taken over as it stands. Not one whose last entity goes on in the next: whoever reads
    * that one by itself would miss where the entity stood.
    */
-  takes({ group, layout, bound, isLast }: GroupOfFile): boolean {
-    if (layout !== this.#layout || !this.#table.takes(group.entry)) return false
-    const last = Int32Array.of(group.rowCount - 1)
-    return isLast || compareKeys(keysOf(group, last)[0] as readonly string[], bound) < 0
+  override takes(source: GroupOfFile): boolean {
+    const { group, bound, isLast } = source
+    return super.takes(source) && (isLast || compareKeys(keyAt(group, group.rowCount - 1), bound) < 0)
   }
 
   /** Takes over a row group whose events come after all that were appended. */
-  copy({ group, footer, statistics }: GroupOfFile): void {
-    const all = rowsBetween(0, group.rowCount)
-    const keys = keysOf(group, all)
-    const [first, last] = [keys[0], keys.at(-1)].map(([ns = '', id = ''] = []) => ({ ns, id, seq: group.entry.firstSeq })) as [EntityKey & { seq: number }, EntityKey & { seq: number }]
-    this.#checkOrder(first)
+  copy(source: GroupOfFile): void {
+    const { group } = source
+    const { firstKey, firstSeq, maxSeq } = group.entry
+    const [ns = '', id = ''] = firstKey
+    this.#checkOrder({ ns, id, seq: firstSeq })
+    const lastKey = keyAt(group, group.rowCount - 1)
     // No event of the entity comes after it: see `takes`.
-    this.#last = { ...last, seq: group.entry.maxSeq }
-    const ids = [segmentColumn.eventId, segmentColumn.txId].flatMap((column) => scalarsOf(group.column(column), all).filter((id) => id !== undefined && id !== '') as string[])
-    this.#mirrors += keys.filter(([ns = '']) => isMirrorSpace(ns)).length
-    this.#table.copy({ entry: group.entry, bytes: group.checkedBytes(), footer, statistics }, { keys, ids })
+    this.#last = { ns: lastKey[0], id: lastKey[1], seq: maxSeq }
+    const spaces = scalarsOf(group.column(segmentColumn.ns), rowsBetween(0, group.rowCount)) as string[]
+    this.#mirrors += spaces.filter(isMirrorSpace).length
+    this.takeOver(source, {
+      lastKey,
+      addTo: (filters) => {
+        const ids = byteArraysOf(group.column(segmentColumn.id))
+        for (let row = 0; row < spaces.length; row++) {
+          if (row === 0 || spaces[row] !== spaces[row - 1] || !isSameAsBefore(ids, row)) filters.keys.addText(ids, row, `${spaces[row]}\0`)
+        }
+        for (const column of [segmentColumn.eventId, segmentColumn.txId]) addNames(group.column(column), filters.ids)
+      },
+    })
   }
 
-  /** The whole file. Nothing may be appended afterwards. */
-  finish(): WrittenFile {
-    return { ...this.#table.finish(), ...(this.#mirrors > 0 && { mirrors: this.#mirrors }) }
+  override finish(): WrittenFile {
+    return { ...super.finish(), ...(this.#mirrors > 0 && { mirrors: this.#mirrors }) }
   }
 
   #checkOrder(event: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): void {
@@ -130,13 +113,17 @@ export class SegmentFileWriter {
   }
 }
 
-function keysOf(group: RowGroup, rows: Int32Array): (readonly string[])[] {
-  const ids = scalarsOf(group.column(segmentColumn.id), rows) as string[]
-  return scalarsOf(group.column(segmentColumn.ns), rows).map((ns, index) => [ns as string, ids[index] as string])
+function keyAt(group: RowGroup, row: number): readonly [ns: string, id: string] {
+  return [segmentColumn.ns, segmentColumn.id].map((column) => scalarsOf(group.column(column), Int32Array.of(row))[0]) as [string, string]
 }
 
-function patchText({ set, unset }: Patch): string {
-  return JSON.stringify({ ...(unset && { unset }), ...(set && { set: toExtendedJson(set) }) })
+/** All texts of a column but empty ones. */
+function addNames(column: Column, filter: BloomFilterBuilder): void {
+  const { values } = column
+  if (values.kind === 'arrays') {
+    const { arrays } = values
+    for (let index = 0; index < column.valueCount; index++) if (arrays.offsets[index] !== arrays.offsets[index + 1]) filter.addText(arrays, index, '')
+  } else for (const text of scalarsOf(column, rowsBetween(0, column.rowCount))) if (typeof text === 'string' && text !== '') filter.add(text)
 }
 
 /** All of a snapshot but its document and its id, which is the event's. */

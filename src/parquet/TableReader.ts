@@ -275,7 +275,7 @@ export class TableReader {
       trace.requests += 1
       trace.bytes += to - from
     }
-    const file = { path: this.#source.path, leaves: this.#leaves }
+    const file = { path: this.#source.path, leaves: this.#leaves, codec: this.index.codec ?? ('snappy' as const) }
     return entries.map((entry, index) => {
       const part = bytes.subarray(entry.start - from, entry.end - from)
       // What is kept must not keep the bytes of its neighbours.

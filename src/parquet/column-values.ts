@@ -57,6 +57,12 @@ export function numbersOf({ values, places, leaf }: Column): Float64Array {
   return Float64Array.from(places, (place) => (place < 0 ? Number.NaN : (values.numbers[place] as number)))
 }
 
+/** The values of a column that was written without a dictionary. */
+export function byteArraysOf({ values, leaf }: Column): ByteArrays {
+  if (values.kind !== 'arrays') throw malformed(`'${leaf.path.join('.')}' is no column of texts by themselves`)
+  return values.arrays
+}
+
 /** Values by their places, which ascend; undefined for a place below 0. */
 function valuesAt(column: Column, places: Int32Array): (Value | undefined)[] {
   const { values } = column

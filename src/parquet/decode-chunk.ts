@@ -3,6 +3,7 @@ import { crc32 } from '../base/crc32.ts'
 import { bitWidthOf } from './bit-packing.ts'
 import { decodeDeltaBytes, decodeDeltaLength, decodePlainByteArrays } from './byte-arrays.ts'
 import { ByteCursor } from './ByteCursor.ts'
+import { decompress, type Codec } from './codecs.ts'
 import { Column } from './Column.ts'
 import type { ColumnValues } from './Column.ts'
 import type { Leaf } from './columns.ts'
@@ -11,7 +12,6 @@ import { malformed } from './malformed.ts'
 import { readPageHeader } from './page-header.ts'
 import type { PageHeader } from './page-header.ts'
 import { decodeHybrid } from './rle-hybrid.ts'
-import { snappyDecompress } from './snappy.ts'
 
 /** One column chunk as the directory of its row group describes it. */
 export interface ChunkBytes {
@@ -20,13 +20,12 @@ export interface ChunkBytes {
   readonly rowCount: number
   readonly bytes: Uint8Array
   readonly crc32: number
-  readonly isCompressed: boolean
+  /** undefined: its pages stand as they are. */
+  readonly codec: Codec | undefined
 }
 
 /** A run of one value takes five bytes however long it is, so levels and codes are bounded by a count of their own. */
 const entriesMax = 1 << 24
-/** Snappy's longest copy: 64 bytes from three. */
-const snappyRatioMax = 22
 /** What sorted keys of one row group may expand to. */
 const prefixedBytesMax = 1 << 26
 
@@ -38,7 +37,7 @@ export function decodeChunk(chunk: ChunkBytes): Column {
   let header = readPageHeader(cursor)
   let dictionary: { page: Uint8Array; count: number } | undefined
   if (header.kind === 'dictionary') {
-    dictionary = { page: decompress(chunk, pageBytes(cursor, header), header.uncompressedBytes), count: header.valueCount }
+    dictionary = { page: expand(chunk, pageBytes(cursor, header), header.uncompressedBytes), count: header.valueCount }
     header = readPageHeader(cursor)
   }
   checkCounts(header, chunk)
@@ -49,7 +48,7 @@ export function decodeChunk(chunk: ChunkBytes): Column {
   const valueCount = entryCount - header.nullCount
   const repetitions = leaf.maxRepetition === 0 ? undefined : levels(page.subarray(0, header.repetitionBytes), entryCount, 1)
   const definitions = header.nullCount === 0 ? undefined : levels(page.subarray(header.repetitionBytes, levelBytes), entryCount, leaf.maxDefinition)
-  const body = decompress(chunk, page.subarray(levelBytes), header.uncompressedBytes - levelBytes)
+  const body = expand(chunk, page.subarray(levelBytes), header.uncompressedBytes - levelBytes)
   const values = decodeValues({ leaf, header, body, dictionary }, valueCount)
   return new Column({ leaf, rowCount, entryCount, valueCount, definitions, repetitions, values })
 }
@@ -68,13 +67,10 @@ function pageBytes(cursor: ByteCursor, header: PageHeader): Uint8Array {
   return cursor.take(header.compressedBytes)
 }
 
-function decompress({ isCompressed }: ChunkBytes, bytes: Uint8Array, size: number): Uint8Array {
-  if (!isCompressed) {
-    if (bytes.length !== size) throw malformed('an uncompressed page has two sizes')
-    return bytes
-  }
-  if (size > bytes.length * snappyRatioMax) throw malformed('a page announces more than its bytes can expand to')
-  return snappyDecompress(bytes, size)
+function expand({ codec }: ChunkBytes, bytes: Uint8Array, size: number): Uint8Array {
+  if (codec !== undefined) return decompress(codec, bytes, size)
+  if (bytes.length !== size) throw malformed('an uncompressed page has two sizes')
+  return bytes
 }
 
 function levels(bytes: Uint8Array, count: number, greatest: number): Uint8Array {

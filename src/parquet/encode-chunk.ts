@@ -3,13 +3,13 @@ import { bitWidthOf } from './bit-packing.ts'
 import { byteArraysOfTexts, encodeDeltaBytes, encodeDeltaLength, encodePlainByteArrays } from './byte-arrays.ts'
 import type { ByteArrays } from './byte-arrays.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
-import type { Leaf } from './columns.ts'
+import type { ColumnParts } from './Column.ts'
 import { deltaMagnitudeMax, encodeDelta } from './delta-binary.ts'
 import type { GatheredValues } from './LeafBuilder.ts'
 import { writePageHeader } from './page-header.ts'
 import type { PageEncoding } from './page-header.ts'
 import { encodeHybrid, encodeRun } from './rle-hybrid.ts'
-import type { SnappyCompressor } from './snappy.ts'
+import type { Compressor } from './codecs.ts'
 import { statisticsOf } from './statistics.ts'
 import type { ColumnStatistics } from './statistics.ts'
 
@@ -29,15 +29,7 @@ export interface EncodedChunk {
 const compressionGain = 0.9
 
 /** One physical column of a row group: what `decodeChunk` gives, or what a LeafBuilder has gathered. */
-export interface ColumnToEncode {
-  readonly leaf: Leaf
-  readonly rowCount: number
-  readonly entryCount: number
-  readonly valueCount: number
-  readonly definitions: Uint8Array | undefined
-  readonly repetitions: Uint8Array | undefined
-  readonly values: GatheredValues
-}
+export type ColumnToEncode = Omit<ColumnParts, 'values'> & { readonly values: GatheredValues }
 
 interface EncodedValues {
   readonly encoding: PageEncoding
@@ -50,7 +42,7 @@ interface EncodedValues {
 interface EncodeOptions {
   /** The values ascend and share beginnings, as keys do. */
   readonly isSorted: boolean
-  readonly compressor: SnappyCompressor
+  readonly compressor: Compressor
 }
 
 export function encodeChunk(leaf: ColumnToEncode, options: EncodeOptions): EncodedChunk {
@@ -91,7 +83,7 @@ export function encodeChunk(leaf: ColumnToEncode, options: EncodeOptions): Encod
 const emptyHeader = { encoding: 'PLAIN', nullCount: 0, rowCount: 0, definitionBytes: 0, repetitionBytes: 0 } as const
 
 /** Compresses both pages or neither, as the codec is the chunk's. */
-function compress(dictionary: Uint8Array | undefined, data: Uint8Array, compressor: SnappyCompressor): { dictionary?: Uint8Array; data: Uint8Array; isCompressed: boolean } {
+function compress(dictionary: Uint8Array | undefined, data: Uint8Array, compressor: Compressor): { dictionary?: Uint8Array; data: Uint8Array; isCompressed: boolean } {
   const smallData = compressor.compress(data)
   const smallDictionary = dictionary && compressor.compress(dictionary)
   const before = data.length + (dictionary?.length ?? 0)
@@ -170,7 +162,7 @@ function encodeInts(values: Float64Array): Omit<EncodedValues, 'statistics'> {
   return { encoding: 'PLAIN', data: bytesOf(BigInt64Array.from(values, BigInt)) }
 }
 
-function encodeDoubles(values: Float64Array, compressor: SnappyCompressor): Omit<EncodedValues, 'statistics'> {
+function encodeDoubles(values: Float64Array, compressor: Compressor): Omit<EncodedValues, 'statistics'> {
   // A Map does not tell the two zeros apart.
   const distinct = values.some((value) => value === 0 && Object.is(value, -0)) ? undefined : findDistinct(values)
   if (distinct === undefined) {

@@ -1,4 +1,7 @@
+import { utf8Encode } from '../base/bytes.ts'
+import { crc32 } from '../base/crc32.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
+import type { Codec } from './codecs.ts'
 import type { FieldSpec, Leaf, ScalarKind } from './columns.ts'
 import type { EncodedChunk } from './encode-chunk.ts'
 import { encodingCodes } from './page-header.ts'
@@ -8,7 +11,7 @@ import { ThriftWriter } from './ThriftWriter.ts'
 const physicalTypes = { BOOLEAN: 0, INT64: 2, DOUBLE: 5, BYTE_ARRAY: 6 } as const
 const repetitions = { REQUIRED: 0, OPTIONAL: 1, REPEATED: 2 } as const
 const converted = { UTF8: 0, LIST: 3, TIMESTAMP_MILLIS: 9, INT_64: 18 } as const
-const codecs = { uncompressed: 0, snappy: 1 } as const
+const codecs = { uncompressed: 0, snappy: 1, gzip: 2 } as const
 const physicalOf: Readonly<Record<ScalarKind, number>> = {
   string: physicalTypes.BYTE_ARRAY,
   bytes: physicalTypes.BYTE_ARRAY,
@@ -60,6 +63,8 @@ export interface RowGroupFacts {
   readonly sortedBy: readonly number[]
   readonly leaves: readonly Leaf[]
   readonly chunks: readonly EncodedChunk[]
+  /** Of those that are compressed. */
+  readonly codec: Codec
   /** Offset of each chunk in the file. */
   readonly offsets: readonly number[]
 }
@@ -75,7 +80,7 @@ export function writeRowGroup(facts: RowGroupFacts, out: ByteBuffer): void {
   }
   thrift.element(() => {
     thrift.structs(1, facts.chunks.length, () => {
-      facts.chunks.forEach((chunk, index) => writeChunk({ chunk, leaf: facts.leaves[index] as Leaf, offset: facts.offsets[index] as number }, thrift))
+      facts.chunks.forEach((chunk, index) => writeChunk({ chunk, leaf: facts.leaves[index] as Leaf, offset: facts.offsets[index] as number, codec: facts.codec }, thrift))
     })
     thrift.i64(2, uncompressed)
     thrift.i64(3, facts.rows)
@@ -93,7 +98,7 @@ export function writeRowGroup(facts: RowGroupFacts, out: ByteBuffer): void {
   })
 }
 
-function writeChunk({ chunk, leaf, offset }: { chunk: EncodedChunk; leaf: Leaf; offset: number }, thrift: ThriftWriter): void {
+function writeChunk({ chunk, leaf, offset, codec }: { chunk: EncodedChunk; leaf: Leaf; offset: number; codec: Codec }, thrift: ThriftWriter): void {
   const { statistics } = chunk
   const encodings = [...new Set([encodingCodes[chunk.encoding], ...(chunk.dataPageAt > 0 ? [encodingCodes.PLAIN] : []), encodingCodes.RLE])]
   thrift.element(() => {
@@ -102,7 +107,7 @@ function writeChunk({ chunk, leaf, offset }: { chunk: EncodedChunk; leaf: Leaf; 
       thrift.i32(1, physicalOf[leaf.kind])
       thrift.i32s(2, encodings)
       thrift.texts(3, leaf.path)
-      thrift.i32(4, chunk.isCompressed ? codecs.snappy : codecs.uncompressed)
+      thrift.i32(4, codecs[chunk.isCompressed ? codec : 'uncompressed'])
       thrift.i64(5, chunk.entryCount)
       thrift.i64(6, chunk.uncompressedBytes)
       thrift.i64(7, chunk.bytes.length)
@@ -126,8 +131,13 @@ function writeSchema(fields: readonly FieldSpec[], thrift: ThriftWriter): void {
       thrift.text(4, 'document')
       thrift.i32(5, columns.length)
     })
-    for (const field of columns) writeField(field, thrift)
+    for (const field of columns) writeField(field, '', thrift)
   })
+}
+
+/** Parquet's field_id: of a field's path, so that a field has the same one in every file, whatever other fields stand beside it. */
+function fieldId(path: string): number {
+  return crc32(utf8Encode(path)) & 0x7fff_ffff
 }
 
 function elementCount(fields: readonly FieldSpec[]): number {
@@ -140,54 +150,61 @@ function elementCount(fields: readonly FieldSpec[]): number {
   return count
 }
 
-function writeField(field: FieldSpec, thrift: ThriftWriter): void {
+/** `within`: the path of the group around it, with a NUL at its end. */
+function writeField(field: FieldSpec, within: string, thrift: ThriftWriter): void {
   if (field.kind === 'rest') return
+  const path = within + field.name
   const repetition = field.nulls === 'never' ? repetitions.REQUIRED : repetitions.OPTIONAL
   if (field.kind === 'group') {
     const inner = field.fields.filter((one) => one.kind !== 'rest')
-    writeNode({ name: field.name, repetition, children: inner.length }, thrift)
-    for (const one of inner) writeField(one, thrift)
+    writeNode({ name: field.name, repetition, children: inner.length, id: fieldId(path) }, thrift)
+    for (const one of inner) writeField(one, `${path}\0`, thrift)
   } else if (field.kind === 'list') {
     thrift.element(() => {
       thrift.i32(3, repetition)
       thrift.text(4, field.name)
       thrift.i32(5, 1)
       thrift.i32(6, converted.LIST)
+      thrift.i32(9, fieldId(path))
       thrift.struct(10, () => thrift.struct(3, () => undefined))
     })
     writeNode({ name: 'list', repetition: repetitions.REPEATED, children: 1 }, thrift)
-    writeLeaf({ name: 'element', repetition: repetitions.REQUIRED, kind: field.element }, thrift)
+    writeLeaf({ name: 'element', repetition: repetitions.REQUIRED, kind: field.element, id: fieldId(`${path}\0`) }, thrift)
   } else {
-    writeLeaf({ name: field.name, repetition, kind: field.kind }, thrift)
+    writeLeaf({ name: field.name, repetition, kind: field.kind, id: fieldId(path) }, thrift)
   }
 }
 
-function writeNode({ name, repetition, children }: { name: string; repetition: number; children: number }, thrift: ThriftWriter): void {
+function writeNode({ name, repetition, children, id }: { name: string; repetition: number; children: number; id?: number }, thrift: ThriftWriter): void {
   thrift.element(() => {
     thrift.i32(3, repetition)
     thrift.text(4, name)
     thrift.i32(5, children)
+    if (id !== undefined) thrift.i32(9, id)
   })
 }
 
-function writeLeaf({ name, repetition, kind }: { name: string; repetition: number; kind: ScalarKind }, thrift: ThriftWriter): void {
+function writeLeaf({ name, repetition, kind, id }: { name: string; repetition: number; kind: ScalarKind; id: number }, thrift: ThriftWriter): void {
   thrift.element(() => {
     thrift.i32(1, physicalOf[kind])
     thrift.i32(3, repetition)
     thrift.text(4, name)
+    if (kind in convertedOf) thrift.i32(6, convertedOf[kind as keyof typeof convertedOf])
+    thrift.i32(9, id)
     writeLogicalType(kind, thrift)
   })
 }
 
-/** ConvertedType (field 6) for older readers, LogicalType (field 10) for the others. */
+/** ConvertedType (field 6), for older readers. A bigint has the bits of an `int`: this tells the two apart. */
+const convertedOf = { string: converted.UTF8, date: converted.TIMESTAMP_MILLIS, bigint: converted.INT_64 } as const
+
+/** LogicalType (field 10), for the others. A bigint has none: its width is a Thrift byte. */
 function writeLogicalType(kind: ScalarKind, thrift: ThriftWriter): void {
   switch (kind) {
     case 'string':
-      thrift.i32(6, converted.UTF8)
       thrift.struct(10, () => thrift.struct(1, () => undefined))
       return
     case 'date':
-      thrift.i32(6, converted.TIMESTAMP_MILLIS)
       thrift.struct(10, () =>
         thrift.struct(8, () => {
           thrift.boolean(1, true)
@@ -196,9 +213,6 @@ function writeLogicalType(kind: ScalarKind, thrift: ThriftWriter): void {
       )
       return
     case 'bigint':
-      // The same bits as `int`, annotated, so that a look at the schema tells the two apart. No LogicalType: its width is a Thrift byte.
-      thrift.i32(6, converted.INT_64)
-      return
     case 'int':
     case 'double':
     case 'boolean':

@@ -231,6 +231,15 @@ describe('hyparquet', () => {
     expect(statistics('$createdBy')).toMatchObject({ min_value: undefined, null_count: BigInt(metadata.row_groups[0]?.num_rows ?? 0) })
   })
 
+  test('finds the same id for a field in every file, and another for each field', () => {
+    const idsIn = (of: WrittenFile): Map<string, number> => new Map(parquetMetadata(of.bytes.slice().buffer).schema.flatMap(({ name, field_id: id }) => (id === undefined ? [] : [[name, id]])))
+    const ids = idsIn(file)
+    const others = idsIn(writeRun([{ tags: ['x'], place: { lat: 0.5 }, other: 1, city: 'Rome' }]))
+    for (const name of ['$id', 'tags', 'place', 'lat', 'city', '$rest']) expect([name, others.get(name)]).toEqual([name, ids.get(name)])
+    expect(new Set(ids.values()).size).toBe(ids.size)
+    expect(ids.size).toBe(29)
+  })
+
   test('finds no bounds where a NaN is', () => {
     const nan = parquetMetadata(writeRun([{ x: 1.5 }, { x: Number.NaN }]).bytes.slice().buffer)
     expect(nan.row_groups[0]?.columns.find((column) => column.meta_data?.path_in_schema[0] === 'x')?.meta_data?.statistics).toEqual({ null_count: 0n })

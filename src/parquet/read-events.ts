@@ -3,8 +3,8 @@ import { isEdgeSpace, stateOfEdge } from '../model/edge.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import { stateOfCreate } from '../model/fold.ts'
-import type { Patch } from '../model/patch.ts'
-import type { Document, Value } from '../model/values.ts'
+import { patchFromJson } from '../model/patch.ts'
+import type { Document } from '../model/values.ts'
 import { rowsBetween } from './Column.ts'
 import { numbersOf, scalarsOf } from './column-values.ts'
 import { malformed } from './malformed.ts'
@@ -40,7 +40,7 @@ export function readEvents(group: RowGroup, rows: readonly number[], { hasOwnSna
       version: versions[row] as number,
       // Files of format 1 have a CREATE's document in its snapshot.
       after: after ?? (op === 'CREATE' ? state?.document : undefined),
-      patch: parseOptional(texts.patch(row), patchOf),
+      patch: parseOptional(texts.patch(row), patchFromJson),
       actor: texts.actor(row),
       txId: texts.txId(row),
       metadata: parseOptional(texts.metadata(row), documentOf),
@@ -95,16 +95,6 @@ function parseOptional<T>(text: string | undefined, read: (json: Readonly<Record
 
 function documentOf(json: Readonly<Record<string, unknown>>): Document {
   return fromExtendedJson(json) as Document
-}
-
-function patchOf(json: Readonly<Record<string, unknown>>): Patch {
-  const unset = json['unset'] as readonly string[] | undefined
-  const values = json['set'] as Readonly<Record<string, unknown>> | undefined
-  if (values === undefined) return unset === undefined ? {} : { unset }
-  const set: { [path: string]: Value } = {}
-  // Paths are no field names: a value at a time, so that none is taken for a wrapper of Extended JSON.
-  for (const path of Object.keys(values)) set[path] = fromExtendedJson(values[path])
-  return unset === undefined ? { set } : { set, unset }
 }
 
 function stateOf(id: string, json: Readonly<Record<string, unknown>>): EntityState {

@@ -27,17 +27,28 @@ const fieldsMax = 1000
 /** Objects inside objects that are looked into. */
 export const groupDepthMax = 4
 
+type Counts<Kind extends string> = { [kind in Kind]?: number }
+
 interface FieldCount {
-  readonly counts: Map<ObservedKind, number>
-  readonly elements: Map<ElementKind, number>
-  readonly fields: Map<string, FieldCount>
+  readonly name: string
+  /** Among those of its object. */
+  readonly index: number
+  readonly counts: Counts<ObservedKind>
+  readonly elements: Counts<ElementKind>
+  readonly fields: FieldCounts
+}
+
+interface FieldCounts {
+  readonly byName: Map<string, FieldCount>
+  /** In the order in which they were first seen, which most documents have. */
+  readonly inOrder: FieldCount[]
 }
 
 /** Observes documents, or shapes observed before. */
 export class ShapeBuilder {
   #rows = 0
   #fieldCount = 0
-  readonly #fields = new Map<string, FieldCount>()
+  readonly #fields: FieldCounts = { byName: new Map(), inOrder: [] }
 
   add(document: Document): void {
     this.#rows += 1
@@ -53,10 +64,13 @@ export class ShapeBuilder {
     return { rows: this.#rows, fields: fieldShapes(this.#fields) }
   }
 
-  #addFields(document: Document, fields: Map<string, FieldCount>, depth: number): void {
+  #addFields(document: Document, fields: FieldCounts, depth: number): void {
+    let at = 0
     for (const name of Object.keys(document)) {
-      const field = this.#field(fields, name)
+      const expected = fields.inOrder[at]
+      const field = expected?.name === name ? expected : this.#field(fields, name)
       if (field === undefined) continue
+      at = field.index + 1
       const value = document[name] as Value
       const kind = observe(value)
       increase(field.counts, kind, 1)
@@ -65,7 +79,7 @@ export class ShapeBuilder {
     }
   }
 
-  #mergeFields(shapes: readonly FieldShape[], fields: Map<string, FieldCount>): void {
+  #mergeFields(shapes: readonly FieldShape[], fields: FieldCounts): void {
     for (const shape of shapes) {
       const field = this.#field(fields, shape.name)
       if (field === undefined) continue
@@ -75,27 +89,28 @@ export class ShapeBuilder {
     }
   }
 
-  #field(fields: Map<string, FieldCount>, name: string): FieldCount | undefined {
-    const present = fields.get(name)
+  #field(fields: FieldCounts, name: string): FieldCount | undefined {
+    const present = fields.byName.get(name)
     if (present !== undefined || this.#fieldCount >= fieldsMax) return present
     this.#fieldCount += 1
-    const made: FieldCount = { counts: new Map(), elements: new Map(), fields: new Map() }
-    fields.set(name, made)
+    const made: FieldCount = { name, index: fields.inOrder.length, counts: {}, elements: {}, fields: { byName: new Map(), inOrder: [] } }
+    fields.byName.set(name, made)
+    fields.inOrder.push(made)
     return made
   }
 }
 
-function fieldShapes(fields: ReadonlyMap<string, FieldCount>): FieldShape[] {
-  return [...fields].map(([name, field]) => ({
+function fieldShapes({ inOrder }: FieldCounts): FieldShape[] {
+  return inOrder.map(({ name, counts, elements, fields }) => ({
     name,
-    counts: Object.fromEntries(field.counts),
-    ...(field.elements.size > 0 && { elements: Object.fromEntries(field.elements) }),
-    ...(field.fields.size > 0 && { fields: fieldShapes(field.fields) }),
+    counts,
+    ...(Object.keys(elements).length > 0 && { elements }),
+    ...(fields.inOrder.length > 0 && { fields: fieldShapes(fields) }),
   }))
 }
 
-function increase<K>(counts: Map<K, number>, kind: K, by: number): void {
-  counts.set(kind, (counts.get(kind) ?? 0) + by)
+function increase<Kind extends string>(counts: Counts<Kind>, kind: Kind, by: number): void {
+  counts[kind] = (counts[kind] ?? 0) + by
 }
 
 function observe(value: Value): ObservedKind {

@@ -3,6 +3,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { BloomFilter } from './BloomFilter.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
+import type { Codec } from './codecs.ts'
 import type { FieldSpec } from './columns.ts'
 import { malformed } from './malformed.ts'
 
@@ -40,6 +41,8 @@ export interface IndexHeader {
   readonly kind: 'run' | 'segment'
   readonly fields: readonly FieldSpec[]
   readonly metadata: Readonly<Record<string, string>>
+  /** Of its compressed pages; snappy where it says nothing. */
+  readonly codec?: 'gzip'
   /** Blocks that are read when they are needed. */
   readonly sections: { readonly [name: string]: Section }
   /** True when the filters over keys and ids follow in the index; else they are the section 'filters'. */
@@ -59,8 +62,8 @@ export interface Filters {
   readonly ids: BloomFilter
 }
 
-/** Raised by every change that an older reader could not read. 2: a CREATE in a segment is its own snapshot; doubles may be split by bytes. */
-export const indexFormat = 2
+/** Raised by every change that an older reader could not read. 2: a CREATE in a segment is its own snapshot; doubles may be split by bytes. 3: pages may be gzip; what is Snappy is written as 2. */
+export const indexFormats = { snappy: 2, gzip: 3 } as const satisfies Readonly<Record<Codec, number>>
 /** 'PQDX' */
 const magic = 0x58445150
 
@@ -95,8 +98,8 @@ export function readIndex(bytes: Uint8Array): SparseIndex {
   const cursor = new ByteCursor(bytes)
   if (cursor.uint32() !== magic) throw malformed('the index does not begin as one')
   const header = JSON.parse(readText(cursor)) as IndexHeader
-  if (header.format !== 1 && header.format !== indexFormat) {
-    throw new ParqueDBError('UNSUPPORTED_FORMAT', `The file has the format ${String(header.format)}, and this version of ParqueDB reads up to ${indexFormat}; use the version that wrote it, or a newer one.`)
+  if (header.format !== 1 && !Object.values<number>(indexFormats).includes(header.format)) {
+    throw new ParqueDBError('UNSUPPORTED_FORMAT', `The file has the format ${String(header.format)}, and this version of ParqueDB reads up to ${indexFormats.gzip}; use the version that wrote it, or a newer one.`)
   }
   const groupCount = cursor.varint()
   const keyParts = cursor.varint()

@@ -340,10 +340,10 @@ export class Maintenance {
     const signal = options.signal === undefined ? this.#abort.signal : AbortSignal.any([options.signal, this.#abort.signal])
     const output = files.job()
     const view = partition.view()
-    const { autoSnapshotThreshold } = this.#parts.options
+    const { autoSnapshotThreshold, compaction: { codec } } = this.#parts.options
     let change: ManifestChange | undefined
     try {
-      change = await write({ manifest: partition.manifest, view, tables: partition.files, output, clock, autoSnapshotThreshold, signal, onRows: options.onRows })
+      change = await write({ manifest: partition.manifest, view, tables: partition.files, output, clock, autoSnapshotThreshold, codec, signal, onRows: options.onRows })
       checkAborted(signal)
     } catch (error) {
       await output.discard()

@@ -68,7 +68,7 @@ export class Overlay {
     this.#extend(event, event, state)
     if (isEdgeSpace(event.ns)) {
       const far = mirrorKey(event)
-      this.#extend(far, event, stateUnder(far.id, state))
+      this.#extend(far, event, { ...state, id: far.id })
     }
     this.#events.push(event)
     this.#states.push(state)
@@ -173,8 +173,4 @@ export class Overlay {
     }
     return namespace
   }
-}
-
-function stateUnder(id: string, { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document }: EntityState): EntityState {
-  return { id, version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document }
 }

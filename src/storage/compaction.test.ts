@@ -81,6 +81,42 @@ describe('compaction', () => {
     }
     await engine.close()
   })
+
+  test('writes what it merges with gzip where that is asked for: smaller, taken over as it stands by the next, and read by everything', async () => {
+    const sizes: number[] = []
+    for (const codec of ['snappy', 'gzip'] as const) {
+      const storage = new MemoryBackend()
+      const engine = withEventSourcing(storage, { random: seededRandom(1), compaction: { background: false, codec }, graceMs: 0 })
+      const all = Array.from({ length: 6000 }, (_, index) => index)
+      await commit(engine, all.slice(0, 2000), 1)
+      await commit(engine, all.slice(2000, 4000), 1)
+      await engine.compact()
+      const filesIn = async (): Promise<{ path: string; codecs: Set<string> }[]> => {
+        const objects = [...(await storage.list('entities/')).objects, ...(await storage.list('events/')).objects]
+        return Promise.all(objects.map(async ({ path }) => ({ path, codecs: new Set(parquetMetadata((await storage.read(path)).slice().buffer).row_groups.flatMap(({ columns }) => columns.map(({ meta_data }) => String(meta_data?.codec)))) })))
+      }
+      const merged = await filesIn()
+      expect(merged.map(({ codecs }) => codecs)).toEqual([new Set(['UNCOMPRESSED', codec.toUpperCase()]), new Set(['UNCOMPRESSED', codec.toUpperCase()])])
+      const chunks = chunksOf(await storage.read(merged[0]?.path ?? ''))
+      sizes.push(...(await Promise.all(merged.map(async ({ path }) => (await storage.read(path)).length))))
+      await commit(engine, all.slice(4000), 1)
+      expect((await filesIn()).some(({ codecs }) => codecs.has('SNAPPY'))).toBe(true)
+      await engine.compact()
+      const [run] = await filesIn()
+      expect(run?.codecs.has(codec.toUpperCase())).toBe(true)
+      expect(chunksOf(await storage.read(run?.path ?? '')).filter((text) => chunks.includes(text)).length).toBeGreaterThan(2)
+      expect(await engine.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+      for (const index of [0, 10, 1999, 2000, 5999]) expect((await engine.reconstructEntity('items', `e${String(index).padStart(6, '0')}`))).toMatchObject(documentOf(index, 1))
+      await engine.close()
+    }
+    const [states = 0, events = 0, smallStates = 0, smallEvents = 0] = sizes
+    expect(smallStates).toBeLessThan(states * 0.9)
+    expect(smallEvents).toBeLessThan(events * 0.9)
+  })
+
+  test('refuses a codec that it has not', () => {
+    expect(() => withEventSourcing(new MemoryBackend(), { compaction: { codec: 'zip' as 'gzip' } })).toThrow("must be 'snappy' or 'gzip'")
+  })
 })
 
 /** The column chunk of `$seq` of each row group, as text: no two have the same. */

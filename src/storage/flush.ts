@@ -11,11 +11,7 @@ import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
 import type { FileEntry, RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
-
-/** Rows that are worked on before the event loop gets a turn, and the time after which it gets one sooner. The encoding of one row group comes on top. */
-const rowsPerTurn = 500
-const turnMsMax = 5
-const rowsPerLook = 32
+import { Turns } from './Turns.ts'
 
 export interface FlushOutput {
   readonly segment: FileEntry
@@ -38,42 +34,44 @@ export async function writeFlush(input: FlushInput): Promise<FlushOutput> {
   assert(last !== undefined, 'a flush has events')
   const segment = new SegmentFileWriter({ metadata: fileMetadata })
   const runs = new Map<string, RunEntry>()
+  const turns = new Turns(input.clock)
   for (const ns of overlay.namespaces().toSorted(compareStrings)) {
-    const run = await writeNamespace(ns, segment, input)
+    const run = await writeNamespace({ ns, segment, turns }, input)
     if (run !== undefined) runs.set(ns, run)
   }
   return { segment: await output.writeSegment(segment.finish()), runs, lastTs: last.ts }
 }
 
 /** Adds its events to the segment, by id and then by seq, and writes its run; undefined when it has no state up to `toSeq`. */
-async function writeNamespace(ns: string, segment: SegmentFileWriter, { overlay, toSeq, output, clock }: FlushInput): Promise<RunEntry | undefined> {
+async function writeNamespace({ ns, segment, turns }: { ns: string; segment: SegmentFileWriter; turns: Turns }, { overlay, toSeq, output }: FlushInput): Promise<RunEntry | undefined> {
   const shape = new ShapeBuilder()
   const states: EntityState[] = []
   let deletedMinSeq = Number.POSITIVE_INFINITY
   // The mark of an erasure has no id, and is no entity's state.
-  await eachInTurns(['', ...overlay.sortedIds(ns)], clock, (id) => {
-    for (const event of overlay.eventsOf({ ns, id })) if (event.seq <= toSeq) segment.append(event)
+  for (const id of ['', ...overlay.sortedIds(ns)]) {
+    for (const event of overlay.eventsOf({ ns, id })) {
+      if (event.seq > toSeq) break
+      segment.append(event)
+      if (segment.isFull) await turns.through(segment.encode())
+    }
     const state = id === '' ? undefined : overlay.state({ ns, id }, { seq: toSeq })
-    if (state === undefined) return
-    states.push(state)
-    shape.add(state.document)
-    if (state.deletedAt !== undefined) deletedMinSeq = Math.min(deletedMinSeq, state.seq)
-  })
+    if (state !== undefined) {
+      states.push(state)
+      shape.add(state.document)
+      if (state.deletedAt !== undefined) deletedMinSeq = Math.min(deletedMinSeq, state.seq)
+    }
+    const turn = turns.step()
+    if (turn !== undefined) await turn
+  }
   if (states.length === 0) return undefined
   const writer = new RunFileWriter({ shape: shape.build(), metadata: fileMetadata })
-  await eachInTurns(states, clock, (state) => writer.append(state))
-  return { level: 0, files: [await output.writeRun(ns, writer.finish())], ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) }
-}
-
-async function eachInTurns<T>(items: readonly T[], clock: Clock, work: (item: T) => void): Promise<void> {
-  let turnMs = clock.nowMs()
-  for (let index = 0; index < items.length; index++) {
-    work(items[index] as T)
-    const isDue = (index + 1) % rowsPerTurn === 0 || (index % rowsPerLook === 0 && clock.nowMs() - turnMs >= turnMsMax)
-    if (!isDue) continue
-    await clock.sleep(0)
-    turnMs = clock.nowMs()
+  for (const state of states) {
+    writer.append(state)
+    if (writer.isFull) await turns.through(writer.encode())
+    const turn = turns.step()
+    if (turn !== undefined) await turn
   }
+  return { level: 0, files: [await output.writeRun(ns, writer.finish())], ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) }
 }
 
 /** Kept in every data file, so that a reader knows whether its own fold made the states. */

@@ -5,7 +5,7 @@ import { fromExtendedJson, stringifyExtendedJson, toExtendedJson } from '../mode
 import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import { foldVersion, stateOfCreate } from '../model/fold.ts'
-import type { Patch } from '../model/patch.ts'
+import { patchFromJson, patchToJson, type PatchJson } from '../model/patch.ts'
 import type { Document } from '../model/values.ts'
 import type { LogFrame } from './append-log.ts'
 
@@ -31,7 +31,7 @@ interface EventJson {
   to?: string
   /** Of an edge its data. */
   after?: unknown
-  patch?: { set?: unknown; unset?: readonly string[] }
+  patch?: PatchJson
   actor?: string
   tx?: string
   metadata?: unknown
@@ -107,13 +107,6 @@ function quoted(text: string): string {
   return plainPattern.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
-function patchToJson(patch: Patch): { set?: unknown; unset?: readonly string[] } {
-  return {
-    ...(patch.unset === undefined ? {} : { unset: patch.unset }),
-    ...(patch.set === undefined ? {} : { set: toExtendedJson(patch.set) }),
-  }
-}
-
 function stateToJson(state: EntityState): StateJson {
   const json: StateJson = { createdAt: state.createdAt, updatedAt: state.updatedAt, document: toExtendedJson(state.document) }
   if (state.createdBy !== undefined) json.createdBy = state.createdBy
@@ -147,13 +140,6 @@ function eventFromJson(json: EventJson, seq: number): StoredEvent {
   }
   if (event.op === 'CREATE') event.state = stateOfCreate(event)
   return event
-}
-
-function patchFromJson(json: { set?: unknown; unset?: readonly string[] }): Patch {
-  return {
-    ...(json.set === undefined ? {} : { set: fromExtendedJson(json.set) as Document }),
-    ...(json.unset === undefined ? {} : { unset: json.unset }),
-  }
 }
 
 function stateFromJson(state: StateJson, event: { json: EventJson; seq: number }): EntityState {

@@ -6,9 +6,9 @@ import { stateAfter } from '../model/fold.ts'
 import { startOf } from './horizon.ts'
 import { reaches, spansNamespace } from './lookup.ts'
 import { filesOfRuns, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
-import { mergeById } from './merge.ts'
 import type { Overlay } from './Overlay.ts'
 import { lowerBound } from './SortedIds.ts'
+import { mergeStates } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
 import type { AsOf, IdBounds } from './view.ts'
 
@@ -36,7 +36,7 @@ export function scanRanges(of: RangeScan): AsyncGenerator<readonly EntityState[]
   const { manifest, ns, past } = of
   const start = past === undefined ? { runs: manifest.runs, seq: manifest.flushedSeq } : startOf(manifest, ns, past)
   const segments = past === undefined ? [] : manifest.segments.filter((file) => file.maxSeq > start.seq && reaches(file, past) && spansNamespace(file, ns))
-  return mergeById([...filesOfRuns(start, ns).map((run) => runStates(run, of)), ...segments.map((file) => segmentStates(file, of)), overlayStates(of)])
+  return mergeStates([...filesOfRuns(start, ns).map((run) => runStates(run, of)), ...segments.map((file) => segmentStates(file, of)), overlayStates(of)])
 }
 
 async function* runStates(run: RunEntry, { files, ranges, signal }: RangeScan): AsyncGenerator<readonly EntityState[]> {

@@ -23,7 +23,7 @@ export interface RunInput {
 export async function writeRunFiles({ ns, states, shape, forgetUpTo }: RunInput, parts: MergeParts): Promise<Omit<RunEntry, 'level'>> {
   const files: FileEntry[] = []
   let deletedMinSeq: number | undefined
-  let writer = new RunFileWriter({ shape, metadata: fileMetadata })
+  let writer = new RunFileWriter({ shape, metadata: fileMetadata, codec: parts.codec })
   for await (const batch of states) {
     for (const state of batch) {
       if (state.deletedAt !== undefined) {
@@ -35,7 +35,7 @@ export async function writeRunFiles({ ns, states, shape, forgetUpTo }: RunInput,
     parts.onRows?.(batch.length)
     if (writer.bytes >= runFileBytesMax) {
       files.push(await parts.output.writeRun(ns, writer.finish()))
-      writer = new RunFileWriter({ shape, metadata: fileMetadata })
+      writer = new RunFileWriter({ shape, metadata: fileMetadata, codec: parts.codec })
     }
     await parts.clock.sleep(0)
     checkAborted(parts.signal)
@@ -49,7 +49,8 @@ export type Placing = (event: StoredEvent) => 'keep' | 'archive' | 'drop'
 
 /** Writes a segment's events anew, as two segments; in each an entity begins with its whole state; `inserted`, in order, are kept with them. Undefined: no event was placed there. Memory: both files. */
 export async function rewriteSegment(file: FileEntry, place: Placing, parts: MergeParts & { view: View; inserted?: readonly StoredEvent[] }): Promise<{ kept: FileEntry | undefined; archived: FileEntry | undefined }> {
-  const to = { keep: new SegmentFileWriter({ metadata: fileMetadata }), archive: new SegmentFileWriter({ metadata: fileMetadata }) }
+  const options = { metadata: fileMetadata, codec: parts.codec }
+  const to = { keep: new SegmentFileWriter(options), archive: new SegmentFileWriter(options) }
   let before: { ns: string; state: EntityState } | undefined
   const begun = new Set<'keep' | 'archive'>()
   const inserted = [...(parts.inserted ?? [])]

@@ -3,6 +3,7 @@ import type { EntityState } from '../model/entity.ts'
 import { firstAtOrAbove, type ByteArrays } from '../parquet/byte-arrays.ts'
 import { rowsBetween } from '../parquet/Column.ts'
 import { advanceAll, type Source } from './merge.ts'
+import { StateBatch } from './StateBatch.ts'
 import type { RowBatch, ScanSlice } from './view.ts'
 
 /** Rows `start` to `end` of a batch. */
@@ -62,6 +63,15 @@ export function inOrder<Item>(selections: readonly ScanSlice[], make: (slice: Sc
 /** All states of a scan, in the order of ids. */
 export async function* statesInOrder(scan: AsyncIterable<readonly ScanSlice[]>): AsyncGenerator<readonly EntityState[]> {
   for await (const strip of scan) yield inOrder(strip, ({ batch, rows }) => batch.states(rows))
+}
+
+/** Merges states that are each ordered by id, without repeats inside one, into one order: where several hold an id, the one with the greatest seq. As `strips`. */
+export function mergeStates(inputs: readonly AsyncIterable<readonly EntityState[]>[]): AsyncGenerator<readonly EntityState[]> {
+  return statesInOrder(strips(inputs.map(inRanges)))
+}
+
+async function* inRanges(batches: AsyncIterable<readonly EntityState[]>): AsyncGenerator<readonly BatchRange[]> {
+  for await (const states of batches) if (states.length > 0) yield [{ batch: new StateBatch(states), start: 0, end: states.length }]
 }
 
 function headOf(source: Source<BatchRange>, start: number | undefined): Pending {

@@ -14,10 +14,10 @@ import { forgottenSeq } from './horizon.ts'
 import { spansNamespace } from './lookup.ts'
 import { dataFiles, emptyManifest, eventsIn, filesOfRuns, horizonOf, readManifest, spanOf, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import type { Partition } from './Partition.ts'
-import { mergeById } from './merge.ts'
 import { replay } from './replay.ts'
 import { mergeEvents, scanRun } from './table-scans.ts'
 import type { StorageBackend } from './storage-backend.ts'
+import { mergeStates } from './strips.ts'
 
 export interface VerifyInput {
   readonly backend: StorageBackend
@@ -167,7 +167,7 @@ async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report
     const problem = (id: string, what: string): void => {
       to.report.problems.push({ path: isEdgeSpace(ns) ? `edges/${ns}` : `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${id} ${what}. Its history is right: report this, it is a bug.` })
     }
-    const states = (runs: readonly RunEntry[]): AsyncGenerator<EntityState, undefined> => eachState(mergeById(runs.map((run) => scanRun(run, partition.files, { signal }))), forgottenSeq(manifest, ns))
+    const states = (runs: readonly RunEntry[]): AsyncGenerator<EntityState, undefined> => eachState(mergeStates(runs.map((run) => scanRun(run, partition.files, { signal }))), forgottenSeq(manifest, ns))
     const stored = states(filesOfRuns(manifest, ns))
     const base = states(horizonOf(manifest, ns)?.base ?? [])
     const segments = manifest.segments.filter((file) => spansNamespace(file, ns))

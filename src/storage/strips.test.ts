@@ -1,23 +1,21 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { mergeById } from './merge.ts'
+import type { EntityState } from '../model/entity.ts'
+import { mergeStates } from './strips.ts'
 
-interface Row {
-  readonly id: string
-  readonly seq: number
-}
+type Row = Pick<EntityState, 'id' | 'seq'>
 
-async function* inBatches(rows: readonly Row[], size: number): AsyncGenerator<readonly Row[]> {
-  for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size)
+async function* inBatches(rows: readonly Row[], size: number): AsyncGenerator<readonly EntityState[]> {
+  for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size) as EntityState[]
 }
 
 async function merged(sources: readonly (readonly Row[])[], batchRows = 3): Promise<Row[]> {
   const rows: Row[] = []
-  for await (const batch of mergeById(sources.map((source) => inBatches(source, batchRows)))) rows.push(...batch)
+  for await (const batch of mergeStates(sources.map((source) => inBatches(source, batchRows)))) rows.push(...batch)
   return rows
 }
 
-describe('mergeById', () => {
+describe('mergeStates', () => {
   test('gives every id once, in order, with its newest row', async () => {
     const rows = await merged([
       [{ id: 'a', seq: 1 }, { id: 'c', seq: 9 }],
@@ -46,14 +44,14 @@ describe('mergeById', () => {
 
   test('closes every source when the consumer stops early', async () => {
     const closed: number[] = []
-    async function* endless(index: number): AsyncGenerator<readonly Row[]> {
+    async function* endless(index: number): AsyncGenerator<readonly EntityState[]> {
       try {
-        for (let seq = 0; ; seq++) yield [{ id: `${String(seq).padStart(9, '0')}-${index}`, seq }]
+        for (let seq = 0; ; seq++) yield [{ id: `${String(seq).padStart(9, '0')}-${index}`, seq } as EntityState]
       } finally {
         closed.push(index)
       }
     }
-    for await (const rows of mergeById([endless(0), endless(1)])) if (rows.length > 0) break
+    for await (const rows of mergeStates([endless(0), endless(1)])) if (rows.length > 0) break
     expect(closed.toSorted()).toEqual([0, 1])
   })
 })

@@ -1,0 +1,39 @@
+import type { Clock } from '../base/clock.ts'
+
+/** After this long others have their turn. */
+const turnMsMax = 5
+/** What is done between two looks at the time. */
+const stepsPerLook = 32
+
+/** Background work that is cut up, so that nobody waits long for the event loop. */
+export class Turns {
+  readonly #clock: Clock
+  #startMs: number
+  #steps = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#startMs = clock.nowMs()
+  }
+
+  /** One small step was done: when others are due, what to wait for before the next one. */
+  step(): Promise<void> | undefined {
+    return ++this.#steps % stepsPerLook === 0 ? this.look() : undefined
+  }
+
+  /** As `step`, of a larger one. */
+  look(): Promise<void> | undefined {
+    return this.#clock.nowMs() - this.#startMs >= turnMsMax ? this.end() : undefined
+  }
+
+  /** Does all of the larger steps. */
+  async through(steps: Iterable<void>): Promise<void> {
+    for (const _ of steps) await this.look()
+  }
+
+  /** Others have their turn now. */
+  async end(): Promise<void> {
+    await this.#clock.sleep(0)
+    this.#startMs = this.#clock.nowMs()
+  }
+}
