@@ -4,7 +4,7 @@ import { withEventSourcing } from '../../src/storage/EventSourcedBackend.ts'
 import type { Event } from '../../src/model/event.ts'
 import { MemoryBackend } from '../../src/storage/backends/MemoryBackend.ts'
 import { recover, type RecoverReport } from '../../src/storage/recover.ts'
-import { damages, kindOf, wholeDatabase, withDamage, type Damage } from './bit-rot.ts'
+import { damages, kindOf, smallDatabase, wholeDatabase, withDamage, type Damage } from './bit-rot.ts'
 import { SimulatedDisk, type DiskFiles } from './SimulatedDisk.ts'
 
 interface Recovered {
@@ -49,6 +49,17 @@ test('of a sound database everything is recovered, to the event', async () => {
   const original: Event[] = []
   for await (const event of engine.readEvents()) original.push(event)
   await engine.close()
+  expect(events).toEqual(original)
+})
+
+test('of a database with edges and an archive, what is archived is recovered, too, in its order', async () => {
+  const files = await smallDatabase()
+  const { report, events } = await recovered(files)
+  expect(report).toMatchObject({ ok: true, missing: [], lost: [] })
+  const db = new ParqueDB({ storage: new SimulatedDisk(files), readOnly: true })
+  const original: Event[] = []
+  for await (const event of db.events({ includeArchived: true })) original.push(event)
+  await db.close()
   expect(events).toEqual(original)
 })
 
