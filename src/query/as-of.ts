@@ -30,7 +30,7 @@ export function resolveAsOf(asOf: AsOf | undefined, view: View): AsOf | undefine
       details: { seq: asOf.seq, newestSeq: view.seq },
     })
   }
-  const isNewest = (asOf.seq ?? view.seq) >= view.seq && (asOf.ts ?? view.ts) >= view.ts
+  const isNewest = (asOf.seq === undefined || asOf.seq >= view.seq) && (asOf.ts === undefined || asOf.ts >= view.ts)
   return isNewest ? undefined : asOf
 }
 

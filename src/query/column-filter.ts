@@ -29,6 +29,7 @@ type Leaf = Exclude<FilterNode, { kind: 'and' | 'or' | 'nor' | 'not' }>
 
 /** The filter over columns. It agrees with compileFilter wherever it does not leave the row to its document. */
 export function compileColumnFilter(ns: string, node: FilterNode): ColumnFilter {
+  if ('path' in node) return leafFilter(ns, node)
   switch (node.kind) {
     case 'and':
       return allOf(node.nodes.map((inner) => compileColumnFilter(ns, inner)))
@@ -38,19 +39,6 @@ export function compileColumnFilter(ns: string, node: FilterNode): ColumnFilter 
       return negated(anyOf(node.nodes.map((inner) => compileColumnFilter(ns, inner))))
     case 'not':
       return negated(compileColumnFilter(ns, node.node))
-    case 'compare':
-    case 'in':
-    case 'exists':
-    case 'type':
-    case 'regex':
-    case 'startsWith':
-    case 'endsWith':
-    case 'contains':
-    case 'size':
-    case 'mod':
-    case 'elemMatch':
-    case 'elemMatchValue':
-      return leafFilter(ns, node)
   }
 }
 

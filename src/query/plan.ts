@@ -38,35 +38,16 @@ type Bound = Exclude<ScanPlan, { kind: 'scan' }>
 
 /** undefined: the node says nothing of `$id` that narrows the scan. */
 function boundOf(prefix: string, node: FilterNode): Bound | undefined {
-  switch (node.kind) {
-    case 'and':
-      return node.nodes.map((inner) => boundOf(prefix, inner)).reduce(intersection, undefined)
-    case 'or':
-      return node.nodes.map((inner) => boundOf(prefix, inner)).reduce(union, { kind: 'ids', ids: [] })
-    case 'compare':
-      return isId(node.path) ? compareBound(prefix, node.op, node.value) : undefined
-    case 'in':
-      if (!isId(node.path) || node.patterns.length > 0) return undefined
-      return idsBound(prefix, node.values)
-    case 'startsWith':
-      if (!isId(node.path)) return undefined
-      return node.text.startsWith(prefix) ? prefixBound(node.text.slice(prefix.length)) : undefined
-    case 'nor':
-    case 'not':
-    case 'exists':
-    case 'type':
-    case 'regex':
-    case 'endsWith':
-    case 'contains':
-    case 'size':
-    case 'mod':
-    case 'elemMatch':
-    case 'elemMatchValue':
-      return undefined
-  }
+  if (node.kind === 'and') return node.nodes.map((inner) => boundOf(prefix, inner)).reduce(intersection, undefined)
+  if (node.kind === 'or') return node.nodes.map((inner) => boundOf(prefix, inner)).reduce(union, { kind: 'ids', ids: [] })
+  if (!('path' in node) || !isId(node.path)) return undefined
+  if (node.kind === 'compare') return compareBound(prefix, node.op, node.value)
+  if (node.kind === 'in' && node.patterns.length === 0) return idsBound(prefix, node.values)
+  return node.kind === 'startsWith' && node.text.startsWith(prefix) ? prefixBound(node.text.slice(prefix.length)) : undefined
 }
 
-function isId(path: readonly string[]): boolean {
+/** Whether a path is the id's. */
+export function isId(path: readonly string[]): boolean {
   return path.length === 1 && path[0] === '$id'
 }
 

@@ -16,39 +16,25 @@ export function groupFilter(node: FilterNode): GroupFilter | undefined {
 function canPrune(node: FilterNode): boolean {
   if (node.kind === 'and') return node.nodes.some(canPrune)
   if (node.kind === 'or') return node.nodes.length > 0 && node.nodes.every(canPrune)
-  return (node.kind === 'compare' || node.kind === 'in' || node.kind === 'startsWith' || node.kind === 'exists') && node.path[0] !== '$id'
+  return isBounded(node) && node.path[0] !== '$id'
+}
+
+/** Whether bounds may say that no value fits. */
+function isBounded(node: FilterNode): node is Extract<FilterNode, { kind: 'compare' | 'in' | 'exists' }> | { kind: 'startsWith'; path: readonly string[]; text: string } {
+  return node.kind === 'compare' || node.kind === 'in' || node.kind === 'startsWith' || node.kind === 'exists'
 }
 
 function isRuledOut(node: FilterNode, boundsOf: BoundsOf): boolean {
-  switch (node.kind) {
-    case 'and':
-      return node.nodes.some((inner) => isRuledOut(inner, boundsOf))
-    case 'or':
-      return node.nodes.length > 0 && node.nodes.every((inner) => isRuledOut(inner, boundsOf))
-    case 'compare':
-    case 'in':
-    case 'startsWith':
-    case 'exists': {
-      const bounds = boundsOf(node.path)
-      if (bounds === undefined) return false
-      if (bounds.kind === 'absent') return !compileTest({ ...node, path: [] })(undefined)
-      if (node.kind === 'exists') return false
-      if (node.kind === 'compare') return isOutside(node.op, node.value, bounds)
-      if (node.kind === 'in') return node.patterns.length === 0 && node.values.every((value) => isOutside('eq', value, bounds))
-      return isOutside('gte', node.text, bounds) || (typeof bounds.least === 'string' && !bounds.least.startsWith(node.text) && compareStrings(bounds.least, node.text) > 0)
-    }
-    case 'nor':
-    case 'not':
-    case 'type':
-    case 'regex':
-    case 'endsWith':
-    case 'contains':
-    case 'size':
-    case 'mod':
-    case 'elemMatch':
-    case 'elemMatchValue':
-      return false
-  }
+  if (node.kind === 'and') return node.nodes.some((inner) => isRuledOut(inner, boundsOf))
+  if (node.kind === 'or') return node.nodes.length > 0 && node.nodes.every((inner) => isRuledOut(inner, boundsOf))
+  if (!isBounded(node)) return false
+  const bounds = boundsOf(node.path)
+  if (bounds === undefined) return false
+  if (bounds.kind === 'absent') return !compileTest({ ...node, path: [] })(undefined)
+  if (node.kind === 'exists') return false
+  if (node.kind === 'compare') return isOutside(node.op, node.value, bounds)
+  if (node.kind === 'in') return node.patterns.length === 0 && node.values.every((value) => isOutside('eq', value, bounds))
+  return isOutside('gte', node.text, bounds) || (typeof bounds.least === 'string' && !bounds.least.startsWith(node.text) && compareStrings(bounds.least, node.text) > 0)
 }
 
 /** No value within the bounds compares so with the operand. A null may stand in any column, and a list may be compared as a whole. */

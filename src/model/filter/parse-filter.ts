@@ -61,24 +61,18 @@ function allOf(nodes: readonly FilterNode[]): FilterNode {
   return nodes.length === 1 && only !== undefined ? only : { kind: 'and', nodes }
 }
 
+const logicalKinds: { readonly [operator: string]: 'and' | 'or' | 'nor' } = { $and: 'and', $or: 'or', $nor: 'nor' }
+const misplaced: { readonly [operator: string]: string } = { $not: 'belongs to a field: { field: { $not: … } }; use $nor for whole filters', $text: 'is not available yet' }
+
 function parseLogical(operator: string, operand: unknown, parse: FilterParse): FilterNode {
-  switch (operator) {
-    case '$and':
-    case '$or':
-    case '$nor': {
-      if (!Array.isArray(operand) || operand.length === 0) throw invalidFilter(operator, '', `needs an array of at least one filter, not ${describe(operand)}`)
-      const nodes = operand.map((inner: unknown) => {
-        parse.countNode('')
-        return parse.deeper('', () => parseObjectFilter(inner, operator, parse))
-      })
-      return { kind: operator === '$and' ? 'and' : operator === '$or' ? 'or' : 'nor', nodes }
-    }
-    case '$not':
-      throw invalidFilter(operator, '', 'belongs to a field: { field: { $not: … } }; use $nor for whole filters')
-    case '$text':
-      throw invalidFilter(operator, '', 'is not available yet')
-  }
-  throw invalidFilter(operator, '', 'is not an operator that can stand here')
+  const kind = Object.hasOwn(logicalKinds, operator) ? logicalKinds[operator] : undefined
+  if (kind === undefined) throw invalidFilter(operator, '', (Object.hasOwn(misplaced, operator) ? misplaced[operator] : undefined) ?? 'is not an operator that can stand here')
+  if (!Array.isArray(operand) || operand.length === 0) throw invalidFilter(operator, '', `needs an array of at least one filter, not ${describe(operand)}`)
+  const nodes = operand.map((inner: unknown) => {
+    parse.countNode('')
+    return parse.deeper('', () => parseObjectFilter(inner, operator, parse))
+  })
+  return { kind, nodes }
 }
 
 function parseFilterPath(name: string): FieldPath {
@@ -99,47 +93,35 @@ interface OperatorUse {
 
 /** The node of one operator; undefined for $options, which belongs to its $regex. */
 function parseOperator(use: OperatorUse, parse: FilterParse): FilterNode | undefined {
-  const { operator, path } = use
-  switch (operator) {
-    case '$eq':
-    case '$gt':
-    case '$gte':
-    case '$lt':
-    case '$lte':
-      return compare(use, operator.slice(1) as CompareOp, parse)
-    case '$ne':
-      return { kind: 'not', node: compare(use, 'eq', parse) }
-    case '$in':
-      return parseIn(use, parse)
-    case '$nin':
-      return { kind: 'not', node: parseIn(use, parse) }
-    case '$exists':
-      return parseExists(use)
-    case '$type':
-      return { kind: 'type', path, types: parseTypes(use) }
-    case '$regex':
-      return { kind: 'regex', path, pattern: parseRegex(use) }
-    case '$options':
-      if (!Object.hasOwn(use.siblings, '$regex')) throw wrong(use, 'needs a $regex beside it')
-      return undefined
-    case '$all':
-      return parseAll(use, parse)
-    case '$elemMatch':
-      return parseElemMatch(use, parse)
-    case '$size':
-      return { kind: 'size', path, size: parseSize(use) }
-    case '$mod':
-      return parseMod(use)
-    case '$not':
-      return { kind: 'not', node: parseNot(use, parse) }
-    case '$startsWith':
-    case '$endsWith':
-    case '$contains':
-      return { kind: operator.slice(1) as 'startsWith' | 'endsWith' | 'contains', path, text: parseText(use) }
-    case '$near':
-      throw wrong(use, 'is not available yet')
-  }
-  throw wrong(use, 'is not an operator of a field')
+  const read = Object.hasOwn(fieldOperators, use.operator) ? fieldOperators[use.operator] : undefined
+  if (read === undefined) throw wrong(use, use.operator === '$near' ? 'is not available yet' : 'is not an operator of a field')
+  return read(use, parse)
+}
+
+const fieldOperators: { readonly [operator: string]: (use: OperatorUse, parse: FilterParse) => FilterNode | undefined } = {
+  $eq: (use, parse) => compare(use, 'eq', parse),
+  $gt: (use, parse) => compare(use, 'gt', parse),
+  $gte: (use, parse) => compare(use, 'gte', parse),
+  $lt: (use, parse) => compare(use, 'lt', parse),
+  $lte: (use, parse) => compare(use, 'lte', parse),
+  $ne: (use, parse) => ({ kind: 'not', node: compare(use, 'eq', parse) }),
+  $in: parseIn,
+  $nin: (use, parse) => ({ kind: 'not', node: parseIn(use, parse) }),
+  $exists: parseExists,
+  $type: (use) => ({ kind: 'type', path: use.path, types: parseTypes(use) }),
+  $regex: (use) => ({ kind: 'regex', path: use.path, pattern: parseRegex(use) }),
+  $options(use) {
+    if (!Object.hasOwn(use.siblings, '$regex')) throw wrong(use, 'needs a $regex beside it')
+    return undefined
+  },
+  $all: parseAll,
+  $elemMatch: parseElemMatch,
+  $size: (use) => ({ kind: 'size', path: use.path, size: parseSize(use) }),
+  $mod: parseMod,
+  $not: (use, parse) => ({ kind: 'not', node: parseNot(use, parse) }),
+  $startsWith: (use) => ({ kind: 'startsWith', path: use.path, text: parseText(use) }),
+  $endsWith: (use) => ({ kind: 'endsWith', path: use.path, text: parseText(use) }),
+  $contains: (use) => ({ kind: 'contains', path: use.path, text: parseText(use) }),
 }
 
 function compare(use: OperatorUse, op: CompareOp, parse: FilterParse): FilterNode {
@@ -167,29 +149,9 @@ function parseExists(use: OperatorUse): FilterNode {
   throw wrong(use, `needs true or false, not ${describe(use.operand)}`)
 }
 
-const typesByName: ReadonlyMap<unknown, TypeName> = new Map<unknown, TypeName>([
-  ['number', 'number'],
-  ['double', 'double'],
-  [1, 'double'],
-  ['string', 'string'],
-  [2, 'string'],
-  ['object', 'object'],
-  [3, 'object'],
-  ['array', 'array'],
-  [4, 'array'],
-  ['binData', 'binData'],
-  [5, 'binData'],
-  ['bool', 'bool'],
-  [8, 'bool'],
-  ['date', 'date'],
-  [9, 'date'],
-  ['null', 'null'],
-  [10, 'null'],
-  ['int', 'int'],
-  [16, 'int'],
-  ['long', 'long'],
-  [18, 'long'],
-])
+/** BSON's numbers of the types; 'number' is any of three. */
+const typeNumbers: { readonly [Name in Exclude<TypeName, 'number'>]: number } = { double: 1, string: 2, object: 3, array: 4, binData: 5, bool: 8, date: 9, null: 10, int: 16, long: 18 }
+const typesByName = new Map<unknown, TypeName>([['number', 'number'], ...Object.entries(typeNumbers).flatMap(([name, number]) => [[name, name], [number, name]] as [unknown, TypeName][])])
 
 function parseTypes(use: OperatorUse): ReadonlySet<TypeName> {
   const names: readonly unknown[] = Array.isArray(use.operand) ? use.operand : [use.operand]
@@ -234,13 +196,11 @@ function parseAll(use: OperatorUse, parse: FilterParse): FilterNode {
   return allOf(nodes)
 }
 
-const logicalOperators: ReadonlySet<string> = new Set(['$and', '$or', '$nor'])
-
 function parseElemMatch(use: OperatorUse, parse: FilterParse): FilterNode {
   const { operand, path } = use
   if (!isPlainObject(operand)) throw wrong(use, `needs an object, not ${describe(operand)}`)
   const [first] = Object.keys(operand)
-  const takesValues = first !== undefined && first.startsWith('$') && !logicalOperators.has(first)
+  const takesValues = first !== undefined && first.startsWith('$') && !Object.hasOwn(logicalKinds, first)
   return parse.deeper(path.join('.'), () =>
     takesValues
       ? { kind: 'elemMatchValue', path, node: parseCondition(operand, [], parse) }

@@ -28,45 +28,31 @@ export function applyUpdate(document: Document, update: ParsedUpdate, context: U
   let result = document
   for (const operation of update.operations) {
     if (operation.kind === 'setOnInsert' && !context.isInsert) continue
-    result = operation.kind === 'rename' ? rename(result, operation) : editAtPath(result, operation.path, fieldEdit(operation, context))
+    result = operation.kind === 'rename' ? rename(result, operation) : editAtPath(result, operation.path, (edits[operation.kind] as Edit<never>)(operation as never, context))
   }
   if (result !== document) checkDocumentLimits(result, context.limits ?? defaultDocumentLimits)
   return result
 }
 
-type EditOperation = Exclude<UpdateOperation, { kind: 'rename' }>
+/** The operation of a kind, which some have in common. */
+type Of<Kind, Operation = UpdateOperation> = Operation extends { readonly kind: infer Kinds } ? (Kind extends Kinds ? Operation : never) : never
+type Edit<Operation> = (operation: Operation, context: UpdateContext) => FieldEdit
 
-function fieldEdit(operation: EditOperation, context: UpdateContext): FieldEdit {
-  const { path } = operation
-  switch (operation.kind) {
-    case 'set':
-    case 'setOnInsert':
-      return creating(`$${operation.kind}`, (old) => keepEqual(old, operation.value))
-    case 'unset':
-      return { operator: '$unset', whenAbsent: 'ignore', change: () => undefined }
-    case 'inc':
-      return creating('$inc', (old) => (old === undefined ? operation.amount : calculate({ operator: '$inc', old, path }, (value) => addNumbers(value, operation.amount))))
-    case 'mul':
-      return creating('$mul', (old) => (old === undefined ? zeroLike(operation.amount) : calculate({ operator: '$mul', old, path }, (value) => multiplyNumbers(value, operation.amount))))
-    case 'min':
-      return creating('$min', (old) => (old === undefined || compareValues(operation.value, old) < 0 ? operation.value : old))
-    case 'max':
-      return creating('$max', (old) => (old === undefined || compareValues(operation.value, old) > 0 ? operation.value : old))
-    case 'currentDate':
-      return creating('$currentDate', () => new Date(context.nowMs))
-    case 'bit':
-      return creating('$bit', (old) => applyMasks({ operator: '$bit', old: old === undefined ? 0 : old, path }, operation.masks))
-    case 'push':
-      return creating('$push', (old) => keepEqual(old, pushValues(old === undefined ? [] : arrayAt('$push', old, path), operation.push)))
-    case 'addToSet':
-      return creating('$addToSet', (old) => addMissing(old === undefined ? [] : arrayAt('$addToSet', old, path), operation.values))
-    case 'pull':
-      return shrinking('$pull', path, (array) => removeMatching(array, operation.matches))
-    case 'pullAll':
-      return shrinking('$pullAll', path, (array) => removeMatching(array, (element) => operation.values.some((value) => compareValues(element, value) === 0)))
-    case 'pop':
-      return shrinking('$pop', path, (array) => (array.length === 0 ? array : operation.end === 'first' ? array.slice(1) : array.slice(0, -1)))
-  }
+const edits: { readonly [Kind in Exclude<UpdateOperation['kind'], 'rename'>]: Edit<Of<Kind>> } = {
+  set: ({ value }) => creating('$set', (old) => keepEqual(old, value)),
+  setOnInsert: ({ value }) => creating('$setOnInsert', (old) => keepEqual(old, value)),
+  unset: () => ({ operator: '$unset', whenAbsent: 'ignore', change: () => undefined }),
+  inc: ({ path, amount }) => creating('$inc', (old) => (old === undefined ? amount : calculate({ operator: '$inc', old, path }, (value) => addNumbers(value, amount)))),
+  mul: ({ path, amount }) => creating('$mul', (old) => (old === undefined ? zeroLike(amount) : calculate({ operator: '$mul', old, path }, (value) => multiplyNumbers(value, amount)))),
+  min: ({ value }) => creating('$min', (old) => (old === undefined || compareValues(value, old) < 0 ? value : old)),
+  max: ({ value }) => creating('$max', (old) => (old === undefined || compareValues(value, old) > 0 ? value : old)),
+  currentDate: (_, { nowMs }) => creating('$currentDate', () => new Date(nowMs)),
+  bit: ({ path, masks }) => creating('$bit', (old) => applyMasks({ operator: '$bit', old: old === undefined ? 0 : old, path }, masks)),
+  push: ({ path, push }) => creating('$push', (old) => keepEqual(old, pushValues(old === undefined ? [] : arrayAt('$push', old, path), push))),
+  addToSet: ({ path, values }) => creating('$addToSet', (old) => addMissing(old === undefined ? [] : arrayAt('$addToSet', old, path), values)),
+  pull: ({ path, matches }) => shrinking('$pull', path, (array) => removeMatching(array, matches)),
+  pullAll: ({ path, values }) => shrinking('$pullAll', path, (array) => removeMatching(array, (element) => values.some((value) => compareValues(element, value) === 0))),
+  pop: ({ path, end }) => shrinking('$pop', path, (array) => (array.length === 0 ? array : end === 'first' ? array.slice(1) : array.slice(0, -1))),
 }
 
 function creating(operator: string, change: FieldEdit['change']): FieldEdit {

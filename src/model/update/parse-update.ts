@@ -33,10 +33,13 @@ export function parseUpdate(update: unknown, options: { readonly arrayFilters?: 
       links.push({ kind: operator === '$link' ? 'link' : 'unlink', fields })
       continue
     }
-    if (!isKnown(operator)) throw unknownOperator(operator)
+    const parse = Object.hasOwn(operators, operator) ? operators[operator] : undefined
+    if (parse === undefined) throw unknownOperator(operator)
     if (!isPlainObject(fields)) throw invalidUpdate(operator, '', `needs an object of fields, not ${describe(fields)}`)
     for (const name of Object.keys(fields)) {
-      const operation = parseOperation({ operator, operand: fields[name], path: parseUpdatePath(name, operator, filters) }, filters)
+      const use = { operator, operand: fields[name], path: parseUpdatePath(name, operator, filters) }
+      checkType(use)
+      const operation = parse(use, filters)
       conflicts.add(operation.path, operator)
       if (operation.kind === 'rename') conflicts.add(operation.to, operator)
       operations.push(operation)
@@ -47,32 +50,8 @@ export function parseUpdate(update: unknown, options: { readonly arrayFilters?: 
   return { operations, links }
 }
 
-const operators = [
-  '$set',
-  '$setOnInsert',
-  '$unset',
-  '$inc',
-  '$mul',
-  '$min',
-  '$max',
-  '$rename',
-  '$currentDate',
-  '$push',
-  '$pull',
-  '$pullAll',
-  '$addToSet',
-  '$pop',
-  '$bit',
-] as const
-
-type Operator = (typeof operators)[number]
-
-function isKnown(operator: string): operator is Operator {
-  return (operators as readonly string[]).includes(operator)
-}
-
 function unknownOperator(operator: string): ParqueDBError {
-  return invalidUpdate(operator, '', `is not an update operator; there are ${operators.join(', ')}, $link, $unlink`)
+  return invalidUpdate(operator, '', `is not an update operator; there are ${Object.keys(operators).join(', ')}, $link, $unlink`)
 }
 
 function tooMany(): ParqueDBError {
@@ -80,48 +59,33 @@ function tooMany(): ParqueDBError {
 }
 
 interface FieldUpdate {
-  readonly operator: Operator
+  readonly operator: string
   readonly operand: unknown
   readonly path: UpdatePath
 }
 
-function parseOperation(use: FieldUpdate, filters: ArrayFilters): UpdateOperation {
-  const { operator, operand, path } = use
-  checkType(use)
-  switch (operator) {
-    case '$set':
-      return { kind: 'set', path, value: operandValue(use) }
-    case '$setOnInsert':
-      return { kind: 'setOnInsert', path, value: operandValue(use) }
-    case '$min':
-      return { kind: 'min', path, value: operandValue(use) }
-    case '$max':
-      return { kind: 'max', path, value: operandValue(use) }
-    case '$unset':
-      return { kind: 'unset', path }
-    case '$inc':
-      return { kind: 'inc', path, amount: parseAmount(use) }
-    case '$mul':
-      return { kind: 'mul', path, amount: parseAmount(use) }
-    case '$rename':
-      return { kind: 'rename', path: fieldsOnly(use, path), to: fieldsOnly(use, parseTarget(use, filters)) }
-    case '$currentDate':
-      checkDate(use)
-      return { kind: 'currentDate', path }
-    case '$push':
-      return { kind: 'push', path, push: parsePush(operand, path.text) }
-    case '$addToSet':
-      return { kind: 'addToSet', path, values: parseEach(operand, operator, path.text) }
-    case '$pull':
-      return { kind: 'pull', path, matches: parsePullTest(operand, path.text) }
-    case '$pullAll':
-      return { kind: 'pullAll', path, values: listOf(operand, operator, path.text) }
-    case '$pop':
-      if (operand !== 1 && operand !== -1) throw invalidUpdate(operator, path.text, 'needs 1 for the last element, or -1 for the first')
-      return { kind: 'pop', path, end: operand === 1 ? 'last' : 'first' }
-    case '$bit':
-      return { kind: 'bit', path, masks: parseBit(operand, path.text) }
-  }
+const operators: { readonly [operator: string]: (use: FieldUpdate, filters: ArrayFilters) => UpdateOperation } = {
+  $set: (use) => ({ kind: 'set', path: use.path, value: operandValue(use) }),
+  $setOnInsert: (use) => ({ kind: 'setOnInsert', path: use.path, value: operandValue(use) }),
+  $unset: ({ path }) => ({ kind: 'unset', path }),
+  $inc: (use) => ({ kind: 'inc', path: use.path, amount: parseAmount(use) }),
+  $mul: (use) => ({ kind: 'mul', path: use.path, amount: parseAmount(use) }),
+  $min: (use) => ({ kind: 'min', path: use.path, value: operandValue(use) }),
+  $max: (use) => ({ kind: 'max', path: use.path, value: operandValue(use) }),
+  $rename: (use, filters) => ({ kind: 'rename', path: fieldsOnly(use, use.path), to: fieldsOnly(use, parseTarget(use, filters)) }),
+  $currentDate(use) {
+    checkDate(use)
+    return { kind: 'currentDate', path: use.path }
+  },
+  $push: ({ operand, path }) => ({ kind: 'push', path, push: parsePush(operand, path.text) }),
+  $pull: ({ operand, path }) => ({ kind: 'pull', path, matches: parsePullTest(operand, path.text) }),
+  $pullAll: ({ operator, operand, path }) => ({ kind: 'pullAll', path, values: listOf(operand, operator, path.text) }),
+  $addToSet: ({ operator, operand, path }) => ({ kind: 'addToSet', path, values: parseEach(operand, operator, path.text) }),
+  $pop({ operator, operand, path }) {
+    if (operand !== 1 && operand !== -1) throw invalidUpdate(operator, path.text, 'needs 1 for the last element, or -1 for the first')
+    return { kind: 'pop', path, end: operand === 1 ? 'last' : 'first' }
+  },
+  $bit: ({ operand, path }) => ({ kind: 'bit', path, masks: parseBit(operand, path.text) }),
 }
 
 /** `$type` is the one field with a '$' that users may set: to a string, or not at all. */
