@@ -16,41 +16,20 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
-/** The exit code for whatever ended a command. */
-export function exitCodeOf(error: unknown): ExitCode {
-  return isParqueDBError(error) ? exitCodeOfError(error.code) : exitCodes.failed
+/** Of the codes that have one of their own; every other failure is 'failed'. */
+const exitCodesOf: { readonly [Code in ErrorCode]?: ExitCode } = {
+  ...codes(exitCodes.invalid, 'INVALID_ARGUMENT', 'CROSS_PARTITION', 'INVALID_FILTER', 'INVALID_UPDATE', 'VALIDATION_FAILED'),
+  ...codes(exitCodes.notFound, 'NOT_FOUND'),
+  ...codes(exitCodes.conflict, 'ALREADY_EXISTS', 'VERSION_CONFLICT', 'UNIQUE_VIOLATION', 'REFERENCE_VIOLATION', 'TRANSACTION_CONFLICT', 'PRECONDITION_FAILED'),
+  ...codes(exitCodes.locked, 'WRITER_LOCKED', 'WRITER_FENCED'),
+  ...codes(exitCodes.damaged, 'CORRUPT_FILE'),
 }
 
-function exitCodeOfError(code: ErrorCode): ExitCode {
-  switch (code) {
-    case 'INVALID_ARGUMENT':
-    case 'INVALID_FILTER':
-    case 'INVALID_UPDATE':
-    case 'VALIDATION_FAILED':
-      return exitCodes.invalid
-    case 'NOT_FOUND':
-      return exitCodes.notFound
-    case 'ALREADY_EXISTS':
-    case 'VERSION_CONFLICT':
-    case 'UNIQUE_VIOLATION':
-    case 'REFERENCE_VIOLATION':
-    case 'TRANSACTION_CONFLICT':
-    case 'PRECONDITION_FAILED':
-      return exitCodes.conflict
-    case 'WRITER_LOCKED':
-    case 'WRITER_FENCED':
-      return exitCodes.locked
-    case 'CORRUPT_FILE':
-      return exitCodes.damaged
-    case 'LIMIT_EXCEEDED':
-    case 'UNSUPPORTED_FORMAT':
-    case 'HISTORY_UNAVAILABLE':
-    case 'STORAGE_UNAVAILABLE':
-    case 'READ_ONLY':
-    case 'ABORTED':
-    case 'CLOSED':
-    case 'UNAUTHORIZED':
-    case 'FORBIDDEN':
-      return exitCodes.failed
-  }
+function codes(exitCode: ExitCode, ...of: readonly ErrorCode[]): { [code: string]: ExitCode } {
+  return Object.fromEntries(of.map((code) => [code, exitCode]))
+}
+
+/** The exit code for whatever ended a command. */
+export function exitCodeOf(error: unknown): ExitCode {
+  return (isParqueDBError(error) ? exitCodesOf[error.code] : undefined) ?? exitCodes.failed
 }

@@ -35,6 +35,16 @@ export function actorOption(): Option {
   return new Option('--actor <name>', 'who does it: recorded in the event')
 }
 
+/** What a command that writes takes. */
+export interface WriteFlags {
+  readonly actor?: string
+  readonly expectVersion?: number
+}
+
+export function writeOptions({ actor, expectVersion }: WriteFlags): { actor?: string; expectedVersion?: number } {
+  return given({ actor, expectedVersion: expectVersion })
+}
+
 export function expectedVersionOption(): Option {
   return new Option('--expect-version <n>', 'refuse (exit 4) unless the entity is at this version').argParser(wholeNumber(1))
 }

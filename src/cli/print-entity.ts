@@ -17,6 +17,11 @@ export async function printFacts(terminal: Terminal, facts: Document): Promise<v
   await (terminal.forPeople ? terminal.write(formatFields(facts)) : terminal.line(stringifyExtendedJson(facts)))
 }
 
+/** What a command has done: a line for people, facts for machines. */
+export async function printReport(terminal: Terminal, line: string, facts: Document): Promise<void> {
+  await (terminal.forPeople ? terminal.line(line) : terminal.line(stringifyExtendedJson(facts)))
+}
+
 function heading(terminal: Terminal, entity: Document): string {
   const { $id, version, updatedAt, updatedBy, deletedAt } = entity
   const parts = [terminal.paint('bold', typeof $id === 'string' ? $id : '(no $id)')]

@@ -1,31 +1,15 @@
 import { Command, Option } from 'commander'
 import type { CommandLine, GlobalOptions } from './CommandLine.ts'
-import { checkpointCommand } from './commands/checkpoint-command.ts'
-import { aggregateCommand } from './commands/aggregate-command.ts'
-import { collectionsCommand } from './commands/collections-command.ts'
-import { compactCommand } from './commands/compact-command.ts'
-import { pullCommand, pushCommand } from './commands/copy-commands.ts'
-import { diffCommand } from './commands/diff-command.ts'
-import { eraseCommand } from './commands/erase-command.ts'
-import { explainCommand } from './commands/explain-command.ts'
+import { checkpointCommand, compactCommand, eraseCommand, recoverCommand, retainCommand, statsCommand, verifyCommand } from './commands/upkeep-commands.ts'
+import { aggregateCommand, collectionsCommand, explainCommand, findCommand } from './commands/query-commands.ts'
+import { pullCommand, pushCommand, reshardCommand } from './commands/place-commands.ts'
+import { diffCommand, historyCommand, logCommand } from './commands/history-commands.ts'
 import { exportCommand } from './commands/export-command.ts'
-import { findCommand } from './commands/find-command.ts'
-import { getCommand } from './commands/get-command.ts'
-import { historyCommand } from './commands/history-command.ts'
+import { getCommand, putCommand, restoreCommand, rmCommand, updateCommand } from './commands/document-commands.ts'
 import { importGitCommand } from './commands/import-git-command.ts'
 import { importCommand } from './commands/import-command.ts'
-import { linkCommand, unlinkCommand } from './commands/link-commands.ts'
-import { logCommand } from './commands/log-command.ts'
-import { putCommand } from './commands/put-command.ts'
-import { recoverCommand } from './commands/recover-command.ts'
-import { restoreCommand } from './commands/restore-command.ts'
-import { retainCommand } from './commands/retain-command.ts'
-import { rmCommand } from './commands/rm-command.ts'
+import { linkCommand, relatedCommand, traverseCommand, unlinkCommand } from './commands/relation-commands.ts'
 import { serveCommand } from './commands/serve-command.ts'
-import { statsCommand } from './commands/stats-command.ts'
-import { updateCommand } from './commands/update-command.ts'
-import { verifyCommand } from './commands/verify-command.ts'
-import { relatedCommand, traverseCommand } from './commands/walk-commands.ts'
 
 const introduction = `
 Try it:
@@ -52,7 +36,7 @@ export function makeProgram(cli: CommandLine, version: string): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', introduction)
     .hook('preAction', (_, command) => cli.begin(command.optsWithGlobals<GlobalOptions>()))
-  const makers = [importCommand, importGitCommand, exportCommand, findCommand, aggregateCommand, explainCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, linkCommand, unlinkCommand, relatedCommand, traverseCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, eraseCommand, pushCommand, pullCommand]
+  const makers = [importCommand, importGitCommand, exportCommand, findCommand, aggregateCommand, explainCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, linkCommand, unlinkCommand, relatedCommand, traverseCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, eraseCommand, pushCommand, pullCommand, reshardCommand]
   for (const make of makers) program.addCommand(make(cli).copyInheritedSettings(program))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)

@@ -2,19 +2,22 @@ import { randomBytes } from 'node:crypto'
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { Command, Option } from 'commander'
+import { Option } from 'commander'
+import type { Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatCount } from '../format-value.ts'
 import { atOption, given } from '../options.ts'
 import { csvHeader, exportFormats, exportText } from '../output/export-text.ts'
 import type { ExportFormat, ExportText } from '../output/export-text.ts'
-import { printFacts } from '../print-entity.ts'
-import { parseFilterArgument } from './find-command.ts'
+import { printReport } from '../print-entity.ts'
+import type { Document } from '../../model/values.ts'
+import { parseFilterArgument } from './query-commands.ts'
 
 interface ExportOptions {
   readonly format: ExportFormat
-  readonly filter?: string
+  readonly filter: Document
   readonly at?: number | string
   readonly system?: boolean
   readonly force?: boolean
@@ -30,36 +33,31 @@ Each document comes with its $id, so 'parquedb import' puts it where it was. A f
 CSV has a column for each top-level field; what is not text, number, boolean or date is JSON in its cell.`
 
 export function exportCommand(cli: CommandLine): Command {
-  return new Command('export')
-    .summary('the documents of a collection, to a file or stdout')
-    .description('Writes the documents of a collection as ndjson, json or csv, all of them as of one moment.')
+  return command({ name: 'export', summary: 'the documents of a collection, to a file or stdout', description: 'Writes the documents of a collection as ndjson, json or csv, all of them as of one moment.', examples })
     .argument('<ns>', 'the collection')
     .argument('[file]', "a new file; '-' or nothing for stdout", '-')
     .addOption(new Option('--format <format>', 'how to write them').choices(exportFormats).default('ndjson'))
-    .option('--filter <json>', 'only documents that match')
+    .option('--filter <json>', 'only documents that match', parseFilterArgument, {})
     .addOption(atOption())
     .option('--system', 'also version, createdAt, updatedAt and who did it (import needs --drop for them)')
     .option('--force', 'replace the file when there is one')
-    .addHelpText('after', examples)
     .action((ns: string, file: string, options: ExportOptions) => exportCollection(cli, { ns, file, options }))
 }
 
 async function exportCollection(cli: CommandLine, { ns, file, options }: { ns: string; file: string; options: ExportOptions }): Promise<void> {
   const { terminal, signal } = cli
-  const filter = options.filter === undefined ? {} : parseFilterArgument(options.filter)
   await cli.read(async (db) => {
     // The columns of a CSV file are found in a first pass, so both passes read the state after one event.
     const asOf = options.at ?? (await db.stats()).lastSeq
     const collection = db.collection(ns)
-    const documents = (): AsyncIterable<object> => collection.find(filter, given({ asOf, signal }))
+    const documents = (): AsyncIterable<object> => collection.find(options.filter, given({ asOf, signal }))
     const text = exportText(options.format, { system: options.system === true, columns: options.format === 'csv' ? await csvHeader(documents(), options.system === true) : [] })
     if (file === '-') {
       await writeAll(documents(), text, (part) => terminal.write(part))
       return
     }
     const count = await writeFile(file, options.force === true, (write) => writeAll(documents(), text, write))
-    if (terminal.forPeople) await terminal.line(`${formatCount(count)} documents in ${file}`)
-    else await printFacts(terminal, { exported: count, file })
+    await printReport(terminal, `${formatCount(count)} documents in ${file}`, { exported: count, file })
   })
 }
 

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
-import { Command, Option } from 'commander'
+import { Option } from 'commander'
+import type { Command } from 'commander'
 import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
+import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatCount } from '../format-value.ts'
@@ -15,7 +17,7 @@ import { inputFormats, openRows } from '../input/open-rows.ts'
 import type { InputFormat, OpenRows } from '../input/open-rows.ts'
 import { parseJsonArgument } from '../json-argument.ts'
 import { actorOption, repeated } from '../options.ts'
-import { printFacts } from '../print-entity.ts'
+import { printReport } from '../print-entity.ts'
 import type { Terminal } from '../Terminal.ts'
 
 interface ImportOptions {
@@ -49,9 +51,7 @@ command: rows that were imported before are recognised by the file's path and th
 them all the same. From stdin that works with --name.`
 
 export function importCommand(cli: CommandLine): Command {
-  return new Command('import')
-    .summary('documents from a json, ndjson, csv, tsv or parquet file')
-    .description('Creates a document for each object or row of a file, in batches; an interrupted import is continued by the same command.')
+  return command({ name: 'import', summary: 'documents from a json, ndjson, csv, tsv or parquet file', description: 'Creates a document for each object or row of a file, in batches; an interrupted import is continued by the same command.', examples })
     .argument('<ns>', 'the collection')
     .argument('<file>', "a file, or '-' for stdin")
     .addOption(new Option('--format <format>', 'what the file is, where its name does not tell').choices(inputFormats))
@@ -66,7 +66,6 @@ export function importCommand(cli: CommandLine): Command {
     .option('--types <name=type,…>', `csv: read columns as ${columnTypes.join(', ')}; repeatable; JSON for odd names`, repeated)
     .option('--no-infer', 'csv: guess no types; all is text')
     .addOption(actorOption())
-    .addHelpText('after', examples)
     .action((ns: string, file: string, options: ImportOptions) => importFile(cli, { ns, file, options }))
 }
 
@@ -107,8 +106,7 @@ async function importFile(cli: CommandLine, { ns, file, options }: { ns: string;
       cli.exitWith(exitCodes.interrupted)
     }
     const ms = Math.max(1, clock.nowMs() - startMs)
-    if (terminal.forPeople) await terminal.line(`${ns}: ${describe(counts)} in ${(ms / 1000).toFixed(1)} s`)
-    else await printFacts(terminal, { ns, ...counts, interrupted: isInterrupted, ms })
+    await printReport(terminal, `${ns}: ${describe(counts)} in ${(ms / 1000).toFixed(1)} s`, { ns, ...counts, interrupted: isInterrupted, ms })
   })
 }
 

@@ -3,7 +3,7 @@ import { openEngine } from '../../node/open-database.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatCount } from '../format-value.ts'
 import { GitBlobs, gitCommits, type GitCommit } from '../input/git-history.ts'
-import { printFacts } from '../print-entity.ts'
+import { printReport } from '../print-entity.ts'
 
 const examples = `
 Example:
@@ -38,8 +38,7 @@ async function importGit({ terminal, clock, signal, folder }: CommandLine, repos
   } finally {
     await engine.close()
   }
-  if (terminal.forPeople) await terminal.line(`imported ${formatCount(commits)} commits`)
-  else await printFacts(terminal, { commits })
+  await printReport(terminal, `imported ${formatCount(commits)} commits`, { commits })
 }
 
 type GitEvents = Parameters<ReturnType<typeof openEngine>['appendEvents']>[0]

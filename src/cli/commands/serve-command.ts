@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
-import { Command, Option } from 'commander'
+import { Option } from 'commander'
+import type { Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { ParqueDB } from '../../db/ParqueDB.ts'
 import { listen } from '../../node/listen.ts'
 import type { AuthOptions } from '../../server/authenticate.ts'
 import { createServer } from '../../server/Server.ts'
+import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { given, repeated, wholeNumber } from '../options.ts'
 
@@ -25,15 +27,12 @@ interface ServeOptions {
 }
 
 export function serveCommand(cli: CommandLine): Command {
-  return new Command('serve')
-    .summary('answer over HTTP')
-    .description('Serves the database over HTTP, until it is interrupted.')
+  return command({ name: 'serve', summary: 'answer over HTTP', description: 'Serves the database over HTTP, until it is interrupted.', examples })
     .addOption(new Option('--port <n>', '0 takes any free one').env('PARQUEDB_PORT').argParser(wholeNumber()).default(3000))
     .addOption(new Option('--host <address>', 'where to listen').env('PARQUEDB_HOST').default('127.0.0.1'))
     .addOption(new Option('--auth <file>', "a JSON file that says who may do what, or 'none'").env('PARQUEDB_AUTH').makeOptionMandatory())
     .addOption(new Option('--cors-origin <origin>', 'pages of this origin may call; repeatable').argParser(repeated))
     .option('--read-only', 'follow the process that writes')
-    .addHelpText('after', examples)
     .action(async (options: ServeOptions) => {
       const auth = await readAuth(options)
       const serve = (db: ParqueDB): Promise<void> => serveUntilInterrupted(cli, db, { ...options, auth })

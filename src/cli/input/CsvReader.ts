@@ -7,8 +7,8 @@ import type { Document } from '../../model/values.ts'
 import { columnTypes, guessType, readCell } from './csv-types.ts'
 import type { Cell, ColumnType } from './csv-types.ts'
 import { inputError } from './input-error.ts'
+import { readText } from './read-text.ts'
 import type { Row, Rows } from './row.ts'
-import { textBytes } from './text-bytes.ts'
 
 export interface CsvOptions {
   /** What errors call the file. */
@@ -97,7 +97,7 @@ export class CsvReader {
       cast: (text, { quoting }) => (text === '' && !quoting ? null : text),
     })
     // The parser is destroyed with whatever fails in the pipeline, so its loop throws it; here it would only be said twice.
-    const fed = pipeline(Readable.from(decode(where, textBytes(where, chunks))), parser).then(undefined, () => undefined)
+    const fed = pipeline(Readable.from(readText(where, chunks)), parser).then(undefined, () => undefined)
     let line = 1
     // csv-parse counts a CRLF inside a quoted value as two lines.
     let overcount = 0
@@ -177,24 +177,6 @@ export function parseColumnTypes(pairs: Iterable<readonly [string, unknown]>): R
     types.set(name, known)
   }
   return types
-}
-
-async function* decode(where: string, chunks: AsyncIterable<Uint8Array>): AsyncIterable<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  let line = 1
-  const read = (bytes?: Uint8Array): string => {
-    try {
-      return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true })
-    } catch (cause) {
-      throw new ParqueDBError('VALIDATION_FAILED', `${where}, at or after line ${line}: not UTF-8 text; convert the file to UTF-8 first`, { details: { file: where, line }, cause })
-    }
-  }
-  for await (const chunk of chunks) {
-    const text = read(chunk)
-    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) line++
-    yield text
-  }
-  yield read()
 }
 
 const quoteInside = 'a double quote stands inside a value; quote the whole value and double the quotes in it ("")'

@@ -6,8 +6,8 @@ import { inputError } from './input-error.ts'
 import { JsonSplitter } from './JsonSplitter.ts'
 import type { Piece, SplitMode } from './JsonSplitter.ts'
 import { parseJson } from './parse-json.ts'
+import { readText } from './read-text.ts'
 import type { Row, Rows } from './row.ts'
-import { textBytes } from './text-bytes.ts'
 
 export interface JsonRowsOptions {
   /** What errors call the file. */
@@ -22,7 +22,7 @@ export interface JsonRowsOptions {
 /** Documents of strict Extended JSON; what is not that is VALIDATION_FAILED naming its line. Blank lines of ndjson are skipped. */
 export async function* jsonRows(options: JsonRowsOptions): Rows {
   const splitter = new JsonSplitter(options.where, options.mode)
-  for await (const chunk of textBytes(options.where, options.chunks)) {
+  for await (const chunk of readText(options.where, options.chunks)) {
     yield* readRows(splitter.push(chunk), options)
   }
   yield* readRows(splitter.end(), options)

@@ -53,7 +53,7 @@ export async function openRows(request: RowsRequest): Promise<OpenRows> {
   checkOptions(request, format)
   if (request.file === '-') {
     if (format === 'parquet') throw new ParqueDBError('INVALID_ARGUMENT', 'a Parquet file is read from its end, so it cannot come through a pipe; give its path')
-    return { where: 'stdin', ...readText({ where: 'stdin', chunks: request.stdin, format, request }), fraction: () => undefined, checkUnchanged: async () => undefined }
+    return { ...readText('stdin', request.stdin, { ...request, format }), fraction: () => undefined, checkUnchanged: async () => undefined }
   }
   const file = await InputFile.open(request.file)
   const checkUnchanged = (): Promise<void> => file.checkUnchanged()
@@ -62,28 +62,15 @@ export async function openRows(request: RowsRequest): Promise<OpenRows> {
     return { where: file.name, rows: parquet.rows, misfits: () => [], fraction: () => parquet.fraction(), checkUnchanged }
   }
   const fraction = (): number => (file.sizeBytes === 0 ? 1 : file.readBytes / file.sizeBytes)
-  return { where: file.name, ...readText({ where: file.name, chunks: file.chunks(), format, request }), fraction, checkUnchanged }
+  return { ...readText(file.name, file.chunks(), { ...request, format }), fraction, checkUnchanged }
 }
 
-interface TextRequest {
-  readonly where: string
-  readonly chunks: AsyncIterable<Uint8Array>
-  readonly format: Exclude<InputFormat, 'parquet'>
-  readonly request: RowsRequest
-}
+type TextFormat = Exclude<InputFormat, 'parquet'>
 
-function readText({ where, chunks, format, request }: TextRequest): Pick<OpenRows, 'rows' | 'misfits'> {
-  switch (format) {
-    case 'json':
-    case 'ndjson':
-      return { rows: jsonRows({ where, chunks, mode: format === 'json' ? 'array' : 'lines', bigint: request.bigint }), misfits: () => [] }
-    case 'csv':
-    case 'tsv': {
-      const delimiter = request.delimiter ?? (format === 'csv' ? ',' : '\t')
-      const reader = new CsvReader({ where, chunks, delimiter, infer: request.infer, types: request.types })
-      return { rows: reader.rows(request.onColumns), misfits: () => reader.misfits }
-    }
-  }
+function readText(where: string, chunks: AsyncIterable<Uint8Array>, { format, bigint, delimiter, infer, types, onColumns }: Omit<RowsRequest, 'format'> & { format: TextFormat }): Pick<OpenRows, 'where' | 'rows' | 'misfits'> {
+  if (format === 'json' || format === 'ndjson') return { where, rows: jsonRows({ where, chunks, mode: format === 'json' ? 'array' : 'lines', bigint }), misfits: () => [] }
+  const reader = new CsvReader({ where, chunks, delimiter: delimiter ?? (format === 'csv' ? ',' : '\t'), infer, types })
+  return { where, rows: reader.rows(onColumns), misfits: () => reader.misfits }
 }
 
 function formatOf(file: string): InputFormat {

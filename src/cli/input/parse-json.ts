@@ -21,7 +21,7 @@ const depthMax = 104
 const int64Max = 2n ** 63n - 1n
 const int64Min = -(2n ** 63n)
 const numberPattern = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
-const shortEscapes: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
+const escapePattern = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 
 /**
  * Strict JSON (RFC 8259), and nothing lost on the way: where `JSON.parse` rounds a large integer, overflows to Infinity,
@@ -130,8 +130,7 @@ class JsonParser {
     const match = numberPattern.exec(this.#text)
     if (match === null) throw new Refusal('not a number', start)
     const literal = match[0]
-    const next = this.#text.charCodeAt(start + literal.length)
-    if (isNumberUnit(next)) throw new Refusal('not a number as JSON writes it', start)
+    if (/[-+.\deE]/.test(this.#text.charAt(start + literal.length))) throw new Refusal('not a number as JSON writes it', start)
     this.#at += literal.length
     const value = Number(literal)
     const isInteger = match[1] === undefined && match[2] === undefined
@@ -152,38 +151,15 @@ class JsonParser {
 
   #string(): string {
     const text = this.#text
-    const start = ++this.#at
-    let made = ''
-    let from = start
-    for (;;) {
-      const unit = text.charCodeAt(this.#at)
-      if (unit === 0x22) break
-      if (Number.isNaN(unit)) throw new Refusal('a string is not closed', start - 1)
+    const start = this.#at++
+    for (let unit = text.charCodeAt(this.#at); unit !== 0x22; unit = text.charCodeAt(this.#at)) {
+      if (Number.isNaN(unit)) throw new Refusal('a string is not closed', start)
       if (unit < 0x20) throw new Refusal('a control character in a string must be escaped', this.#at)
-      if (unit === 0x5c) {
-        made += text.slice(from, this.#at) + this.#escape()
-        from = this.#at
-      } else {
-        this.#at++
-      }
+      escapePattern.lastIndex = this.#at
+      if (unit === 0x5c && !escapePattern.test(text)) throw new Refusal('not an escape that JSON knows', this.#at)
+      this.#at = unit === 0x5c ? escapePattern.lastIndex : this.#at + 1
     }
-    const whole = made === '' ? text.slice(start, this.#at) : made + text.slice(from, this.#at)
-    this.#at++
-    return whole
-  }
-
-  #escape(): string {
-    const at = this.#at
-    const letter = this.#text[at + 1] ?? ''
-    const short = Object.hasOwn(shortEscapes, letter) ? shortEscapes[letter] : undefined
-    if (short !== undefined) {
-      this.#at += 2
-      return short
-    }
-    const digits = this.#text.slice(at + 2, at + 6)
-    if (letter !== 'u' || !/^[0-9a-fA-F]{4}$/.test(digits)) throw new Refusal('not an escape that JSON knows', at)
-    this.#at += 6
-    return String.fromCharCode(Number.parseInt(digits, 16))
+    return JSON.parse(text.slice(start, ++this.#at)) as string
   }
 
   #skipSpace(): void {
@@ -204,10 +180,6 @@ class JsonParser {
     const point = this.#text.codePointAt(this.#at)
     return point === undefined ? 'the end' : JSON.stringify(String.fromCodePoint(point))
   }
-}
-
-function isNumberUnit(unit: number): boolean {
-  return (unit >= 0x30 && unit <= 0x39) || unit === 0x2e || unit === 0x2b || unit === 0x2d || unit === 0x65 || unit === 0x45
 }
 
 function shorten(literal: string): string {

@@ -1,0 +1,60 @@
+import { type Command, Option } from 'commander'
+import { copyBetween } from '../../node/open-database.ts'
+import { reshard } from '../../node/reshard.ts'
+import { command } from '../command.ts'
+import type { CommandLine } from '../CommandLine.ts'
+import { formatBytes, formatCount } from '../format-value.ts'
+import { wholeNumber } from '../options.ts'
+import { printFacts, printReport } from '../print-entity.ts'
+
+const copyExamples = `
+Examples:
+  parquedb push s3://bucket/shop --db data
+  parquedb pull s3://bucket/shop --db copy
+  parquedb push 's3://bucket/shop?endpoint=http://localhost:9000&region=us-east-1' --db data
+
+The keys are in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN. Files that are there already are not copied again,
+and an interrupted copy goes on where it ended. The target is what it was until all is there. It must be empty or hold an earlier state of the
+same database; else nothing is changed, and the exit code is 4.`
+
+export function pushCommand(cli: CommandLine): Command {
+  return command({ name: 'push', summary: 'copy the database to a bucket or another folder', description: 'Copies the database, as of one moment, to a bucket or another folder.', examples: copyExamples })
+    .argument('<to>', 's3://bucket/prefix, or a folder')
+    .action((to: string) => copy(cli, { from: cli.folder, to }))
+}
+
+export function pullCommand(cli: CommandLine): Command {
+  return command({ name: 'pull', summary: 'copy a database from a bucket or another folder', description: 'Copies a database, as of one moment, from a bucket or another folder.', examples: copyExamples })
+    .argument('<from>', 's3://bucket/prefix, or a folder')
+    .action((from: string) => copy(cli, { from, to: cli.folder }))
+}
+
+async function copy({ terminal, clock, signal }: CommandLine, places: { from: string; to: string }): Promise<void> {
+  const report = await copyBetween({
+    ...places,
+    signal,
+    onProgress: ({ files, totalFiles, bytes, totalBytes }) => terminal.progress(`copied ${formatCount(files)} of ${formatCount(totalFiles)} files, ${formatBytes(bytes)} of ${formatBytes(totalBytes)}`, clock.nowMs()),
+  })
+  if (!terminal.forPeople) return printFacts(terminal, { ...report })
+  const present = report.presentFiles === 0 ? '' : `; ${formatCount(report.presentFiles)} were there already`
+  await terminal.line(`${places.to} has ${formatCount(report.lastSeq)} events: copied ${formatCount(report.copiedFiles)} files of ${formatBytes(report.copiedBytes)}${present}`)
+}
+
+const reshardExamples = `
+Example:
+  parquedb reshard clicks --from 1 --to 4 --db 's3://bucket/parquedb?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'
+
+--db is the place of all partitions, the Worker's prefix. Writers stand still and every shard is flushed; the new partitions are written beside the old ones,
+checked, and used once the Worker's option 'shards' says so. See docs/guides/workers.md.`
+
+export function reshardCommand(cli: CommandLine): Command {
+  return command({ name: 'reshard', summary: 'give a collection another number of shards', description: "Writes a collection's partitions anew as another number of shards, with all of its history.", examples: reshardExamples })
+    .argument('<collection>', 'its name')
+    .addOption(new Option('--from <n>', 'shards that it has; 1 is without').argParser(wholeNumber(1)).makeOptionMandatory())
+    .addOption(new Option('--to <n>', 'shards that it is to have').argParser(wholeNumber(1)).makeOptionMandatory())
+    .action(async (ns: string, counts: { from: number; to: number }) => {
+      const { terminal, clock, signal, folder: location } = cli
+      const report = await reshard({ location, ns, ...counts, signal, onProgress: ({ events }) => terminal.progress(`${formatCount(events)} events`, clock.nowMs()) })
+      await printReport(terminal, `${report.partitions.join(', ')}: ${formatCount(report.events)} events, ${formatCount(report.entities)} entities, all as they were`, { ...report, partitions: [...report.partitions] })
+    })
+}
