@@ -139,6 +139,65 @@ describe('a writer whose owner has the background work done', () => {
     await engine.close()
   })
 
+  const sliced = async (): Promise<ReturnType<typeof open> & { asked: number[] }> => {
+    const asked: number[] = []
+    const opened = open({ flush: { eventsMax: 100, ageMsMax: 0 }, compaction: { fanIn: 2, sliceRowsMax: 500 }, graceMs: 0, schedule: (atMs) => asked.push(atMs) })
+    for (const from of [0, 1]) {
+      const events = Array.from({ length: 3000 }, (_, index) => create(String(index * 2 + from).padStart(5, '0')))
+      await opened.engine.appendEvents(events)
+      await opened.engine.flush()
+    }
+    return { ...opened, asked }
+  }
+  const idsOf = async (engine: EventSourcedBackend): Promise<number> => (await engine.stats()).namespaces['n']?.rows ?? 0
+
+  test('merges in slices, asks for the next one at once, and serves reads and writes in between', async () => {
+    const { engine, asked } = await sliced()
+    let slices = 0
+    for (; (await engine.stats()).background.compactions === 0; slices++) {
+      await engine.maintain()
+      if (slices !== 2) continue
+      await engine.appendEvents([{ op: 'UPDATE', target: 'n:00003', after: { id: 'new' } }])
+      await engine.flush()
+      expect((await engine.stats()).namespaces['n']?.runs).toBe(3)
+      expect(asked.at(-1)).toBeLessThanOrEqual(systemClock.nowMs())
+    }
+    expect(slices).toBeGreaterThan(5)
+    expect(slices).toBeLessThan(13)
+    expect((await engine.stats()).namespaces['n']?.runs).toBe(2)
+    expect((await engine.reconstructEntity<{ id: string }>('n', '00003'))?.id).toBe('new')
+    expect((await engine.verify({ deep: true })).problems).toEqual([])
+    await engine.close()
+  })
+
+  test('that ends between two slices leaves nothing but files that the next one sweeps', async () => {
+    const { memory, engine } = await sliced()
+    await engine.maintain()
+    await engine.maintain()
+    expect((await engine.stats()).background.compactions).toBe(0)
+    const next = withEventSourcing(memory, { graceMs: 0 })
+    await next.appendEvent(create('next'))
+    await next.compact()
+    expect(await idsOf(next)).toBe(6001)
+    expect((await next.verify({ deep: true })).problems).toEqual([])
+    const named = (await next.stats()).namespaces['n']?.runs
+    expect([named, (await memory.list('entities/')).objects.length]).toEqual([1, 1])
+    await next.close()
+    await engine.close()
+  })
+
+  test('ends a held merge at once when everything is to be compacted, and gives it up when it closes', async () => {
+    const { engine } = await sliced()
+    await engine.maintain()
+    await engine.compact()
+    expect(await engine.stats()).toMatchObject({ background: { compactions: 2 }, namespaces: { n: { runs: 1, rows: 6000 } } })
+    await engine.close()
+    const other = await sliced()
+    await other.engine.maintain()
+    await other.engine.close()
+    expect((await other.memory.list('entities/')).objects.length).toBe(2)
+  })
+
   test('takes no more writes when the log is at its limit and cannot be flushed, and asks for another attempt five seconds later', async () => {
     const { storage, engine, asked } = scheduled()
     await fill(engine, 2)

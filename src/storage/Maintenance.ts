@@ -1,22 +1,17 @@
 import { assert } from '../base/assert.ts'
-import { checkAborted } from '../base/abort.ts'
-import type { Clock } from '../base/clock.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { AppendLog } from './append-log.ts'
 import type { RetainOptions, RetentionReport } from '../model/database-options.ts'
 import { addCheckpoint, checkpointIfDue } from './checkpoints.ts'
 import { allMerges, jobRows, pickMerge, type MergeJob } from './compaction.ts'
-import type { DataFiles } from './DataFiles.ts'
 import type { CompactProgress } from './engine.ts'
-import { resolveRetention, type ResolvedOptions } from './engine-options.ts'
+import { resolveRetention } from './engine-options.ts'
 import { writeErasure } from './erasure.ts'
 import { writeFlush } from './flush.ts'
 import { collectDropped, deleteOldManifests } from './garbage.ts'
 import { filesOfRuns, withKeys, type Checkpoint, type Erasure, type Manifest, type RunEntry } from './manifest.ts'
-import { merging, type Rewriting } from './merging.ts'
-import type { Partition } from './Partition.ts'
-import type { ManifestChange, Publisher } from './Publisher.ts'
 import { planRetention, reportRetention, writeRetention } from './retention.ts'
+import { Rewriter, type RewriterParts } from './Rewriter.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import type { Writer } from './Writer.ts'
 
@@ -30,14 +25,9 @@ const retryAfterMs = 5000
 /** Where each append makes an object, one that opens the database reads them all: so many are flushed, however small. */
 const logObjectsMax = 500
 
-export interface MaintenanceParts {
-  readonly partition: Partition
+export interface MaintenanceParts extends RewriterParts {
   readonly backend: StorageBackend
   readonly log: AppendLog
-  readonly files: DataFiles
-  readonly publisher: Publisher
-  readonly options: ResolvedOptions
-  readonly clock: Clock
   /** Whether each append makes an object of its own. */
   readonly logsObjects: boolean
   /** Made after this object, because it asks it for room. */
@@ -54,24 +44,24 @@ export interface MaintenanceParts {
 export class Maintenance {
   readonly #parts: MaintenanceParts
   readonly #abort = new AbortController()
+  readonly #rewriter: Rewriter
   readonly #background = new Set<Promise<void>>()
   #flushing: Promise<void> | undefined
-  #merging: Promise<void> | undefined
   #cancelGarbageTimer: (() => void) | undefined
   #cancelRetentionTimer: (() => void) | undefined
   #flushes = 0
   /** Appends that were made when the log was last cut. */
   #cutSyncs = 0
-  #compactions = 0
   #lastError: Error | undefined
   #isSwept = false
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts
+    this.#rewriter = new Rewriter(parts, this.#abort.signal)
   }
 
   get counts(): { flushes: number; compactions: number; lastError: string | undefined } {
-    return { flushes: this.#flushes, compactions: this.#compactions, lastError: this.#lastError?.message }
+    return { flushes: this.#flushes, compactions: this.#rewriter.merges, lastError: this.#lastError?.message }
   }
 
   /** The writer has its role: what others left may go. */
@@ -87,8 +77,8 @@ export class Maintenance {
   }
 
   /**
-   * Background work for an owner that has it done when it is asked to (`schedule`): a flush when one is due, at most one merge, what garbage may go. It asks for the
-   * next time by itself, also after a failure, which it throws.
+   * Background work for an owner that has it done when it is asked to (`schedule`): a flush when one is due, a slice of one merge, what garbage may go. It asks for
+   * the next time by itself, also after a failure, which it throws.
    */
   async maintain(): Promise<void> {
     try {
@@ -133,7 +123,7 @@ export class Maintenance {
       rowsDone += rows
       options.onProgress?.({ rowsDone: Math.min(rowsDone, rowsTotal), rowsTotal })
     }
-    await this.#mergeAll(allMerges, { signal: options.signal, onRows })
+    await this.#rewriter.mergeAll(allMerges, { signal: options.signal, onRows })
     options.onProgress?.({ rowsDone: rowsTotal, rowsTotal })
     await this.collectGarbage()
   }
@@ -147,13 +137,13 @@ export class Maintenance {
     const retention = policy === undefined ? options.retention : resolveRetention(policy)
     await this.flush()
     let report: RetentionReport = { events: 0, bytes: 0, namespaces: {} }
-    await this.#exclusively(async (parts) => {
+    await this.#rewriter.exclusively(async (parts) => {
       const steps = await planRetention(parts, retention, clock.nowMs())
       report = await reportRetention(parts, steps)
       return dryRun || steps.length === 0 ? undefined : writeRetention(steps, parts)
     }, { signal })
     // Tombstones from before a horizon are merged away.
-    if (!dryRun) await this.#mergeAll((manifest) => allMerges(manifest).filter((job) => job.kind === 'runs' && job.ns in report.namespaces), { signal })
+    if (!dryRun) await this.#rewriter.mergeAll((manifest) => allMerges(manifest).filter((job) => job.kind === 'runs' && job.ns in report.namespaces), { signal })
     await this.collectGarbage()
     return report
   }
@@ -164,7 +154,7 @@ export class Maintenance {
     await this.flush()
     let rewrittenFiles = 0
     let erasures: readonly Erasure[] = []
-    await this.#exclusively(async (parts) => {
+    await this.#rewriter.exclusively(async (parts) => {
       erasures = parts.manifest.erasing
       if (erasures.length === 0) return undefined
       const written = await writeErasure(erasures, parts)
@@ -218,7 +208,8 @@ export class Maintenance {
     this.#cancelGarbageTimer?.()
     this.#cancelRetentionTimer?.()
     while (this.#background.size > 0) await Promise.all(this.#background)
-    while (this.#flushing !== undefined || this.#merging !== undefined) await settled(this.#flushing ?? this.#merging)
+    while (this.#flushing !== undefined) await settled(this.#flushing)
+    await this.#rewriter.ended()
   }
 
   /** Whether the unflushed part is at so many times what triggers a flush. */
@@ -246,14 +237,14 @@ export class Maintenance {
 
   #nextMerge(): MergeJob | undefined {
     const { partition, options } = this.#parts
-    return options.compaction.background && this.#merging === undefined && !this.#abort.signal.aborted ? pickMerge(partition.manifest, options.compaction.fanIn) : undefined
+    return options.compaction.background && !this.#rewriter.isBusy && !this.#abort.signal.aborted ? pickMerge(partition.manifest, options.compaction.fanIn) : undefined
   }
 
   /** Asks for the time of what is due next: a flush, a merge, the deletion of a file. */
   #schedule(): void {
     const { partition, options, clock } = this.#parts
     const flushAtMs = this.#flushDueAtMs() ?? Number.POSITIVE_INFINITY
-    const mergeAtMs = this.#nextMerge() === undefined ? Number.POSITIVE_INFINITY : 0
+    const mergeAtMs = this.#rewriter.isHeld || this.#nextMerge() !== undefined ? 0 : Number.POSITIVE_INFINITY
     const garbageAtMs = partition.manifest.dropped.reduce((least, { atMs }) => Math.min(least, atMs + options.graceMs), Number.POSITIVE_INFINITY)
     const atMs = Math.min(flushAtMs, mergeAtMs, garbageAtMs)
     // After a failure not at once again, or it would be asked for without end.
@@ -265,10 +256,8 @@ export class Maintenance {
     if (!isScheduled || this.#isFlushDue()) await this.flush()
     // Files that nobody names are safe to delete only once this writer has published: until then one that it took over from still may.
     if (isScheduled && !this.#isSwept && this.#flushes > 0) await this.#sweep()
-    for (let job = this.#nextMerge(); job !== undefined; job = isScheduled ? undefined : this.#nextMerge()) {
-      await this.#startRewriting(merging(job), {})
-      this.#compactions++
-    }
+    await this.#rewriter.mergeSlice(() => this.#nextMerge())
+    if (!isScheduled) while (this.#nextMerge() !== undefined) await this.#rewriter.mergeSlice(() => this.#nextMerge())
     if (this.#parts.partition.manifest.erasing.length > 0) await this.finishErasing(this.#abort.signal)
     await this.collectGarbage()
   }
@@ -310,50 +299,6 @@ export class Maintenance {
     this.#flushes++
   }
 
-  /** Every merge leaves fewer files, so this ends; it asks anew each time, as the background may have merged meanwhile. */
-  async #mergeAll(jobsOf: (manifest: Manifest) => readonly MergeJob[], options: RewritingOptions): Promise<void> {
-    for (;;) {
-      while (this.#merging !== undefined) await settled(this.#merging)
-      const [job] = jobsOf(this.#parts.partition.manifest)
-      if (job === undefined) return
-      await this.#startRewriting(merging(job), options)
-      this.#compactions++
-    }
-  }
-
-  async #exclusively(write: Rewriting, options: RewritingOptions): Promise<void> {
-    while (this.#merging !== undefined) await settled(this.#merging)
-    await this.#startRewriting(write, options)
-  }
-
-  #startRewriting(write: Rewriting, options: RewritingOptions): Promise<void> {
-    assert(this.#merging === undefined, 'one merge at a time')
-    this.#merging = this.#rewrite(write, options).finally(() => {
-      this.#merging = undefined
-    })
-    return this.#merging
-  }
-
-  /** What is written is named by the next manifest, or leaves no trace. */
-  async #rewrite(write: Rewriting, options: RewritingOptions): Promise<void> {
-    const { partition, publisher, files, clock } = this.#parts
-    const signal = options.signal === undefined ? this.#abort.signal : AbortSignal.any([options.signal, this.#abort.signal])
-    const output = files.job()
-    const view = partition.view()
-    const { autoSnapshotThreshold, compaction: { codec } } = this.#parts.options
-    let change: ManifestChange | undefined
-    try {
-      change = await write({ manifest: partition.manifest, view, tables: partition.files, output, clock, autoSnapshotThreshold, codec, signal, onRows: options.onRows })
-      checkAborted(signal)
-    } catch (error) {
-      await output.discard()
-      throw error
-    } finally {
-      view.release()
-    }
-    if (change !== undefined) await publisher.publish(change)
-  }
-
   /** Lets work go on beside everything else; `stop` waits for it. */
   begin(work: Promise<void>): void {
     const ended = work
@@ -369,11 +314,6 @@ export class Maintenance {
       .finally(() => this.#background.delete(ended))
     this.#background.add(ended)
   }
-}
-
-interface RewritingOptions {
-  readonly signal?: AbortSignal | undefined
-  readonly onRows?: (rows: number) => void
 }
 
 function withRuns(manifest: Manifest, added: ReadonlyMap<string, RunEntry>): Manifest['runs'] {

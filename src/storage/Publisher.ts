@@ -72,7 +72,7 @@ export class Publisher {
     const { partition, backend, fence, random, clock, atFiles } = this.#parts
     const before = partition.manifest
     const after = change(before)
-    const dropped = [...after.dropped, ...unnamed({ before, after }, clock.nowMs())]
+    const dropped = garbageOf({ before, after }, clock.nowMs())
     // What was erased may be in any file that is garbage already: none has a grace any more.
     const isErasure = after.erasedCount > before.erasedCount
     const manifest: Manifest = { ...after, id: before.id + 1, dropped, ...(isErasure && { oldestId: before.id + 1, dropped: dropped.map((file) => ({ ...file, atMs: 0 })) }) }
@@ -109,10 +109,11 @@ export class Publisher {
   }
 }
 
-/** Files that the manifest before names, and the one after it does not. */
-function unnamed({ before, after }: { before: Manifest; after: Omit<Manifest, 'id'> }, atMs: number): DroppedFile[] {
+/** What was garbage already, and files that the manifest before names, and the one after it does not. */
+function garbageOf({ before, after }: { before: Manifest; after: Omit<Manifest, 'id'> }, atMs: number): DroppedFile[] {
   const named = new Set([...dataFiles(after)].map(({ file }) => file.path))
-  return [...dataFiles(before)].flatMap(({ file: { path, sizeBytes } }) => (named.has(path) ? [] : [{ path, sizeBytes, atMs, manifestId: before.id + 1 }]))
+  assert(!after.dropped.some(({ path }) => named.has(path)), 'O4: a name that was dropped stays dropped')
+  return [...after.dropped, ...[...dataFiles(before)].flatMap(({ file: { path, sizeBytes } }) => (named.has(path) ? [] : [{ path, sizeBytes, atMs, manifestId: before.id + 1 }]))]
 }
 
 function isContiguous({ segments }: Pick<Manifest, 'segments'>): boolean {

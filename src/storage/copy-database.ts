@@ -8,6 +8,7 @@ import { EpochFence } from './EpochFence.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import { checkFormat, formatWritten, prepareFormat } from './format.ts'
 import { deleteOldEpochs, headEtag, publishHead, readHead, takeEpoch } from './head.ts'
+import { listObjects } from './list-objects.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, openManifest, writeManifest, type DroppedFile, type FileEntry, type Manifest } from './manifest.ts'
 import { openLog } from './open-log.ts'
@@ -222,12 +223,7 @@ function checkContent(file: FileEntry, bytes: Uint8Array): void {
 async function sizesOf(backend: StorageBackend, prefixes: ReadonlySet<string>): Promise<ReadonlyMap<string, number>> {
   const sizes = new Map<string, number>()
   for (const prefix of prefixes) {
-    let cursor: string | undefined
-    do {
-      const page = await backend.list(prefix, cursor === undefined ? {} : { cursor })
-      for (const { path, sizeBytes } of page.objects) sizes.set(path, sizeBytes)
-      cursor = page.cursor
-    } while (cursor !== undefined)
+    for await (const { path, sizeBytes } of listObjects(backend, prefix)) sizes.set(path, sizeBytes)
   }
   return sizes
 }

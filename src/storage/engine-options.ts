@@ -36,6 +36,8 @@ export interface EngineOptions {
      * of the processor, and the merge that changes the codec three times as much. What a flush writes is Snappy until it is merged. Default 'snappy'.
      */
     readonly codec?: Codec
+    /** With `schedule`: rows that one `maintain()` merges before it asks for another; the merge goes on there. Default: all. */
+    readonly sliceRowsMax?: number
   }
   /** What becomes of old events, and where. Default: all are kept. */
   readonly retention?: RetentionOptions
@@ -70,56 +72,20 @@ export interface EngineOptions {
   readonly random?: Random
 }
 
-export interface ResolvedOptions {
-  readonly autoSnapshotThreshold: number
-  readonly maxCachedEntities: number
-  readonly maxCachedColumnBytes: number
-  readonly cacheTtlMs: number
-  readonly log: StorageBackend | undefined
-  readonly flush: { readonly eventsMax: number; readonly bytesMax: number; readonly ageMsMax: number }
-  readonly compaction: { readonly background: boolean; readonly fanIn: number; readonly codec: Codec }
-  readonly retention: { readonly policy: RetentionPolicy | undefined; readonly namespaces: { readonly [ns: string]: RetentionPolicy }; readonly everyMs: number }
-  readonly checkpoints: { readonly everyMs: number; readonly everyEvents: number; readonly keep: number }
-  readonly graceMs: number
-  readonly readOnly: boolean
-  readonly share: boolean
-  readonly followMs: number
-  readonly headWithFiles: boolean
-  readonly schedule: ((atMs: number) => void) | undefined
-  readonly indexBytesMax: number
-  readonly clock: Clock
-  readonly random: Random
-}
+type Whole<Name extends 'flush' | 'compaction' | 'checkpoints'> = Readonly<Required<NonNullable<EngineOptions[Name]>>>
 
-/** Names of all engine options: what a caller that passes some of them on has to know. */
-export const engineOptionNames: readonly string[] = [
-  'autoSnapshotThreshold',
-  'maxCachedEntities',
-  'maxCachedColumnBytes',
-  'cacheTtlMs',
-  'log',
-  'flush',
-  'compaction',
-  'retention',
-  'checkpoints',
-  'graceMs',
-  'readOnly',
-  'share',
-  'followMs',
-  'headWithFiles',
-  'schedule',
-  'indexBytesMax',
-  'clock',
-  'random',
-]
+export interface ResolvedOptions extends Readonly<Required<Omit<EngineOptions, 'log' | 'schedule' | 'flush' | 'compaction' | 'checkpoints' | 'retention'>>> {
+  readonly log: StorageBackend | undefined
+  readonly schedule: ((atMs: number) => void) | undefined
+  readonly flush: Whole<'flush'>
+  readonly compaction: Whole<'compaction'>
+  readonly checkpoints: Whole<'checkpoints'>
+  readonly retention: { readonly policy: RetentionPolicy | undefined; readonly namespaces: { readonly [ns: string]: RetentionPolicy }; readonly everyMs: number }
+}
 
 /** Fills in the defaults; INVALID_ARGUMENT names the option that is unknown or out of its range. */
 export function resolveOptions(options: EngineOptions): ResolvedOptions {
-  refuseUnknown(options, { known: engineOptionNames, where: '' })
-  refuseUnknown(options.flush ?? {}, { known: ['eventsMax', 'bytesMax', 'ageMsMax'], where: 'flush.' })
-  refuseUnknown(options.compaction ?? {}, { known: ['background', 'fanIn', 'codec'], where: 'compaction.' })
-  refuseUnknown(options.checkpoints ?? {}, { known: ['everyMs', 'everyEvents', 'keep'], where: 'checkpoints.' })
-  return {
+  const resolved: ResolvedOptions = {
     autoSnapshotThreshold: wholeNumber(options.autoSnapshotThreshold, { name: 'autoSnapshotThreshold', fallback: 100, least: 1 }),
     maxCachedEntities: wholeNumber(options.maxCachedEntities, { name: 'maxCachedEntities', fallback: 1000, least: 0 }),
     maxCachedColumnBytes: wholeNumber(options.maxCachedColumnBytes, { name: 'maxCachedColumnBytes', fallback: 64 * 1024 * 1024, least: 0 }),
@@ -134,6 +100,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
       background: flag(options.compaction?.background, { name: 'compaction.background', fallback: true }),
       fanIn: wholeNumber(options.compaction?.fanIn, { name: 'compaction.fanIn', fallback: 4, least: 2 }),
       codec: codecOf(options.compaction?.codec),
+      sliceRowsMax: wholeNumber(options.compaction?.sliceRowsMax, { name: 'compaction.sliceRowsMax', fallback: Number.POSITIVE_INFINITY, least: 1 }),
     },
     retention: resolveRetention(options.retention ?? {}),
     checkpoints: {
@@ -151,6 +118,9 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
   }
+  refuseUnknown(options, { known: Object.keys(resolved), where: '' })
+  for (const name of ['flush', 'compaction', 'checkpoints'] as const) refuseUnknown(options[name] ?? {}, { known: Object.keys(resolved[name]), where: `${name}.` })
+  return resolved
 }
 
 /** Each is in every manifest. */
@@ -206,3 +176,6 @@ function flag(value: boolean | undefined, rule: { name: string; fallback: boolea
   if (typeof value === 'boolean') return value
   throw new ParqueDBError('INVALID_ARGUMENT', `The option ${rule.name} must be true or false.`, { details: { option: rule.name } })
 }
+
+/** Names of all engine options: what a caller that passes some of them on has to know. */
+export const engineOptionNames: readonly string[] = Object.keys(resolveOptions({}))

@@ -1,5 +1,6 @@
 import { epochOfDataFile } from './DataFiles.ts'
 import { wipeOldHeads } from './head.ts'
+import { listObjects } from './list-objects.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
@@ -53,10 +54,5 @@ export async function deleteOldManifests(backend: StorageBackend, { id, oldestId
 }
 
 async function deleteWhere(backend: StorageBackend, prefix: string, isGarbage: (path: string) => boolean): Promise<void> {
-  let cursor: string | undefined
-  do {
-    const page = await backend.list(prefix, cursor === undefined ? {} : { cursor })
-    for (const { path } of page.objects) if (isGarbage(path)) await backend.delete(path)
-    cursor = page.cursor
-  } while (cursor !== undefined)
+  for await (const { path } of listObjects(backend, prefix)) if (isGarbage(path)) await backend.delete(path)
 }

@@ -2,6 +2,7 @@ import { crc32 } from '../base/crc32.ts'
 import { compareBytes, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { isReadable, type formatWritten } from './format.ts'
+import { listObjects } from './list-objects.ts'
 import type { ManifestAddress } from './manifest.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
@@ -150,15 +151,10 @@ interface EpochEntry {
 
 async function listEpochs(backend: StorageBackend): Promise<EpochEntry[]> {
   const entries: EpochEntry[] = []
-  let cursor: string | undefined
-  do {
-    const page = await backend.list(folder, cursor === undefined ? {} : { cursor })
-    for (const { path, sizeBytes, etag } of page.objects) {
-      const name = path.slice(folder.length)
-      if (/^\d{20}$/.test(name)) entries.push({ epoch: Number(name), path, sizeBytes, etag })
-    }
-    cursor = page.cursor
-  } while (cursor !== undefined)
+  for await (const { path, sizeBytes, etag } of listObjects(backend, folder)) {
+    const name = path.slice(folder.length)
+    if (/^\d{20}$/.test(name)) entries.push({ epoch: Number(name), path, sizeBytes, etag })
+  }
   return entries
 }
 

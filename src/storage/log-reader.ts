@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts'
 import type { LogFrame } from './append-log.ts'
 import { decodeFrame, frameHeaderBytes, framePayloadBytesMax, frameSizeAt, mayBeginFrame, readFrameHeader } from './frame.ts'
 import type { DecodedFrame } from './frame.ts'
+import { listObjects } from './list-objects.ts'
 import { firstChain, parseLogPartPath } from './log-part.ts'
 import { notFound } from './request-rules.ts'
 import type { StorageBackend } from './storage-backend.ts'
@@ -55,15 +56,10 @@ export interface LogPartInfo {
 /** The log's parts, ordered by epoch and first seq. Files whose names are not a part's are not the log's, and are passed over. */
 export async function listLogParts(backend: StorageBackend, prefix: string): Promise<LogPartInfo[]> {
   const parts: LogPartInfo[] = []
-  let cursor: string | undefined
-  do {
-    const page = await backend.list(`${prefix}/`, cursor === undefined ? {} : { cursor })
-    for (const { path, sizeBytes } of page.objects) {
-      const name = path.lastIndexOf('/') === prefix.length ? parseLogPartPath(path) : undefined
-      if (name !== undefined) parts.push({ path, ...name, sizeBytes })
-    }
-    cursor = page.cursor
-  } while (cursor !== undefined)
+  for await (const { path, sizeBytes } of listObjects(backend, `${prefix}/`)) {
+    const name = path.lastIndexOf('/') === prefix.length ? parseLogPartPath(path) : undefined
+    if (name !== undefined) parts.push({ path, ...name, sizeBytes })
+  }
   return parts
 }
 

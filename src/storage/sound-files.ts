@@ -3,6 +3,7 @@ import { findFacts } from '../parquet/find-facts.ts'
 import { namespaceOfRun } from './DataFiles.ts'
 import { newestSoundHead, type Head } from './head.ts'
 import { withArchive } from './horizon.ts'
+import { listObjects } from './list-objects.ts'
 import { dataFiles, emptyManifest, readManifest, type FileEntry } from './manifest.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
@@ -65,11 +66,6 @@ async function listDataFiles(backend: StorageBackend, onDamage: (error: ParqueDB
 
 async function* pathsOf(backend: StorageBackend, prefixes: readonly string[]): AsyncGenerator<string> {
   for (const prefix of prefixes) {
-    let cursor: string | undefined
-    do {
-      const page = await backend.list(prefix, cursor === undefined ? {} : { cursor })
-      for (const { path } of page.objects) if (path.endsWith('.parquet')) yield path
-      cursor = page.cursor
-    } while (cursor !== undefined)
+    for await (const { path } of listObjects(backend, prefix)) if (path.endsWith('.parquet')) yield path
   }
 }

@@ -1,0 +1,120 @@
+import { assert } from '../base/assert.ts'
+import { checkAborted } from '../base/abort.ts'
+import type { Clock } from '../base/clock.ts'
+import type { MergeJob } from './compaction.ts'
+import type { Manifest } from './manifest.ts'
+import { merging, type Rewriting } from './merging.ts'
+import type { DataFiles } from './DataFiles.ts'
+import type { ResolvedOptions } from './engine-options.ts'
+import type { Partition } from './Partition.ts'
+import type { ManifestChange, Publisher } from './Publisher.ts'
+import { Slices } from './Slices.ts'
+
+export interface RewriterParts {
+  readonly partition: Partition
+  readonly files: DataFiles
+  readonly publisher: Publisher
+  readonly options: ResolvedOptions
+  readonly clock: Clock
+}
+
+interface RewritingOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly onRows?: (rows: number) => void
+  readonly slices?: Slices
+}
+
+/** Writes files anew in the place of others, one piece of work at a time: merges, retention, erasure. */
+export class Rewriter {
+  readonly #parts: RewriterParts
+  readonly #signal: AbortSignal
+  #running: Promise<void> | undefined
+  /** A merge in the background, which may be held between two slices. */
+  #sliced: { readonly slices: Slices; readonly work: Promise<void> } | undefined
+  /** Merges that were carried out. */
+  merges = 0
+
+  constructor(parts: RewriterParts, signal: AbortSignal) {
+    this.#parts = parts
+    this.#signal = signal
+  }
+
+  get isBusy(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** Whether a merge waits for its next slice. */
+  get isHeld(): boolean {
+    return this.#sliced !== undefined
+  }
+
+  /** Every merge leaves fewer files, so this ends; it asks anew each time, as the background may have merged meanwhile. */
+  async mergeAll(jobsOf: (manifest: Manifest) => readonly MergeJob[], options: RewritingOptions): Promise<void> {
+    for (;;) {
+      await this.ended()
+      const [job] = jobsOf(this.#parts.partition.manifest)
+      if (job === undefined) return
+      await this.#startRewriting(merging(job), options)
+      this.merges++
+    }
+  }
+
+  async exclusively(write: Rewriting, options: RewritingOptions): Promise<void> {
+    await this.ended()
+    await this.#startRewriting(write, options)
+  }
+
+  /** One that is held goes on to its end. */
+  async ended(): Promise<void> {
+    while (this.#running !== undefined) {
+      this.#sliced?.slices.release()
+      await this.#running.catch(() => undefined)
+    }
+  }
+
+  /** A slice of the merge that is held, or the first one of what `next` gives. */
+  async mergeSlice(next: () => MergeJob | undefined): Promise<void> {
+    this.#sliced ??= this.#begin(next())
+    await this.#sliced?.slices.run(this.#sliced.work)
+  }
+
+  #begin(job: MergeJob | undefined): { slices: Slices; work: Promise<void> } | undefined {
+    if (job === undefined) return undefined
+    const { schedule, compaction } = this.#parts.options
+    const slices = new Slices(schedule === undefined ? Number.POSITIVE_INFINITY : compaction.sliceRowsMax)
+    const work = this.#startRewriting(merging(job), { slices }).then(() => void this.merges++).finally(() => (this.#sliced = undefined))
+    // Its failure is met by whoever waits for a slice.
+    work.catch(() => undefined)
+    return { slices, work }
+  }
+
+  #startRewriting(write: Rewriting, options: RewritingOptions): Promise<void> {
+    assert(this.#running === undefined, 'one merge at a time')
+    this.#running = this.#rewrite(write, options).finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  /** What is written is named by the next manifest, or leaves no trace. */
+  async #rewrite(write: Rewriting, options: RewritingOptions): Promise<void> {
+    const { partition, publisher, files, clock } = this.#parts
+    const signal = options.signal === undefined ? this.#signal : AbortSignal.any([options.signal, this.#signal])
+    const output = files.job()
+    const view = partition.view()
+    const { autoSnapshotThreshold, compaction: { codec } } = this.#parts.options
+    let change: ManifestChange | undefined
+    try {
+      const { slices } = options
+      const onRows = slices === undefined ? options.onRows : (rows: number): void => slices.done(rows)
+      change = await write({ manifest: partition.manifest, view, tables: partition.files, output, clock: slices?.clock(clock) ?? clock, autoSnapshotThreshold, codec, signal, onRows })
+      checkAborted(signal)
+    } catch (error) {
+      await output.discard()
+      throw error
+    } finally {
+      view.release()
+    }
+    if (change !== undefined) await publisher.publish(change)
+  }
+}
