@@ -5,9 +5,10 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import { actingAs } from '../model/acting.ts'
+import { AskedDatabase, type AskedMethod } from '../model/asked-database.ts'
 import type { Database, DatabaseCollection, DatabaseTransaction, EventStream, Acting, ActingDatabase } from '../model/database.ts'
-import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
-import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
+import type { EventQueryOptions, SubscribeOptions, TransactionOptions } from '../model/database-options.ts'
+import type { Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event } from '../model/event.ts'
 import { collectionOperations, databaseOperations, type Operation } from '../model/operations.ts'
@@ -38,7 +39,7 @@ const operations: Readonly<Record<string, Operation>> = { ...collectionOperation
 const transactionRetriesDefault = 10
 
 /** A database at the other end of HTTP. Every write carries a txId, so that one whose answer was lost is not done twice; updateMany, deleteMany and findOneAndUpdate are not tried again. */
-export class ParqueDBClient implements Database {
+export class ParqueDBClient extends AskedDatabase implements Database {
   readonly #transport: Transport
   readonly #retries: number
   readonly #ids: IdSource
@@ -47,6 +48,7 @@ export class ParqueDBClient implements Database {
   #isClosed = false
 
   constructor(options: ParqueDBClientOptions) {
+    super()
     const { url, token, clock = systemClock, random = systemRandom, ...rest } = checkOptions('ParqueDBClient', options, ['url', 'token', 'fetch', 'retries', 'timeoutMs', 'clock', 'random'])
     if (typeof url !== 'string' || !/^https?:\/\/[^?#]+$/.test(url)) throw new ParqueDBError('INVALID_ARGUMENT', "The client needs the 'url' of a server, as 'https://db.example.com'.", { details: { option: 'url' } })
     this.#retries = checkWholeNumber(rest.retries, { option: 'retries', least: 0, most: 100 }) ?? 5
@@ -105,40 +107,9 @@ export class ParqueDBClient implements Database {
     return new ResultCursor({ batches: () => this.#lines('traverse', args) as AsyncIterable<readonly Traversed<T>[]>, page: async () => (await this.#call('traverse', args)) as Page<Traversed<T>> })
   }
 
-  async shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined> {
-    return ((await this.#call('shortestPath', this.#encode('shortestPath', from, to, options))) as Traversed<T>[] | null) ?? undefined
-  }
-
-  async collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]> {
-    return this.#call('collections', this.#encode('collections', options)) as Promise<CollectionInfo[]>
-  }
-
-  async flush(): Promise<void> {
-    await this.#call('flush', this.#encode('flush'))
-  }
-
-  async compact(options?: CompactOptions): Promise<void> {
-    await this.#call('compact', this.#encode('compact', options))
-  }
-
-  async retain(options?: RetainOptions): Promise<RetentionReport> {
-    return this.#call('retain', this.#encode('retain', options)) as Promise<RetentionReport>
-  }
-
-  async erase(target: string | readonly string[], options?: EraseOptions): Promise<EraseReport> {
-    return this.#call('erase', this.#encode('erase', target, options)) as Promise<EraseReport>
-  }
-
-  async checkpoint(): Promise<CheckpointInfo> {
-    return this.#call('checkpoint', this.#encode('checkpoint')) as Promise<CheckpointInfo>
-  }
-
-  async stats(): Promise<DatabaseStats> {
-    return this.#call('stats', this.#encode('stats')) as Promise<DatabaseStats>
-  }
-
-  async verify(options?: VerifyOptions): Promise<VerifyReport> {
-    return this.#call('verify', this.#encode('verify', options)) as Promise<VerifyReport>
+  async ask(method: AskedMethod, args: readonly unknown[]): Promise<unknown> {
+    const answer = await this.#call(method, this.#encode(method, ...args))
+    return method === 'shortestPath' ? (answer ?? undefined) : answer
   }
 
   /** Ends the subscriptions. The server and its database go on. */

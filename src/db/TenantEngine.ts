@@ -45,9 +45,7 @@ export class TenantEngine implements Engine {
     return new TenantView(await this.#base.view(options), { prefix: this.#prefix, stored: this.#stored, own: this.own })
   }
 
-  viewNow(): undefined {
-    return undefined
-  }
+  readonly viewNow = (): undefined => undefined
 
   /** Of everybody: whoever listens takes what is `own`. */
   onCommit(listener: (events: readonly StoredEvent[]) => void): () => void {

@@ -55,8 +55,14 @@ export function openToWrite(location: string): ParqueDB {
 }
 
 /** The event-sourced store of such a database, for who appends events with times of their own. */
-export function openEngine(location: string): EventSourcedBackend {
-  return withEventSourcing(storageAt(location))
+export function openEngine(location: string, options: { readOnly?: boolean } = {}): EventSourcedBackend {
+  return withEventSourcing(storageAt(location), options)
+}
+
+/** What lies under a name in a folder or bucket. */
+export function locationBelow(location: string, name: string): string {
+  const [path = '', query] = location.split('?', 2)
+  return `${path.replace(/\/+$/, '')}/${path.startsWith('s3://') ? encodeURIComponent(name) : name}${query === undefined ? '' : `?${query}`}`
 }
 
 /** As `copyDatabase`, between two places. */

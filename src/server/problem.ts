@@ -3,6 +3,7 @@ import { isParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
 /** The HTTP status of each code; docs/errors.md shows the same. */
 const statusOf: Readonly<Record<ErrorCode, number>> = {
   INVALID_ARGUMENT: 400,
+  CROSS_PARTITION: 400,
   INVALID_FILTER: 400,
   INVALID_UPDATE: 400,
   UNAUTHORIZED: 401,

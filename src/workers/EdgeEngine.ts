@@ -4,7 +4,7 @@ import { ulidSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom } from '../base/random.ts'
 import type { EntityKey } from '../model/entity.ts'
-import type { CheckpointInfo, CompactOptions, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo } from '../model/database-options.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { CommitRequest, CommitResult, Engine, EngineStats } from '../storage/engine.ts'
 import { propose } from '../storage/proposal.ts'
@@ -22,23 +22,38 @@ const unknownMax = 5
 /** How often a Worker asks for new commits while somebody listens. */
 const pollMs = 250
 
-/**
- * The engine of one partition as a Worker has it: views are put together here, whatever changes something is asked of the object. `freshness` says how new the views
- * are; `onSeq` is told how far each call has got.
- */
+export interface EdgeEngineParts {
+  readonly partition: EdgePartition
+  /** How new views are to be. */
+  readonly freshness: () => Freshness
+  /** Told how far each call has got. */
+  readonly onSeq: (seq: number) => void
+  readonly readOnly: boolean
+  /** CROSS_PARTITION for what another partition has. */
+  readonly check: (keys: readonly EntityKey[]) => void
+}
+
+/** The engine of one partition as a Worker has it: views are put together here, whatever changes something is asked of the object. */
 export class EdgeEngine implements Engine {
   readonly clock = systemClock
   readonly ids = ulidSource(systemClock, systemRandom)
+  readonly flush: Engine['flush'] = (options) => this.#ask('flush', options)
+  readonly compact: Engine['compact'] = (options) => this.#ask('compact', options)
+  readonly retain: Engine['retain'] = (options) => this.#ask('retain', options)
+  readonly erase: Engine['erase'] = (options) => this.#ask('erase', options)
+  readonly verify: Engine['verify'] = (options) => this.#ask('verify', options)
   readonly #partition: EdgePartition
   readonly #freshness: () => Freshness
   readonly #onSeq: (seq: number) => void
   readonly #readOnly: boolean
+  readonly #check: (keys: readonly EntityKey[]) => void
 
-  constructor(parts: { partition: EdgePartition; freshness: () => Freshness; onSeq: (seq: number) => void; readOnly: boolean }) {
+  constructor(parts: EdgeEngineParts) {
     this.#partition = parts.partition
     this.#freshness = parts.freshness
     this.#onSeq = parts.onSeq
     this.#readOnly = parts.readOnly
+    this.#check = parts.check
   }
 
   async view(options?: { includeArchived?: boolean }): Promise<View> {
@@ -47,9 +62,7 @@ export class EdgeEngine implements Engine {
     return view
   }
 
-  viewNow(): undefined {
-    return undefined
-  }
+  readonly viewNow = (): undefined => undefined
 
   /** A write that the object decides. */
   async write(call: WriteCall): Promise<unknown> {
@@ -61,6 +74,7 @@ export class EdgeEngine implements Engine {
   /** As a guest: decides on what the isolate knows and proposes that; see docs/adr/0007-guests-propose.md. */
   async commit(request: CommitRequest): Promise<CommitResult> {
     this.#writer()
+    this.#check(request.keys)
     const sent: string[][] = []
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       checkAborted(sent.length === 0 ? request.signal : undefined)
@@ -107,22 +121,6 @@ export class EdgeEngine implements Engine {
     return () => stopped.abort()
   }
 
-  async flush(): Promise<void> {
-    await this.#ask('flush')
-  }
-
-  async compact(options: CompactOptions = {}): Promise<void> {
-    await this.#ask('compact', options)
-  }
-
-  retain(options?: RetainOptions): Promise<RetentionReport> {
-    return this.#ask('retain', options)
-  }
-
-  erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport> {
-    return this.#ask('erase', options)
-  }
-
   async checkpoint(): Promise<CheckpointInfo> {
     const { seq, at } = await this.#ask('checkpoint')
     // It comes as JSON.
@@ -131,10 +129,6 @@ export class EdgeEngine implements Engine {
 
   async stats(): Promise<EngineStats & { reads: ReadCounts }> {
     return { ...(await this.#ask('stats')), readOnly: this.#readOnly, reads: this.#partition.files.counts }
-  }
-
-  verify(options?: VerifyOptions): Promise<VerifyReport> {
-    return this.#ask('verify', options)
   }
 
   async close(): Promise<void> {}

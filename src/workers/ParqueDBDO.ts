@@ -26,6 +26,8 @@ export interface PartitionOptions extends Omit<EngineOptions, 'log' | 'readOnly'
 /** What fits into the 128 MB of an object beside the documents under way, and into the time that waking up may take. */
 const defaults: EngineOptions = {
   flush: { eventsMax: 5000, bytesMax: 4 * 1024 * 1024, ageMsMax: 30_000 },
+  // Well below the 30 s that an alarm may take of the CPU.
+  compaction: { sliceRowsMax: 50_000 },
   indexBytesMax: 16 * 1024 * 1024,
   maxCachedColumnBytes: 8 * 1024 * 1024,
   // Worker isolates read from a manifest for as long as a request takes.

@@ -1,24 +1,31 @@
 import { checkAborted } from '../base/abort.ts'
-import { toHex, utf8Encode } from '../base/bytes.ts'
+import { ulidSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { sha256 } from '../base/sha256.ts'
+import { systemClock } from '../base/clock.ts'
+import { systemRandom } from '../base/random.ts'
 import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
 import { actingAs } from '../model/acting.ts'
-import type { Database, DatabaseCollection, DatabaseTransaction, EventStream, Acting, ActingDatabase } from '../model/database.ts'
-import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, DatabaseStats, EventQueryOptions, QueryExplanation, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import { AskedDatabase, type AskedMethod } from '../model/asked-database.ts'
+import { tenantPattern, type Database, type DatabaseCollection, type DatabaseTransaction, type EventStream, type Acting, type ActingDatabase } from '../model/database.ts'
+import type { EventQueryOptions, QueryExplanation, SubscribeOptions, TransactionOptions } from '../model/database-options.ts'
+import { isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
 import { validateNamespace } from '../model/entity-id.ts'
-import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
+import type { EntityKey } from '../model/entity.ts'
+import type { Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
+import { isPlainObject } from '../model/parse-document.ts'
 import { namespacesLookedUp } from '../model/looked-up.ts'
 import type { ResultCursor } from '../model/ResultCursor.ts'
 import type { Event } from '../model/event.ts'
 import type { Document } from '../model/values.ts'
-import { escapeFolder, folderCharsMax } from '../storage/DataFiles.ts'
 import type { Engine } from '../storage/engine.ts'
+import { acrossPartitions, partitionsOf, shardOf, shardsMax } from '../storage/partitions.ts'
+import { ShardedEngine } from '../storage/ShardedEngine.ts'
 import type { ParqueDBEnv } from './bindings.ts'
 import type { ReadCounts } from './EdgeFiles.ts'
 import { EdgeEngine } from './EdgeEngine.ts'
 import type { Freshness } from './EdgePartition.ts'
 import { EdgePartitions, type EdgeOptions } from './EdgePartitions.ts'
+import { callShards, idIn, type Call } from './call-shards.ts'
 import { checkingEngine, checkWrite } from './check-write.ts'
 import { decidedByObject } from './partition-rpc.ts'
 import { decodeToken, encodeToken } from './token.ts'
@@ -31,6 +38,8 @@ export type Partitioning = 'namespace' | 'database'
 
 export interface WorkerDatabaseOptions extends EdgeOptions {
   readonly partitioning?: Partitioning
+  /** Collections that are too hot for one object, and how many each has, up to 16: { clicks: 4 }. With partitioning 'namespace'; see docs/guides/workers.md. */
+  readonly shards?: { readonly [ns: string]: number }
   /** Of reads that name none. Default 'session'. */
   readonly consistency?: Consistency
   /** What another handle has written and seen, as its `token` tells. */
@@ -58,22 +67,30 @@ const wholeDatabase = 'database'
  * The database as a Worker has it: reads are answered here, from the bucket and what the object that writes has newer; writes are the object's. A handle is one
  * session: it sees what it wrote. Reads take `consistency` and `token` among their options.
  */
-export class WorkerDatabase implements Database {
+export class WorkerDatabase extends AskedDatabase implements Database {
   readonly #env: ParqueDBEnv
   readonly #options: WorkerDatabaseOptions & { readonly edges: EdgePartitions }
   /** The newest event of each partition that this session knows of. */
   #seqs: Map<string, number>
   #tenant: string | undefined
-  readonly #checking: ParqueDB
+  readonly #ids = ulidSource(systemClock, systemRandom)
+  /** Of a handle on one shard: its partition. */
+  #only: string | undefined
   /** What subscriptions were made of: they end with this handle. */
   readonly #listening: ParqueDB[] = []
   #isClosed = false
 
   constructor(env: ParqueDBEnv, options: WorkerDatabaseOptions = {}) {
+    super()
     this.#env = env
     this.#options = { ...options, edges: options.edges ?? new EdgePartitions() }
     this.#seqs = decodeToken(options.token)
-    this.#checking = this.#open(checkingEngine)
+    // What is wrong with the other options is told now.
+    this.#checking('')
+    for (const [ns, count] of Object.entries(options.shards ?? {})) {
+      if (options.partitioning !== 'database' && Number.isInteger(count) && count >= 1 && count <= shardsMax) continue
+      throw new ParqueDBError('INVALID_ARGUMENT', `The option 'shards' gives '${ns}' ${String(count)}: it is 1 to ${shardsMax}, with partitioning 'namespace'.`, { details: { option: 'shards' } })
+    }
   }
 
   /** What this session has written and seen: a handle that is given it as `token` sees at least that. */
@@ -84,45 +101,46 @@ export class WorkerDatabase implements Database {
   collection<T extends object = Document>(name: string): DatabaseCollection<T> {
     this.#assertOpen()
     const ns = validateNamespace(name)
-    const partition = this.#partitionOf(ns)
-    const reading = this.#database(partition, {}).collection<T>(ns)
+    const partitions = this.#partitionsOf(ns)
+    const call = (of: Call, index?: number): unknown => this.#call(index === undefined ? partitions : partitions.slice(index, index + 1), of)
+    const shards = { count: partitions.length, ids: this.#ids, call }
+    const reading = this.#database(partitions, {}).collection<T>(ns)
     return new Proxy<DatabaseCollection<T>>(reading, {
       get: (_, method: keyof DatabaseCollection) => {
         if (typeof reading[method] !== 'function') return reading[method]
-        if (spanning.has(method)) this.#partitionFor(undefined, method)
-        if (decidedByObject.has(method)) return (...args: readonly unknown[]) => this.#write(partition, { ns, method, args })
-        return (...args: readonly unknown[]) => {
-          const { consistency, own } = withoutConsistency(method, args)
-          if (method === 'aggregate' && namespacesLookedUp(args[0]).some((other) => other !== ns)) this.#partitionFor(undefined, '$lookup')
-          const collection = this.#database(partition, consistency).collection<T>(ns)
-          const result = (collection[method] as (...args: unknown[]) => unknown).apply(collection, own)
-          return method === 'explain' ? this.#explained(partition, result as Promise<QueryExplanation>) : result
-        }
+        return (...args: readonly unknown[]) => (partitions.length === 1 ? call({ ns, method, args }) : callShards(shards, { ns, method, args }))
       },
     })
+  }
+
+  /** One shard of a collection as a database of its own: its events and subscriptions, which have an order here, and its maintenance. It reads what is in that shard, and writes nothing else. */
+  shard(name: string, index: number): WorkerDatabase {
+    const partition = this.#partitionsOf(validateNamespace(name))[index]
+    if (partition === undefined) throw new ParqueDBError('INVALID_ARGUMENT', `'${name}' has no shard ${index}.`, { details: { collection: name, index } })
+    return this.#like({ only: partition })
   }
 
   async transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options: TransactionOptions & { txId: string }): Promise<Result | undefined>
   async transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options?: TransactionOptions & { txId?: never }): Promise<Result>
   async transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options?: TransactionOptions): Promise<Result | undefined> {
     this.#assertOpen()
-    const partition = this.#options.partitioning === 'database' ? wholeDatabase : await this.#firstPartitionOf(work)
+    const isWhole = this.#options.partitioning === 'database' || typeof work !== 'function'
+    const partition = isWhole ? wholeDatabase : (this.#only ?? (await this.#firstPartitionOf(work)))
     const within = (tx: DatabaseTransaction): DatabaseTransaction => ({
       collection: (name) => {
-        if (this.#partitionOf(validateNamespace(name)) === partition) return tx.collection(name)
-        throw new ParqueDBError('INVALID_ARGUMENT', `'${name}' is in another partition: a transaction is within one. With partitioning 'database' all collections are in one.`, { details: { collection: name } })
+        const partitions = this.#partitionsOf(validateNamespace(name))
+        if (partitions.length === 1 && partitions[0] === partition) return tx.collection(name)
+        return this.#calling(tx.collection(name), (call) => {
+          if (partitionFor(partitions, call) !== partition) throw acrossPartitions(`'${name}' is in another partition, and a transaction is within one`, "With partitioning 'database' all collections are in one.")
+        })
       },
     })
-    const database = this.#database(partition, { consistency: 'strong' })
+    const database = this.#database([partition], { consistency: 'strong' })
     return database.transaction(typeof work === 'function' ? (tx) => work(within(tx)) : work, options as TransactionOptions & { txId?: never })
   }
 
   traverse<T extends object = Document>(start: string | readonly string[], steps: TraverseStep | readonly TraverseStep[], options?: TraverseOptions<T>): ResultCursor<Traversed<T>> {
-    return this.#database(this.#partitionFor(undefined, 'traverse'), {}).traverse<T>(start, steps, options)
-  }
-
-  async shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined> {
-    return this.#database(this.#partitionFor(undefined, 'shortestPath'), {}).shortestPath<T>(from, to, options)
+    return this.#about(undefined, 'traverse').traverse<T>(start, steps, options)
   }
 
   as(who: string | Acting): ActingDatabase {
@@ -130,53 +148,26 @@ export class WorkerDatabase implements Database {
   }
 
   events(options: EventQueryOptions = {}): AsyncIterableIterator<Event> {
-    return this.#database(this.#partitionFor(options.ns, 'events'), {}).events(options)
+    return this.#about(options.ns, 'events').events(options)
   }
 
   subscribe(options: SubscribeOptions = {}): EventStream {
-    const database = this.#database(this.#partitionFor(options.ns, 'subscribe'), {})
+    const database = this.#about(options.ns, 'subscribe')
     this.#listening.push(database)
     return database.subscribe(options)
   }
 
-  async collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]> {
-    return this.#database(this.#partitionFor(undefined, 'collections'), {}).collections(options)
-  }
-
-  async flush(): Promise<void> {
-    return this.#sole('flush').flush()
-  }
-
-  async compact(options?: CompactOptions): Promise<void> {
-    return this.#sole('compact').compact(options)
-  }
-
-  async retain(options?: RetainOptions): Promise<RetentionReport> {
-    return this.#sole('retain').retain(options)
-  }
-
-  async erase(target: string | readonly string[], options?: EraseOptions): Promise<EraseReport> {
-    return this.#sole('erase').erase(target, options)
-  }
-
-  async checkpoint(): Promise<CheckpointInfo> {
-    return this.#sole('checkpoint').checkpoint()
-  }
-
-  async stats(): Promise<DatabaseStats> {
-    return this.#sole('stats').stats()
-  }
-
-  async verify(options?: VerifyOptions): Promise<VerifyReport> {
-    return this.#sole('verify').verify(options)
+  async ask(method: AskedMethod, args: readonly unknown[]): Promise<unknown> {
+    const ask = (database: ParqueDB): Promise<unknown> => (database[method] as (...given: unknown[]) => Promise<unknown>).apply(database, [...args])
+    if (method === 'collections' || method === 'shortestPath') return ask(this.#about(undefined, method))
+    if (method !== 'flush' && method !== 'compact') return ask(this.#sole(method))
+    for (const database of this.#used()) await ask(database)
+    return undefined
   }
 
   tenant(name: string): WorkerDatabase {
-    this.#checking.tenant(name)
-    const tenant = new WorkerDatabase(this.#env, this.#options)
-    tenant.#tenant = name
-    tenant.#seqs = this.#seqs
-    return tenant
+    if (this.#tenant !== undefined || !tenantPattern.test(name)) throw new ParqueDBError('INVALID_ARGUMENT', `${JSON.stringify(name)} cannot be a tenant here.`, { details: { tenant: name } })
+    return this.#like({ tenant: name })
   }
 
   async close(): Promise<void> {
@@ -188,20 +179,54 @@ export class WorkerDatabase implements Database {
     return this.close()
   }
 
-  async #write(partition: string, call: { ns: string; method: string; args: readonly unknown[] }): Promise<unknown> {
+  /** Another handle of this session. */
+  #like({ tenant = this.#tenant, only = this.#only }: { tenant?: string; only?: string }): WorkerDatabase {
+    const handle = new WorkerDatabase(this.#env, this.#options)
+    handle.#tenant = tenant
+    handle.#only = only
+    handle.#seqs = this.#seqs
+    return handle
+  }
+
+  #call(partitions: readonly string[], call: Call): unknown {
+    const { ns, method, args } = call
+    const [partition = '', another] = partitions
+    const isApart = this.#options.partitioning !== 'database'
+    // What links is decided here, where it is known which partition the other end is in.
+    const links = isApart && args.some((arg) => isPlainObject(arg) && ('$link' in arg || '$unlink' in arg))
+    if (another === undefined && !links && decidedByObject.has(method)) return this.#write(partition, call)
+    const { consistency, own } = withoutConsistency(method, args)
+    if (method === 'aggregate' && isApart && namespacesLookedUp(args[0]).some((other) => other !== ns)) throw acrossPartitions('$lookup is of one partition', here)
+    const collection = this.#database(partitions, consistency).collection(ns)
+    const result = (collection[method as 'find'] as (...args: unknown[]) => unknown).apply(collection, own)
+    return method === 'explain' ? this.#explained(partitions, result as Promise<QueryExplanation>) : result
+  }
+
+  async #write(partition: string, call: Call): Promise<unknown> {
     this.#assertOpen()
-    const { signal, args } = await checkWrite(this.#checking, call)
+    const { signal, args } = await checkWrite(this.#checking(partition), call)
     checkAborted(signal)
     return this.#engine(partition, () => 'eventual').write({ ...call, args, tenant: this.#tenant })
   }
 
-  /** The whole of `db` over one partition, with views as new as is wanted. */
-  #database(partition: string, { consistency = this.#options.consistency ?? 'session', token }: ConsistencyOptions): ParqueDB {
+  /** The whole of `db` over one partition, or the shards of a collection, with views as new as is wanted. */
+  #database(partitions: readonly string[], { consistency = this.#options.consistency ?? 'session', token }: ConsistencyOptions): ParqueDB {
     this.#assertOpen()
-    const tokenSeq = token === undefined ? 0 : (decodeToken(token).get(partition) ?? 0)
-    const freshness = (): Freshness => (consistency === 'session' ? { seq: Math.max(tokenSeq, this.#seqs.get(partition) ?? 0) } : consistency)
     if (!['eventual', 'session', 'strong'].includes(consistency)) throw new ParqueDBError('INVALID_ARGUMENT', "The option 'consistency' must be 'eventual', 'session' or 'strong'.", { details: { option: 'consistency' } })
-    const database = this.#open(this.#engine(partition, freshness))
+    const tokenSeqs = decodeToken(token)
+    const engines = partitions.map((partition) => {
+      const freshness = (): Freshness => (consistency === 'session' ? { seq: Math.max(tokenSeqs.get(partition) ?? 0, this.#seqs.get(partition) ?? 0) } : consistency)
+      return this.#engine(partition, freshness)
+    })
+    return this.#asTenant(this.#open(engines.length === 1 ? (engines[0] as Engine) : new ShardedEngine(engines)))
+  }
+
+  /** Where a write of a partition is checked before it is sent. */
+  #checking(partition: string): ParqueDB {
+    return this.#asTenant(this.#open(checkingEngine((keys) => this.#check(keys, partition))))
+  }
+
+  #asTenant(database: ParqueDB): ParqueDB {
     return this.#tenant === undefined ? database : database.tenant(this.#tenant)
   }
 
@@ -215,52 +240,96 @@ export class WorkerDatabase implements Database {
     const onSeq = (seq: number): void => {
       this.#seqs.set(partition, Math.max(seq, this.#seqs.get(partition) ?? 0))
     }
-    return new EdgeEngine({ partition: edges.get(this.#env, partition, this.#options), freshness, onSeq, readOnly })
+    return new EdgeEngine({ partition: edges.get(this.#env, partition, this.#options), freshness, onSeq, readOnly, check: (keys) => this.#check(keys, partition) })
   }
 
-  #partitionOf(ns: string): string {
-    if (this.#options.partitioning === 'database') return wholeDatabase
-    const name = this.#tenant === undefined ? ns : `${this.#tenant}~${ns}`
-    // A name that was cut is told from others that begin alike.
-    return encodeURIComponent(name).length < folderCharsMax / 3 ? escapeFolder(name) : `${escapeFolder(name)}-${toHex(sha256(utf8Encode(name))).slice(0, 16)}`
+  /** CROSS_PARTITION unless all of a write is of the partition; of a relationship both ends. */
+  #check(keys: readonly EntityKey[], partition: string): void {
+    if (this.#options.partitioning === 'database') return
+    const ends = keys.flatMap((key) => (isEdgeSpace(key.ns) ? Object.values(endsOf(key)) : [key]))
+    const other = ends.find(({ ns, id }) => {
+      const own = this.#tenant !== undefined && ns.startsWith(`${this.#tenant}~`) ? ns.slice(this.#tenant.length + 1) : ns
+      const all = this.#allPartitionsOf(own)
+      // The database's own records stand beside what they are about.
+      return !own.startsWith('$') && all[shardOf(id, all.length)] !== partition
+    })
+    if (other !== undefined) throw acrossPartitions(`${other.ns}/${other.id} is in another partition than the rest of the write`, here)
   }
 
-  #partitionFor(ns: string | undefined, method: string): string {
-    if (ns !== undefined || this.#options.partitioning === 'database') return this.#partitionOf(ns ?? '')
-    throw new ParqueDBError('INVALID_ARGUMENT', `Each collection is a partition of its own here, so ${method} is of one: name it, as the option ns where there is one; or use partitioning 'database'.`, { details: { option: 'ns' } })
+  #partitionsOf(ns: string): readonly string[] {
+    return this.#only === undefined ? this.#allPartitionsOf(ns) : [this.#only]
+  }
+
+  #allPartitionsOf(ns: string): readonly string[] {
+    if (this.#options.partitioning === 'database') return [wholeDatabase]
+    return partitionsOf(this.#tenant === undefined ? ns : `${this.#tenant}~${ns}`, this.#options.shards?.[ns])
+  }
+
+  /** What is about the collection, or without one about the partition that all are in. */
+  #about(ns: string | undefined, method: string): ParqueDB {
+    this.#assertOpen()
+    if (ns !== undefined || this.#only !== undefined || this.#options.partitioning === 'database') return this.#database(this.#partitionsOf(ns ?? ''), {})
+    throw acrossPartitions(`Each collection is a partition of its own here, and ${method} is of one`, `Name it, as the option ns where there is one. ${here}`)
   }
 
   /** With what the isolate read meanwhile, other requests of the moment included. */
-  async #explained(partition: string, explaining: Promise<QueryExplanation>): Promise<QueryExplanation & { edge: ReadCounts }> {
-    const { files } = this.#options.edges.get(this.#env, partition, this.#options)
-    const before = files.counts
+  async #explained(partitions: readonly string[], explaining: Promise<QueryExplanation>): Promise<QueryExplanation & { edge: ReadCounts }> {
+    const counted = (): ReadCounts[] => partitions.map((partition) => this.#options.edges.get(this.#env, partition, this.#options).files.counts)
+    const sum = (counts: readonly ReadCounts[], of: keyof ReadCounts): number => counts.reduce((total, count) => total + count[of], 0)
+    const before = counted()
     const explanation = await explaining
-    const { requests, bytes, cacheHits } = files.counts
-    return { ...explanation, edge: { requests: requests - before.requests, bytes: bytes - before.bytes, cacheHits: cacheHits - before.cacheHits } }
+    const after = counted()
+    const read = (of: keyof ReadCounts): number => sum(after, of) - sum(before, of)
+    return { ...explanation, edge: { requests: read('requests'), bytes: read('bytes'), cacheHits: read('cacheHits') } }
+  }
+
+  /** The partitions that this session has used, each by itself. */
+  #used(): ParqueDB[] {
+    this.#assertOpen()
+    const partitions = this.#options.partitioning === 'database' ? [wholeDatabase] : this.#only === undefined ? [...this.#seqs.keys()] : [this.#only]
+    return partitions.map((partition) => this.#database([partition], {}))
   }
 
   /** Of the partition that this session is about. */
   #sole(method: string): ParqueDB {
-    const [partition, another] = this.#options.partitioning === 'database' ? [wholeDatabase] : [...this.#seqs.keys()]
-    if (partition !== undefined && another === undefined) return this.#database(partition, {})
-    throw new ParqueDBError('INVALID_ARGUMENT', `Each collection is a partition of its own here, so ${method} is for a handle that has used one and no other; or use partitioning 'database'.`, { details: { method } })
+    const [database, another] = this.#used()
+    if (database !== undefined && another === undefined) return database
+    throw acrossPartitions(`Each collection is a partition of its own here, and ${method} is for a handle that has used one and no other`, `Of a collection in shards use shard(). ${here}`)
   }
 
-  /** Runs the work until it names a collection; like every work of a transaction it may run more than once. */
+  /** Runs the work until it tells which partition it is about; like every work of a transaction it may run more than once. */
   async #firstPartitionOf(work: (tx: DatabaseTransaction) => unknown): Promise<string> {
     let first: string | undefined
     const found = new Error('found')
+    const probe = (name: string): DatabaseCollection<never> => {
+      const partitions = this.#partitionsOf(validateNamespace(name))
+      const find = (call: Call): never => {
+        first = partitionFor(partitions, call)
+        throw found
+      }
+      if (partitions.length === 1) find({ ns: name, method: 'find', args: [] })
+      return this.#calling(this.#database(partitions, {}).collection<never>(name), find)
+    }
     try {
-      await work({
-        collection: (name) => {
-          first = this.#partitionOf(validateNamespace(name))
-          throw found
-        },
-      })
+      await work({ collection: probe as DatabaseTransaction['collection'] })
     } catch (error) {
       if (error !== found) throw error
     }
     return first ?? wholeDatabase
+  }
+
+  /** A collection each of whose calls `before` sees first. */
+  #calling<T extends object>(collection: DatabaseCollection<T>, before: (call: Call) => void): DatabaseCollection<T> {
+    return new Proxy(collection, {
+      get: (_, method: keyof DatabaseCollection) => {
+        const member = collection[method]
+        if (typeof member !== 'function') return member
+        return (...args: unknown[]) => {
+          before({ ns: collection.name, method, args })
+          return (member as (...given: unknown[]) => unknown).apply(collection, args)
+        }
+      },
+    })
   }
 
   #assertOpen(): void {
@@ -270,8 +339,20 @@ export class WorkerDatabase implements Database {
 
 /** Where a read has its options, among its arguments; most have them second. */
 const optionsAt: Partial<Record<string, number>> = { distinct: 2, related: 2, countRelated: 2 }
-/** Edges lead from collection to collection: with a partition for each, the far end would not be there. */
-const spanning: ReadonlySet<string> = new Set<keyof DatabaseCollection>(['link', 'unlink', 'linkMany', 'related', 'countRelated'])
+const here = "With partitioning 'database' all collections are in one."
+
+function endsOf(key: EntityKey): { from: EntityKey; to: EntityKey } {
+  const { from, to } = parseEdgeKey(key)
+  return { from, to }
+}
+
+/** The one that a call is about; CROSS_PARTITION where it is about several shards. */
+function partitionFor(partitions: readonly string[], call: Call): string | undefined {
+  if (partitions.length === 1) return partitions[0]
+  const id = idIn(call)
+  if (id !== undefined) return partitions[shardOf(id, partitions.length)]
+  throw acrossPartitions(`In a transaction ${call.method} may be about several shards of '${call.ns}'`, 'Name the entity by its id, also of one that is created.')
+}
 
 function withoutConsistency(method: string, args: readonly unknown[]): { consistency: ConsistencyOptions; own: unknown[] } {
   const at = optionsAt[method] ?? 1

@@ -2,6 +2,7 @@ import { systemClock } from '../base/clock.ts'
 import { ulidSource } from '../base/ids.ts'
 import { systemRandom } from '../base/random.ts'
 import type { ParqueDB } from '../db/ParqueDB.ts'
+import type { EntityKey } from '../model/entity.ts'
 import { decidedByObject, type WriteCall } from './partition-rpc.ts'
 import type { Engine } from '../storage/engine.ts'
 
@@ -9,11 +10,14 @@ import type { Engine } from '../storage/engine.ts'
 const accepted = new Error('accepted')
 const refuse = (): Promise<never> => Promise.reject(accepted)
 
-/** Takes no call further than to where its arguments are checked. */
-export const checkingEngine: Engine = {
+/** Takes no call further than to where its arguments are checked; `check` looks at the keys of a write. */
+export const checkingEngine = (check: (keys: readonly EntityKey[]) => void): Engine => ({
   clock: systemClock,
   ids: ulidSource(systemClock, systemRandom),
-  commit: refuse,
+  async commit({ keys }) {
+    check(keys)
+    throw accepted
+  },
   view: refuse,
   viewNow: () => undefined,
   flush: refuse,
@@ -25,7 +29,7 @@ export const checkingEngine: Engine = {
   verify: refuse,
   close: async () => undefined,
   onCommit: () => () => undefined,
-}
+})
 
 /**
  * Checks a write's arguments as a collection does, before they leave the isolate: what may not be in a document could not be sent either. `checking` is a database over

@@ -11,7 +11,7 @@ export function encodeToken(seqs: ReadonlyMap<string, number>): string {
 /** INVALID_ARGUMENT for what is not one. */
 export function decodeToken(token: unknown): Map<string, number> {
   if (token === undefined || token === '') return new Map()
-  const parts = typeof token === 'string' ? token.split(',').map((part) => /^([\w%-]+):(\d{1,16})$/.exec(part)) : []
+  const parts = typeof token === 'string' ? token.split(',').map((part) => /^([\w%+-]+):(\d{1,16})$/.exec(part)) : []
   if (parts.length === 0 || parts.length > partitionsMax || parts.includes(null)) throw new ParqueDBError('INVALID_ARGUMENT', 'The token is not one that a database gave.', { details: { option: 'token' } })
   return new Map(parts.map((match) => [match?.[1] ?? '', Number(match?.[2])]))
 }

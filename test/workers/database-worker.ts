@@ -10,11 +10,12 @@ import { WorkerDatabase, type WorkerDatabaseOptions } from '../../src/workers/Wo
 import type { PartitionRpc } from '../../src/workers/partition-rpc.ts'
 import { apartTests } from './apart-tests.ts'
 import { answerTest } from './in-workerd.ts'
+import { shardTests } from './shard-tests.ts'
 
 /** The bucket here takes as many writes a second to a key as one likes. */
 const hastyClock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 1), signal) }
 
-/** Small limits, so that each test flushes, merges and reads from files. */
+/** Small limits, so that each test flushes, merges in slices and reads from files. */
 export class Partition extends ParqueDBDO {
   #own: Own = {}
 
@@ -25,7 +26,7 @@ export class Partition extends ParqueDBDO {
   }
 
   protected override options(): PartitionOptions {
-    return { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7, ageMsMax: 50 }, ...this.#own, clock: hastyClock }
+    return { autoSnapshotThreshold: 3, maxCachedEntities: 2, flush: { eventsMax: 7, ageMsMax: 50 }, compaction: { sliceRowsMax: 10 }, ...this.#own, clock: hastyClock }
   }
 }
 
@@ -49,7 +50,22 @@ export default {
     const open = (options: WorkerDatabaseOptions): WorkerDatabase => new WorkerDatabase(own, { prefix: `parquedb/${folder}`, partitioning: 'database', ...options })
     if (pathname === '/open') return openServer(folder, { own, open, options: JSON.parse(searchParams.get('options') ?? '{}') as Own })
     if (pathname.startsWith('/db/')) return servers.get(folder)?.fetch(request) ?? new Response('It is not open.', { status: 500 })
-    const make = async () => {
+    if (pathname === '/clicks') {
+      // As it is after a change of the option 'shards': nothing is in memory.
+      const clicks = open({ partitioning: 'namespace', shards: { clicks: Number(searchParams.get('count')) }, consistency: 'strong' }).collection<{ n: number }>('clicks')
+      for (const id of (searchParams.get('add') ?? '').split(',').filter((each) => each !== '')) await clicks.upsert(id, { $inc: { n: 1 } })
+      const found = await clicks.find({}, { sort: { n: -1, $id: 1 } }).toArray()
+      return Response.json({ found: found.map(({ $id, n, version }) => [$id, n, version]), ops: (await clicks.history('c0').toArray()).map(({ op }) => op) })
+    }
+    if (pathname === '/flush') {
+      const db = open({ partitioning: 'namespace', shards: { clicks: Number(searchParams.get('count')) } })
+      await db.collection('clicks').count({}, { consistency: 'strong' } as object)
+      await db.flush()
+      return new Response('done')
+    }
+    const layout = searchParams.get('layout') ?? 'database'
+    const make = layout === 'database' ? whole : () => apart(own, { ...layouts[layout], prefix: `parquedb/${folder}` })
+    async function whole() {
       let db = open({})
       return {
         db,
@@ -65,10 +81,42 @@ export default {
     }
     const suite = (tools: TestTools): void => {
       databaseContract(tools, 'A Worker', make)
-      apartTests(tools, () => open({ partitioning: 'namespace' }))
+      apartTests(tools, (schema = {}) => open({ partitioning: 'namespace', schema }))
+      shardTests(tools, () => open({ partitioning: 'namespace', shards: { clicks: 3 } }))
     }
     return answerTest(suite, searchParams.get('test') ?? '')
   },
+}
+
+/** Each collection in an object of its own, or, whatever its name, in three. */
+const layouts: { readonly [layout: string]: WorkerDatabaseOptions } = { namespace: { partitioning: 'namespace' }, shards: { partitioning: 'namespace', shards: new Proxy({}, { get: () => 3 }) } }
+
+async function apart(env: TestEnv, layout: WorkerDatabaseOptions) {
+  let options: Own = {}
+  /** What each object was opened with. */
+  const opened = new Map<string, Own>()
+  const getByName = (name: string) => {
+    const object = env.PARQUEDB.getByName(name)
+    const called = (method: keyof PartitionRpc) => async (...args: unknown[]) => {
+      if (opened.get(name) !== options) await object.restart(options)
+      opened.set(name, options)
+      return (object[method] as (...given: unknown[]) => Promise<never>)(...args)
+    }
+    return { write: called('write'), propose: called('propose'), tail: called('tail'), ask: called('ask') }
+  }
+  const open = (more: WorkerDatabaseOptions): WorkerDatabase => new WorkerDatabase({ BUCKET: env.BUCKET, PARQUEDB: { getByName } }, { ...layout, ...more })
+  let db = open({})
+  return {
+    db,
+    reopen: async ({ readOnly = false, ...own }: Own & Pick<WorkerDatabaseOptions, 'readOnly'> = {}) => {
+      const token = db.sessionToken()
+      await db.close()
+      options = { limits: own.limits ?? {}, schema: own.schema ?? {} }
+      db = open({ ...options, readOnly, token })
+      return db
+    },
+    cleanup: async () => undefined,
+  }
 }
 
 /** Serves a database below /db/<folder>; who comes without a token sees everything all the same. */

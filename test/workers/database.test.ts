@@ -5,6 +5,7 @@ import { MemoryBackend } from '../../src/storage/backends/MemoryBackend.ts'
 import { databaseContract } from '../../src/testing/database-contract.ts'
 import { apartTests } from './apart-tests.ts'
 import { collectTests } from './in-workerd.ts'
+import { shardTests } from './shard-tests.ts'
 import { startWorkerd } from './start-workerd.ts'
 
 let workerd: Miniflare
@@ -21,6 +22,7 @@ const names = collectTests((tools) => {
   const db = new ParqueDB({ storage: new MemoryBackend() })
   databaseContract(tools, 'A Worker', async () => ({ db, reopen: async () => db, cleanup: async () => undefined }))
   apartTests(tools, () => db)
+  shardTests(tools, () => db as never)
 })
 
 test.each([...names.keys()])('%s', async (name) => {

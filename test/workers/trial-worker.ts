@@ -31,7 +31,7 @@ export class Partition extends ParqueDBDO<TrialEnv> {
 
   protected override options(): PartitionOptions {
     const { graceMs = 0 } = JSON.parse(this.env.TRIAL) as Trial
-    return { flush: { eventsMax: 20, ageMsMax: 30 }, compaction: { fanIn: 3 }, graceMs, clock: hastyClock }
+    return { flush: { eventsMax: 20, ageMsMax: 30 }, compaction: { fanIn: 3, sliceRowsMax: 15 }, graceMs, clock: hastyClock }
   }
 
   protected override files(folder: string): StorageBackend {

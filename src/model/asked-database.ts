@@ -1,0 +1,22 @@
+import type { Database } from './database.ts'
+
+/** Methods about a database as a whole that have one answer. */
+const askedMethods = ['collections', 'shortestPath', 'flush', 'compact', 'retain', 'erase', 'checkpoint', 'stats', 'verify'] as const
+export type AskedMethod = (typeof askedMethods)[number]
+
+abstract class Asking {
+  abstract ask(method: AskedMethod, args: readonly unknown[]): Promise<unknown>
+
+  static {
+    for (const method of askedMethods) {
+      Object.defineProperty(this.prototype, method, {
+        async value(this: Asking, ...args: unknown[]) {
+          return this.ask(method, args)
+        },
+      })
+    }
+  }
+}
+
+/** A database that is elsewhere: each of these methods is one question, which `ask` puts. */
+export const AskedDatabase = Asking as unknown as abstract new () => Pick<Database, AskedMethod> & Asking

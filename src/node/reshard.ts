@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { stringifyExtendedJson } from '../model/ejson.ts'
+import { validateNamespace } from '../model/entity-id.ts'
+import type { EventSourcedBackend } from '../storage/EventSourcedBackend.ts'
+import { HistoryRebuilder } from '../storage/HistoryRebuilder.ts'
+import { partitionsOf, shardOf, shardsMax } from '../storage/partitions.ts'
+import { ShardedEngine } from '../storage/ShardedEngine.ts'
+import { statesInOrder } from '../storage/strips.ts'
+import type { View } from '../storage/view.ts'
+import { isDatabase, locationBelow, openEngine } from './open-database.ts'
+
+export interface ReshardInput {
+  /** The folder, or s3:// URL, that has the partitions: what the Worker has as `prefix`. */
+  readonly location: string
+  readonly ns: string
+  /** How many shards the collection has, and is to have; 1 is without. */
+  readonly from: number
+  readonly to: number
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: { events: number }) => void) | undefined
+}
+
+export interface ReshardReport {
+  readonly events: number
+  readonly entities: number
+  /** Entities whose history begins behind retention's horizon, with the state that they had there. */
+  readonly bridges: number
+  /** The new partitions. */
+  readonly partitions: readonly string[]
+}
+
+/**
+ * Writes a collection's partitions anew as other ones, beside those that there are: every event with its id, time, actor and version, in the order of time; then all entities are compared. Nobody
+ * may write meanwhile, and all of it has to be flushed. NOT_FOUND without a partition; ALREADY_EXISTS for a new one that is there; CORRUPT_FILE where the two differ.
+ */
+export async function reshard({ location, ns, from, to, signal, onProgress }: ReshardInput): Promise<ReshardReport> {
+  validateNamespace(ns)
+  for (const count of [from, to]) {
+    if (!Number.isInteger(count) || count < 1 || count > shardsMax || from === to) throw new ParqueDBError('INVALID_ARGUMENT', `A collection has 1 to ${shardsMax} shards, and another number of them afterwards; this would be from ${from} to ${to}.`, { details: { option: 'to' } })
+  }
+  const [olds, news] = [partitionsOf(ns, from), partitionsOf(ns, to)]
+  const at = (partition: string): string => locationBelow(location, partition)
+  const present = await Promise.all([...olds, ...news].map((partition) => isDatabase(at(partition))))
+  const missing = olds.find((_, index) => present[index] === false)
+  if (missing !== undefined) throw new ParqueDBError('NOT_FOUND', `There is no partition ${missing} in ${location}. Flush every shard first: one that was never written has none, and takes one write to have it.`, { details: { partition: missing } })
+  const taken = news.find((_, index) => present[olds.length + index] === true)
+  if (taken !== undefined) throw new ParqueDBError('ALREADY_EXISTS', `There is a partition ${taken} in ${location} already. Delete what is below it, if it is of an attempt that was broken off.`, { details: { partition: taken } })
+  const sources = olds.map((partition) => openEngine(at(partition), { readOnly: true }))
+  const targets = news.map((partition) => openEngine(at(partition)))
+  const source = new ShardedEngine(sources)
+  const target = new ShardedEngine(targets)
+  try {
+    const counts = await rewrite({ ns, sources, targets, signal, onProgress })
+    await target.flush()
+    const [was, is] = [await contentsOf(await source.view(), ns), await contentsOf(await target.view(), ns)]
+    if (was.digest === is.digest) return { ...counts, entities: is.entities, partitions: news }
+    throw new ParqueDBError('CORRUPT_FILE', `The new partitions have ${is.entities} entities of '${ns}', which are not the ${was.entities} that there were. They are not to be used; the old ones are as they were.`, { details: { partitions: news } })
+  } finally {
+    await Promise.all([source.close(), target.close()])
+  }
+}
+
+async function rewrite({ ns, sources, targets, signal, onProgress }: Pick<ReshardInput, 'ns' | 'signal' | 'onProgress'> & { sources: readonly EventSourcedBackend[]; targets: readonly EventSourcedBackend[] }): Promise<{ events: number; bridges: number }> {
+  const rebuilders = targets.map((target) => new HistoryRebuilder(target))
+  /** Which source each txId of a target came from, and the last commit: under the same name another one would be taken for a repetition. */
+  const owners = targets.map(() => new Map<string, number>())
+  const last: { ts: number; txId: string | undefined }[] = []
+  for (const source of sources) await addBases(await source.view({ includeArchived: true }), ns, rebuilders)
+  const view = await new ShardedEngine(sources).view({ includeArchived: true })
+  let events = 0
+  try {
+    for await (const event of view.events({ onlyKept: true, signal })) {
+      const [owner, to] = [shardOf(event.id, sources.length), shardOf(event.id, targets.length)]
+      const isNew = event.txId === undefined || (owners[to]?.get(event.txId) ?? owner) === owner || (last[to]?.txId === event.txId && last[to]?.ts === event.ts)
+      if (event.txId !== undefined && owners[to]?.has(event.txId) === false) owners[to]?.set(event.txId, owner)
+      last[to] = isNew ? event : { ts: event.ts, txId: undefined }
+      await rebuilders[to]?.addEvent(isNew ? event : { ...event, txId: undefined })
+      if (++events % 1000 === 0) onProgress?.({ events })
+    }
+  } finally {
+    view.release()
+  }
+  for (const rebuilder of rebuilders) await rebuilder.finish()
+  return { events, bridges: rebuilders.reduce((sum, { counts }) => sum + counts.bridges, 0) }
+}
+
+/** The states at the horizon, where retention has removed what was before it. */
+async function addBases(view: View, ns: string, rebuilders: readonly HistoryRebuilder[]): Promise<void> {
+  try {
+    const horizon = view.horizon(ns)
+    if (horizon === undefined) return
+    for await (const states of statesInOrder(view.scan(ns, { asOf: { seq: horizon.seq } }))) {
+      for (const [index, rebuilder] of rebuilders.entries()) await rebuilder.addStates(ns, states.filter(({ id }) => shardOf(id, rebuilders.length) === index))
+    }
+  } finally {
+    view.release()
+  }
+}
+
+/** How many entities there are, and a digest of them all, in the order of their ids. */
+async function contentsOf(view: View, ns: string): Promise<{ entities: number; digest: string }> {
+  const hash = createHash('sha256')
+  let entities = 0
+  try {
+    for await (const batch of statesInOrder(view.scan(ns))) {
+      for (const { id, document } of batch.filter(({ deletedAt }) => deletedAt === undefined)) {
+        hash.update(`${JSON.stringify(id)}${stringifyExtendedJson(document)}\n`)
+        entities++
+      }
+    }
+    return { entities, digest: hash.digest('hex') }
+  } finally {
+    view.release()
+  }
+}
