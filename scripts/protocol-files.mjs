@@ -25,6 +25,9 @@ export const quickTests = [
 ]
 
 export const slowerTests = [
+  'src/storage/retention.test.ts',
+  'src/storage/erasure.test.ts',
+  'src/storage/checkpoints.test.ts',
   'src/storage/EventSourcedBackend.test.ts',
   'src/storage/takeover.test.ts',
   'src/storage/share.test.ts',
@@ -33,4 +36,4 @@ export const slowerTests = [
 ]
 
 /** Too slow to be run for a mutant. */
-export const protocolTrials = ['test/simulate.test.ts', 'test/faults/crash-points.test.ts', 'test/faults/bit-rot.test.ts', 'src/db/database-contract.test.ts', 'src/storage/FilesHead.test.ts', 'src/storage/checkpoints.test.ts', 'src/storage/compaction.test.ts', 'src/storage/copy-database.test.ts', 'src/storage/erasure.test.ts', 'src/storage/opening.test.ts', 'src/storage/retention.test.ts', 'src/testing/FaultyBackend.test.ts']
+export const protocolTrials = ['test/simulate.test.ts', 'test/faults/crash-points.test.ts', 'test/faults/bit-rot.test.ts', 'src/db/database-contract.test.ts', 'src/storage/FilesHead.test.ts', 'src/storage/compaction.test.ts', 'src/storage/copy-database.test.ts', 'src/storage/opening.test.ts', 'src/testing/FaultyBackend.test.ts']

@@ -85,3 +85,11 @@ test('what was written but never synced is not there after a crash', async () =>
   expect(await seqs(crashed)).toEqual([1])
   expect(await seqs(backend.clone())).toEqual([1, 2])
 })
+
+test('closing waits for the append that is under way, and closes its file after it', async () => {
+  const { calls, log } = recordingFiles()
+  const appending = log.append([frame(1)])
+  await log.close()
+  expect(calls).toEqual(['create 1', 'write 29', 'sync', 'close'])
+  await appending
+})

@@ -91,6 +91,46 @@ describe('a follower', () => {
     await writer.close()
   })
 
+  test('has a view at once as long as it has looked less than followMs ago', async () => {
+    const storage = new MemoryBackend()
+    const writer = withEventSourcing(storage)
+    await writer.appendEvent(create('a'))
+    let nowMs = 1_000_000
+    const follower = withEventSourcing(storage, { readOnly: true, followMs: 100, clock: { ...systemClock, nowMs: () => nowMs } })
+    expect(follower.viewNow()).toBeUndefined()
+    await lastSeq(follower)
+    nowMs += 99
+    const view = follower.viewNow()
+    expect(view?.seq).toBe(1)
+    view?.release()
+    nowMs += 1
+    expect(follower.viewNow()).toBeUndefined()
+    await follower.close()
+    await writer.close()
+  })
+
+  test('waits with closing for the look that is under way', async () => {
+    const storage = new MemoryBackend()
+    const writer = withEventSourcing(storage)
+    await writer.appendEvent(create('a'))
+    const faulty = new FaultyBackend(storage)
+    const follower = withEventSourcing(faulty, { readOnly: true, followMs: 0, clock: idleClock })
+    await lastSeq(follower)
+    let release = (): void => undefined
+    const until = new Promise<void>((resolve) => (release = resolve))
+    faulty.plan({ on: 'list', path: 'epoch', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    const looking = lastSeq(follower)
+    await new Promise((resolve) => setImmediate(resolve))
+    let isClosed = false
+    const closing = follower.close().then(() => (isClosed = true))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(isClosed).toBe(false)
+    release()
+    await closing
+    expect(await looking).toBe(1)
+    await writer.close()
+  })
+
   test('reads a log that is elsewhere than the files', async () => {
     const [files, log] = [new MemoryBackend(), new MemoryBackend()]
     const writer = withEventSourcing(files, { log })

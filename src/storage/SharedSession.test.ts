@@ -124,6 +124,33 @@ class HeldBackend extends MemoryBackend {
   }
 }
 
+describe('a process that wants to share', () => {
+  /** The holder refuses to talk, as often as it is called; it says who it is, or does not. */
+  class RefusingBackend extends HeldBackend {
+    called = 0
+    readonly #details: { readonly pid?: number }
+    constructor(details: { readonly pid?: number }) {
+      super(() => encodeAnswer('done'))
+      this.#details = details
+    }
+    override callWriter(): Promise<WriterLine> {
+      this.called++
+      return Promise.reject(new ParqueDBError('WRITER_LOCKED', 'Somebody has it.', { details: this.#details }))
+    }
+  }
+
+  test.each([
+    [{ pid: 17 }, 1],
+    [{}, 20],
+  ])('asks a holder that refuses it, and says %j of itself, %i times', async (details, times) => {
+    const store = await new RefusingBackend(details).filled()
+    const guest = withEventSourcing(store, { share: true, clock: hastyClock })
+    await expect(guest.stats()).rejects.toMatchObject({ code: 'WRITER_LOCKED' })
+    expect(store.called).toBe(times)
+    await guest.close()
+  })
+})
+
 describe('a guest of a writer', () => {
   const guestOf = (store: HeldBackend): EventSourcedBackend => withEventSourcing(store, { share: true, clock: hastyClock })
 

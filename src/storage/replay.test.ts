@@ -3,6 +3,9 @@ import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { putOnly } from '../testing/put-only.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
+import { encodeFrames } from './frame.ts'
+import { firstChain } from './log-part.ts'
+import { soundFrames } from './sound-frames.ts'
 
 const create = (id: string, text = ''): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { text } })
 
@@ -18,6 +21,19 @@ describe('the log', () => {
     const refusal = { code: 'CORRUPT_FILE', message: expect.stringContaining('misses the events 2 to 3') as string, details: { path: parts[3], offset: 0 } }
     await expect(withEventSourcing(putOnly(storage), { readOnly: true }).stats()).rejects.toMatchObject(refusal)
     await expect(withEventSourcing(putOnly(storage)).stats()).rejects.toMatchObject(refusal)
+  })
+
+  test('that holds what are no events is refused with the place of their append', async () => {
+    const storage = new MemoryBackend()
+    const writer = withEventSourcing(storage)
+    for (const id of ['a', 'b']) await writer.appendEvent(create(id))
+    const [part] = (await storage.list('log/')).objects
+    const path = part?.path ?? ''
+    const [first, second] = [...soundFrames(await storage.read(path), 1)]
+    if (first === undefined || second === undefined) throw new Error('two appends are two frames')
+    const { bytes } = encodeFrames([first.frame, { ...second.frame, payload: Uint8Array.of(123) }], firstChain(path))
+    await storage.put(path, bytes)
+    await expect(withEventSourcing(storage, { readOnly: true }).stats()).rejects.toMatchObject({ code: 'CORRUPT_FILE', details: { path, offset: second.offset } })
   })
 
   test('is read by parts: one of up to a megabyte by one request, a larger one piece by piece, and many in order', async () => {

@@ -1,4 +1,6 @@
 import type { Clock } from '../../src/base/clock.ts'
+import { ParqueDB } from '../../src/db/ParqueDB.ts'
+import { edgeRange } from '../../src/model/edge.ts'
 import { isParqueDBError } from '../../src/base/ParqueDBError.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import type { EventInput } from '../../src/storage/event-input.ts'
@@ -10,18 +12,42 @@ import { SimulatedDisk, type DiskFile, type DiskFiles } from './SimulatedDisk.ts
 const namespaces = ['notes', 'people'] as const
 const idsOf = (ns: string): string[] => ['a', 'b', 'c', 'd'].map((id) => `${ns[0]}${id}`)
 
-/** A database with every kind of file, several of each: an entity and a segment of every age, and a log that is not flushed. It was closed. */
-export async function smallDatabase(): Promise<DiskFiles> {
+/**
+ * A database with every kind of file, several of each: an entity, an edge and a segment of every age, an archived one, what a checkpoint and a horizon keep, and a log that
+ * is not flushed. It was closed.
+ */
+export function smallDatabase(): Promise<DiskFiles> {
+  return databaseWith(async (n, db) => {
+    const notes = db.collection('notes')
+    if (n === 0) await notes.link('na', 'by', ['people/pa', 'people/pc'], { n })
+    if (n === 2) await notes.unlink('na', 'by', 'people/pa')
+    if (n === 5) await notes.link('nc', 'by', 'people/pc')
+    if (n === 1) await db.flush()
+    if (n === 3) await db.compact()
+    if (n === 3) await db.checkpoint()
+    if (n === 4) await db.retain({ policy: { namespaces: { people: { mode: 'archive', maxEvents: 3 } } } })
+  })
+}
+
+/** The same without edges, and with all of its history. */
+export function wholeDatabase(): Promise<DiskFiles> {
+  return databaseWith(async (n, db) => {
+    if (n === 1 || n === 3 || n === 4) await db.flush()
+    if (n === 3) await db.compact()
+  })
+}
+
+async function databaseWith(beside: (n: number, db: ParqueDB) => Promise<void>): Promise<DiskFiles> {
   const disk = new SimulatedDisk()
   for (let session = 0; session < 3; session++) {
     const engine = open(disk, { readOnly: false })
+    const db = new ParqueDB({ storage: engine })
     for (let round = 0; round < 2; round++) {
       const n = session * 2 + round
       for (const ns of namespaces) await engine.appendEvents(eventsOf(ns, n), { txId: `${ns}-${n}` })
-      if (n === 1 || n === 3 || n === 4) await engine.flush()
-      if (n === 3) await engine.compact()
+      await beside(n, db)
     }
-    await engine.close()
+    await db.close()
   }
   return disk.files
 }
@@ -101,7 +127,7 @@ export async function tryDamage(files: DiskFiles, damage: Damage, to: { expected
   tally.trials++
   const answers = [...(await readAll(damaged, { readOnly: true }))]
   // A writer reads what a reader reads; it is tried on the files that decide what it goes on from.
-  if (kindOf(damage.path) !== 'events' && kindOf(damage.path) !== 'entities') answers.push(...(await readAll(damaged, { readOnly: false })))
+  if (!['events', 'entities', 'edges', 'archive'].includes(kindOf(damage.path))) answers.push(...(await readAll(damaged, { readOnly: false })))
   let isNoticed = false
   for (const [question, answer] of answers) {
     tally.reads++
@@ -133,13 +159,16 @@ export async function readAll(files: DiskFiles, options: { readOnly: boolean }):
     try {
       answers.set(question, JSON.stringify(await read()))
     } catch (error) {
-      answers.set(question, error instanceof Error ? error : new Error(String(error)))
+      // What retention has put away is refused by the sound database, too.
+      answers.set(question, isParqueDBError(error, 'HISTORY_UNAVAILABLE') ? error.message : error instanceof Error ? error : new Error(String(error)))
     }
   }
   try {
-    const view = await engine.view()
-    await askView(view, ask)
-    view.release()
+    for (const includeArchived of [false, true]) {
+      const view = await engine.view({ includeArchived })
+      await (includeArchived ? askArchive : askView)(view, ask)
+      view.release()
+    }
   } catch (error) {
     answers.set('opening', error as Error)
   } finally {
@@ -148,9 +177,22 @@ export async function readAll(files: DiskFiles, options: { readOnly: boolean }):
   return answers
 }
 
-async function askView(view: View, ask: (question: string, read: () => Promise<unknown>) => Promise<void>): Promise<void> {
+type Ask = (question: string, read: () => Promise<unknown>) => Promise<void>
+
+/** What retention has put away. */
+async function askArchive(view: View, ask: Ask): Promise<void> {
+  await ask('all events, archived ones too', () => collect(view.events()))
+  for (const ns of ['people', 'people:in']) for (const seq of [3, 12]) await ask(`scan ${ns} at ${seq}, from the archive`, () => collect(statesInOrder(view.scan(ns, { asOf: { seq } }))))
+  for (const id of idsOf('people').slice(0, 2)) await ask(`history of people/${id}, from the archive`, () => collect(view.entityEvents({ ns: 'people', id })))
+}
+
+async function askView(view: View, ask: Ask): Promise<void> {
   await ask('the newest event', async () => view.seq)
   await ask('all events', () => collect(view.events()))
+  for (const [ns, near] of [['notes:out', { ns: 'notes', id: 'na' }], ['people:in', { ns: 'people', id: 'pc' }]] as const) {
+    await ask(`edges ${ns}`, () => collect(view.scanRanges(ns, [edgeRange(near, 'by')])))
+    for (const seq of [8, 15, 20]) await ask(`edges ${ns} at ${seq}`, () => collect(view.scanRanges(ns, [edgeRange(near, 'by')], { asOf: { seq } })))
+  }
   for (const ns of namespaces) {
     await ask(`scan ${ns}`, () => collect(statesInOrder(view.scan(ns))))
     for (const seq of [3, 9, 15, 20]) await ask(`scan ${ns} at ${seq}`, () => collect(statesInOrder(view.scan(ns, { asOf: { seq } }))))

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { logContract } from '../../src/testing/log-contract.ts'
 import { storageContract, type StorageFixture } from '../../src/testing/storage-contract.ts'
 import { crashEverywhere, failEverywhere, losePowerEverywhere, record } from './crash-points.ts'
-import { problemsOf } from './fixed-script.ts'
+import { nothingTold, problemsOf } from './fixed-script.ts'
 import { SimulatedDisk } from './SimulatedDisk.ts'
 
 const make = async (): Promise<StorageFixture> => {
@@ -43,7 +43,7 @@ describe('at any moment of a script', async () => {
   test('what is lost would be noticed', async () => {
     const early = recording.scenes[Math.floor(recording.scenes.length / 2)]
     const late = recording.scenes.at(-1)
-    const problems = await problemsOf(new SimulatedDisk(early?.moment.files), late?.told ?? { begun: [], acknowledged: [] })
+    const problems = await problemsOf(new SimulatedDisk(early?.moment.files), late?.told ?? nothingTold())
     expect(problems[0]).toMatch(/was acknowledged and is not there$/)
   })
 })

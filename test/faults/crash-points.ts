@@ -1,6 +1,6 @@
 import { seededRandom } from '../../src/base/random.ts'
 import { isParqueDBError } from '../../src/base/ParqueDBError.ts'
-import { fixedScript, problemsOf, runScript, type Told } from './fixed-script.ts'
+import { fixedScript, nothingTold, problemsOf, runScript, type Told } from './fixed-script.ts'
 import { SimulatedDisk, type DiskFile, type DiskFiles, type Failure, type Moment } from './SimulatedDisk.ts'
 
 /** A state that the disk was in, and all that had been said by the end of it. */
@@ -20,12 +20,12 @@ export interface Recording {
 /** Runs the script once and keeps every state of the disk. A crash leaves one of them, so none has to be run into. */
 export async function record(operationCount: number): Promise<Recording> {
   const disk = new SimulatedDisk()
-  const told = { begun: [] as Told['begun'][number][], acknowledged: [] as Told['begun'][number][] }
+  const told = nothingTold()
   const scenes: Scene[] = []
   let momentCount = 0
   disk.onMoment = (moment) => {
     momentCount++
-    const scene = { moment, told: { begun: [...told.begun], acknowledged: [...told.acknowledged] } }
+    const scene = { moment, told: { ...told, begun: [...told.begun], acknowledged: [...told.acknowledged], erasing: [...told.erasing], erased: [...told.erased] } }
     // The last moment of a state is the one by which the most was promised.
     if (scenes.at(-1)?.moment.generation === moment.generation) scenes.pop()
     scenes.push(scene)
@@ -72,7 +72,7 @@ export async function failEverywhere(operationCount: number, at: { outcome: 'fai
   const steps = fixedScript(operationCount)
   for (let nth = 1; ; nth += at.every ?? 1) {
     const disk = new SimulatedDisk()
-    const told = { begun: [] as Told['begun'][number][], acknowledged: [] as Told['begun'][number][] }
+    const told = nothingTold()
     let isMet = false
     const failure: Failure = ({ nth: found, when }) => {
       if (isMet || found !== nth || when !== at.when) return undefined

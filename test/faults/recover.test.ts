@@ -4,7 +4,7 @@ import { withEventSourcing } from '../../src/storage/EventSourcedBackend.ts'
 import type { Event } from '../../src/model/event.ts'
 import { MemoryBackend } from '../../src/storage/backends/MemoryBackend.ts'
 import { recover, type RecoverReport } from '../../src/storage/recover.ts'
-import { damages, kindOf, smallDatabase, withDamage, type Damage } from './bit-rot.ts'
+import { damages, kindOf, smallDatabase, wholeDatabase, withDamage, type Damage } from './bit-rot.ts'
 import { SimulatedDisk, type DiskFiles } from './SimulatedDisk.ts'
 
 interface Recovered {
@@ -30,7 +30,7 @@ async function recovered(files: DiskFiles): Promise<Recovered> {
 }
 
 async function tryAll(kind: string, every: number, judge: (damage: Damage, after: Recovered, whole: Recovered) => void): Promise<number> {
-  const files = await smallDatabase()
+  const files = await wholeDatabase()
   const whole = await recovered(files)
   let count = 0
   for (const damage of damages(files, every)) {
@@ -42,7 +42,7 @@ async function tryAll(kind: string, every: number, judge: (damage: Damage, after
 }
 
 test('of a sound database everything is recovered, to the event', async () => {
-  const files = await smallDatabase()
+  const files = await wholeDatabase()
   const { report, events } = await recovered(files)
   expect(report).toEqual({ ok: true, events: events.length, bridges: 0, unfolded: 0, missing: [], lost: [] })
   const engine = withEventSourcing(new SimulatedDisk(files), { readOnly: true })
@@ -52,9 +52,20 @@ test('of a sound database everything is recovered, to the event', async () => {
   expect(events).toEqual(original)
 })
 
+test('of a database with edges and an archive, what is archived is recovered, too, in its order', async () => {
+  const files = await smallDatabase()
+  const { report, events } = await recovered(files)
+  expect(report).toMatchObject({ ok: true, missing: [], lost: [] })
+  const db = new ParqueDB({ storage: new SimulatedDisk(files), readOnly: true })
+  const original: Event[] = []
+  for await (const event of db.events({ includeArchived: true })) original.push(event)
+  await db.close()
+  expect(events).toEqual(original)
+})
+
 describe('recovering', () => {
   test('without heads or manifests names the data file that it could not make out', async () => {
-    const files = new Map([...(await smallDatabase())].filter(([path]) => !/^(epoch|manifest)\//.test(path)))
+    const files = new Map([...(await wholeDatabase())].filter(([path]) => !/^(epoch|manifest)\//.test(path)))
     const path = [...files.keys()].find((name) => name.startsWith('events/')) ?? ''
     const file = files.get(path)
     if (file !== undefined) files.set(path, { ...file, bytes: new Uint8Array(file.bytes.length) })
@@ -96,7 +107,7 @@ describe('recovering', () => {
 })
 
 test('a lost change is bridged: the entity goes on from its next known state, which says so', async () => {
-  const files = await smallDatabase()
+  const files = await wholeDatabase()
   const [segment] = [...files.keys()].filter((path) => path.startsWith('events/'))
   if (segment === undefined) throw new Error('a segment is there')
   const { report, events } = await recovered(withDamage(files, { path: segment, what: 'zeroed', bytes: new Uint8Array(10) }))

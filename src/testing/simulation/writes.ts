@@ -24,7 +24,7 @@ export function writeCommand(simulation: Simulation, node: Node, command: Comman
 /** Does a write again under its txId: what had happened is told, not done again, as long as its events are kept. */
 export async function retry(simulation: Simulation, node: Node): Promise<void> {
   const { cluster, underWay } = simulation
-  if (underWay.retentions > 0) return
+  if (underWay.retentions > 0 || simulation.oracle.isErasing) return
   underWay.retries += 1
   const stats = await cluster.within(node, node.db.stats()).catch(() => undefined)
   if (stats !== undefined) await retryKept(simulation, node, Math.max(0, ...Object.values(stats.horizons).map(({ seq }) => seq)))
