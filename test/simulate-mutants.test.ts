@@ -121,7 +121,7 @@ const ofBoth: readonly Omit<Mutant, 'home'>[] = [
   {
     broken: 'an edge is kept from where it begins only',
     file: 'Overlay.ts',
-    line: 'this.#extend(far, event, stateUnder(far.id, state))',
+    line: 'this.#extend(far, event, { ...state, id: far.id })',
     instead: '',
   },
   {
