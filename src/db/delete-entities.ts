@@ -60,7 +60,7 @@ async function planDelete(session: Session, roots: Roots): Promise<DeletePlan> {
       const outgoing = relations.unlinkedWith(key.ns).map((relation) => ({ near: key, relation, direction: 'out' as const }))
       const incoming = relations.incoming(key.ns).map(({ relation }) => ({ near: key, relation, direction: 'in' as const }))
       for (const end of [...outgoing, ...incoming]) next.push(...followEdges(plan, end, await edgesOf(session, end)))
-      checkSize(session, plan)
+      if (plan.entities.size + plan.unlinks.length > session.limits.cascadeEntitiesMax) throw tooMuch(session)
     }
     frontier = await liveOf(session, { keys: next })
   }
@@ -90,10 +90,8 @@ interface EdgeEnd {
 async function liveOf(session: Session, { keys, accepts }: Roots): Promise<EntityKey[]> {
   const unique = [...new Map(keys.map((key) => [formatEntityId(key), key])).values()]
   const states = await withView(session, (view) => view.getMany(unique))
-  return unique.filter((_, index) => {
-    const state = states[index]
-    return state !== undefined && state.deletedAt === undefined && accepts?.(state) !== false
-  })
+  const isWanted = (state: EntityState | undefined): boolean => state !== undefined && state.deletedAt === undefined && accepts?.(state) !== false
+  return unique.filter((_, index) => isWanted(states[index]))
 }
 
 async function edgesOf(session: Session, { near, relation, direction }: EdgeEnd): Promise<{ link: Link; state: EntityState }[]> {
@@ -117,10 +115,6 @@ async function checkRestricted(session: Session, plan: DeletePlan): Promise<void
   throw new ParqueDBError('REFERENCE_VIOLATION', `${to} cannot be deleted: ${held.from} leads to it as '${predicateOf(held.state)}', which restricts that. Unlink or delete ${held.from} first.`, {
     details: { $id: to, from: held.from, predicate: predicateOf(held.state) },
   })
-}
-
-function checkSize(session: Session, { entities, unlinks }: DeletePlan): void {
-  if (entities.size + unlinks.length > session.limits.cascadeEntitiesMax) throw tooMuch(session)
 }
 
 function tooMuch(session: Session): ParqueDBError {

@@ -237,10 +237,11 @@ export class Oracle {
     if (command.kind === 'delete' && changes.length > removed + 1) this.#hit('a delete takes others with it')
     if (isDelete && removed > 0) this.#hit('a delete removes edges')
     if ('linking' in command && command.linking.kind === 'link' && removed > 0) this.#hit('an edge takes the place of another')
-    const made = new Set(changes.map(({ name }) => name))
-    const hasOld = ({ op, name }: Change): boolean => (op === 'CREATE' || op === 'UPDATE') && this.reference.graph.namesAt([name]).some((edge) => !made.has(edge)) && this.reference.graph.isLive(name, { seq: this.lastSeq }) && !this.reference.graph.isLive(name, { seq: this.lastSeq - changes.length })
-    const seen = (name: string): number => (['out', 'in'] as const).reduce((sum, direction) => sum + this.reference.graph.seen(name, { predicate: undefined, direction }, { seq: this.lastSeq }).filter((edge) => !made.has(`${edge.from} ${edge.predicate} ${edge.to}`)).length, 0)
-    if (changes.some((change) => hasOld(change) && seen(change.name) > 0)) this.#hit('edges come back with what they lead to')
+    const { graph } = this.reference
+    const [before, now] = [{ seq: this.lastSeq - changes.length }, { seq: this.lastSeq }]
+    const back = changes.filter(({ name }) => graph.isLive(name, now) && !graph.isLive(name, before))
+    const edges = back.flatMap(({ name }) => (['out', 'in'] as const).flatMap((direction) => graph.seen(name, { predicate: undefined, direction }, now)))
+    if (edges.some(({ from, predicate, to }) => !changes.some(({ name }) => name === `${from} ${predicate} ${to}`))) this.#hit('edges come back with what they lead to')
   }
 
   #erase(names: readonly string[]): void {
