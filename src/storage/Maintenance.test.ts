@@ -257,3 +257,16 @@ test('a head whose file is gone is not made anew: whoever deleted it has the dat
   await expect(engine.flush()).rejects.toMatchObject({ code: 'WRITER_FENCED' })
   expect(await memory.stat(epochPath(1))).toBeUndefined()
 })
+
+test('what writes files anew and is asked for at once goes one after the other', async () => {
+  const { engine } = open({ compaction: { background: false } })
+  for (const id of ['a', 'b', 'c']) {
+    await engine.appendEvent(create(id))
+    await engine.flush()
+  }
+  const asked = [engine.compact(), engine.compact(), engine.retain({ policy: { mode: 'archive', maxEvents: 1 } }), engine.compact(), engine.retain({ policy: { mode: 'archive', maxEvents: 0 } })]
+  await Promise.all(asked)
+  expect((await engine.verify({ deep: true })).problems).toEqual([])
+  expect((await engine.stats()).horizons['n']?.seq).toBe(3)
+  await engine.close()
+})

@@ -51,7 +51,7 @@ export class Rewriter {
   /** Every merge leaves fewer files, so this ends; it asks anew each time, as the background may have merged meanwhile. */
   async mergeAll(jobsOf: (manifest: Manifest) => readonly MergeJob[], options: RewritingOptions): Promise<void> {
     for (;;) {
-      await this.ended()
+      while (this.isBusy) await this.ended()
       const [job] = jobsOf(this.#parts.partition.manifest)
       if (job === undefined) return
       await this.#startRewriting(merging(job), options)
@@ -60,11 +60,11 @@ export class Rewriter {
   }
 
   async exclusively(write: Rewriting, options: RewritingOptions): Promise<void> {
-    await this.ended()
+    while (this.isBusy) await this.ended()
     await this.#startRewriting(write, options)
   }
 
-  /** One that is held goes on to its end. */
+  /** One that is held goes on to its end. Whoever waits for it looks again: another one who did may have begun. */
   async ended(): Promise<void> {
     while (this.#running !== undefined) {
       this.#sliced?.slices.release()
