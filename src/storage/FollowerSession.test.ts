@@ -91,6 +91,19 @@ describe('a follower', () => {
     await writer.close()
   })
 
+  test('lets go of events that have been flushed since it read them', async () => {
+    const storage = new MemoryBackend()
+    const writer = withEventSourcing(storage)
+    await writer.appendEvents([create('a'), create('b')])
+    const follower = withEventSourcing(storage, { readOnly: true, followMs: 0, clock: idleClock })
+    expect((await follower.stats()).log.unflushedEvents).toBe(2)
+    await writer.flush()
+    await writer.appendEvent(create('c'))
+    expect(await follower.stats()).toMatchObject({ lastSeq: 3, flushedSeq: 2, log: { unflushedEvents: 1 } })
+    await follower.close()
+    await writer.close()
+  })
+
   test('has a view at once as long as it has looked less than followMs ago', async () => {
     const storage = new MemoryBackend()
     const writer = withEventSourcing(storage)

@@ -81,6 +81,8 @@ export async function recover(input: RecoverInput): Promise<RecoverReport> {
     input.onProgress?.({ events: rebuilder.counts.events })
   }
   for (const { ns, file } of files.bases) await addStates({ ns, file }, { rebuilder, tables, lose })
+  // They are decided while they are committed; none of them stands for a loss.
+  await rebuilder.finish()
   rebuilder.counts.bridges = 0
   gaps.lastSeq = files.forgottenTo
   for (const group of overlapping(files.segments)) {

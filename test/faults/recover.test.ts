@@ -63,6 +63,24 @@ test('of a database with edges and an archive, what is archived is recovered, to
   expect(events).toEqual(original)
 })
 
+test('of a database that has dropped its beginning, the states at the horizon are recovered, and what came after them', async () => {
+  const disk = new SimulatedDisk()
+  const db = new ParqueDB({ storage: disk })
+  const notes = db.collection('notes')
+  await notes.createMany(Array.from({ length: 40 }, (_, index) => ({ $id: `n${index}`, n: index })))
+  await notes.delete('n0')
+  await notes.update('n1', { $set: { n: 100 } })
+  await db.retain({ policy: { mode: 'drop', maxEvents: 1 } })
+  await notes.update('n2', { $set: { more: true } })
+  await db.close()
+  const { report, documents, events } = await recovered(disk.files)
+  expect(report).toMatchObject({ ok: true, missing: [], lost: [] })
+  expect(Object.keys(documents).length).toBe(39)
+  expect([documents['notes/n1'], documents['notes/n2'], documents['notes/n3']]).toEqual([{ n: 100 }, { n: 2, more: true }, { n: 3 }])
+  // Each begins with what is known of it.
+  expect(events.filter(({ op }) => op === 'UPDATE').map(({ target }) => target)).toEqual(['notes:n1', 'notes:n2'])
+})
+
 describe('recovering', () => {
   test('without heads or manifests names the data file that it could not make out', async () => {
     const files = new Map([...(await wholeDatabase())].filter(([path]) => !/^(epoch|manifest)\//.test(path)))
