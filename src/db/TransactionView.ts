@@ -55,7 +55,7 @@ export class TransactionView implements View {
     this.#reads.noteNamespace(ns)
     const own = this.#own.get(ns)
     if (own === undefined || own.size === 0) return base
-    return mergeStates([base, oneBatch(newestOf(own).filter((state) => ranges.some((range) => isWithin(range)(state))).toSorted(byId))])
+    return mergeStates([base, [newestOf(own).filter((state) => ranges.some((range) => isWithin(range)(state))).toSorted(byId)]])
   }
 
   scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly ScanSlice[]> {
@@ -98,10 +98,6 @@ export class TransactionView implements View {
     const isOver = (asOf.seq !== undefined && asOf.seq <= this.seq) || (asOf.ts !== undefined && asOf.ts < this.ts)
     if (!isOver) this.#reads.noteNamespace(ns)
   }
-}
-
-async function* oneBatch(states: readonly EntityState[]): AsyncGenerator<readonly EntityState[]> {
-  yield states
 }
 
 function newestOf(own: ReadonlyMap<string, readonly EntityState[]>): EntityState[] {

@@ -4,10 +4,17 @@ import { malformed } from './malformed.ts'
 export class ByteCursor {
   readonly bytes: Uint8Array
   at: number
+  #view: DataView | undefined
 
   constructor(bytes: Uint8Array, at = 0) {
     this.bytes = bytes
     this.at = at
+  }
+
+  /** The bytes, to be read some at a time. */
+  get view(): DataView {
+    const { buffer, byteOffset, length } = this.bytes
+    return (this.#view ??= new DataView(buffer, byteOffset, length))
   }
 
   byte(): number {
@@ -42,9 +49,12 @@ export class ByteCursor {
   }
 
   take(length: number): Uint8Array {
+    this.skip(length)
+    return this.bytes.subarray(this.at - length, this.at)
+  }
+
+  skip(length: number): void {
     if (length > this.bytes.length - this.at) throw malformed(`${length} bytes are announced where ${this.bytes.length - this.at} are left`)
-    const part = this.bytes.subarray(this.at, this.at + length)
     this.at += length
-    return part
   }
 }

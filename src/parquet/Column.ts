@@ -12,6 +12,9 @@ export type ColumnValues =
   /** Of texts: value `i` is `dictionary[codes[i]]`. */
   | { readonly kind: 'codes'; readonly codes: Uint16Array; readonly dictionary: ByteArrays }
 
+/** What a value takes, texts aside. */
+const valueBytes = { numbers: 8, bigints: 8, flags: 1, arrays: 4, codes: 2 } as const
+
 /** What one physical column of a row group is made of. */
 export interface ColumnParts {
   readonly leaf: Leaf
@@ -50,19 +53,10 @@ export class Column implements ColumnParts {
 
   /** Memory that it takes, with what is derived from it when it is asked. */
   get bytes(): number {
-    const derived = (this.definitions === undefined ? 0 : this.entryCount * 5) + (this.repetitions === undefined ? 0 : this.entryCount + this.rowCount * 4)
     const { values } = this
-    switch (values.kind) {
-      case 'numbers':
-      case 'bigints':
-        return derived + this.valueCount * 8
-      case 'flags':
-        return derived + this.valueCount
-      case 'arrays':
-        return derived + values.arrays.blob.length + this.valueCount * 4
-      case 'codes':
-        return derived + this.valueCount * 2 + values.dictionary.blob.length * 2 + values.dictionary.offsets.length * 24
-    }
+    const derived = (this.definitions === undefined ? 0 : this.entryCount * 5) + (this.repetitions === undefined ? 0 : this.entryCount + this.rowCount * 4)
+    const texts = values.kind === 'arrays' ? values.arrays.blob.length : values.kind === 'codes' ? values.dictionary.blob.length * 2 + values.dictionary.offsets.length * 24 : 0
+    return derived + texts + this.valueCount * valueBytes[values.kind]
   }
 
   /** Place of each entry's value, -1 where it has none; undefined when every entry is a value. */

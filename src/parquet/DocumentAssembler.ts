@@ -8,7 +8,6 @@ import type { FieldSpec, Nulls } from './columns.ts'
 import { leavesOf } from './columns.ts'
 import { restAbsent, restOrder } from './DocumentShredder.ts'
 import { malformed } from './malformed.ts'
-import type { RowGroup } from './RowGroup.ts'
 
 interface Node {
   readonly spec: FieldSpec
@@ -22,12 +21,24 @@ interface Node {
 
 type Parsed = { readonly [field: string]: unknown }
 
+/** Some rows of a row group, which ascend, and its physical columns. */
+export interface RowsOfGroup {
+  readonly rows: Int32Array
+  readonly column: (index: number) => Column
+}
+
+/** Fields of some rows, in order: of each its name, and its values by row, undefined where it is absent. */
+export interface FieldValues {
+  readonly names: readonly string[]
+  readonly columns: readonly (readonly (Value | undefined)[])[]
+}
+
 export interface AssemblyOptions {
   readonly rests: readonly (Value | undefined)[]
   /** Only these top-level fields; what `$rest` brings comes with them. Default: all. */
   readonly fields?: ReadonlySet<string> | undefined
-  /** The object that a row's fields are added to; default: a new one. */
-  readonly begin?: ((index: number) => Document) | undefined
+  /** What stands before a document's own fields. */
+  readonly lead?: FieldValues | undefined
 }
 
 /** A field's physical column. */
@@ -52,24 +63,14 @@ export class DocumentAssembler {
     this.#byName = new Map(this.#root.map((node) => [node.spec.name, node]))
   }
 
-  /** The documents of some rows, which ascend; `rests` are their `$rest`, in the same order. */
-  documents(group: RowGroup, rows: Int32Array, { rests, fields, begin }: AssemblyOptions): Document[] {
+  /** The documents of some rows; `rests` are their `$rest`, in the same order. */
+  documents(at: RowsOfGroup, { rests, fields, lead = noFields }: AssemblyOptions): Document[] {
     const nodes = this.#root.filter(({ spec }) => spec.kind !== 'rest' && fields?.has(spec.name) !== false)
-    const names = nodes.map((node) => node.spec.name)
-    const columns = nodes.map((node) => valuesOf(node, group, rows))
-    const documents = new Array<Document>(rows.length)
-    for (let row = 0; row < documents.length; row++) {
-      const document: Document = begin === undefined ? {} : begin(row)
-      documents[row] = document
+    const own = { names: nodes.map((node) => node.spec.name), columns: nodes.map((node) => valuesOf(node, at)) }
+    const documents = objectsOf({ names: [...lead.names, ...own.names], columns: [...lead.columns, ...own.columns] }, rests.length)
+    for (let row = 0; row < rests.length; row++) {
       const rest = rests[row]
-      if (rest !== undefined) {
-        Object.assign(document, this.#withRest(parseRest(rest), { names, columns, row, fields }))
-        continue
-      }
-      for (let index = 0; index < columns.length; index++) {
-        const value = (columns[index] as (Value | undefined)[])[row]
-        if (value !== undefined) document[names[index] as string] = value
-      }
+      if (rest !== undefined) documents[row] = Object.assign(objectAt(lead, row), this.#withRest(parseRest(rest), { own, row, fields }))
     }
     return documents
   }
@@ -96,13 +97,9 @@ export class DocumentAssembler {
     return undefined
   }
 
-  #withRest(rest: Parsed, at: { names: readonly string[]; columns: readonly (Value | undefined)[][]; row: number; fields: ReadonlySet<string> | undefined }): Document {
-    const absent = new Set(rest[restAbsent] as string[] | undefined)
-    const kept: Document = {}
-    at.names.forEach((name, index) => {
-      const value = at.columns[index]?.[at.row]
-      if (value !== undefined && !absent.has(name)) kept[name] = value
-    })
+  #withRest(rest: Parsed, { own, row, fields }: { own: FieldValues; row: number; fields: ReadonlySet<string> | undefined }): Document {
+    const kept = objectAt(own, row)
+    for (const name of (rest[restAbsent] as string[] | undefined) ?? []) delete kept[name]
     const merged = mergeFields({ children: this.#root, byName: this.#byName }, kept, rest)
     const order = rest[restOrder] as string[] | undefined
     if (order === undefined) return merged
@@ -110,10 +107,32 @@ export class DocumentAssembler {
     for (const name of order) {
       const value = merged[name]
       if (value !== undefined) ordered[name] = value
-      else if (at.fields?.has(name) !== false) throw malformed(`the order of a document names '${name}', which it does not have`)
+      else if (fields?.has(name) !== false) throw malformed(`the order of a document names '${name}', which it does not have`)
     }
     return ordered
   }
+}
+
+const noFields: FieldValues = { names: [], columns: [] }
+/** Fewer rows are not worth a template. */
+const templateRowsMin = 8
+
+/** An object of one row. `template` has all the fields: a copy of it, where none is absent, does not grow any more, which is dear. */
+export function objectAt({ names, columns }: FieldValues, row: number, template: Document = {}): Document {
+  const object: Document = columns.every((column) => column[row] !== undefined) ? { ...template } : {}
+  for (let index = 0; index < columns.length; index++) {
+    const value = (columns[index] as readonly (Value | undefined)[])[row]
+    if (value !== undefined) object[names[index] as string] = value
+  }
+  return object
+}
+
+/** An object for each row. */
+function objectsOf(all: FieldValues, rowCount: number): Document[] {
+  const present = all.columns.flatMap((column, index) => (column.some((value) => value !== undefined) ? [index] : []))
+  const fields = { names: present.map((index) => all.names[index] as string), columns: present.map((index) => all.columns[index] as readonly (Value | undefined)[]) }
+  const template = rowCount < templateRowsMin ? {} : (JSON.parse(JSON.stringify(Object.fromEntries(fields.names.map((name) => [name, null])))) as Document)
+  return Array.from({ length: rowCount }, (_, row) => objectAt(fields, row, template))
 }
 
 function nodesOf(fields: readonly FieldSpec[], at: { column: number; definition: number }): Node[] {
@@ -128,10 +147,10 @@ function nodesOf(fields: readonly FieldSpec[], at: { column: number; definition:
 }
 
 /** A field's values by its columns alone; undefined where they say that it is absent. */
-function valuesOf(node: Node, group: RowGroup, rows: Int32Array): (Value | undefined)[] {
+function valuesOf(node: Node, at: RowsOfGroup): (Value | undefined)[] {
   const { spec } = node
   if (spec.kind === 'rest') return []
-  const values: (Value | undefined)[] = spec.kind === 'group' ? groupsOf(node, group, rows) : leafValues(spec.kind, group.column(node.column), rows)
+  const values: (Value | undefined)[] = spec.kind === 'group' ? groupsOf(node, at) : leafValues(spec.kind, at.column(node.column), at.rows)
   if (spec.nulls === 'null') for (let row = 0; row < values.length; row++) if (values[row] === undefined) values[row] = null
   return values
 }
@@ -140,21 +159,11 @@ function leafValues(kind: FieldSpec['kind'], column: Column, rows: Int32Array): 
   return kind === 'list' ? listsOf(column, rows) : scalarsOf(column, rows)
 }
 
-function groupsOf(node: Node, group: RowGroup, rows: Int32Array): (Value | undefined)[] {
-  const definitions = rowDefinitions(group.column(node.column), rows)
+function groupsOf(node: Node, at: RowsOfGroup): (Value | undefined)[] {
+  const definitions = rowDefinitions(at.column(node.column), at.rows)
   const children = node.children.filter((child) => child.spec.kind !== 'rest')
-  const columns = children.map((child) => valuesOf(child, group, rows))
-  const objects = new Array<Value | undefined>(definitions.length)
-  for (let row = 0; row < objects.length; row++) {
-    if ((definitions[row] as number) < node.definition) continue
-    const object: Document = {}
-    for (let index = 0; index < columns.length; index++) {
-      const value = (columns[index] as (Value | undefined)[])[row]
-      if (value !== undefined) object[(children[index] as Node).spec.name] = value
-    }
-    objects[row] = object
-  }
-  return objects
+  const fields = { names: children.map(({ spec }) => spec.name), columns: children.map((child) => valuesOf(child, at)) }
+  return Array.from(definitions, (definition, row) => (definition < node.definition ? undefined : objectAt(fields, row)))
 }
 
 function parseRest(text: Value): Parsed {

@@ -1,52 +1,64 @@
-import type { RowGroup } from './RowGroup.ts'
+import { Arena } from './Arena.ts'
 
 /** Once it is full, one of so many newcomers gets in: what is scanned over and over stays in part, where the least recently used would go just before they are asked for again. */
 const admittedOf = 8
 
-/** Row groups of immutable files with the columns that have been decoded of them, bounded by bytes of memory. */
+/** What may be kept, and grow while it is. */
+export interface Kept {
+  /** Memory that it takes. */
+  readonly bytes: number
+  /** The cache that has it and counts what is decoded of it. */
+  keptBy: GroupCache | undefined
+}
+
+/** Row groups of immutable files with the columns that have been decoded of them, by themselves and joined; bounded by bytes of memory. */
 export class GroupCache {
+  /** For what those who read row groups decode and do not keep. */
+  readonly arena = new Arena()
   readonly #bytesMax: number
-  readonly #groups = new Map<string, RowGroup>()
+  readonly #kept = new Map<string, Kept>()
   #bytes = 0
   #refused = 0
-  #hits = 0
-  #misses = 0
+  readonly #counts = { hits: 0, misses: 0 }
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
 
-  get(name: string): RowGroup | undefined {
-    const group = this.#groups.get(name)
-    if (group === undefined) {
-      this.#misses += 1
-      return undefined
-    }
-    this.#hits += 1
-    this.#groups.delete(name)
-    this.#groups.set(name, group)
-    return group
+  get(name: string): Kept | undefined {
+    const kept = this.#kept.get(name)
+    this.#counts[kept === undefined ? 'misses' : 'hits'] += 1
+    if (kept === undefined) return undefined
+    this.#kept.delete(name)
+    this.#kept.set(name, kept)
+    return kept
   }
 
-  put(name: string, group: RowGroup): void {
-    const isFull = this.#bytes + group.bytes > this.#bytesMax
-    if (this.#groups.has(name) || group.bytes > this.#bytesMax || (isFull && ++this.#refused % admittedOf !== 0)) return
-    this.#groups.set(name, group)
-    group.onDecode = (bytes) => this.#grow(bytes)
-    this.#grow(group.bytes)
+  put(name: string, kept: Kept): void {
+    if (this.#kept.has(name) || !this.admits(kept.bytes)) return
+    this.#kept.set(name, kept)
+    kept.keptBy = this
+    this.grow(kept.bytes)
+  }
+
+  /** Whether so many bytes more may be kept. */
+  admits(bytes: number): boolean {
+    const isFull = this.#bytes + bytes > this.#bytesMax
+    return bytes <= this.#bytesMax && !(isFull && ++this.#refused % admittedOf !== 0)
   }
 
   stats(): { bytes: number; hits: number; misses: number } {
-    return { bytes: this.#bytes, hits: this.#hits, misses: this.#misses }
+    return { bytes: this.#bytes, ...this.#counts }
   }
 
-  #grow(bytes: number): void {
+  /** Something that is kept has come to take so many bytes more: they push out what was not used for longest. */
+  grow(bytes: number): void {
     this.#bytes += bytes
-    for (const [name, group] of this.#groups) {
+    for (const [name, kept] of this.#kept) {
       if (this.#bytes <= this.#bytesMax) return
-      this.#groups.delete(name)
-      group.onDecode = undefined
-      this.#bytes -= group.bytes
+      this.#kept.delete(name)
+      kept.keptBy = undefined
+      this.#bytes -= kept.bytes
     }
   }
 }

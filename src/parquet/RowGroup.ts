@@ -1,9 +1,13 @@
 import { crc32 } from '../base/crc32.ts'
+import type { EntityState } from '../model/entity.ts'
+import { approximateBytes } from '../model/values.ts'
+import { Arena } from './Arena.ts'
 import { ByteCursor } from './ByteCursor.ts'
 import type { Column } from './Column.ts'
 import type { Codec } from './codecs.ts'
 import type { Leaf } from './columns.ts'
 import { decodeChunk, inFile } from './decode-chunk.ts'
+import type { GroupCache, Kept } from './GroupCache.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
 
@@ -14,8 +18,11 @@ interface ChunkPlace {
   readonly isCompressed: boolean
 }
 
-/** The bytes of one row group. Columns are checked and decoded when they are asked for, once. */
-export class RowGroup {
+/** A state's own fields, about. */
+const stateBytes = 200
+
+/** The bytes of one row group. Columns are checked and decoded when they are asked for. */
+export class RowGroup implements Kept {
   readonly entry: RowGroupEntry
   readonly codec: Codec
   readonly #path: string
@@ -23,59 +30,108 @@ export class RowGroup {
   readonly #bytes: Uint8Array
   readonly #places: readonly ChunkPlace[]
   readonly #columns: (Column | undefined)[]
+  /** Columns of the stretch that it begins. */
+  readonly joined: (Column | undefined)[] = []
+  readonly #states = new Map<number, EntityState>()
+  bytes: number
+  /** Shared by the row groups of a cache: for what is decoded and not kept. */
+  readonly arena: Arena
+  /** 1 for each chunk whose checksum was found right: these bytes do not change. */
+  readonly #checked: Uint8Array
+  #passCount = 0
+  #decodedCount = 0
+  keptBy: GroupCache | undefined
 
   /** `bytes` are those from `entry.start` to `entry.end`. */
-  constructor(entry: RowGroupEntry, bytes: Uint8Array, file: { path: string; leaves: readonly Leaf[]; codec: Codec }) {
+  constructor(entry: RowGroupEntry, bytes: Uint8Array, file: { path: string; leaves: readonly Leaf[]; arena: Arena; codec: Codec }) {
     this.entry = entry
     this.codec = file.codec
     this.#path = file.path
     this.#leaves = file.leaves
+    this.arena = file.arena
     this.#bytes = bytes
+    this.bytes = bytes.length
     this.#places = inFile({ path: file.path, offset: entry.start }, () => readDirectory(bytes, entry, file.leaves.length))
     this.#columns = new Array<Column | undefined>(file.leaves.length)
+    this.#checked = new Uint8Array(file.leaves.length)
   }
 
   get rowCount(): number {
     return this.entry.rows
   }
 
-  /** Called with the bytes of memory that each column takes that is decoded from now on. */
-  onDecode: ((bytes: number) => void) | undefined
-
-  /** Memory that it takes. */
-  get bytes(): number {
-    return this.#columns.reduce((sum, column) => sum + (column?.bytes ?? 0), this.#bytes.length)
-  }
-
-  /** Columns that have been decoded: a page each, and its dictionary. */
+  /** How often a column of it was decoded: a page each, and its dictionary. */
   get decodedCount(): number {
-    return this.#columns.reduce((sum, column) => sum + (column === undefined ? 0 : 1), 0)
+    return this.#decodedCount
   }
 
-  /** The physical column at this place in `leavesOf`. */
+  /** The physical column at this place in `leavesOf`, decoded once. */
   column(index: number): Column {
     const present = this.#columns[index]
     if (present !== undefined) return present
-    const column = this.#decode(index)
+    const column = this.#decode(index, new Arena())
     this.#columns[index] = column
-    this.onDecode?.(column.bytes)
+    this.grow(column.bytes)
     return column
+  }
+
+  /** As `column`, but what is not known yet is decoded into the arena. */
+  passingColumn(index: number): Column {
+    return this.#columns[index] ?? this.#decode(index, this.arena)
+  }
+
+  /** Columns to make rows of, void after the arena's next reset. Those of a row group that rows are made of again are kept, as far as there is room. */
+  columnsForRows(): (index: number) => Column {
+    this.arena.reset()
+    this.#passCount += 1
+    if (this.#passCount > 1 && this.keptBy?.admits(this.#bytes.length) === true) return (index) => this.column(index)
+    const columns: (Column | undefined)[] = []
+    return (index) => (columns[index] ??= this.passingColumn(index))
+  }
+
+  /** What was kept of these rows; undefined when that is not all of them. */
+  keptStates(rows: Int32Array): EntityState[] | undefined {
+    const states = Array.from(rows, (row) => this.#states.get(row))
+    return states.includes(undefined) ? undefined : (states as EntityState[])
+  }
+
+  /** Keeps the states of a few rows, which take less memory than the columns that they are made of. They are shared from now on. */
+  keepStates(rows: Int32Array, states: readonly EntityState[]): void {
+    const bytes = states.reduce((sum, { document }) => sum + stateBytes + approximateBytes(document), 0)
+    if (this.keptBy?.admits(bytes) !== true) return
+    states.forEach((state, index) => this.#states.set(rows[index] as number, state))
+    this.grow(bytes)
+  }
+
+  /** More of it is kept. */
+  grow(bytes: number): void {
+    this.bytes += bytes
+    this.keptBy?.grow(bytes)
   }
 
   /** All of it, when every chunk has its checksum. */
   checkedBytes(): Uint8Array {
-    inFile({ path: this.#path, offset: this.entry.start }, () => {
-      for (const { start, end, crc32: expected } of this.#places) if (crc32(this.#bytes.subarray(start, end)) !== expected) throw malformed('a column chunk does not have the checksum that its directory says')
-    })
+    inFile({ path: this.#path, offset: this.entry.start }, () => this.#places.forEach((_, index) => this.#check(index)))
     return this.#bytes
   }
 
-  #decode(index: number): Column {
+  #decode(index: number, memory: Arena): Column {
+    this.#decodedCount += 1
     const leaf = this.#leaves[index] as Leaf
     const place = this.#places[index] as ChunkPlace
     const bytes = this.#bytes.subarray(place.start, place.end)
     const where = { path: this.#path, offset: this.entry.start + place.start, column: leaf.path.join('.') }
-    return inFile(where, () => decodeChunk({ leaf, rowCount: this.entry.rows, bytes, crc32: place.crc32, codec: place.isCompressed ? this.codec : undefined }))
+    return inFile(where, () => {
+      this.#check(index)
+      return decodeChunk({ leaf, rowCount: this.entry.rows, bytes, codec: place.isCompressed ? this.codec : undefined }, memory)
+    })
+  }
+
+  #check(index: number): void {
+    if (this.#checked[index] === 1) return
+    const { start, end, crc32: expected } = this.#places[index] as ChunkPlace
+    if (crc32(this.#bytes.subarray(start, end)) !== expected) throw malformed('a column chunk does not have the checksum that its directory says')
+    this.#checked[index] = 1
   }
 }
 

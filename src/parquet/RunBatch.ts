@@ -1,55 +1,57 @@
-import type { Entity } from '../model/entity-document.ts'
+import { copyEntity, type Entity } from '../model/entity-document.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { FieldPath } from '../model/path.ts'
 import { systemFields } from '../model/system-fields.ts'
 import type { Document, Value } from '../model/values.ts'
 import { textAt } from './byte-arrays.ts'
 import type { ByteArrays } from './byte-arrays.ts'
-import type { Column } from './Column.ts'
+import { rowsBetween, type Column } from './Column.ts'
 import { byteArraysOf, numbersOf, scalarsOf } from './column-values.ts'
 import { inFile } from './decode-chunk.ts'
-import type { DocumentAssembler, FieldColumn } from './DocumentAssembler.ts'
+import { objectAt, type DocumentAssembler, type FieldColumn } from './DocumentAssembler.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
-import { TextColumn } from './TextColumn.ts'
+import type { GroupRows, Stretch } from './Stretch.ts'
 
-/** Physical columns that hold what the database writes into entities. */
+/** Physical columns that hold what the database writes into entities, in the order of an entity's fields. `$id` lacks the namespace there. */
 const systemColumns: ReadonlyMap<string, number> = new Map([
+  ['$id', 0],
   ['version', 1],
   ['createdAt', 3],
-  ['updatedAt', 4],
   ['createdBy', 5],
+  ['updatedAt', 4],
   ['updatedBy', 6],
   ['deletedAt', 8],
 ])
 
-/** One row group of a run: columns, decoded when they are asked for, and the states of the rows that are wanted. Rows are in the order of ids. */
+type Texts = readonly (string | undefined)[]
+
+/** Row groups of a run that are read together: columns, decoded when they are asked for, and the states of the rows that are wanted. Rows are in the order of ids. */
 export class RunBatch {
   readonly columns: RunBatch = this
   readonly #path: string
-  readonly #group: RowGroup
+  readonly #stretch: Stretch
   readonly #documents: DocumentAssembler
   readonly #restColumn: number
   readonly #restsWith = new Map<string, readonly number[]>()
 
-  constructor(group: RowGroup, file: { path: string; documents: DocumentAssembler; restColumn: number }) {
-    this.#group = group
+  constructor(stretch: Stretch, file: { path: string; documents: DocumentAssembler; restColumn: number }) {
+    this.#stretch = stretch
     this.#path = file.path
     this.#documents = file.documents
     this.#restColumn = file.restColumn
   }
 
   get rowCount(): number {
-    return this.#group.rowCount
+    return this.#stretch.rowCount
   }
 
   get ids(): ByteArrays {
-    const column = this.#group.column(0)
-    return this.reading(() => byteArraysOf(column))
+    return this.reading(() => byteArraysOf(this.column(0)))
   }
 
   get seqs(): Float64Array {
-    return numbersOf(this.#group.column(2))
+    return numbersOf(this.column(2))
   }
 
   /** 1 for a tombstone; undefined when there is none. */
@@ -66,7 +68,7 @@ export class RunBatch {
   }
 
   column(index: number): Column {
-    return this.#group.column(index)
+    return this.#stretch.column(index)
   }
 
   /** See findColumn; of rows that are not among `restsWith` of the path's first field. */
@@ -82,76 +84,98 @@ export class RunBatch {
     const column = this.column(this.#restColumn)
     if (column.valueCount > 0) {
       const needle = JSON.stringify(name)
-      const texts = new TextColumn(column)
-      for (let row = 0; row < this.rowCount; row++) if (texts.text(row)?.includes(needle) === true) rows.push(row)
+      scalarsOf(column, rowsBetween(0, this.rowCount)).forEach((text, row) => {
+        if ((text as string | undefined)?.includes(needle) === true) rows.push(row)
+      })
     }
     this.#restsWith.set(name, rows)
     return rows
   }
 
-  /** The states of some rows, which ascend. Made for the caller. */
+  /** The states of some rows, which ascend; shared. */
   states(rows: Int32Array): EntityState[] {
-    return this.reading(() => {
-      const facts = this.#facts(rows)
-      const documents = this.#documents.documents(this.#group, rows, { rests: facts.rests })
-      return facts.ids.map((id, index): EntityState => {
-        const row = rows[index] as number
-        const deletedAt = facts.deletedAts[index]?.getTime()
-        return {
-          id,
-          version: facts.versions[row] as number,
-          seq: this.seqs[row] as number,
-          createdAt: facts.createdAts[row] as number,
-          createdBy: facts.createdBys[index],
-          updatedAt: facts.updatedAts[row] as number,
-          updatedBy: facts.updatedBys[index],
-          deletedAt,
-          document: isEmptyTombstone(facts, index) ? {} : (documents[index] as Document),
-        }
-      })
-    })
+    return this.#made(rows, (part) => this.#states(part))
   }
 
-  /** What readers get of some rows, which ascend; `fields` are those of the top level that are wanted. Made for the caller. */
+  /** What readers get of some rows, which ascend; `fields` are those of the top level that are wanted, `$id` aside. Made for the caller. */
   entities<T extends object>(rows: Int32Array, { ns, fields }: { ns: string; fields: ReadonlySet<string> | undefined }): Entity<T>[] {
-    return this.reading(() => {
-      const facts = this.#facts(rows)
-      const begin = (index: number): Document => {
-        const row = rows[index] as number
-        const createdBy = facts.createdBys[index]
-        const updatedBy = facts.updatedBys[index]
-        const deletedAt = facts.deletedAts[index]
-        const entity: Document = { $id: `${ns}/${facts.ids[index] as string}`, version: facts.versions[row] as number, createdAt: new Date(facts.createdAts[row] as number) }
-        if (createdBy !== undefined) entity.createdBy = createdBy
-        entity.updatedAt = new Date(facts.updatedAts[row] as number)
-        if (updatedBy !== undefined) entity.updatedBy = updatedBy
-        if (deletedAt !== undefined) entity.deletedAt = deletedAt
-        return entity
-      }
-      const entities = this.#documents.documents(this.#group, rows, { rests: facts.rests, fields, begin })
-      for (let index = 0; index < entities.length; index++) if (isEmptyTombstone(facts, index)) entities[index] = begin(index)
+    return this.#made(rows, (part) => {
+      if (fields === undefined && areFew(part)) return this.#states(part).map((state) => copyEntity<T>(ns, state))
+      const { group, rows: own } = part
+      const column = group.columnsForRows()
+      const scalars = (index: number): (Value | undefined)[] => scalarsOf(column(index), own)
+      const names = [...systemColumns.keys()].filter((name) => name === '$id' || fields?.has(name) !== false)
+      const columns = names.map((name) => (name === '$id' ? scalars(0).map((id) => `${ns}/${id as string}`) : scalars(systemColumns.get(name) as number)))
+      const rests = scalars(this.#restColumn)
+      const entities = this.#documents.documents({ column, rows: own }, { rests, fields, lead: { names, columns } })
+      scalars(8).forEach((deletedAt, index) => {
+        if (isEmptyTombstone(deletedAt, rests[index])) entities[index] = objectAt({ names, columns }, index)
+      })
       return entities as unknown as Entity<T>[]
     })
   }
 
-  /** Says of any failure of `read` in which file it happened, as CORRUPT_FILE. */
-  reading<T>(read: () => T): T {
-    return inFile({ path: this.#path, offset: this.#group.entry.start }, read)
+  /** The rows, cut where a row group ends into parts of at least `rowsMin`: what is made of one part decodes no row group that others are in. */
+  *cut(rows: Int32Array, rowsMin: number): Generator<Int32Array> {
+    let start = 0
+    let end = 0
+    for (const { rows: { length } } of this.#stretch.partsOf(rows)) {
+      end += length
+      if (end - start < rowsMin) continue
+      yield rows.subarray(start, end)
+      start = end
+    }
+    if (start < end) yield rows.subarray(start, end)
   }
 
-  #facts(rows: Int32Array): Facts {
-    const scalars = (index: number): (Value | undefined)[] => scalarsOf(this.column(index), rows)
-    return {
-      ids: scalars(0) as string[],
-      versions: numbersOf(this.column(1)),
-      createdAts: numbersOf(this.column(3)),
-      updatedAts: numbersOf(this.column(4)),
-      createdBys: scalars(5) as (string | undefined)[],
-      updatedBys: scalars(6) as (string | undefined)[],
-      deletedAts: scalars(8) as (Date | undefined)[],
-      rests: scalars(this.#restColumn),
-    }
+  /** Says of any failure of `read` in which file it happened, as CORRUPT_FILE. */
+  reading<T>(read: () => T, { entry }: Pick<RowGroup, 'entry'> = this.#stretch.groups[0] as RowGroup): T {
+    return inFile({ path: this.#path, offset: entry.start }, read)
   }
+
+  /** What `make` gives of the rows, row group by row group. */
+  #made<Item>(rows: Int32Array, make: (part: GroupRows) => Item[]): Item[] {
+    let made: Item[] = []
+    for (const part of this.#stretch.partsOf(rows)) {
+      const items = this.reading(() => make(part), part.group)
+      if (made.length === 0) made = items
+      else for (const item of items) made.push(item)
+    }
+    return made
+  }
+
+  #states(part: GroupRows): EntityState[] {
+    const { group, rows } = part
+    const isWorthKeeping = areFew(part)
+    const kept = isWorthKeeping ? group.keptStates(rows) : undefined
+    if (kept !== undefined) return kept
+    const column = group.columnsForRows()
+    const [ids, createdBys, updatedBys, deletedAts, rests] = [0, 5, 6, 8, this.#restColumn].map((index) => scalarsOf(column(index), rows)) as [string[], Texts, Texts, (Date | undefined)[], Texts]
+    const [versions, seqs, createdAts, updatedAts] = [1, 2, 3, 4].map((index) => numbersOf(column(index))) as [Float64Array, Float64Array, Float64Array, Float64Array]
+    const documents = this.#documents.documents({ column, rows }, { rests })
+    const states = ids.map((id, index): EntityState => {
+      const row = rows[index] as number
+      const deletedAt = deletedAts[index]?.getTime()
+      return {
+        id,
+        version: versions[row] as number,
+        seq: seqs[row] as number,
+        createdAt: createdAts[row] as number,
+        createdBy: createdBys[index],
+        updatedAt: updatedAts[row] as number,
+        updatedBy: updatedBys[index],
+        deletedAt,
+        document: isEmptyTombstone(deletedAt, rests[index]) ? {} : (documents[index] as Document),
+      }
+    })
+    if (isWorthKeeping) group.keepStates(rows, states)
+    return states
+  }
+}
+
+/** Whether rows are so few of their row group that they are kept as they are. */
+function areFew({ group, rows }: GroupRows): boolean {
+  return rows.length * 64 <= group.rowCount
 }
 
 /** Where a path's values stand in an entity, system fields included: a column, nowhere ('absent'), or in documents alone (undefined). `$id` is not looked for. */
@@ -160,23 +184,11 @@ export function findColumn(documents: DocumentAssembler, path: FieldPath): Field
   const [name = ''] = path
   if (!systemFields.has(name)) return found
   const index = systemColumns.get(name)
-  if (index === undefined || path.length > 1 || found !== 'absent') return undefined
+  if (index === undefined || name === '$id' || path.length > 1 || found !== 'absent') return undefined
   return { index, isList: false, nulls: 'absent', outer: 0, definition: index < 5 ? 0 : 1 }
 }
 
-/** By row the numbers, by place in what is asked for the rest. */
-interface Facts {
-  readonly ids: readonly string[]
-  readonly versions: Float64Array
-  readonly createdAts: Float64Array
-  readonly updatedAts: Float64Array
-  readonly createdBys: readonly (string | undefined)[]
-  readonly updatedBys: readonly (string | undefined)[]
-  readonly deletedAts: readonly (Date | undefined)[]
-  readonly rests: readonly (Value | undefined)[]
-}
-
 /** A tombstone's document is empty unless a `$rest` says otherwise, whatever its columns' nulls mean. */
-function isEmptyTombstone({ deletedAts, rests }: Facts, index: number): boolean {
-  return deletedAts[index] !== undefined && rests[index] === undefined
+function isEmptyTombstone(deletedAt: Value | undefined, rest: Value | undefined): boolean {
+  return deletedAt !== undefined && rest === undefined
 }

@@ -1,6 +1,5 @@
-import { utf8Decode, utf8Encode } from '../base/bytes.ts'
+import { utf8Decode } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
-import { firstAtOrAbove } from './byte-arrays.ts'
 import type { ByteSource } from './byte-source.ts'
 import { rowsBetween } from './Column.ts'
 import type { Leaf } from './columns.ts'
@@ -9,6 +8,7 @@ import { DocumentAssembler } from './DocumentAssembler.ts'
 import type { GroupCache } from './GroupCache.ts'
 import { statisticsSection } from './GroupStatistics.ts'
 import type { GroupFilter, GroupStatistics } from './GroupStatistics.ts'
+import { groupsWithin, rangeOfKey, rowsInRanges, rowsWithin, type IdRange, type KeyRange } from './key-ranges.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
 import { runSystemFields, shapeSection } from './run-columns.ts'
@@ -18,23 +18,11 @@ import type { LostRows } from './salvage-groups.ts'
 import type { Shape } from './shape.ts'
 import { compareKeys, lastGroupFrom } from './sparse-index.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
-import { rangesByGroup, TableReader, type GroupOfFile, type ScanTrace } from './TableReader.ts'
+import { Stretch } from './Stretch.ts'
+import { TableReader, type GroupOfFile, type GroupsOptions, type ScanTrace } from './TableReader.ts'
 import type { FileFacts } from './written-file.ts'
 
-/** Rows `start` to `end` of a row group. */
-export interface RunSlice {
-  readonly batch: RunBatch
-  readonly start: number
-  readonly end: number
-}
-
-export interface RunScanOptions {
-  /** Only ids >= this, by UTF-8 bytes. */
-  readonly fromId?: string | undefined
-  /** Only ids > this. */
-  readonly afterId?: string | undefined
-  /** Only ids < this. */
-  readonly beforeId?: string | undefined
+export interface RunScanOptions extends IdRange {
   readonly signal?: AbortSignal | undefined
 }
 
@@ -49,26 +37,17 @@ const filterWorthIds = 16
 
 /** Reads a run that RunFileWriter wrote. CORRUPT_FILE with path and offset where the bytes are not those that were written. */
 export class RunFileReader {
-  readonly #path: string
   readonly #table: TableReader
   readonly #documents: DocumentAssembler
-  readonly #cache: GroupCache | undefined
 
-  private constructor(path: string, table: TableReader, cache: GroupCache | undefined) {
-    this.#path = path
+  private constructor(table: TableReader) {
     this.#table = table
-    this.#cache = cache
     this.#documents = new DocumentAssembler(table.index.fields.slice(runSystemFields.length, -1), runSystemFields.length)
   }
 
   /** Reads the file's own sparse index: one request, some 0.1% of the file. */
   static async open(source: ByteSource, facts: FileFacts, cache?: GroupCache): Promise<RunFileReader> {
-    return new RunFileReader(source.path, await TableReader.open(source, facts, 'run'), cache)
-  }
-
-  /** Size of the index, which stays in memory. */
-  get indexBytes(): number {
-    return this.#table.indexBytes
+    return new RunFileReader(await TableReader.open(source, facts, { kind: 'run', cache }))
   }
 
   get metadata(): Readonly<Record<string, string>> {
@@ -80,65 +59,33 @@ export class RunFileReader {
     return this.#groupOf(id) >= 0 && this.#table.filters?.keys.mayContain(id) !== false
   }
 
-  /** Makes `mayContain` as sure as it can be: at most one request, and none for files of up to some 40,000 rows. */
-  async loadFilters(): Promise<void> {
-    await this.#table.loadFilters()
-  }
-
   /** One request, of one row group; none when the index or the filter already says that the id is absent. */
   async get(id: string): Promise<EntityState | undefined> {
     if (!this.mayContain(id)) return undefined
-    const group = await this.#table.rowGroup(this.#groupOf(id), this.#cache)
-    const found = this.#find(group, id)
-    if (found === undefined) await this.#table.noteWastedRead()
-    return found
+    const stretch = new Stretch([await this.#table.rowGroup(this.#groupOf(id), this.#table.cache)])
+    const { start, end } = rowsWithin(stretch, rangeOfKey([], id))
+    if (start === end) await this.#table.noteWastedRead()
+    return this.#batch(stretch).states(rowsBetween(start, end))[0]
   }
 
   /** Those of the ids that the run has. Each row group is read once; adjacent ones share requests. */
   async getMany(sortedIds: readonly string[]): Promise<Map<string, EntityState>> {
     // Many ids that may all be new: the filters are worth their one request.
-    if (sortedIds.length >= filterWorthIds) await this.loadFilters()
-    const wanted = new Map<number, string[]>()
-    for (const id of sortedIds) {
-      if (!this.mayContain(id)) continue
-      const index = this.#groupOf(id)
-      const ids = wanted.get(index)
-      if (ids === undefined) wanted.set(index, [id])
-      else ids.push(id)
-    }
+    if (sortedIds.length >= filterWorthIds) await this.#table.loadFilters()
     const found = new Map<string, EntityState>()
-    const indexes = [...wanted.keys()].toSorted((left, right) => left - right)
-    let at = 0
-    // By their order: a group in the cache may come from a reader of this file that was let go.
-    for await (const group of this.#table.groups(indexes, { cache: this.#cache })) {
-      for (const id of wanted.get(indexes[at++] ?? -1) ?? []) {
-        const state = this.#find(group, id)
-        if (state !== undefined) found.set(id, state)
-      }
-    }
+    const wanted = sortedIds.filter((id) => this.mayContain(id)).map((id) => rangeOfKey([], id))
+    for await (const states of this.#states(wanted, { cache: this.#table.cache })) for (const state of states) found.set(state.id, state)
     return found
   }
 
   /** States in order of id, a row group at a time, past the cache: for those who read each file once. */
-  async *scan(options: RunScanOptions = {}): AsyncGenerator<EntityState[]> {
-    for await (const group of this.#table.groups(this.#groupsWithin(options), { signal: options.signal })) {
-      const { start, end } = this.#rowsWithin(group, options)
-      if (start < end) yield this.#batch(group).states(rowsBetween(start, end))
-    }
+  scan({ signal, ...range }: RunScanOptions = {}): AsyncGenerator<EntityState[]> {
+    return this.#states([{ ...range, prefix: [] }], { signal })
   }
 
   /** States within several ranges, which ascend and do not overlap, in order: each row group is read once, adjacent ones share requests. */
-  async *scanRanges(ranges: readonly RunScanOptions[], signal?: AbortSignal): AsyncGenerator<EntityState[]> {
-    const wanted = rangesByGroup(ranges, (range) => this.#groupsWithin(range))
-    const inGroups = [...wanted.values()]
-    let at = 0
-    for await (const group of this.#table.groups([...wanted.keys()], { signal, cache: this.#cache })) {
-      const rows = (inGroups[at++] ?? []).flatMap((range) => {
-        const { start, end } = this.#rowsWithin(group, range)
-        return Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index)
-      })
-      if (rows.length > 0) yield this.#batch(group).states(Int32Array.from(rows))
-    }
+  scanRanges(ranges: readonly IdRange[], signal?: AbortSignal): AsyncGenerator<EntityState[]> {
+    return this.#states(ranges.map((range) => ({ ...range, prefix: [] })), { signal, cache: this.#table.cache })
   }
 
   /** Its row groups for a merge. */
@@ -148,21 +95,23 @@ export class RunFileReader {
 
   /** Every state of a row group of this file. */
   statesOf(group: RowGroup): EntityState[] {
-    return this.#batch(group).states(rowsBetween(0, group.rowCount))
+    return this.#batch(new Stretch([group])).states(rowsBetween(0, group.rowCount))
   }
 
-  /** The row groups that are wanted, as columns, in order of id. */
-  async *batches(options: BatchOptions): AsyncGenerator<RunSlice[]> {
+  /** The row groups that are wanted, as columns, in order of id, many at a time. */
+  async *batches(options: BatchOptions): AsyncGenerator<{ batch: RunBatch; start: number; end: number }[]> {
     const { trace, wants, signal } = options
-    const within = this.#groupsWithin(options)
-    const indexes = wants === undefined ? within : within.filter((index) => wants(this.#table.rowGroups[index] as RowGroupEntry, index))
+    const range = { ...options, prefix: [] }
+    const within = groupsWithin(this.#table, range)
     if (trace !== undefined) {
       trace.rowGroups += this.#table.rowGroups.length
-      trace.prunedRowGroups += this.#table.rowGroups.length - indexes.length
+      trace.prunedRowGroups += this.#table.rowGroups.length - within.length
     }
-    for await (const group of this.#table.groups(indexes, { signal, trace, cache: this.#cache })) {
-      const rows = this.#rowsWithin(group, options)
-      if (rows.start < rows.end) yield [{ batch: this.#batch(group), ...rows }]
+    const isWanted = wants && ((index: number): boolean => wants(this.#table.rowGroups[index] as RowGroupEntry, index))
+    for await (const stretch of this.#table.stretches(within, { signal, trace, cache: this.#table.cache, wants: isWanted })) {
+      const batch = this.#batch(stretch)
+      const rows = rowsWithin(stretch, range)
+      if (rows.start < rows.end) yield [{ batch, ...rows }]
     }
   }
 
@@ -171,7 +120,7 @@ export class RunFileReader {
     const { leaves, index, rowGroups } = this.#table
     const statistics = await this.#table.statistics()
     if (statistics === undefined) return undefined
-    const where = { path: this.#path, offset: index.sections[statisticsSection]?.start ?? 0 }
+    const where = { path: this.#table.path, offset: index.sections[statisticsSection]?.start ?? 0 }
     const restColumn = leaves.length - 1
     const boundsAt = (group: number, column: number): ReturnType<GroupStatistics['bounds']> => statistics.bounds({ column, leaf: leaves[column] as Leaf, group })
     return (group) =>
@@ -195,7 +144,7 @@ export class RunFileReader {
   /** What the documents looked like when the run was written. */
   async shape(): Promise<Shape> {
     const bytes = await this.#table.section(shapeSection)
-    return inFile({ path: this.#path, offset: this.#table.index.sections[shapeSection]?.start ?? 0 }, () => {
+    return inFile({ path: this.#table.path, offset: this.#table.index.sections[shapeSection]?.start ?? 0 }, () => {
       if (bytes === undefined) throw malformed('it has no shape')
       return JSON.parse(utf8Decode(bytes)) as Shape
     })
@@ -222,43 +171,11 @@ export class RunFileReader {
     return compareKeys([id], lastKey) > 0 ? -1 : lastGroupFrom(this.#table.rowGroups, [id])
   }
 
-  #groupsWithin(options: RunScanOptions): number[] {
-    const { rowGroups } = this.#table
-    const from = maxId(options.fromId, options.afterId)
-    const start = from === undefined ? 0 : Math.max(0, lastGroupFrom(rowGroups, [from]))
-    const end = options.beforeId === undefined ? rowGroups.length : lastGroupFrom(rowGroups, [options.beforeId], { isBelow: true }) + 1
-    return Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index)
+  async *#states(ranges: readonly KeyRange[], options: GroupsOptions): AsyncGenerator<EntityState[]> {
+    for await (const { stretch, rows } of rowsInRanges(this.#table, ranges, options)) yield this.#batch(stretch).states(rows)
   }
 
-  #batch(group: RowGroup): RunBatch {
-    return new RunBatch(group, { path: this.#path, documents: this.#documents, restColumn: this.#table.leaves.length - 1 })
-  }
-
-  #find(group: RowGroup, id: string): EntityState | undefined {
-    const key = utf8Encode(id)
-    const row = this.#firstRow(group, key)
-    if (row === group.rowCount) return undefined
-    const [state] = this.#batch(group).states(Int32Array.of(row))
-    return state?.id === id ? state : undefined
-  }
-
-  #rowsWithin(group: RowGroup, { fromId, afterId, beforeId }: RunScanOptions): { start: number; end: number } {
-    let start = 0
-    if (fromId !== undefined) start = this.#firstRow(group, utf8Encode(fromId))
-    // No id stands between an id and the same with a NUL at its end.
-    if (afterId !== undefined) start = Math.max(start, this.#firstRow(group, utf8Encode(`${afterId}\0`)))
-    const end = beforeId === undefined ? group.rowCount : this.#firstRow(group, utf8Encode(beforeId))
-    return { start, end }
-  }
-
-  /** The first row whose id is at least `key`. */
-  #firstRow(group: RowGroup, key: Uint8Array): number {
-    return firstAtOrAbove(this.#batch(group).ids, key)
+  #batch(rows: Stretch): RunBatch {
+    return new RunBatch(rows, { path: this.#table.path, documents: this.#documents, restColumn: this.#table.leaves.length - 1 })
   }
 }
-
-function maxId(left: string | undefined, right: string | undefined): string | undefined {
-  if (left === undefined || right === undefined) return left ?? right
-  return compareKeys([left], [right]) > 0 ? left : right
-}
-

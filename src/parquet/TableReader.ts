@@ -2,6 +2,7 @@ import { checkAborted } from '../base/abort.ts'
 import { compareBytes, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { crc32 } from '../base/crc32.ts'
+import { Arena } from './Arena.ts'
 import type { ByteSource } from './byte-source.ts'
 import { ByteCursor } from './ByteCursor.ts'
 import { leavesOf } from './columns.ts'
@@ -13,13 +14,16 @@ import { malformed } from './malformed.ts'
 import { RowGroup } from './RowGroup.ts'
 import { readFilters, readIndex } from './sparse-index.ts'
 import type { Filters, RowGroupEntry, Section, SparseIndex } from './sparse-index.ts'
+import { Stretch } from './Stretch.ts'
 import { rowGroupsOfFooter } from './thrift-footer.ts'
 import type { FileFacts } from './written-file.ts'
 
-/** The first request of a scan, for those that stop early; each further one is twice as large. */
-const firstRequestBytes = 128 * 1024
-/** What one request of a long scan asks for: the time on the way no longer counts. */
-const requestBytesMax = 1024 * 1024
+/** Row groups of the first request of a scan, for those that stop early; each further one asks for twice as many. */
+const firstGroups = 2
+/** Row groups that a long scan asks for at once, and whose columns are joined: some 1 MB, for which the time on the way no longer counts. */
+const stretchGroups = 16
+/** Of one request, where row groups are larger than usual. */
+const requestBytesMax = 2 * 1024 * 1024
 /** Reads for keys that turned out absent, after which filters that are not in the index are worth their request. */
 const wastedReadsMax = 4
 
@@ -66,39 +70,45 @@ export interface GroupsOptions {
   readonly trace?: ScanTrace | undefined
   /** Takes what the cache has and keeps what is read there. */
   readonly cache?: GroupCache | undefined
-  /** Of one request; 1 MiB. */
+  /** Of one request of several row groups; 2 MiB. */
   readonly bytesMax?: number | undefined
+  /** Whether a row group is to be read, asked shortly before that. */
+  readonly wants?: ((index: number) => boolean) | undefined
 }
 
-/** Adjacent row groups that are fetched together, or one that the cache has. */
-interface GroupRequest {
-  readonly start: number
-  end: number
-  readonly cached: RowGroup | undefined
+/** Row groups that are read together; `isWhole` when they are all those that may ever be. */
+interface Piece {
+  readonly indexes: readonly number[]
+  readonly isWhole: boolean
 }
 
 /** A file's index, and its row groups on demand. */
 export class TableReader {
+  readonly path: string
+  /** Where its row groups may be kept. */
+  readonly cache: GroupCache | undefined
   readonly index: SparseIndex
-  readonly indexBytes: number
   readonly #source: ByteSource
   readonly #facts: FileFacts
   readonly #leaves: readonly Leaf[]
+  readonly #arena: Arena
   #filters: Filters | undefined
   #statistics: GroupStatistics | undefined
   #wastedReads = 0
 
-  private constructor(source: ByteSource, facts: FileFacts, index: SparseIndex) {
+  private constructor(source: ByteSource, facts: FileFacts, { index, cache }: { index: SparseIndex; cache: GroupCache | undefined }) {
+    this.path = source.path
+    this.cache = cache
     this.#source = source
+    this.#arena = cache?.arena ?? new Arena()
     this.#facts = facts
     this.index = index
-    this.indexBytes = facts.index.end - facts.index.start
     this.#leaves = leavesOf(index.fields)
     this.#filters = index.filters
   }
 
-  /** One request. CORRUPT_FILE when the index is not the one that `facts` describe. */
-  static async open(source: ByteSource, facts: FileFacts, kind: SparseIndex['kind']): Promise<TableReader> {
+  /** One request. CORRUPT_FILE when the index is not the one that `facts` describe. `cache`: where its row groups may be kept. */
+  static async open(source: ByteSource, facts: FileFacts, { kind, cache }: { kind: SparseIndex['kind']; cache: GroupCache | undefined }): Promise<TableReader> {
     const bytes = await readSection(source, facts.index, 'index')
     const index = inFile({ path: source.path, offset: facts.index.start }, () => {
       const read = readIndex(bytes)
@@ -106,7 +116,7 @@ export class TableReader {
       for (const group of read.rowGroups) if (group.end > facts.index.start) throw malformed('a row group lies outside of the file')
       return read
     })
-    return new TableReader(source, facts, index)
+    return new TableReader(source, facts, { index, cache })
   }
 
   get leaves(): readonly Leaf[] {
@@ -126,9 +136,9 @@ export class TableReader {
   async loadFilters(): Promise<Filters> {
     if (this.#filters !== undefined) return this.#filters
     const section = this.index.sections['filters']
-    if (section === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.#source.path} has no filters.`, { details: { path: this.#source.path } })
+    if (section === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.path} has no filters.`, { details: { path: this.path } })
     const bytes = await readSection(this.#source, section, 'filters')
-    this.#filters = inFile({ path: this.#source.path, offset: section.start }, () => readFilters(new ByteCursor(bytes)))
+    this.#filters = inFile({ path: this.path, offset: section.start }, () => readFilters(new ByteCursor(bytes)))
     return this.#filters
   }
 
@@ -149,7 +159,7 @@ export class TableReader {
     if (this.#statistics !== undefined) return this.#statistics
     const bytes = await this.section(statisticsSection)
     if (bytes === undefined) return undefined
-    const where = { path: this.#source.path, offset: this.index.sections[statisticsSection]?.start ?? 0 }
+    const where = { path: this.path, offset: this.index.sections[statisticsSection]?.start ?? 0 }
     return (this.#statistics = inFile(where, () => new GroupStatistics(bytes, this.rowGroups.length)))
   }
 
@@ -171,37 +181,44 @@ export class TableReader {
     for await (const group of this.groups(this.rowGroups.map((_, index) => index), options)) {
       const footer = footers[at++]
       const next = this.rowGroups[at]
-      if (footer === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.#source.path} has fewer row groups in its footer than in its index.`, { details: { path: this.#source.path } })
+      if (footer === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.path} has fewer row groups in its footer than in its index.`, { details: { path: this.path } })
       yield { group, footer, statistics: statistics?.blocks[at - 1], layout, bound: next?.firstKey ?? this.index.lastKey, isLast: next === undefined }
     }
   }
 
   /** One row group, in one request at most. */
   async rowGroup(index: number, cache?: GroupCache): Promise<RowGroup> {
-    const cached = cache?.get(this.#nameOf(index))
-    if (cached !== undefined) return cached
-    const [group] = await this.#readAdjacent({ start: index, end: index + 1 }, { cache })
+    const [group] = await this.#read([index], { cache })
     return group as RowGroup
   }
 
   /** Row groups in the order given, which ascends. Adjacent ones share requests; the next request is under way while one is worked on. */
   async *groups(indexes: readonly number[], options: GroupsOptions = {}): AsyncGenerator<RowGroup> {
-    const requests = this.#requests(indexes, options)
-    let next = this.#ahead(requests[0], options)
-    for (let at = 0; at < requests.length; at++) {
-      checkAborted(options.signal)
-      const current = next
-      next = this.#ahead(requests[at + 1], options)
-      for (const group of (await current) ?? []) {
+    for await (const { groups } of this.stretches(indexes, options)) {
+      for (const group of groups) {
         checkAborted(options.signal)
-        const decodedBefore = group.decodedCount
-        try {
-          yield group
-        } finally {
-          if (options.trace !== undefined) {
-            options.trace.pages += this.#leaves.length
-            options.trace.decodedPages += group.decodedCount - decodedBefore
-          }
+        yield group
+      }
+    }
+  }
+
+  /** As `groups`, many at a time. The first stretch is small, for those that stop early. */
+  async *stretches(indexes: readonly number[], options: GroupsOptions): AsyncGenerator<Stretch> {
+    const { trace, signal } = options
+    const pieces = this.#pieces(indexes, options)
+    let next = this.#ahead(pieces, options)
+    while (next !== undefined) {
+      checkAborted(signal)
+      const stretch = await next
+      next = this.#ahead(pieces, options)
+      const decoded = (): number => stretch.groups.reduce((sum, group) => sum + group.decodedCount, 0)
+      const decodedBefore = decoded()
+      try {
+        yield stretch
+      } finally {
+        if (trace !== undefined) {
+          trace.pages += this.#leaves.length * stretch.groups.length
+          trace.decodedPages += decoded() - decodedBefore
         }
       }
     }
@@ -217,10 +234,10 @@ export class TableReader {
     let rows = 0
     for await (const group of this.groups(this.rowGroups.map((_, index) => index), { signal })) {
       for (let column = 0; column < this.#leaves.length; column++) group.column(column)
-      inFile({ path: this.#source.path, offset: group.entry.start }, () => check(group))
+      inFile({ path: this.path, offset: group.entry.start }, () => check(group))
       rows += group.rowCount
     }
-    inFile({ path: this.#source.path, offset: this.#facts.index.start }, () => {
+    inFile({ path: this.path, offset: this.#facts.index.start }, () => {
       if (rows !== this.#facts.rows) throw malformed(`it has ${rows} rows where ${this.#facts.rows} belong`)
     })
   }
@@ -239,31 +256,51 @@ export class TableReader {
   }
 
   /** Starts reading. Its failure is seen by whoever awaits it; when nobody does, as the scan stopped early, nobody needs it. */
-  #ahead(request: GroupRequest | undefined, options: GroupsOptions): Promise<RowGroup[]> | undefined {
-    if (request === undefined) return undefined
-    const { trace } = options
-    if (trace !== undefined && request.cached !== undefined) trace.cachedRowGroups += 1
-    if (request.cached !== undefined) return Promise.resolve([request.cached])
-    const reading = this.#readAdjacent(request, options)
+  #ahead(pieces: Generator<Piece>, options: GroupsOptions): Promise<Stretch> | undefined {
+    const piece = pieces.next()
+    if (piece.done === true) return undefined
+    const { indexes, isWhole } = piece.value
+    const reading = this.#read(indexes, options).then((groups) => new Stretch(groups, { isWhole }))
     reading.catch(() => undefined)
     return reading
   }
 
-  #requests(indexes: readonly number[], { cache, bytesMax = requestBytesMax }: GroupsOptions): GroupRequest[] {
-    const requests: GroupRequest[] = []
-    let most = Math.min(firstRequestBytes, bytesMax)
-    for (const index of indexes) {
-      const cached = cache?.get(this.#nameOf(index))
-      const last = requests[requests.length - 1]
-      const entry = this.index.rowGroups[index] as RowGroupEntry
-      if (cached === undefined && last?.cached === undefined && last?.end === index && entry.end - (this.index.rowGroups[last.start] as RowGroupEntry).start <= most) {
-        last.end = index + 1
-      } else {
-        if (last !== undefined) most = Math.min(most * 2, bytesMax)
-        requests.push({ start: index, end: index + 1, cached })
+  /** Cuts at the same places whoever asks, so that joined columns serve everybody; a reader that begins in the middle begins with less. */
+  *#pieces(indexes: readonly number[], { bytesMax = requestBytesMax, wants, trace }: GroupsOptions): Generator<Piece> {
+    let most = firstGroups
+    for (let at = 0; at < indexes.length; most = Math.min(most * 2, stretchGroups)) {
+      const { start, end } = stretchOf(indexes[at] as number)
+      const piece: number[] = []
+      let bytes = 0
+      for (; at < indexes.length && (indexes[at] as number) < end && piece.length < most; at++) {
+        const index = indexes[at] as number
+        const entry = this.rowGroups[index] as RowGroupEntry
+        if (piece.length > 0 && bytes + entry.end - entry.start > bytesMax) break
+        if (wants?.(index) !== false) {
+          piece.push(index)
+          bytes += entry.end - entry.start
+        } else if (trace !== undefined) trace.prunedRowGroups += 1
       }
+      if (piece.length > 0) yield { indexes: piece, isWhole: piece.length === Math.min(end, this.rowGroups.length) - start }
     }
-    return requests
+  }
+
+  /** Those that the cache does not have come in a request for each row of neighbours, all at once. */
+  async #read(indexes: readonly number[], options: GroupsOptions): Promise<RowGroup[]> {
+    const { cache, trace } = options
+    const groups: RowGroup[] = []
+    const requests: { start: number; end: number }[] = []
+    for (const index of indexes) {
+      const cached = cache?.get(this.#nameOf(index)) as RowGroup | undefined
+      const last = requests.at(-1)
+      if (cached !== undefined) groups.push(cached)
+      else if (last?.end === index) last.end = index + 1
+      else requests.push({ start: index, end: index + 1 })
+    }
+    if (trace !== undefined) trace.cachedRowGroups += groups.length
+    if (requests.length === 0) return groups
+    const read = await Promise.all(requests.map((request) => this.#readAdjacent(request, options)))
+    return [...groups, ...read.flat()].toSorted((left, right) => left.entry.start - right.entry.start)
   }
 
   async #readAdjacent({ start, end }: { start: number; end: number }, { cache, trace }: GroupsOptions): Promise<RowGroup[]> {
@@ -275,7 +312,7 @@ export class TableReader {
       trace.requests += 1
       trace.bytes += to - from
     }
-    const file = { path: this.#source.path, leaves: this.#leaves, codec: this.index.codec ?? ('snappy' as const) }
+    const file = { path: this.path, leaves: this.#leaves, arena: this.#arena, codec: this.index.codec ?? ('snappy' as const) }
     return entries.map((entry, index) => {
       const part = bytes.subarray(entry.start - from, entry.end - from)
       // What is kept must not keep the bytes of its neighbours.
@@ -286,8 +323,15 @@ export class TableReader {
   }
 
   #nameOf(index: number): string {
-    return `${this.#source.path}#${index}`
+    return `${this.path}#${index}`
   }
+}
+
+/** The row groups that are read together with this one; the first ones of a file in small stretches, as a scan begins with them. */
+function stretchOf(index: number): { start: number; end: number } {
+  const length = index < stretchGroups ? Math.max(firstGroups, 2 ** Math.floor(Math.log2(Math.max(1, index)))) : stretchGroups
+  const start = index - (index % length)
+  return { start, end: start + length }
 }
 
 async function readSection(source: ByteSource, section: Section, name: string): Promise<Uint8Array> {
@@ -301,17 +345,4 @@ async function readSection(source: ByteSource, section: Section, name: string): 
     if (crc32(bytes) !== section.crc32) throw malformed(`its ${name} does not have the checksum that it should`)
   })
   return bytes
-}
-
-/** What is wanted of each row group that some range reaches into; both ascend. */
-export function rangesByGroup<Range>(ranges: readonly Range[], groupsWithin: (range: Range) => readonly number[]): Map<number, Range[]> {
-  const wanted = new Map<number, Range[]>()
-  for (const range of ranges) {
-    for (const index of groupsWithin(range)) {
-      const inGroup = wanted.get(index)
-      if (inGroup === undefined) wanted.set(index, [range])
-      else inGroup.push(range)
-    }
-  }
-  return wanted
 }

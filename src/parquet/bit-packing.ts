@@ -61,31 +61,28 @@ function packWide(values: NumberArray, { start, count, width }: BitRun, { bytes,
   return at
 }
 
-/** Reads values back into `out[start..start + count)`. CORRUPT_FILE when the bytes end before the values do. */
-export function unpackBits(from: { bytes: Uint8Array; at: number }, run: BitRun, out: NumberArray): void {
-  const { width, start, count } = run
-  if (from.at + Math.ceil((count * width) / 8) > from.bytes.length) throw malformed('packed values run past the end of the page')
-  if (width > stepBits) return unpackWide(from, run, out)
-  if (width === 8) return unpackBytes(from, run, out)
-  const { bytes } = from
-  const end = start + count
-  const mask = (1 << width) - 1
-  let at = from.at
-  let held = 0
-  let bits = 0
-  for (let index = start; index < end; index++) {
-    while (bits < width) {
-      held |= (bytes[at++] as number) << bits
-      bits += 8
-    }
-    out[index] = held & mask
-    held >>>= width
-    bits -= width
-  }
-}
+/** Bits of a value that the four bytes have in which it begins, wherever in the first of them. */
+export const wordWidthMax = 25
 
-function unpackBytes({ bytes, at }: { bytes: Uint8Array; at: number }, { start, count }: BitRun, out: NumberArray): void {
-  for (let index = 0; index < count; index++) out[start + index] = bytes[at + index] as number
+/** Reads values back into `out[start..start + count)`. CORRUPT_FILE when the bytes end before the values do. */
+export function unpackBits(from: { bytes: Uint8Array; view: DataView; at: number }, run: BitRun, out: NumberArray): void {
+  const { width, start, count } = run
+  const { bytes, view, at } = from
+  if (at + Math.ceil((count * width) / 8) > bytes.length) throw malformed('packed values run past the end of the page')
+  if (width > wordWidthMax) return unpackWide(from, run, out)
+  if (width === 0) return void out.fill(0, start, start + count)
+  const mask = (1 << width) - 1
+  const end = start + count
+  /** Up to here the four bytes are all there. */
+  const wordsEnd = Math.min(end, start + Math.max(0, Math.ceil(((bytes.length - 3 - at) * 8) / width)))
+  let index = start
+  let bit = 0
+  for (; index < wordsEnd; bit += width) out[index++] = (view.getInt32(at + (bit >>> 3), true) >>> (bit & 7)) & mask
+  for (; index < end; bit += width) {
+    let word = 0
+    for (let byte = 3; byte >= 0; byte--) word = (word << 8) | (bytes[at + (bit >>> 3) + byte] ?? 0)
+    out[index++] = (word >>> (bit & 7)) & mask
+  }
 }
 
 function unpackWide({ bytes, at: from }: { bytes: Uint8Array; at: number }, { start, count, width }: BitRun, out: NumberArray): void {

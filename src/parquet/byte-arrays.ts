@@ -1,4 +1,5 @@
 import { compareBytes, utf8Decode } from '../base/bytes.ts'
+import type { Arena } from './Arena.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
 import { decodeDelta, encodeDelta } from './delta-binary.ts'
@@ -65,17 +66,21 @@ export function encodePlainByteArrays({ blob, offsets }: ByteArrays, out: ByteBu
   }
 }
 
-export function decodePlainByteArrays(bytes: Uint8Array, count: number): ByteArrays {
+export function decodePlainByteArrays(bytes: Uint8Array, count: number, memory: Arena): ByteArrays {
   const cursor = new ByteCursor(bytes)
   if (count * 4 > bytes.length) throw malformed('a page is too short for its values')
-  const offsets = new Int32Array(count + 1)
-  const blob = new Uint8Array(bytes.length - count * 4)
+  const offsets = memory.array(Int32Array, count + 1)
+  const blob = memory.array(Uint8Array, bytes.length - count * 4)
   let at = 0
   for (let index = 0; index < count; index++) {
-    const value = cursor.take(cursor.uint32())
-    blob.set(value, at)
-    offsets[index + 1] = at += value.length
+    offsets[index] = at
+    const length = cursor.uint32()
+    const from = cursor.at
+    if (length > bytes.length - from) throw malformed('a value runs past the end of its page')
+    for (let place = 0; place < length; place++) blob[at++] = bytes[from + place] as number
+    cursor.at += length
   }
+  offsets[count] = at
   return { blob, offsets }
 }
 
@@ -87,11 +92,20 @@ export function encodeDeltaLength({ blob, offsets }: ByteArrays, out: ByteBuffer
   out.append(blob)
 }
 
-export function decodeDeltaLength(cursor: ByteCursor, count: number): ByteArrays {
-  const lengths = new Int32Array(count)
+export function decodeDeltaLength(cursor: ByteCursor, count: number, memory: Arena): ByteArrays {
+  const offsets = memory.array(Int32Array, count + 1)
+  offsets[0] = 0
+  const lengths = offsets.subarray(1)
   decodeDelta(cursor, lengths)
-  const offsets = offsetsOfLengths(lengths, cursor.bytes.length - cursor.at)
-  return { blob: cursor.take(offsets[count] as number), offsets }
+  const sizeMax = cursor.bytes.length - cursor.at
+  let at = 0
+  for (let index = 0; index < count; index++) {
+    const length = lengths[index] as number
+    at += length
+    if (length < 0 || at > sizeMax) throw malformed('values are longer than their page')
+    lengths[index] = at
+  }
+  return { blob: cursor.take(at), offsets }
 }
 
 /** DELTA_BYTE_ARRAY: what each value shares with the one before it is left out. For sorted values. */
@@ -119,11 +133,12 @@ export function encodeDeltaBytes({ blob, offsets }: ByteArrays, out: ByteBuffer)
 }
 
 /** `sizeMax` bounds what the values may expand to, as a shared prefix costs next to nothing in the file. */
-export function decodeDeltaBytes(cursor: ByteCursor, count: number, sizeMax: number): ByteArrays {
-  const prefixes = new Int32Array(count)
+export function decodeDeltaBytes(cursor: ByteCursor, count: number, { sizeMax, memory }: { sizeMax: number; memory: Arena }): ByteArrays {
+  const prefixes = memory.array(Int32Array, count)
   decodeDelta(cursor, prefixes)
-  const suffixes = decodeDeltaLength(cursor, count)
-  const offsets = new Int32Array(count + 1)
+  const suffixes = decodeDeltaLength(cursor, count, memory)
+  const offsets = memory.array(Int32Array, count + 1)
+  offsets[0] = 0
   let size = 0
   let before = 0
   for (let index = 0; index < count; index++) {
@@ -134,28 +149,18 @@ export function decodeDeltaBytes(cursor: ByteCursor, count: number, sizeMax: num
     if (size > sizeMax) throw malformed('values expand to more than their page may hold')
     offsets[index + 1] = size
   }
-  const blob = new Uint8Array(size)
+  const blob = memory.array(Uint8Array, size)
+  const source = suffixes.blob
+  let to = 0
+  let from = 0
+  let last = 0
   for (let index = 0; index < count; index++) {
-    let to = offsets[index] as number
-    const shared = prefixes[index] as number
-    const from = index === 0 ? 0 : (offsets[index - 1] as number)
-    for (let at = 0; at < shared; at++) blob[to++] = blob[from + at] as number
-    const end = suffixes.offsets[index + 1] as number
-    for (let at = suffixes.offsets[index] as number; at < end; at++) blob[to++] = suffixes.blob[at] as number
+    const start = to
+    for (const shared = start + (prefixes[index] as number); to < shared; ) blob[to++] = blob[last++] as number
+    for (const end = offsets[index + 1] as number; to < end; ) blob[to++] = source[from++] as number
+    last = start
   }
   return { blob, offsets }
-}
-
-function offsetsOfLengths(lengths: Int32Array, sizeMax: number): Int32Array {
-  const offsets = new Int32Array(lengths.length + 1)
-  let at = 0
-  for (let index = 0; index < lengths.length; index++) {
-    const length = lengths[index] as number
-    at += length
-    if (length < 0 || at > sizeMax) throw malformed('values are longer than their page')
-    offsets[index + 1] = at
-  }
-  return offsets
 }
 
 /** Below this, decoding value by value is as fast, and the strings do not hold on to a page's whole text. */

@@ -1,4 +1,5 @@
 import { gunzipSync, gzipSync } from 'fflate'
+import type { Arena } from './Arena.ts'
 import { malformed } from './malformed.ts'
 import { SnappyCompressor, snappyDecompress } from './snappy.ts'
 
@@ -21,19 +22,19 @@ export function compressorOf(codec: Codec): Compressor {
   return codec === 'snappy' ? new SnappyCompressor() : { compress: (input) => gzipSync(input, { level: gzipLevel, mtime: 0 }) }
 }
 
-/** The decompressed bytes, which must be exactly `size`; CORRUPT_FILE otherwise, before anything is allocated that the bytes cannot fill. */
-export function decompress(codec: Codec, bytes: Uint8Array, size: number): Uint8Array {
+/** The decompressed bytes in `memory`, which must be exactly `size`; CORRUPT_FILE otherwise, before anything is allocated that the bytes cannot fill. */
+export function decompress(codec: Codec, bytes: Uint8Array, { size, memory }: { size: number; memory: Arena }): Uint8Array {
   if (size > bytes.length * ratioMax[codec]) throw malformed('a page announces more than its bytes can expand to')
-  if (codec === 'snappy') return snappyDecompress(bytes, size)
+  if (codec === 'snappy') return snappyDecompress(bytes, memory.array(Uint8Array, size))
   const isRight = bytes.length >= gzipBytesMin && new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4, true) === size
-  const out = isRight ? gunzip(bytes, size) : undefined
+  const out = isRight ? gunzip(bytes, memory.array(Uint8Array, size)) : undefined
   if (out?.length !== size) throw malformed('a compressed page has another size than its header says')
   return out
 }
 
-function gunzip(bytes: Uint8Array, size: number): Uint8Array {
+function gunzip(bytes: Uint8Array, out: Uint8Array): Uint8Array {
   try {
-    return gunzipSync(bytes, { out: new Uint8Array(size) })
+    return gunzipSync(bytes, { out })
   } catch {
     throw malformed('a compressed page is not gzip')
   }

@@ -6,6 +6,7 @@ import { malformed } from './malformed.ts'
 
 /** The values of some rows, which ascend, as JavaScript has them; undefined where there is none. Not of a list's leaf. Many strings at once are slices of one text (see textsOf). */
 export function scalarsOf(column: Column, rows: Int32Array): (Value | undefined)[] {
+  if (column.valueCount === 0) return new Array<undefined>(rows.length).fill(undefined)
   const { places } = column
   if (places === undefined) return valuesAt(column, rows)
   const indexes = new Int32Array(rows.length)
@@ -50,11 +51,19 @@ export function rowDefinitions(column: Column, rows: Int32Array): Uint8Array {
   return out
 }
 
-/** A column of numbers by row, NaN where a row has none. */
+/** A column of numbers by row, of which every row has one. */
 export function numbersOf({ values, places, leaf }: Column): Float64Array {
-  if (values.kind !== 'numbers') throw malformed(`'${leaf.path.join('.')}' is no column of numbers`)
-  if (places === undefined) return values.numbers
-  return Float64Array.from(places, (place) => (place < 0 ? Number.NaN : (values.numbers[place] as number)))
+  if (values.kind !== 'numbers' || places !== undefined) throw malformed(`'${leaf.path.join('.')}' is no column of numbers that every row has`)
+  return values.numbers
+}
+
+/** A view of the bytes of a row's text; undefined where there is none. */
+export function textBytesAt({ values, places, leaf }: Column, row: number): Uint8Array | undefined {
+  if (values.kind !== 'arrays' && values.kind !== 'codes') throw malformed(`'${leaf.path.join('.')}' is no column of texts`)
+  const place = places === undefined ? row : (places[row] as number)
+  if (place < 0) return undefined
+  const [{ blob, offsets }, index] = values.kind === 'arrays' ? [values.arrays, place] : [values.dictionary, values.codes[place] as number]
+  return blob.subarray(offsets[index], offsets[index + 1])
 }
 
 /** The values of a column that was written without a dictionary. */
@@ -91,7 +100,8 @@ function valuesAt(column: Column, places: Int32Array): (Value | undefined)[] {
       return out
     }
     case 'codes':
-      if (places.length === 1) out[0] = (places[0] as number) < 0 ? undefined : textAt(values.dictionary, values.codes[places[0] as number] as number)
+      // Few of them are decoded by themselves.
+      if (places.length * spanPerTextMax < values.dictionary.offsets.length) for (let at = 0; at < out.length; at++) out[at] = (places[at] as number) < 0 ? undefined : textAt(values.dictionary, values.codes[places[at] as number] as number)
       else for (let at = 0; at < out.length; at++) if ((places[at] as number) >= 0) out[at] = column.dictionary[values.codes[places[at] as number] as number]
       return out
   }

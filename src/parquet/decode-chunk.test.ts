@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { crc32 } from '../base/crc32.ts'
+import { Arena } from './Arena.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
 import { rowsBetween, type Column } from './Column.ts'
 import { scalarsOf } from './column-values.ts'
@@ -22,7 +23,7 @@ function decodeCrafted(leaf: Leaf, header: Partial<PageHeader>, { body = new Uin
   writePageHeader({ ...plain, ...header }, out)
   out.append(body)
   const bytes = out.copy()
-  return decodeChunk({ leaf, rowCount: 5, bytes, crc32: crc32(bytes), codec: isCompressed ? 'snappy' : undefined })
+  return decodeChunk({ leaf, rowCount: 5, bytes, codec: isCompressed ? 'snappy' : undefined }, new Arena())
 }
 
 function encode(leaf: Leaf, values: readonly LeafValue[]): ReturnType<typeof encodeChunk> {
@@ -77,7 +78,7 @@ describe('the encoding of a column', () => {
   test('takes shared beginnings out of short values only, and gives them back', () => {
     const ids = Array.from({ length: 300 }, (_, index) => `ü-made-one-after-another-${index % 90 === 0 ? 'z' : ''}${index}`)
     const { bytes, isCompressed, encoding } = encode(text, ids)
-    const column = decodeChunk({ leaf: text, rowCount: 300, bytes, crc32: crc32(bytes), codec: isCompressed ? 'snappy' : undefined })
+    const column = decodeChunk({ leaf: text, rowCount: 300, bytes, codec: isCompressed ? 'snappy' : undefined }, new Arena())
     expect([encoding, scalarsOf(column, rowsBetween(0, 300))]).toEqual(['DELTA_BYTE_ARRAY', ids])
     // What one of these expands to is bounded where it is read.
     expect(encode(text, ids.map((id) => 'x'.repeat(8000) + id)).encoding).toBe('DELTA_LENGTH_BYTE_ARRAY')

@@ -1,5 +1,5 @@
 import { ParqueDBError, isParqueDBError } from '../base/ParqueDBError.ts'
-import { crc32 } from '../base/crc32.ts'
+import type { Arena } from './Arena.ts'
 import { bitWidthOf } from './bit-packing.ts'
 import { decodeDeltaBytes, decodeDeltaLength, decodePlainByteArrays } from './byte-arrays.ts'
 import { ByteCursor } from './ByteCursor.ts'
@@ -19,7 +19,6 @@ export interface ChunkBytes {
   /** Rows of the row group. */
   readonly rowCount: number
   readonly bytes: Uint8Array
-  readonly crc32: number
   /** undefined: its pages stand as they are. */
   readonly codec: Codec | undefined
 }
@@ -29,15 +28,14 @@ const entriesMax = 1 << 24
 /** What sorted keys of one row group may expand to. */
 const prefixedBytesMax = 1 << 26
 
-/** Checks and decodes a chunk; CORRUPT_FILE when it is not what was written. Without file and offset: see `inFile`. */
-export function decodeChunk(chunk: ChunkBytes): Column {
+/** Decodes a chunk, whose checksum is right, into `memory`; CORRUPT_FILE when it is not what was written. Without file and offset: see `inFile`. */
+export function decodeChunk(chunk: ChunkBytes, memory: Arena): Column {
   const { leaf, rowCount } = chunk
-  if (crc32(chunk.bytes) !== chunk.crc32) throw malformed('a column chunk does not have the checksum that its directory says')
   const cursor = new ByteCursor(chunk.bytes)
   let header = readPageHeader(cursor)
   let dictionary: { page: Uint8Array; count: number } | undefined
   if (header.kind === 'dictionary') {
-    dictionary = { page: expand(chunk, pageBytes(cursor, header), header.uncompressedBytes), count: header.valueCount }
+    dictionary = { page: expand(chunk, pageBytes(cursor, header), { size: header.uncompressedBytes, memory }), count: header.valueCount }
     header = readPageHeader(cursor)
   }
   checkCounts(header, chunk)
@@ -46,10 +44,10 @@ export function decodeChunk(chunk: ChunkBytes): Column {
   if (cursor.at !== chunk.bytes.length || levelBytes > page.length || levelBytes > header.uncompressedBytes) throw malformed('a column chunk has another size than its pages')
   const entryCount = header.valueCount
   const valueCount = entryCount - header.nullCount
-  const repetitions = leaf.maxRepetition === 0 ? undefined : levels(page.subarray(0, header.repetitionBytes), entryCount, 1)
-  const definitions = header.nullCount === 0 ? undefined : levels(page.subarray(header.repetitionBytes, levelBytes), entryCount, leaf.maxDefinition)
-  const body = expand(chunk, page.subarray(levelBytes), header.uncompressedBytes - levelBytes)
-  const values = decodeValues({ leaf, header, body, dictionary }, valueCount)
+  const repetitions = leaf.maxRepetition === 0 ? undefined : levels(page.subarray(0, header.repetitionBytes), { count: entryCount, greatest: 1, memory })
+  const definitions = header.nullCount === 0 ? undefined : levels(page.subarray(header.repetitionBytes, levelBytes), { count: entryCount, greatest: leaf.maxDefinition, memory })
+  const body = expand(chunk, page.subarray(levelBytes), { size: header.uncompressedBytes - levelBytes, memory })
+  const values = decodeValues({ leaf, header, body, dictionary, memory }, valueCount)
   return new Column({ leaf, rowCount, entryCount, valueCount, definitions, repetitions, values })
 }
 
@@ -67,14 +65,14 @@ function pageBytes(cursor: ByteCursor, header: PageHeader): Uint8Array {
   return cursor.take(header.compressedBytes)
 }
 
-function expand({ codec }: ChunkBytes, bytes: Uint8Array, size: number): Uint8Array {
-  if (codec !== undefined) return decompress(codec, bytes, size)
-  if (bytes.length !== size) throw malformed('an uncompressed page has two sizes')
+function expand({ codec }: ChunkBytes, bytes: Uint8Array, to: { size: number; memory: Arena }): Uint8Array {
+  if (codec !== undefined) return decompress(codec, bytes, to)
+  if (bytes.length !== to.size) throw malformed('an uncompressed page has two sizes')
   return bytes
 }
 
-function levels(bytes: Uint8Array, count: number, greatest: number): Uint8Array {
-  const out = new Uint8Array(count)
+function levels(bytes: Uint8Array, { count, greatest, memory }: { count: number; greatest: number; memory: Arena }): Uint8Array {
+  const out = memory.array(Uint8Array, count)
   decodeHybrid(bytes, { count, width: bitWidthOf(greatest), greatest }, out)
   return out
 }
@@ -84,6 +82,7 @@ interface EncodedPage {
   readonly header: PageHeader
   readonly body: Uint8Array
   readonly dictionary: { readonly page: Uint8Array; readonly count: number } | undefined
+  readonly memory: Arena
 }
 
 function decodeValues(page: EncodedPage, count: number): ColumnValues {
@@ -98,70 +97,73 @@ function decodeValues(page: EncodedPage, count: number): ColumnValues {
       return { kind: 'numbers', numbers: decodeDoubles(page, count) }
     case 'bigint':
       if (page.header.encoding !== 'PLAIN') throw unexpectedEncoding(page)
-      return { kind: 'bigints', bigints: new BigInt64Array(plain64(page.body, count)) }
+      return { kind: 'bigints', bigints: bigintsOf(page, count) }
     case 'boolean':
       if (page.header.encoding !== 'RLE') throw unexpectedEncoding(page)
-      return { kind: 'flags', flags: decodeFlags(page.body, count) }
+      return { kind: 'flags', flags: decodeFlags(page, count) }
   }
 }
 
 function decodeByteArrays(page: EncodedPage, count: number): ColumnValues {
   const cursor = new ByteCursor(page.body)
-  switch (page.header.encoding) {
-    case 'DELTA_LENGTH_BYTE_ARRAY':
-      return { kind: 'arrays', arrays: decodeDeltaLength(cursor, count) }
-    case 'DELTA_BYTE_ARRAY':
-      return { kind: 'arrays', arrays: decodeDeltaBytes(cursor, count, prefixedBytesMax) }
-    case 'RLE_DICTIONARY': {
-      const dictionary = dictionaryOf(page)
-      return { kind: 'codes', codes: decodeCodes(page, count), dictionary: decodePlainByteArrays(dictionary.page, dictionary.count) }
-    }
-    case 'PLAIN':
-    case 'RLE':
-    case 'DELTA_BINARY_PACKED':
-    case 'BYTE_STREAM_SPLIT':
-      throw unexpectedEncoding(page)
-  }
+  const { encoding } = page.header
+  if (encoding === 'DELTA_LENGTH_BYTE_ARRAY') return { kind: 'arrays', arrays: decodeDeltaLength(cursor, count, page.memory) }
+  if (encoding === 'DELTA_BYTE_ARRAY') return { kind: 'arrays', arrays: decodeDeltaBytes(cursor, count, { sizeMax: prefixedBytesMax, memory: page.memory }) }
+  if (encoding !== 'RLE_DICTIONARY') throw unexpectedEncoding(page)
+  const dictionary = dictionaryOf(page)
+  return { kind: 'codes', codes: decodeCodes(page, count), dictionary: decodePlainByteArrays(dictionary.page, dictionary.count, page.memory) }
 }
 
 function decodeInts(page: EncodedPage, count: number): Float64Array {
-  if (page.header.encoding === 'PLAIN') return Float64Array.from(new BigInt64Array(plain64(page.body, count)), Number)
+  if (page.header.encoding === 'PLAIN') return Float64Array.from(bigintsOf(page, count), Number)
   if (page.header.encoding !== 'DELTA_BINARY_PACKED') throw unexpectedEncoding(page)
-  const numbers = new Float64Array(count)
+  const numbers = page.memory.array(Float64Array, count)
   decodeDelta(new ByteCursor(page.body), numbers)
   return numbers
 }
 
 function decodeDoubles(page: EncodedPage, count: number): Float64Array {
-  if (page.header.encoding === 'PLAIN') return new Float64Array(plain64(page.body, count))
-  if (page.header.encoding === 'BYTE_STREAM_SPLIT') return new Float64Array(plain64(joinBytes(page.body, count), count))
-  if (page.header.encoding !== 'RLE_DICTIONARY') throw unexpectedEncoding(page)
-  const dictionary = dictionaryOf(page)
-  const values = new Float64Array(plain64(dictionary.page, dictionary.count))
-  const codes = decodeCodes(page, count)
-  const numbers = new Float64Array(count)
-  for (let index = 0; index < count; index++) numbers[index] = values[codes[index] as number] as number
+  const { body, memory } = page
+  const numbers = memory.array(Float64Array, count)
+  if (page.header.encoding === 'PLAIN') copyPlain(body, numbers)
+  else if (page.header.encoding === 'BYTE_STREAM_SPLIT') joinBytes(body, numbers)
+  else if (page.header.encoding === 'RLE_DICTIONARY') {
+    const dictionary = dictionaryOf(page)
+    const values = memory.array(Float64Array, dictionary.count)
+    copyPlain(dictionary.page, values)
+    const codes = decodeCodes(page, count)
+    for (let index = 0; index < count; index++) numbers[index] = values[codes[index] as number] as number
+  } else throw unexpectedEncoding(page)
   return numbers
 }
 
+function bigintsOf({ body }: EncodedPage, count: number): BigInt64Array {
+  const bigints = new BigInt64Array(count)
+  copyPlain(body, bigints)
+  return bigints
+}
+
+/** Values of eight bytes, one after the other. */
+function copyPlain(body: Uint8Array, out: Float64Array | BigInt64Array): void {
+  checkPlain(body, out.length)
+  new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(body)
+}
+
 /** The inverse of BYTE_STREAM_SPLIT, which keeps the first bytes of all values, then their second ones, and so on. */
-function joinBytes(split: Uint8Array, count: number): Uint8Array {
-  const plain = new Uint8Array(split.length)
-  for (let byte = 0; byte < 8; byte++) for (let index = 0; index < count; index++) plain[index * 8 + byte] = split[byte * count + index] as number
-  return plain
+function joinBytes(split: Uint8Array, numbers: Float64Array): void {
+  const count = numbers.length
+  checkPlain(split, count)
+  const plain = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength)
+  for (let byte = 0; byte < 8; byte++) for (let from = byte * count, to = byte, end = from + count; from < end; to += 8) plain[to] = split[from++] as number
 }
 
-/** A copy, aligned for a typed array of eight-byte values. */
-function plain64(body: Uint8Array, count: number): ArrayBuffer {
+function checkPlain(body: Uint8Array, count: number): void {
   if (body.length !== count * 8) throw malformed('a page has another size than its values')
-  const copy = new ArrayBuffer(body.length)
-  new Uint8Array(copy).set(body)
-  return copy
 }
 
-function decodeFlags(body: Uint8Array, count: number): Uint8Array {
+function decodeFlags({ body, memory }: EncodedPage, count: number): Uint8Array {
   const cursor = new ByteCursor(body)
-  const out = new Uint8Array(count)
+  const out = memory.array(Uint8Array, count)
   decodeHybrid(cursor.take(cursor.uint32()), { count, width: 1, greatest: 1 }, out)
   return out
 }
@@ -172,7 +174,7 @@ function dictionaryOf(page: EncodedPage): { readonly page: Uint8Array; readonly 
 }
 
 function decodeCodes(page: EncodedPage, count: number): Uint16Array {
-  const codes = new Uint16Array(count)
+  const codes = page.memory.array(Uint16Array, count)
   if (count === 0) return codes
   const width = page.body[0] ?? 0
   if (width > 16) throw malformed('codes are wider than any dictionary')

@@ -1,4 +1,4 @@
-import { bitWidthOf, packBits, unpackBits } from './bit-packing.ts'
+import { bitWidthOf, packBits, unpackBits, wordWidthMax } from './bit-packing.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import type { ByteCursor } from './ByteCursor.ts'
 import { malformed } from './malformed.ts'
@@ -59,20 +59,26 @@ export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array):
   if (count !== out.length) throw malformed(`${count} delta values stand where ${out.length} belong`)
   let value = cursor.zigzag()
   if (count > 0) out[0] = value
+  const { bytes, view } = cursor
   let index = 1
   while (index < count) {
     const least = cursor.zigzag()
-    const widths = cursor.take(miniblocks)
+    const widthsAt = cursor.at
+    cursor.skip(miniblocks)
     for (let block = 0; block < miniblocks && index < count; block++) {
-      const width = widths[block] as number
+      const width = bytes[widthsAt + block] as number
       if (width > 53) throw malformed('a delta is too wide')
       const end = Math.min(count, index + miniblockValues)
-      if (width > 0) {
-        unpackBits(cursor, { start: index, count: end - index, width }, out)
-        cursor.take((width * miniblockValues) / 8)
-        for (; index < end; index++) out[index] = value += least + (out[index] as number)
-      } else {
+      const at = cursor.at
+      cursor.skip((width * miniblockValues) / 8)
+      if (width === 0) {
         for (; index < end; index++) out[index] = value += least
+      } else if (width <= wordWidthMax && cursor.at + 3 < bytes.length) {
+        const mask = (1 << width) - 1
+        for (let bit = 0; index < end; bit += width) out[index++] = value += least + ((view.getInt32(at + (bit >>> 3), true) >>> (bit & 7)) & mask)
+      } else {
+        unpackBits({ bytes, view, at }, { start: index, count: end - index, width }, out)
+        for (; index < end; index++) out[index] = value += least + (out[index] as number)
       }
     }
   }

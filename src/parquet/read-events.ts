@@ -5,80 +5,46 @@ import type { EventOp, StoredEvent } from '../model/event.ts'
 import { stateOfCreate } from '../model/fold.ts'
 import { patchFromJson } from '../model/patch.ts'
 import type { Document } from '../model/values.ts'
-import { rowsBetween } from './Column.ts'
 import { numbersOf, scalarsOf } from './column-values.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
 import { segmentColumn } from './segment-columns.ts'
-import type { SegmentColumn } from './segment-columns.ts'
-import { TextColumn } from './TextColumn.ts'
 
-/** From so many rows on, or when they are most of the row group, a column is decoded in one go. */
-const wholeColumnRows = 64
+const textColumns = ['ns', 'id', 'op', 'eventId', 'actor', 'txId', 'patch', 'after', 'state', 'metadata', 'data'] as const
 
 /** The events of some rows of a segment's row group; `rows` ascend. Snapshots of another fold are passed over, but for those of a CREATE, which are made here. */
-export function readEvents(group: RowGroup, rows: readonly number[], { hasOwnSnapshots }: { hasOwnSnapshots: boolean }): StoredEvent[] {
+export function readEvents(group: RowGroup, rows: Int32Array, { hasOwnSnapshots }: { hasOwnSnapshots: boolean }): StoredEvent[] {
   if (rows.length === 0) return []
-  const texts = textsOfColumns(group, rows)
-  const seqs = numbersOf(group.column(segmentColumn.seq))
-  const times = numbersOf(group.column(segmentColumn.ts))
-  const versions = numbersOf(group.column(segmentColumn.version))
-  return rows.map((row): StoredEvent => {
-    const op = opOf(texts.op(row))
-    const id = texts.id(row) ?? ''
-    const state = parseOptional(texts.state(row), (json) => stateOf(id, json))
-    const ns = texts.ns(row) ?? ''
+  const column = group.columnsForRows()
+  const texts = Object.fromEntries(textColumns.map((name) => [name, scalarsOf(column(segmentColumn[name]), rows)])) as unknown as Readonly<Record<(typeof textColumns)[number], readonly (string | undefined)[]>>
+  const [seqs, times, versions] = (['seq', 'ts', 'version'] as const).map((name) => numbersOf(column(segmentColumn[name]))) as [Float64Array, Float64Array, Float64Array]
+  return Array.from(rows, (row, at): StoredEvent => {
+    const op = opOf(texts.op[at])
+    const id = texts.id[at] ?? ''
+    const state = parseOptional(texts.state[at], (json) => stateOf(id, json))
+    const ns = texts.ns[at] ?? ''
     const isEdge = isEdgeSpace(ns)
-    const after = parseOptional(isEdge ? texts.data(row) : texts.after(row), documentOf)
+    const after = parseOptional((isEdge ? texts.data : texts.after)[at], documentOf)
     const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
       seq: seqs[row] as number,
       ts: times[row] as number,
-      eventId: texts.eventId(row) ?? '',
+      eventId: texts.eventId[at] ?? '',
       op,
       ns,
       id,
       version: versions[row] as number,
       // Files of format 1 have a CREATE's document in its snapshot.
       after: after ?? (op === 'CREATE' ? state?.document : undefined),
-      patch: parseOptional(texts.patch(row), patchFromJson),
-      actor: texts.actor(row),
-      txId: texts.txId(row),
-      metadata: parseOptional(texts.metadata(row), documentOf),
+      patch: parseOptional(texts.patch[at], patchFromJson),
+      actor: texts.actor[at],
+      txId: texts.txId[at],
+      metadata: parseOptional(texts.metadata[at], documentOf),
       state: hasOwnSnapshots ? state : undefined,
     }
     if (op === 'CREATE') event.state = stateOfCreate(event)
     if (isEdge) event.state = stateOfEdge(event)
     return event
   })
-}
-
-type TextName = 'ns' | 'id' | 'op' | 'eventId' | 'actor' | 'txId' | 'patch' | 'after' | 'state' | 'metadata' | 'data'
-type TextOfRow = (row: number) => string | undefined
-
-function textsOfColumns(group: RowGroup, rows: readonly number[]): Readonly<Record<TextName, TextOfRow>> {
-  const of = (name: SegmentColumn): TextOfRow => textOfRow(group, segmentColumn[name], rows.length)
-  return {
-    ns: of('ns'),
-    id: of('id'),
-    op: of('op'),
-    eventId: of('eventId'),
-    actor: of('actor'),
-    txId: of('txId'),
-    patch: of('patch'),
-    after: of('after'),
-    state: of('state'),
-    metadata: of('metadata'),
-    data: of('data'),
-  }
-}
-
-function textOfRow(group: RowGroup, column: number, wantedRows: number): TextOfRow {
-  if (wantedRows < wholeColumnRows && wantedRows * 2 < group.rowCount) {
-    const texts = new TextColumn(group.column(column))
-    return (row) => texts.text(row)
-  }
-  const values = scalarsOf(group.column(column), rowsBetween(0, group.rowCount)) as (string | undefined)[]
-  return (row) => values[row]
 }
 
 function opOf(text: string | undefined): EventOp {

@@ -117,7 +117,7 @@ function compressorsOf({ decompressors = {} }: ForeignParquetOptions): Compresso
 
 /** A page without values is nothing at all in the files of some writers. */
 function decompressSnappy(bytes: Uint8Array, size: number): Uint8Array {
-  return bytes.length === 0 && size === 0 ? bytes : snappyDecompress(bytes, size)
+  return bytes.length === 0 && size === 0 ? bytes : snappyDecompress(bytes, new Uint8Array(size))
 }
 
 /**

@@ -79,7 +79,7 @@ export function decodeHybrid(bytes: Uint8Array, { count, width, greatest }: { co
       index = end
     } else {
       const part = Math.min(count - index, length * 8)
-      unpackBits({ bytes, at: cursor.at }, { start: index, count: part, width }, out)
+      unpackBits(cursor, { start: index, count: part, width }, out)
       cursor.at += length * width
       index += part
     }

@@ -118,41 +118,56 @@ function writeLongCopy(offset: number, length: number, { out, at }: { out: Uint8
   return at + 3
 }
 
-/** The decompressed bytes, which must be exactly `size`; CORRUPT_FILE otherwise. The caller has bounded `size`. */
-export function snappyDecompress(input: Uint8Array, size: number): Uint8Array {
+/** A literal that is longer is copied by the runtime: a call costs as much as some words. */
+const byWordsMax = 64
+/** Fills `out` with the decompressed bytes, which must be as many; CORRUPT_FILE otherwise. */
+export function snappyDecompress(input: Uint8Array, out: Uint8Array): Uint8Array {
+  const size = out.length
   const cursor = new ByteCursor(input)
   if (cursor.varint() !== size) throw malformed('a compressed page has another size than its header says')
-  const out = new Uint8Array(size)
+  const from = cursor.view
+  const view = new DataView(out.buffer, out.byteOffset, size)
+  // Four bytes are copied at once, also some past a part's end where the next part will overwrite them.
+  const wordsEnd = size - 3
   let at = cursor.at
   let to = 0
   while (at < input.length) {
     const tag = input[at++] as number
-    let length: number
-    if ((tag & 3) === 0) {
-      length = (tag >>> 2) + 1
+    const kind = tag & 3
+    let length = (tag >>> 2) + 1
+    if (kind === 0) {
       if (length > 60) {
         const extra = length - 60
         length = 1 + littleEndian(input, at, extra)
         at += extra
       }
-      if (at + length > input.length || to + length > size) throw malformed('a literal runs past the end of a compressed page')
-      copyLiteral({ input, at, length }, out, to)
-      at += length
-    } else {
-      let offset: number
-      if ((tag & 3) === 1) {
-        length = ((tag >>> 2) & 7) + 4
-        offset = ((tag >>> 5) << 8) | (input[at++] ?? 0)
-      } else {
-        const width = (tag & 3) === 2 ? 2 : 4
-        length = (tag >>> 2) + 1
-        offset = littleEndian(input, at, width)
-        at += width
-      }
-      if (offset === 0 || offset > to || to + length > size || at > input.length) throw malformed('a copy reaches outside of a compressed page')
-      copyBack({ offset, length }, out, to)
+      const stop = at + length
+      const end = to + length
+      if (stop > input.length || end > size) throw malformed('a literal runs past the end of a compressed page')
+      if (length > byWordsMax) out.set(input.subarray(at, stop), to)
+      else if (end <= wordsEnd && stop <= input.length - 3) for (; to < end; to += 4, at += 4) view.setUint32(to, from.getUint32(at, true), true)
+      else while (to < end) out[to++] = input[at++] as number
+      at = stop
+      to = end
+      continue
     }
-    to += length
+    let offset: number
+    if (kind === 1) {
+      length = ((tag >>> 2) & 7) + 4
+      offset = ((tag >>> 5) << 8) | (input[at++] as number)
+    } else if (kind === 2) {
+      offset = (input[at] as number) | ((input[at + 1] as number) << 8)
+      at += 2
+    } else {
+      offset = littleEndian(input, at, 4)
+      at += 4
+    }
+    const end = to + length
+    if (offset === 0 || offset > to || end > size || at > input.length) throw malformed('a copy reaches outside of a compressed page')
+    let back = to - offset
+    if (offset >= 4 && end <= wordsEnd) for (; to < end; to += 4, back += 4) view.setUint32(to, view.getUint32(back, true), true)
+    else while (to < end) out[to++] = out[back++] as number
+    to = end
   }
   if (to !== size) throw malformed('a compressed page is cut short')
   return out
@@ -162,18 +177,4 @@ function littleEndian(input: Uint8Array, at: number, width: number): number {
   let value = 0
   for (let index = width - 1; index >= 0; index--) value = value * 256 + (input[at + index] ?? 0)
   return value
-}
-
-/** A call costs as much as some twenty bytes copied one by one. */
-const byHandMax = 24
-
-function copyLiteral({ input, at, length }: { input: Uint8Array; at: number; length: number }, out: Uint8Array, to: number): void {
-  if (length > byHandMax) out.set(input.subarray(at, at + length), to)
-  else for (let index = 0; index < length; index++) out[to + index] = input[at + index] as number
-}
-
-function copyBack({ offset, length }: { offset: number; length: number }, out: Uint8Array, to: number): void {
-  const from = to - offset
-  if (length > byHandMax && offset >= length) out.copyWithin(to, from, from + length)
-  else for (let index = 0; index < length; index++) out[to + index] = out[from + index] as number
 }

@@ -1,14 +1,12 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { fromExtendedJson, toExtendedJson } from '../model/ejson.ts'
 import type { Document } from '../model/values.ts'
-import { advanceAll, type Source } from '../storage/merge.ts'
+import { mergeSorted } from '../storage/merge.ts'
 import type { Scratch } from '../storage/Scratch.ts'
 import type { Position, Row } from './row-order.ts'
 
 /** Characters of one temporary object: what each sorted part holds in memory while they are merged. */
 const blockCharactersMax = 1024 * 1024
-/** Rows that are handed on at once. */
-const rowsAtOnce = 1024
 
 /** Sorted parts of a result in temporary objects, and the whole of them in order. */
 export class SpilledRows {
@@ -39,27 +37,13 @@ export class SpilledRows {
   }
 
   /** All rows that were added, in order, in batches. */
-  async *merged(): AsyncGenerator<Row[]> {
-    let sources = await advanceAll(this.#parts.map((paths): Source<Row> => ({ iterator: this.#rowsOf(paths), batch: [], at: 0 })))
-    let out: Row[] = []
-    while (sources.length > 0) {
-      const least = sources.reduce((best, source) => (this.#compare(headOf(source), headOf(best)) < 0 ? source : best))
-      out.push(headOf(least))
-      least.at += 1
-      if (least.at >= least.batch.length) sources = await advanceAll(sources)
-      if (out.length < rowsAtOnce && sources.length > 0) continue
-      yield out
-      out = []
-    }
+  merged(): AsyncGenerator<readonly Row[]> {
+    return mergeSorted(this.#parts.map((paths) => this.#rowsOf(paths)), this.#compare)
   }
 
   async *#rowsOf(paths: readonly string[]): AsyncGenerator<Row[]> {
     for (const path of paths) yield utf8Decode(await this.#scratch.read(path)).split('\n').map(rowOf)
   }
-}
-
-function headOf(source: Source<Row>): Row {
-  return source.batch[source.at] as Row
 }
 
 function lineOf({ id, values, state }: Row): string {

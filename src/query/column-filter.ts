@@ -29,45 +29,33 @@ type Leaf = Exclude<FilterNode, { kind: 'and' | 'or' | 'nor' | 'not' }>
 
 /** The filter over columns. It agrees with compileFilter wherever it does not leave the row to its document. */
 export function compileColumnFilter(ns: string, node: FilterNode): ColumnFilter {
-  if ('path' in node) return leafFilter(ns, node)
-  switch (node.kind) {
-    case 'and':
-      return allOf(node.nodes.map((inner) => compileColumnFilter(ns, inner)))
-    case 'or':
-      return anyOf(node.nodes.map((inner) => compileColumnFilter(ns, inner)))
-    case 'nor':
-      return negated(anyOf(node.nodes.map((inner) => compileColumnFilter(ns, inner))))
-    case 'not':
-      return negated(compileColumnFilter(ns, node.node))
+  if (node.kind === 'not') return negated(compileColumnFilter(ns, node.node))
+  if ('nodes' in node) {
+    const filters = node.nodes.map((inner) => compileColumnFilter(ns, inner))
+    return node.kind === 'and' ? allOf(filters) : node.kind === 'or' ? anyOf(filters) : negated(anyOf(filters))
   }
+  return leafFilter(ns, node)
 }
 
 /** Once no row is left, the other columns are not even decoded. */
 function allOf(filters: readonly ColumnFilter[]): ColumnFilter {
-  const [first, ...others] = filters
   return (batch) => {
-    const out = first === undefined ? marksOf(batch.rowCount, marks.yes) : first(batch)
+    const out = marksOf(batch.rowCount, marks.yes)
     const words = wordsOf(out)
-    for (const filter of others) {
-      if (isNone(words)) break
+    for (const filter of filters) {
       const next = wordsOf(filter(batch))
       for (let at = 0; at < words.length; at++) words[at] = (words[at] as number) & (next[at] as number)
+      if (words.every((word) => word === 0)) break
     }
     return out
   }
 }
 
-function isNone(words: Int32Array): boolean {
-  for (let at = 0; at < words.length; at++) if (words[at] !== 0) return false
-  return true
-}
-
 function anyOf(filters: readonly ColumnFilter[]): ColumnFilter {
-  const [first, ...others] = filters
   return (batch) => {
-    const out = first === undefined ? marksOf(batch.rowCount) : first(batch)
+    const out = marksOf(batch.rowCount)
     const words = wordsOf(out)
-    for (const filter of others) {
+    for (const filter of filters) {
       const next = wordsOf(filter(batch))
       for (let at = 0; at < words.length; at++) words[at] = (words[at] as number) | (next[at] as number)
     }
@@ -181,32 +169,16 @@ function markLists(column: Column, found: FieldColumn, tester: ValueTester): Uin
 }
 
 function elementMarks(column: Column, { node, mark }: ValueTester): Uint8Array | undefined {
-  switch (node.kind) {
-    case 'compare':
-      return node.value === null || Array.isArray(node.value) ? undefined : mark(column)
-    case 'in':
-      return node.values.some((value) => value === null || Array.isArray(value)) ? undefined : mark(column)
-    case 'regex':
-    case 'startsWith':
-    case 'endsWith':
-    case 'contains':
-    case 'mod':
-      return mark(column)
-    case 'elemMatchValue': {
-      const test = compileTest(node.node)
-      return markBy(column, test)
-    }
-    case 'elemMatch':
-      // An element that is a scalar is no object.
-      return marksOf(column.valueCount)
-    case 'exists':
-    case 'size':
-    case 'type':
-      return undefined
-  }
+  const isOfLists = (value: Value): boolean => value === null || Array.isArray(value)
+  if (node.kind === 'compare') return isOfLists(node.value) ? undefined : mark(column)
+  if (node.kind === 'in') return node.values.some(isOfLists) ? undefined : mark(column)
+  if (node.kind === 'elemMatchValue') return markBy(column, compileTest(node.node))
+  // An element that is a scalar is no object.
+  if (node.kind === 'elemMatch') return marksOf(column.valueCount)
+  return node.kind === 'exists' || node.kind === 'size' || node.kind === 'type' ? undefined : mark(column)
 }
 
-const kindRanks: Readonly<Record<ScalarKind, TypeRank>> = {
+export const kindRanks: Readonly<Record<ScalarKind, TypeRank>> = {
   string: typeRanks.string,
   int: typeRanks.number,
   bigint: typeRanks.number,
@@ -216,19 +188,15 @@ const kindRanks: Readonly<Record<ScalarKind, TypeRank>> = {
   bytes: typeRanks.binary,
 }
 
-export function rankOfKind(kind: ScalarKind): TypeRank {
-  return kindRanks[kind]
-}
-
 function markValues(column: Column, node: Leaf, test: ValueTest): Uint8Array {
   const { values } = column
   if (node.kind === 'compare') {
-    if (typeRank(node.value) !== rankOfKind(column.leaf.kind)) return marksOf(column.valueCount)
+    if (typeRank(node.value) !== kindRanks[column.leaf.kind]) return marksOf(column.valueCount)
     const number = node.value instanceof Date ? node.value.getTime() : node.value
     if (values.kind === 'numbers' && typeof number === 'number' && !Number.isNaN(number)) return markNumbers(values.numbers, node.op, number)
     if (values.kind === 'arrays' && typeof node.value === 'string') return markTexts(values.arrays, node.op, utf8Encode(node.value))
   }
-  if (node.kind === 'startsWith' && values.kind === 'arrays' && column.leaf.kind === 'string') return markPrefix(values.arrays, utf8Encode(node.text))
+  if (node.kind === 'startsWith' && values.kind === 'arrays' && column.leaf.kind === 'string') return markTexts(values.arrays, 'startsWith', utf8Encode(node.text))
   return markBy(column, test)
 }
 
@@ -256,26 +224,18 @@ function markNumbers(numbers: Float64Array, op: Op, wanted: number): Uint8Array 
 }
 
 /** Texts order by their bytes. */
-function markTexts({ blob, offsets }: ByteArrays, op: Op, wanted: Uint8Array): Uint8Array {
+function markTexts({ blob, offsets }: ByteArrays, op: Op | 'startsWith', wanted: Uint8Array): Uint8Array {
   const out = marksOf(offsets.length - 1)
   for (let at = 0; at < out.length; at++) {
     const start = offsets[at] as number
     const end = offsets[at + 1] as number
-    if (op === 'eq') {
-      if (end - start === wanted.length && startsAt(blob, start, wanted)) out[at] = marks.yes
+    if (op === 'eq' || op === 'startsWith') {
+      const isLong = op === 'eq' ? end - start === wanted.length : end - start >= wanted.length
+      if (isLong && startsAt(blob, start, wanted)) out[at] = marks.yes
       continue
     }
     const order = compareBytes(blob.subarray(start, end), wanted)
     if (op === 'gt' ? order > 0 : op === 'gte' ? order >= 0 : op === 'lt' ? order < 0 : order <= 0) out[at] = marks.yes
-  }
-  return out
-}
-
-function markPrefix({ blob, offsets }: ByteArrays, wanted: Uint8Array): Uint8Array {
-  const out = marksOf(offsets.length - 1)
-  for (let at = 0; at < out.length; at++) {
-    const start = offsets[at] as number
-    if ((offsets[at + 1] as number) - start >= wanted.length && startsAt(blob, start, wanted)) out[at] = marks.yes
   }
   return out
 }

@@ -46,22 +46,7 @@ function addScalars(column: Column, { found, rows }: { found: FieldColumn; rows:
   const definitions = rowDefinitions(column, rows)
   if (found.nulls === 'null' && definitions.some((definition) => definition >= found.outer && definition < found.definition)) add(null, values)
   if (lists !== undefined) for (const list of lists) for (const value of list ?? []) add(value, values)
-  else if (column.values.kind === 'codes') addCodes(column, rows, values)
-  else for (const value of scalarsOf(column, rows)) if (value !== undefined) add(value, values)
-}
-
-function addCodes(column: Column, rows: Int32Array, values: Map<string, Value>): void {
-  if (column.values.kind !== 'codes') return
-  const { codes } = column.values
-  const { dictionary, places } = column
-  const seen = new Uint8Array(dictionary.length)
-  for (const row of rows) {
-    const place = places === undefined ? row : (places[row] as number)
-    if (place >= 0) seen[codes[place] as number] = 1
-  }
-  dictionary.forEach((text, code) => {
-    if (seen[code] === 1) add(text, values)
-  })
+  else for (const value of new Set(scalarsOf(column, rows))) if (value !== undefined) add(value, values)
 }
 
 /** Adds what stands at a path, of arrays their elements. */

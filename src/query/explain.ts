@@ -19,10 +19,5 @@ export async function explainQuery(query: Query, run: Omit<QueryRun, 'trace'>, c
   const startMs = clock.nowMs()
   let rowsReturned = 0
   for await (const states of runQuery(query, { ...run, trace }, statesOf)) rowsReturned += states.length
-  return { plan: query.plan.kind, sort: sortKind(query), ...trace, rowsReturned, durationMs: clock.nowMs() - startMs }
-}
-
-function sortKind(query: Query): Explanation['sort'] {
-  if (query.sort.length === 0) return 'none'
-  return query.limit === undefined ? 'all' : 'top'
+  return { plan: query.plan.kind, sort: query.sort.length === 0 ? 'none' : query.limit === undefined ? 'all' : 'top', ...trace, rowsReturned, durationMs: clock.nowMs() - startMs }
 }

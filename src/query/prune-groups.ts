@@ -4,7 +4,7 @@ import type { FilterNode } from '../model/filter/filter-node.ts'
 import { compileTest } from '../model/filter/compile-filter.ts'
 import type { Value } from '../model/values.ts'
 import type { ColumnBounds, GroupFilter } from '../parquet/GroupStatistics.ts'
-import { rankOfKind } from './column-filter.ts'
+import { kindRanks } from './column-filter.ts'
 
 type BoundsOf = Parameters<GroupFilter>[0]
 
@@ -41,7 +41,7 @@ function isRuledOut(node: FilterNode, boundsOf: BoundsOf): boolean {
 function isOutside(op: 'eq' | 'gt' | 'gte' | 'lt' | 'lte', value: Value, { kind, isList, hasNulls, least, greatest }: ColumnBounds): boolean {
   if (value === null) return !hasNulls && !isList
   if (Array.isArray(value) && isList) return false
-  if (kind === 'absent' || typeRank(value) !== rankOfKind(kind)) return true
+  if (kind === 'absent' || typeRank(value) !== kindRanks[kind]) return true
   // Bytes are ordered by their length first, which bounds are not.
   if (least === undefined || greatest === undefined || kind === 'bytes' || Number.isNaN(value)) return false
   const below = compareValues(value, least)

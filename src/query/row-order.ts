@@ -4,6 +4,7 @@ import type { EntityState } from '../model/entity.ts'
 import { compareSortValues, sortValue, type SortKey } from '../model/sort.ts'
 import { systemFields } from '../model/system-fields.ts'
 import type { Value } from '../model/values.ts'
+import { isId } from './plan.ts'
 
 /** Where a row stands in a query's order: what each sort key sees in it, then its id. */
 export interface Position {
@@ -18,10 +19,10 @@ export interface Row extends Position {
 
 /** The sort keys, or none when they are the order that rows come in anyway: ascending `$id`. What follows a `$id` key cannot decide anything. */
 export function effectiveSort(keys: readonly SortKey[]): readonly SortKey[] {
-  const idIndex = keys.findIndex((key) => isId(key))
+  const idIndex = keys.findIndex((key) => isId(key.path))
   const kept = idIndex < 0 ? keys : keys.slice(0, idIndex + 1)
   const last = kept.at(-1)
-  return last !== undefined && isId(last) && last.direction === 1 ? kept.slice(0, -1) : kept
+  return last !== undefined && isId(last.path) && last.direction === 1 ? kept.slice(0, -1) : kept
 }
 
 /** Makes rows of states; their positions share values with the states. */
@@ -43,8 +44,4 @@ export function comparePositions(keys: readonly SortKey[]): (left: Position, rig
     }
     return compareStrings(left.id, right.id)
   }
-}
-
-function isId(key: SortKey): boolean {
-  return key.path.length === 1 && key.path[0] === '$id'
 }

@@ -7,17 +7,16 @@ import type { Query } from './parse-query.ts'
 import { selectRows, type QueryRun } from './select-rows.ts'
 import { sortRows } from './sort-rows.ts'
 
-/** Rows that are made at once: a consumer may leave after the first one. */
+/** Rows that are made at once, about: a consumer may leave after the first one. */
 const rowsAtOnce = 1024
 
 /**
  * What `make` gives of the rows that a query is answered with, in its order, in batches of bounded size. Without a sort it streams; with one it holds
- * at most `skip + limit` rows, or all that match where there is no limit.
+ * little more than `skip + limit` rows, or all that match where there is no limit.
  */
 export async function* runQuery<Item>(query: Query, run: QueryRun, make: (slice: ScanSlice) => readonly Item[]): AsyncGenerator<readonly Item[]> {
-  const matching = selectRows(query, run.view, run.trace)
-  if (query.sort.length === 0) return yield* window(matching, query, make)
-  for await (const states of sortRows(query, run, matching)) {
+  if (query.sort.length === 0) return yield* window(selectRows(query, run.view, run.trace), query, make)
+  for await (const states of sortRows(query, run)) {
     for (let at = 0; at < states.length; at += rowsAtOnce) {
       const batch = new StateBatch(states.slice(at, at + rowsAtOnce))
       yield make({ batch, rows: rowsBetween(0, batch.rowCount) })
@@ -51,12 +50,8 @@ async function* window<Item>(strips: AsyncIterable<readonly ScanSlice[]>, { skip
     left -= end - toSkip
     const [first] = strip
     // Slices that interleave have to be made whole to be put in order; they are the rarer case.
-    const ordered = first === undefined || strip.length > 1 ? inOrder(strip, make) : undefined
-    for (let at = toSkip; at < end; at += rowsAtOnce) {
-      const to = Math.min(end, at + rowsAtOnce)
-      if (ordered !== undefined) yield ordered.slice(at, to)
-      else if (first !== undefined) yield make({ batch: first.batch, rows: first.rows.subarray(at, to) })
-    }
+    if (first === undefined || strip.length > 1) yield inOrder(strip, make).slice(toSkip, end)
+    else for (const rows of first.batch.cut(first.rows.subarray(toSkip, end), rowsAtOnce)) yield make({ batch: first.batch, rows })
     toSkip = 0
     if (left <= 0) return
   }

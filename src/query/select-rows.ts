@@ -70,8 +70,7 @@ function rowSelector(query: Query, trace: QueryTrace | undefined): (slice: ScanS
   return ({ batch, rows }) => {
     if (trace !== undefined) trace.rowsScanned += rows.length
     const isAll = columnFilter === undefined && (includeDeleted || batch.deleted === undefined)
-    const isWhole = rows.length === batch.rowCount
-    const selected = isAll ? rows : decided(batch, isWhole ? markedRows(batchMarks(batch, query)) : rowsOf(rows, ofBatch(batch)))
+    const selected = isAll ? rows : decided(batch, markedRows(rows, ofBatch(batch)))
     if (trace !== undefined) trace.rowsMatched += selected.length
     return selected
   }
@@ -79,7 +78,7 @@ function rowSelector(query: Query, trace: QueryTrace | undefined): (slice: ScanS
   function decided(batch: RowBatch, { yes, open }: Marked): Int32Array {
     if (open.length === 0) return yes
     if (trace !== undefined) trace.rowsAssembled += open.length
-    const states = batch.states(Int32Array.from(open))
+    const states = batch.states(open)
     const accepted = open.filter((_, index) => accepts?.(states[index] as EntityState) !== false)
     const selected = new Int32Array(yes.length + accepted.length)
     selected.set(yes)
@@ -91,13 +90,14 @@ function rowSelector(query: Query, trace: QueryTrace | undefined): (slice: ScanS
 /** Rows that the filter accepts, and those that only their documents tell of; each ascends. */
 interface Marked {
   readonly yes: Int32Array
-  readonly open: readonly number[]
+  readonly open: Int32Array
 }
 
-/** Of a whole batch. Four marks are passed over at once: most filters refuse most rows. */
-function markedRows(of: Uint8Array): Marked {
+/** Of a whole batch four marks are passed over at once: most filters refuse most rows. */
+function markedRows(rows: Int32Array, of: Uint8Array): Marked {
+  if (rows.length < of.length) return { yes: rows.filter((row) => of[row] === marks.yes), open: rows.filter((row) => of[row] === marks.unknown) }
   const words = wordsOf(of)
-  const yes = new Int32Array(of.length)
+  const yes = new Int32Array(of.length - words.reduce((sum, word) => sum + (word === 0 ? 4 : 0), 0) + 4)
   const open: number[] = []
   let count = 0
   for (let word = 0; word < words.length; word++) {
@@ -109,11 +109,7 @@ function markedRows(of: Uint8Array): Marked {
       else if (mark === marks.unknown) open.push(row)
     }
   }
-  return { yes: yes.subarray(0, count), open }
-}
-
-function rowsOf(rows: Int32Array, of: Uint8Array): Marked {
-  return { yes: rows.filter((row) => of[row] === marks.yes), open: [...rows].filter((row) => of[row] === marks.unknown) }
+  return { yes: yes.subarray(0, count), open: Int32Array.from(open) }
 }
 
 function batchMarks(batch: RowBatch, { columnFilter, includeDeleted }: Query): Uint8Array {
@@ -131,20 +127,14 @@ async function* candidates(query: Query, view: View, trace: QueryTrace | undefin
   const asOf = resolveAsOf(query.asOf, view)
   // In the order of ids a cursor is where the scan begins; in another order it says nothing of the id.
   const afterId = query.sort.length === 0 ? query.after?.id : undefined
-  switch (plan.kind) {
-    case 'ids': {
-      const ids = afterId === undefined ? plan.ids : plan.ids.filter((id) => compareStrings(id, afterId) > 0)
-      const keys = ids.map((id) => ({ ns, id }))
-      for await (const states of pointReads(view, keys, { asOf, signal })) {
-        const found = states.filter((state) => state !== undefined)
-        yield [{ batch: new StateBatch(found), rows: rowsBetween(0, found.length) }]
-      }
-      return
-    }
-    case 'range':
-      return yield* view.scan(ns, { ...later(plan.range, afterId), asOf, signal, prune, trace })
-    case 'scan':
-      return yield* view.scan(ns, { afterId, asOf, signal, prune, trace })
+  if (plan.kind !== 'ids') {
+    const range = plan.kind === 'scan' ? { afterId } : later(plan.range, afterId)
+    return yield* view.scan(ns, { ...range, asOf, signal, prune, trace })
+  }
+  const ids = afterId === undefined ? plan.ids : plan.ids.filter((id) => compareStrings(id, afterId) > 0)
+  for await (const states of pointReads(view, ids.map((id) => ({ ns, id })), { asOf, signal })) {
+    const found = states.filter((state) => state !== undefined)
+    yield [{ batch: new StateBatch(found), rows: rowsBetween(0, found.length) }]
   }
 }
 

@@ -1,20 +1,21 @@
 import type { EntityState } from '../model/entity.ts'
 import { sortValue, type SortKey } from '../model/sort.ts'
 import type { Document, Value } from '../model/values.ts'
-import { typeRank, typeRanks } from '../model/compare.ts'
+import { compareValues, typeRank, typeRanks } from '../model/compare.ts'
 import type { FilterNode } from '../model/filter/filter-node.ts'
+import type { GroupFilter } from '../parquet/GroupStatistics.ts'
 import type { Scratch } from '../storage/Scratch.ts'
 import type { ScanSlice } from '../storage/view.ts'
 import { compileColumnFilter, marks } from './column-filter.ts'
 import { tooManyToSort, type Query } from './parse-query.ts'
 import { comparePositions, rowMaker, type Position, type Row } from './row-order.ts'
-import type { QueryRun } from './select-rows.ts'
+import { selectRows, type QueryRun } from './select-rows.ts'
 import { SpilledRows } from './SpilledRows.ts'
 import { TopRows } from './top-rows.ts'
 
 /** Up to so many first rows only their places are kept while reading: each may keep its row group in memory. */
 const latePlacesMax = 100
-/** Rows that are compared with what is kept before the bar is raised. */
+/** Rows of a slice that are compared with what is kept before the bar is raised; twice as many each time, as raising it looks at the whole batch. */
 const candidatesAtOnce = 256
 
 /** A row whose document is not made before it is known to be among the first. */
@@ -23,33 +24,46 @@ interface Candidate extends Position {
 }
 
 /** The states that match, sorted, behind the query's cursor, without those to skip and up to its limit. LIMIT_EXCEEDED where there is no place for more than `sortDocumentsMax` of them. */
-export async function* sortRows(query: Query, run: QueryRun, strips: AsyncIterable<readonly ScanSlice[]>): AsyncGenerator<readonly EntityState[]> {
+export async function* sortRows(query: Query, run: QueryRun): AsyncGenerator<readonly EntityState[]> {
   const rowsWanted = query.skip + (query.limit ?? Number.POSITIVE_INFINITY)
-  if (rowsWanted <= run.sortDocumentsMax) yield await firstRows(query, rowsWanted, strips)
-  else yield* sortAll(query, run, strips)
+  if (rowsWanted <= run.sortDocumentsMax) yield await firstRows(query, run, rowsWanted)
+  else yield* sortAll(query, run)
 }
 
-async function firstRows(query: Query, rowsWanted: number, strips: AsyncIterable<readonly ScanSlice[]>): Promise<EntityState[]> {
+async function firstRows(query: Query, run: QueryRun, rowsWanted: number): Promise<EntityState[]> {
   const top = new TopRows<Candidate>(rowsWanted, comparePositions(query.sort))
   const candidatesOf = candidateMaker(query, rowsWanted <= latePlacesMax)
   const isBehind = behindCursor(query)
-  for await (const strip of strips) {
+  const prune: GroupFilter = (boundsOf) => query.prune?.(boundsOf) === true || comesTooLate(query, top, boundsOf)
+  for await (const strip of selectRows({ ...query, prune }, run.view, run.trace)) {
     for (const slice of strip) {
-      for (let at = 0; at < slice.rows.length; ) {
-        const passing = aboveBar({ slice, at, strip }, query, top)
+      for (let at = 0, most = candidatesAtOnce; at < slice.rows.length; most *= 2) {
+        const passing = aboveBar({ slice, at, most, strip }, query, top)
         for (const candidate of candidatesOf({ batch: slice.batch, rows: passing.rows }).filter(isBehind)) top.add(candidate)
         at = passing.end
       }
     }
   }
-  return top
-    .sorted()
-    .slice(query.skip)
-    .map(({ take }) => take())
+  return Array.from(top.sorted().slice(query.skip), ({ take }) => take())
+}
+
+/** Whether every row of a row group that is still to be read comes after all that are kept, by the bounds of the first sort key. */
+function comesTooLate({ sort }: Query, { worst }: TopRows<Candidate>, boundsOf: Parameters<GroupFilter>[0]): boolean {
+  const [key] = sort
+  const value = worst?.values[0]
+  const bounds = key && boundsOf(key.path)
+  if (key === undefined || value === undefined || bounds === undefined || bounds.isList) return false
+  // Null and absent come first; rows to come have greater ids, so that those that only equal what is kept are too late.
+  if (key.direction === 1 && bounds.hasNulls) return false
+  if (bounds.kind === 'absent') return key.direction === -1 && typeRank(value) !== typeRanks.null
+  const nearest = key.direction === 1 ? bounds.least : bounds.greatest
+  if (nearest === undefined || bounds.kind === 'bytes' || typeRank(value) !== typeRank(nearest)) return false
+  const order = compareValues(nearest, value) * key.direction
+  return order > 0 || (order === 0 && sort.length === 1)
 }
 
 /** What memory should not hold is put aside, in sorted parts. */
-async function* sortAll(query: Query, run: QueryRun, strips: AsyncIterable<readonly ScanSlice[]>): AsyncGenerator<readonly EntityState[]> {
+async function* sortAll(query: Query, run: QueryRun): AsyncGenerator<readonly EntityState[]> {
   const compare = comparePositions(query.sort)
   const toRow = rowMaker(query.ns, query.sort)
   const isBehind = behindCursor(query)
@@ -57,7 +71,7 @@ async function* sortAll(query: Query, run: QueryRun, strips: AsyncIterable<reado
   let scratch: Scratch | undefined
   let spilled: SpilledRows | undefined
   try {
-    for await (const strip of strips) {
+    for await (const strip of selectRows(query, run.view, run.trace)) {
       for (const { batch, rows } of strip) for (const row of batch.states(rows).map(toRow).filter(isBehind)) held.push(row)
       if (held.length <= run.sortDocumentsMax) continue
       scratch ??= run.view.scratch()
@@ -111,7 +125,7 @@ function candidateMaker({ ns, sort }: Query, isLate: boolean): (slice: ScanSlice
  * The next rows from `at` on that may be among the first, some at a time, as what is kept raises the bar; `end`: from where to go on.
  * The first sort key is compared on its column.
  */
-function aboveBar({ slice, at, strip }: { slice: ScanSlice; at: number; strip: readonly ScanSlice[] }, query: Query, top: TopRows<Candidate>): { rows: Int32Array; end: number } {
+function aboveBar({ slice, at, most, strip }: { slice: ScanSlice; at: number; most: number; strip: readonly ScanSlice[] }, query: Query, top: TopRows<Candidate>): { rows: Int32Array; end: number } {
   const { batch, rows } = slice
   const { worst } = top
   const [key] = query.sort
@@ -124,14 +138,14 @@ function aboveBar({ slice, at, strip }: { slice: ScanSlice; at: number; strip: r
   const below = belowBar(key, worst.values[0], query.sort.length === 1 && strip.length === 1)
   const found = columns?.find(key.path)
   if (columns === undefined || below === undefined || found === undefined || (found !== 'absent' && found.isList)) {
-    const end = Math.min(rows.length, at + candidatesAtOnce)
+    const end = Math.min(rows.length, at + most)
     return { rows: rows.subarray(at, end), end }
   }
   const dropped = columns.reading(() => compileColumnFilter(query.ns, below)(columns))
-  const kept = new Int32Array(candidatesAtOnce)
+  const kept = new Int32Array(Math.min(most, rows.length - at))
   let count = 0
   let end = at
-  for (; end < rows.length && count < candidatesAtOnce; end++) if (dropped[rows[end] as number] !== marks.yes) kept[count++] = rows[end] as number
+  for (; end < rows.length && count < kept.length; end++) if (dropped[rows[end] as number] !== marks.yes) kept[count++] = rows[end] as number
   return { rows: kept.subarray(0, count), end }
 }
 

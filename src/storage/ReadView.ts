@@ -11,8 +11,7 @@ import { filesOfRuns, horizonOf, type FileEntry, type Horizon, type Manifest, ty
 import type { Overlay } from './Overlay.ts'
 import { isBelow, overlayStates, scanRanges, segmentStates, type RangeScan } from './range-scan.ts'
 import type { Scratch } from './Scratch.ts'
-import { StateBatch } from './StateBatch.ts'
-import { strips, type BatchRange } from './strips.ts'
+import { rangesOf, strips, type BatchRange } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
 import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, PresentView, ScanOptions, ScanSlice } from './view.ts'
 
@@ -90,14 +89,8 @@ export class ReadView implements PresentView {
     if (asOf !== undefined || keys.length === 1) return Promise.all(keys.map((key) => this.get(key, asOf)))
     const { manifest, overlay, files, cache } = this.#parts
     const states = keys.map((key) => overlay.state(key, { seq: this.seq }) ?? this.#cached(key))
-    const missing = new Map<string, string[]>()
-    keys.forEach(({ ns, id }, index) => {
-      if (states[index] !== undefined) return
-      const ids = missing.get(ns)
-      if (ids === undefined) missing.set(ns, [id])
-      else ids.push(id)
-    })
-    for (const [ns, ids] of missing) {
+    for (const ns of new Set(keys.filter((_, index) => states[index] === undefined).map((key) => key.ns))) {
+      const ids = keys.flatMap((key, index) => (key.ns === ns && states[index] === undefined ? [key.id] : []))
       const found = await newestOfMany(files, manifest, { ns, ids })
       keys.forEach((key, index) => {
         if (key.ns === ns) states[index] ??= found.get(key.id)
@@ -120,7 +113,7 @@ export class ReadView implements PresentView {
     const within = this.#within(ns, [options], { past, signal: options.signal })
     return strips([
       ...runs.map((run) => this.#runRanges(run, { runs, options })),
-      ...[...segments.map((file) => segmentStates(file, within)), overlayStates(within), [options.over ?? []]].map(ranges),
+      ...[...segments.map((file) => segmentStates(file, within)), overlayStates(within), [options.over ?? []]].map(rangesOf),
     ])
   }
 
@@ -258,10 +251,6 @@ function isAtOrBefore(state: EntityState, asOf: AsOf): boolean {
 
 function overlaps(left: FileEntry, right: FileEntry): boolean {
   return compareStrings(left.minKey[0] ?? '', right.maxKey[0] ?? '') <= 0 && compareStrings(left.maxKey[0] ?? '', right.minKey[0] ?? '') >= 0
-}
-
-async function* ranges(batches: AsyncIterable<readonly EntityState[]> | Iterable<readonly EntityState[]>): AsyncGenerator<readonly BatchRange[]> {
-  for await (const states of batches) if (states.length > 0) yield [{ batch: new StateBatch(states), start: 0, end: states.length }]
 }
 
 function overlapsTime(file: FileEntry, options: EventScanOptions): boolean {

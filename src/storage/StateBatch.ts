@@ -33,7 +33,11 @@ export class StateBatch implements RowBatch {
     return (this.#states[row] as EntityState).id
   }
 
+  *cut(rows: Int32Array, rowsMin: number): Generator<Int32Array> {
+    for (let at = 0; at < rows.length; at += rowsMin) yield rows.subarray(at, at + rowsMin)
+  }
+
   states(rows: Int32Array): EntityState[] {
-    return Array.from(rows, (row) => this.#states[row] as EntityState)
+    return rows.length === this.rowCount ? [...this.#states] : Array.from(rows, (row) => this.#states[row] as EntityState)
   }
 }

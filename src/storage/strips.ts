@@ -60,18 +60,19 @@ export function inOrder<Item>(selections: readonly ScanSlice[], make: (slice: Sc
   return items.toSorted((left, right) => compareStrings(left.id, right.id)).map(({ item }) => item)
 }
 
+/** Batches of states, each in the order of ids, as a source. */
+export async function* rangesOf(batches: AsyncIterable<readonly EntityState[]> | Iterable<readonly EntityState[]>): AsyncGenerator<readonly BatchRange[]> {
+  for await (const states of batches) if (states.length > 0) yield [{ batch: new StateBatch(states), start: 0, end: states.length }]
+}
+
+/** Merges sources of states that are each ordered by id, without repeats inside one: of several with one id the one with the greatest seq is left. */
+export function mergeStates(inputs: readonly (AsyncIterable<readonly EntityState[]> | Iterable<readonly EntityState[]>)[]): AsyncGenerator<readonly EntityState[]> {
+  return statesInOrder(strips(inputs.map(rangesOf)))
+}
+
 /** All states of a scan, in the order of ids. */
 export async function* statesInOrder(scan: AsyncIterable<readonly ScanSlice[]>): AsyncGenerator<readonly EntityState[]> {
   for await (const strip of scan) yield inOrder(strip, ({ batch, rows }) => batch.states(rows))
-}
-
-/** Merges states that are each ordered by id, without repeats inside one, into one order: where several hold an id, the one with the greatest seq. As `strips`. */
-export function mergeStates(inputs: readonly AsyncIterable<readonly EntityState[]>[]): AsyncGenerator<readonly EntityState[]> {
-  return statesInOrder(strips(inputs.map(inRanges)))
-}
-
-async function* inRanges(batches: AsyncIterable<readonly EntityState[]>): AsyncGenerator<readonly BatchRange[]> {
-  for await (const states of batches) if (states.length > 0) yield [{ batch: new StateBatch(states), start: 0, end: states.length }]
 }
 
 function headOf(source: Source<BatchRange>, start: number | undefined): Pending {
@@ -91,7 +92,7 @@ function cut(heads: readonly Pending[]): readonly Pending[] {
 
 /** `counted.rows` is each row's own number, as far as it was needed: every slice of a scan is a part of it. */
 function sliceOf({ range, start, end }: Pending, counted: { rows: Int32Array }): ScanSlice {
-  if (counted.rows.length < end) counted.rows = rowsBetween(0, range.batch.rowCount)
+  if (counted.rows.length < end) counted.rows = rowsBetween(0, Math.max(range.batch.rowCount, counted.rows.length * 2))
   return { batch: range.batch, rows: counted.rows.subarray(start, end) }
 }
 

@@ -10,14 +10,16 @@ import { fold, stateOfCreate } from '../model/fold.ts'
 import type { VerifyReport } from '../model/database-options.ts'
 import { checkFormat } from './format.ts'
 import { headEtag, readHead, type Head } from './head.ts'
+import { byKeyAndSeq } from './flush.ts'
 import { forgottenSeq } from './horizon.ts'
 import { spansNamespace } from './lookup.ts'
 import { dataFiles, emptyManifest, eventsIn, filesOfRuns, horizonOf, readManifest, spanOf, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
+import { mergeSorted } from './merge.ts'
 import type { Partition } from './Partition.ts'
 import { replay } from './replay.ts'
-import { mergeEvents, scanRun } from './table-scans.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import { mergeStates } from './strips.ts'
+import type { TableFiles } from './TableFiles.ts'
 
 export interface VerifyInput {
   readonly backend: StorageBackend
@@ -167,17 +169,22 @@ async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report
     const problem = (id: string, what: string): void => {
       to.report.problems.push({ path: isEdgeSpace(ns) ? `edges/${ns}` : `entities/${ns}`, code: 'CORRUPT_FILE', message: `The stored state of ${ns}/${id} ${what}. Its history is right: report this, it is a bug.` })
     }
-    const states = (runs: readonly RunEntry[]): AsyncGenerator<EntityState, undefined> => eachState(mergeStates(runs.map((run) => scanRun(run, partition.files, { signal }))), forgottenSeq(manifest, ns))
+    const states = (runs: readonly RunEntry[]): AsyncGenerator<EntityState, undefined> => eachState(mergeStates(runs.map((run) => statesOfRun(run, partition.files, signal))), forgottenSeq(manifest, ns))
     const stored = states(filesOfRuns(manifest, ns))
     const base = states(horizonOf(manifest, ns)?.base ?? [])
-    const segments = manifest.segments.filter((file) => spansNamespace(file, ns))
-    for await (const folded of foldedStates(mergeEvents(segments, partition.files, { ns, signal }), base, problem)) {
+    const segments = await Promise.all(manifest.segments.filter((file) => spansNamespace(file, ns)).map((file) => partition.files.segment(file)))
+    const events = mergeSorted(segments.map((segment) => segment.scan({ ns, signal })), byKeyAndSeq)
+    for await (const folded of foldedStates(events, base, problem)) {
       const next = await stored.next()
       if (next.done === true || !sameState(folded, next.value)) return problem(folded.id, `is not what its ${folded.version} events give`)
     }
     const extra = await stored.next()
     if (extra.done !== true) problem(extra.value.id, 'has no events')
   }
+}
+
+async function* statesOfRun(run: RunEntry, tables: TableFiles, signal: AbortSignal | undefined): AsyncGenerator<readonly EntityState[]> {
+  for (const file of run.files) yield* (await tables.run(file)).scan({ signal })
 }
 
 /** Without tombstones that may be merged away at any time. */
@@ -187,22 +194,24 @@ async function* eachState(batches: AsyncIterable<readonly EntityState[]>, forgot
 }
 
 /** The last state of each entity, folded from its first event on, or from its base at the horizon, whatever snapshots say. */
-async function* foldedStates(events: AsyncIterable<StoredEvent>, bases: AsyncGenerator<EntityState, undefined>, problem: (id: string, what: string) => void): AsyncGenerator<EntityState> {
+async function* foldedStates(batches: AsyncIterable<readonly StoredEvent[]>, bases: AsyncGenerator<EntityState, undefined>, problem: (id: string, what: string) => void): AsyncGenerator<EntityState> {
   let state: EntityState | undefined
   let base = (await bases.next()).value
-  for await (const event of events) {
-    if (event.id === '') continue
-    if (state !== undefined && state.id !== event.id) {
-      yield state
-      state = undefined
+  for await (const events of batches) {
+    for (const event of events) {
+      if (event.id === '') continue
+      if (state !== undefined && state.id !== event.id) {
+        yield state
+        state = undefined
+      }
+      for (; base !== undefined && compareStrings(base.id, event.id) <= 0; base = (await bases.next()).value) {
+        if (base.id === event.id) state = base
+        else yield base
+      }
+      // After a tombstone that was forgotten an entity begins again, as whichever version it was then; an edge's event tells all by itself.
+      state = isEdgeSpace(event.ns) ? stateOfEdge(event) : state === undefined && event.op === 'CREATE' ? stateOfCreate(event) : fold(state ?? forgottenTombstone(event), event)
+      if (event.state !== undefined && !sameState(state, event.state)) problem(event.id, `in the snapshot at version ${event.version} is not what its events give`)
     }
-    for (; base !== undefined && compareStrings(base.id, event.id) <= 0; base = (await bases.next()).value) {
-      if (base.id === event.id) state = base
-      else yield base
-    }
-    // After a tombstone that was forgotten an entity begins again, as whichever version it was then; an edge's event tells all by itself.
-    state = isEdgeSpace(event.ns) ? stateOfEdge(event) : state === undefined && event.op === 'CREATE' ? stateOfCreate(event) : fold(state ?? forgottenTombstone(event), event)
-    if (event.state !== undefined && !sameState(state, event.state)) problem(event.id, `in the snapshot at version ${event.version} is not what its events give`)
   }
   if (state !== undefined) yield state
   for (; base !== undefined; base = (await bases.next()).value) yield base

@@ -44,6 +44,8 @@ export interface RowBatch {
   /** undefined where only the states are there. */
   readonly columns: RunBatch | undefined
   id(row: number): string
+  /** Some rows, which ascend, in parts of about `rowsMin`: what is made of one part costs nothing again for another. */
+  cut(rows: Int32Array, rowsMin: number): Iterable<Int32Array>
   /** The states of some rows, which ascend. */
   states(rows: Int32Array): readonly EntityState[]
 }

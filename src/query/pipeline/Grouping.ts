@@ -29,12 +29,16 @@ export interface GroupSpec {
 
 /** Part ids stay exact in the number that combines two of them. */
 const partIdsMax = 2 ** 26
+/** Whole numbers below this find their ids in an array. */
+const smallNumbersMax = 2 ** 16
 
 /** The values of one part of the key, numbered. */
 class Part {
   readonly values: (Value | undefined)[] = []
   readonly #ids = new Map<string, number>()
   readonly #numbers = new Map<number, number>()
+  /** Of numbers that are small and whole: their id and one. */
+  readonly #small = new Int32Array(smallNumbersMax)
 
   idOf(value: Value | undefined): number {
     const key = value === undefined ? '' : identityOf(value)
@@ -47,6 +51,7 @@ class Part {
   }
 
   idOfNumber(value: number): number {
+    if (value >= 0 && value < smallNumbersMax && Number.isInteger(value)) return (this.#small[value] ||= this.idOf(value) + 1) - 1
     let id = this.#numbers.get(value)
     if (id === undefined) this.#numbers.set(value, (id = this.idOf(value)))
     return id
@@ -88,7 +93,7 @@ export class Grouping {
     const told = open.size === 0 ? rows : rows.filter((row) => !open.has(row))
     batch.reading(() => {
       const groups = this.#groupsOf(batch, keys as (FieldColumn | 'absent')[], told)
-      inputs.forEach((input, index) => addInput(this.#accumulators[index] as Accumulator, { batch, input: input as ColumnSource, rows: told, groups }))
+      inputs.forEach((input, index) => addInput(this.#accumulators[index] as Accumulator, { batch, input: input as ColumnSource, rows: told, groups, groupCount: this.#keys.length }))
     })
     return open.size === 0 ? rows.subarray(0, 0) : rows.filter((row) => open.has(row))
   }
@@ -122,8 +127,10 @@ export class Grouping {
     if (only === undefined) return groups.fill(rows.length === 0 ? 0 : this.#groupOf(this.#spec.key({}) ?? null))
     if (ids.length === 1) {
       // A part's ids are dense: an array finds their groups.
-      const ofPart = this.#ofOnlyPart
-      for (let at = 0; at < groups.length; at++) groups[at] = ofPart[only[at] as number] ??= this.#groupOf(this.#keyOf([only[at] as number]))
+      for (let at = 0; (at = mapKnown(only, { known: this.#ofOnlyPart, from: at }, groups)) < only.length; ) {
+        const id = only[at] as number
+        this.#ofOnlyPart[id] = this.#groupOf(this.#keyOf([id]))
+      }
       return groups
     }
     for (let at = 0; at < rows.length; at++) {
@@ -152,6 +159,16 @@ export class Grouping {
   }
 }
 
+/** Puts what is known of each id into `out`; gives the place of the first of which nothing is known. */
+function mapKnown(ids: Int32Array, { known, from }: { known: readonly (number | undefined)[]; from: number }, out: Int32Array): number {
+  for (let at = from; at < ids.length; at++) {
+    const found = known[ids[at] as number]
+    if (found === undefined) return at
+    out[at] = found
+  }
+  return ids.length
+}
+
 type ColumnSource = FieldColumn | 'absent' | { readonly kind: 'constant'; readonly value: number }
 
 function scalarColumn(batch: RunBatch, path: FieldPath): FieldColumn | 'absent' | undefined {
@@ -166,9 +183,11 @@ function partIds(part: Part, batch: RunBatch, { found, rows }: { found: FieldCol
   const { places, values } = column
   if (places === undefined && values.kind === 'codes') {
     const ofCodes = Int32Array.from(column.dictionary, (text) => part.idOf(text))
-    for (let at = 0; at < out.length; at++) out[at] = ofCodes[values.codes[rows[at] as number] as number] as number
+    const { codes } = values
+    for (let at = 0; at < out.length; at++) out[at] = ofCodes[codes[rows[at] as number] as number] as number
   } else if (places === undefined && values.kind === 'numbers' && column.leaf.kind !== 'date') {
-    for (let at = 0; at < out.length; at++) out[at] = part.idOfNumber(values.numbers[rows[at] as number] as number)
+    const { numbers } = values
+    for (let at = 0; at < out.length; at++) out[at] = part.idOfNumber(numbers[rows[at] as number] as number)
   } else {
     fieldValues(column, found, rows).forEach((value, at) => {
       out[at] = part.idOf(value)
@@ -177,19 +196,19 @@ function partIds(part: Part, batch: RunBatch, { found, rows }: { found: FieldCol
   return out
 }
 
-function addInput(accumulator: Accumulator, { batch, input, rows, groups }: { batch: RunBatch; input: ColumnSource; rows: Int32Array; groups: Int32Array }): void {
+function addInput(accumulator: Accumulator, { batch, input, rows, groups, groupCount }: { batch: RunBatch; input: ColumnSource; rows: Int32Array; groups: Int32Array; groupCount: number }): void {
   if (input === 'absent') {
     for (const group of groups) accumulator.add(group, undefined)
   } else if ('kind' in input) {
-    const numbers = new Float64Array(rows.length).fill(input.value)
     if (accumulator.addNumbers === undefined) for (const group of groups) accumulator.add(group, input.value)
-    else accumulator.addNumbers(groups, numbers)
+    else accumulator.addNumbers(groups, new Float64Array(rows.length).fill(input.value), groupCount)
   } else {
     const column = batch.column(input.index)
     const { places, values } = column
     if (places === undefined && values.kind === 'numbers' && column.leaf.kind !== 'date' && accumulator.addNumbers !== undefined) {
-      const isWhole = rows.length === column.rowCount
-      accumulator.addNumbers(groups, isWhole ? values.numbers : Float64Array.from(rows, (row) => values.numbers[row] as number))
+      const numbers = rows.length === column.rowCount ? values.numbers : new Float64Array(rows.length)
+      if (numbers !== values.numbers) for (let at = 0; at < numbers.length; at++) numbers[at] = values.numbers[rows[at] as number] as number
+      accumulator.addNumbers(groups, numbers, groupCount)
     } else {
       fieldValues(column, input, rows).forEach((value, at) => accumulator.add(groups[at] as number, value))
     }

@@ -7,8 +7,8 @@ import type { Holding } from './pipeline-error.ts'
 export interface Accumulator {
   /** A document's value, undefined where it has none. */
   add(group: number, value: Value | undefined): void
-  /** The same for many numbers at once: `numbers[at]` belongs to `groups[at]`. Where it is absent, values come one by one. */
-  addNumbers?(groups: Int32Array, numbers: Float64Array): void
+  /** The same for many numbers at once: `numbers[at]` belongs to `groups[at]`, and all are below `groupCount`. Where it is absent, values come one by one. */
+  addNumbers?(groups: ArrayLike<number>, numbers: ArrayLike<number>, groupCount: number): void
   result(group: number): Value | undefined
 }
 
@@ -17,11 +17,12 @@ export function makeAccumulator(name: string, holding: Holding): Accumulator | u
   switch (name) {
     case '$sum':
     case '$count':
-      return new Sum()
+      // With a number among bigints the sum is a number.
+      return new Totals('exact', ({ count, sum, exact }) => (exact === undefined ? sum : count === 0 ? exact : Number(exact) + sum))
     case '$avg':
-      return new Moments((count, sum) => (count === 0 ? null : sum / count))
+      return new Totals('plain', ({ count, sum }) => (count === 0 ? null : sum / count))
     case '$stdDevPop':
-      return new Moments((count, sum, squares) => (count === 0 ? null : Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2))))
+      return new Totals('around a base', ({ count, sum, squares }) => (count === 0 ? null : Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2))))
     case '$min':
       return new Extreme(-1)
     case '$max':
@@ -38,61 +39,52 @@ export function makeAccumulator(name: string, holding: Holding): Accumulator | u
   return undefined
 }
 
-/** Bigints are added exactly; with a number among them the sum is a number. */
-class Sum implements Accumulator {
-  /** undefined where there was no number. */
-  readonly #sums: (number | undefined)[] = []
-  readonly #bigints: (bigint | undefined)[] = []
+type TotalsKind = 'exact' | 'plain' | 'around a base'
+type Sums = { readonly count: number; readonly sum: number; readonly squares: number; readonly exact: bigint | undefined }
 
-  add(group: number, value: Value | undefined): void {
-    if (typeof value === 'bigint') this.#bigints[group] = (this.#bigints[group] ?? 0n) + value
-    else if (typeof value === 'number') this.#sums[group] = (this.#sums[group] ?? 0) + value
+/** How many numbers there were, their sum, and with a base the sum and the squares of their differences from it, which keep their digits near it. */
+class Totals implements Accumulator {
+  /** Of each group count, sum, squares, and the base, its first number. */
+  #totals = new Float64Array(64)
+  /** Bigints are added exactly. */
+  readonly #bigints: (bigint | undefined)[] = []
+  readonly #result: (totals: Sums) => Value
+  readonly #kind: TotalsKind
+
+  constructor(kind: TotalsKind, result: (totals: Sums) => Value) {
+    this.#kind = kind
+    this.#result = result
   }
 
-  addNumbers(groups: Int32Array, numbers: Float64Array): void {
-    const sums = this.#sums
+  add(group: number, value: Value | undefined): void {
+    if (typeof value === 'bigint' && this.#kind === 'exact') this.#bigints[group] = (this.#bigints[group] ?? 0n) + value
+    else if (typeof value === 'number' || typeof value === 'bigint') this.addNumbers([group], [Number(value)], group + 1)
+  }
+
+  addNumbers(groups: ArrayLike<number>, numbers: ArrayLike<number>, groupCount: number): void {
+    if (groupCount * 4 > this.#totals.length) {
+      const before = this.#totals
+      this.#totals = new Float64Array(groupCount * 8)
+      this.#totals.set(before)
+    }
+    const totals = this.#totals
+    const hasBase = this.#kind === 'around a base'
     for (let at = 0; at < groups.length; at++) {
-      const group = groups[at] as number
-      sums[group] = (sums[group] ?? 0) + (numbers[at] as number)
+      const place = (groups[at] as number) * 4
+      let value = numbers[at] as number
+      if (hasBase) {
+        if (totals[place] === 0) totals[place + 3] = value
+        value -= totals[place + 3] as number
+        totals[place + 2] = (totals[place + 2] as number) + value * value
+      }
+      totals[place] = (totals[place] as number) + 1
+      totals[place + 1] = (totals[place + 1] as number) + value
     }
   }
 
   result(group: number): Value {
-    const exact = this.#bigints[group]
-    const sum = this.#sums[group]
-    if (exact === undefined) return sum ?? 0
-    return sum === undefined ? exact : Number(exact) + sum
-  }
-}
-
-class Moments implements Accumulator {
-  readonly #counts: number[] = []
-  readonly #sums: number[] = []
-  readonly #squares: number[] = []
-  /** A value near all others: squares of differences from it keep their digits. */
-  readonly #bases: number[] = []
-  readonly #of: (count: number, sum: number, squares: number) => number | null
-
-  /** `of` gets the count, the sum, and for the deviation sum and squares around the first value. */
-  constructor(of: (count: number, sum: number, squares: number) => number | null) {
-    this.#of = of
-  }
-
-  add(group: number, value: Value | undefined): void {
-    if (typeof value !== 'number' && typeof value !== 'bigint') return
-    const base = (this.#bases[group] ??= this.#of.length === 3 ? Number(value) : 0)
-    const difference = Number(value) - base
-    this.#counts[group] = (this.#counts[group] ?? 0) + 1
-    this.#sums[group] = (this.#sums[group] ?? 0) + difference
-    this.#squares[group] = (this.#squares[group] ?? 0) + difference * difference
-  }
-
-  addNumbers(groups: Int32Array, numbers: Float64Array): void {
-    for (let at = 0; at < groups.length; at++) this.add(groups[at] as number, numbers[at])
-  }
-
-  result(group: number): Value {
-    return this.#of(this.#counts[group] ?? 0, this.#sums[group] ?? 0, this.#squares[group] ?? 0)
+    const [count = 0, sum = 0, squares = 0] = this.#totals.subarray(group * 4)
+    return this.#result({ count, sum, squares, exact: this.#bigints[group] })
   }
 }
 
