@@ -45,11 +45,11 @@ export class SnappyCompressor {
     /** Grows while nothing matches, so that incompressible bytes are passed over quickly. */
     let misses = 32
     while (at < limit) {
-      const word = view.getUint32(at, true)
+      const word = view.getInt32(at, true)
       const slot = Math.imul(word, 0x1e35a7bd) >>> shift
       const match = start + (table[slot] as number)
       table[slot] = at - start
-      if (match >= at || view.getUint32(match, true) !== word) {
+      if (match >= at || view.getInt32(match, true) !== word) {
         at += misses++ >>> 5
         continue
       }
@@ -60,7 +60,7 @@ export class SnappyCompressor {
       at += length
       literal = at
       if (at >= limit) break
-      table[Math.imul(view.getUint32(at - 1, true), 0x1e35a7bd) >>> shift] = at - 1 - start
+      table[Math.imul(view.getInt32(at - 1, true), 0x1e35a7bd) >>> shift] = at - 1 - start
     }
     return literal < end ? writeLiteral({ input, start: literal, end }, out, to) : to
   }
@@ -68,7 +68,7 @@ export class SnappyCompressor {
 
 function matchLength(view: DataView, { left, right, end }: { left: number; right: number; end: number }): number {
   let length = 0
-  while (right + length + 4 <= end && view.getUint32(left + length, true) === view.getUint32(right + length, true)) length += 4
+  while (right + length + 4 <= end && view.getInt32(left + length, true) === view.getInt32(right + length, true)) length += 4
   while (right + length < end && view.getUint8(left + length) === view.getUint8(right + length)) length++
   return length
 }

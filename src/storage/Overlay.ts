@@ -106,11 +106,12 @@ export class Overlay {
     return this.#namespaces.get(key.ns)?.changes.get(key.id)
   }
 
-  /** An entity's events in order. */
-  eventsOf(key: EntityKey): readonly StoredEvent[] {
-    const events: StoredEvent[] = []
-    for (let change = this.newest(key); change !== undefined; change = change.before) events.push(isMirrorSpace(key.ns) ? mirrored(change.event, key.ns, change.state) : change.event)
-    return events.toReversed()
+  /** An entity's changes in order, each event as this end of an edge has it. */
+  changesOf(key: EntityKey): readonly Pick<Change, 'event' | 'state'>[] {
+    const isMirror = isMirrorSpace(key.ns)
+    const changes: Pick<Change, 'event' | 'state'>[] = []
+    for (let change = this.newest(key); change !== undefined; change = change.before) changes.push(isMirror ? { event: mirrored(change.event, key.ns, change.state), state: change.state } : change)
+    return changes.length > 1 ? changes.toReversed() : changes
   }
 
   /** The newest state at or before `asOf`, of the events up to `seq`. */

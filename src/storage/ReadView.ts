@@ -142,7 +142,7 @@ export class ReadView implements PresentView {
     const from = options.fromSeq ?? 1
     const to = Math.min(options.toSeq ?? this.seq, this.seq)
     const segments = segmentsFor(manifest, key, { seq: to }).filter((file) => file.maxSeq >= from)
-    const unflushed = overlay.eventsOf(key).filter((event) => event.seq >= from && event.seq <= to)
+    const unflushed = overlay.changesOf(key).flatMap(({ event }) => (event.seq >= from && event.seq <= to ? event : []))
     if (options.reverse === true) yield* unflushed.toReversed()
     for (const file of options.reverse === true ? segments : segments.toReversed()) {
       checkAborted(options.signal)
