@@ -13,6 +13,7 @@ import { filesOfRuns, withKeys, type Checkpoint, type Erasure, type Manifest, ty
 import { planRetention, reportRetention, writeRetention } from './retention.ts'
 import { Rewriter, type RewriterParts } from './Rewriter.ts'
 import type { StorageBackend } from './storage-backend.ts'
+import { Turns } from './Turns.ts'
 import type { Writer } from './Writer.ts'
 
 /** The unflushed part may grow to this many times what triggers a flush; then writers wait for the flush. */
@@ -285,7 +286,7 @@ export class Maintenance {
     this.#cutSyncs = writer().counts.syncs
     const { overlay } = partition
     const job = files.job()
-    const output = await writeFlush({ overlay, toSeq, output: job, clock }).catch(async (error: unknown) => {
+    const output = await writeFlush({ overlay, toSeq, output: job, turns: new Turns(clock, () => writer().isBusy) }).catch(async (error: unknown) => {
       await job.discard()
       throw error
     })

@@ -9,6 +9,8 @@ import type { ResolvedOptions } from './engine-options.ts'
 import type { Partition } from './Partition.ts'
 import type { ManifestChange, Publisher } from './Publisher.ts'
 import { Slices } from './Slices.ts'
+import { Turns } from './Turns.ts'
+import type { Writer } from './Writer.ts'
 
 export interface RewriterParts {
   readonly partition: Partition
@@ -16,6 +18,7 @@ export interface RewriterParts {
   readonly publisher: Publisher
   readonly options: ResolvedOptions
   readonly clock: Clock
+  readonly writer: () => Writer
 }
 
 interface RewritingOptions {
@@ -98,7 +101,7 @@ export class Rewriter {
 
   /** What is written is named by the next manifest, or leaves no trace. */
   async #rewrite(write: Rewriting, options: RewritingOptions): Promise<void> {
-    const { partition, publisher, files, clock } = this.#parts
+    const { partition, publisher, files, clock, writer } = this.#parts
     const signal = options.signal === undefined ? this.#signal : AbortSignal.any([options.signal, this.#signal])
     const output = files.job()
     const view = partition.view()
@@ -107,7 +110,7 @@ export class Rewriter {
     try {
       const { slices } = options
       const onRows = slices === undefined ? options.onRows : (rows: number): void => slices.done(rows)
-      change = await write({ manifest: partition.manifest, view, tables: partition.files, output, clock: slices?.clock(clock) ?? clock, autoSnapshotThreshold, codec, signal, onRows })
+      change = await write({ manifest: partition.manifest, view, tables: partition.files, output, turns: new Turns(slices?.clock(clock) ?? clock, () => writer().isBusy), autoSnapshotThreshold, codec, signal, onRows })
       checkAborted(signal)
     } catch (error) {
       await output.discard()

@@ -4,15 +4,20 @@ import type { Clock } from '../base/clock.ts'
 const turnMsMax = 5
 /** What is done between two looks at the time. */
 const stepsPerLook = 32
+/** What others get for each turn of this one while they are busy: in so many something that they wait for is ready. */
+const busyTurns = 8
 
 /** Background work that is cut up, so that nobody waits long for the event loop. */
 export class Turns {
   readonly #clock: Clock
+  readonly #isOthersTurn: () => boolean
   #startMs: number
   #steps = 0
 
-  constructor(clock: Clock) {
+  /** `isOthersTurn`: while it says so, this work has what others leave. */
+  constructor(clock: Clock, isOthersTurn: () => boolean) {
     this.#clock = clock
+    this.#isOthersTurn = isOthersTurn
     this.#startMs = clock.nowMs()
   }
 
@@ -34,6 +39,7 @@ export class Turns {
   /** Others have their turn now. */
   async end(): Promise<void> {
     await this.#clock.sleep(0)
+    for (let turn = 1; turn < busyTurns && this.#isOthersTurn(); turn++) await this.#clock.sleep(0)
     this.#startMs = this.#clock.nowMs()
   }
 }

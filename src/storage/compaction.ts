@@ -1,5 +1,4 @@
 import { checkAborted } from '../base/abort.ts'
-import type { Clock } from '../base/clock.ts'
 import { compareStrings } from '../base/bytes.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
@@ -14,7 +13,7 @@ import { forgottenSeq } from './horizon.ts'
 import { spanOf, withSpan, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeGroups, mergeRequestBytes, type GroupToMerge, type MergeStep } from './merge-groups.ts'
 import type { TableFiles } from './TableFiles.ts'
-import { Turns } from './Turns.ts'
+import type { Turns } from './Turns.ts'
 
 /** A merged run goes on in a new file past this: it is held whole while it is written. */
 export const runFileBytesMax = 16 * 1024 * 1024
@@ -31,7 +30,7 @@ export type MergeJob =
 export interface MergeParts {
   readonly tables: TableFiles
   readonly output: OutputJob
-  readonly clock: Clock
+  readonly turns: Turns
   readonly autoSnapshotThreshold: number
   readonly codec: Codec
   readonly signal?: AbortSignal | undefined
@@ -80,7 +79,6 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
   const shape = new ShapeBuilder()
   for (const run of job.inputs) for (const file of run.files) shape.merge(await (await parts.tables.run(file)).shape())
   const options = { shape: shape.build(), metadata: fileMetadata, codec: parts.codec }
-  const turns = new Turns(parts.clock)
   const outputs: FileEntry[] = []
   let writer = new RunFileWriter(options)
   let lastId: string | undefined
@@ -96,7 +94,7 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
     if (step.kind === 'group') writer.copy(step.source)
     else {
       for (const state of step.rows) {
-        if (writer.isFull) await turns.through(writer.encode())
+        if (writer.isFull) await parts.turns.through(writer.encode())
         const isNewest = state.id !== lastId
         lastId = state.id
         const isForgotten = isForgetting && state.deletedAt !== undefined && state.seq <= parts.forgetUpTo
@@ -109,7 +107,7 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
       outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
       writer = new RunFileWriter(options)
     }
-    await endStep(step, turns, parts)
+    await endStep(step, parts)
   }
   if (writer.rows > 0) outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
   return { level: Math.max(...job.inputs.map((run) => run.level)) + 1, files: outputs, ...(deletedMinSeq !== undefined && { deletedMinSeq }) }
@@ -137,16 +135,15 @@ async function* groupsOfRun(run: RunEntry, tables: TableFiles, options: { signal
 }
 
 /** Lets others have their turn, and says how far the merge has come. */
-async function endStep(step: MergeStep<unknown>, turns: Turns, parts: MergeParts): Promise<void> {
+async function endStep(step: MergeStep<unknown>, parts: MergeParts): Promise<void> {
   parts.onRows?.(step.kind === 'group' ? step.source.group.rowCount : step.rows.length)
-  await turns.end()
+  await parts.turns.end()
   checkAborted(parts.signal)
 }
 
 /** Merges neighbouring segments into one, keeping a snapshot at each entity's first event and at every threshold after it. */
 export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>, parts: MergeParts): Promise<FileEntry> {
   const writer = new SegmentFileWriter({ metadata: fileMetadata, codec: parts.codec })
-  const turns = new Turns(parts.clock)
   let before: (EntityKey & { state: EntityState | undefined }) | undefined
   let sinceSnapshot = 0
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }
@@ -156,7 +153,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   )
   for await (const step of steps) {
     for (const event of step.kind === 'group' ? [] : step.rows) {
-      if (writer.isFull) await turns.through(writer.encode())
+      if (writer.isFull) await parts.turns.through(writer.encode())
       const prior = before?.ns === event.ns && before.id === event.id ? before.state : undefined
       // What has a snapshot of another fold only, and began before these segments, stays without one.
       const state = prior === undefined && event.state === undefined ? undefined : stateAfter(prior, event)
@@ -167,7 +164,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
       before = { ns: event.ns, id: event.id, state }
     }
     if (step.kind === 'group') writer.copy(step.source)
-    await endStep(step, turns, parts)
+    await endStep(step, parts)
   }
   const [first, last] = [job.inputs[0], job.inputs.at(-1)] as [FileEntry, FileEntry]
   return withSpan(await parts.output.writeSegment(writer.finish()), { from: spanOf(first).from, to: spanOf(last).to })

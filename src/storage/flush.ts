@@ -1,6 +1,5 @@
 import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
-import type { Clock } from '../base/clock.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { foldVersion } from '../model/fold.ts'
@@ -11,7 +10,7 @@ import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
 import type { FileEntry, RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
-import { Turns } from './Turns.ts'
+import type { Turns } from './Turns.ts'
 
 export interface FlushOutput {
   readonly segment: FileEntry
@@ -24,7 +23,7 @@ export interface FlushInput {
   /** The newest seq to put into files; all before it in the overlay go too. */
   readonly toSeq: number
   readonly output: OutputJob
-  readonly clock: Clock
+  readonly turns: Turns
 }
 
 /** Writes what the overlay holds up to `toSeq` as one segment and one run for each namespace. No manifest names them yet. */
@@ -34,16 +33,15 @@ export async function writeFlush(input: FlushInput): Promise<FlushOutput> {
   assert(last !== undefined, 'a flush has events')
   const segment = new SegmentFileWriter({ metadata: fileMetadata })
   const runs = new Map<string, RunEntry>()
-  const turns = new Turns(input.clock)
   for (const ns of overlay.namespaces().toSorted(compareStrings)) {
-    const run = await writeNamespace({ ns, segment, turns }, input)
+    const run = await writeNamespace(ns, segment, input)
     if (run !== undefined) runs.set(ns, run)
   }
   return { segment: await output.writeSegment(segment.finish()), runs, lastTs: last.ts }
 }
 
 /** Adds its events to the segment, by id and then by seq, and writes its run; undefined when it has no state up to `toSeq`. */
-async function writeNamespace({ ns, segment, turns }: { ns: string; segment: SegmentFileWriter; turns: Turns }, { overlay, toSeq, output }: FlushInput): Promise<RunEntry | undefined> {
+async function writeNamespace(ns: string, segment: SegmentFileWriter, { overlay, toSeq, output, turns }: FlushInput): Promise<RunEntry | undefined> {
   const shape = new ShapeBuilder()
   const states: EntityState[] = []
   let deletedMinSeq = Number.POSITIVE_INFINITY

@@ -10,6 +10,7 @@ import { pastInSegments } from './lookup.ts'
 import type { FileEntry } from './manifest.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
 import { TableFiles } from './TableFiles.ts'
+import { Turns } from './Turns.ts'
 
 const key = { ns: 'n', id: 'x' }
 
@@ -45,7 +46,7 @@ describe('snapshots that another version of the fold made', () => {
   })
 
   test('are left out by a merge, which makes its own where it can', async () => {
-    const parts = { tables, clock: systemClock, codec: 'snappy' as const, autoSnapshotThreshold: 100 }
+    const parts = { tables, turns: new Turns(systemClock, () => false), codec: 'snappy' as const, autoSnapshotThreshold: 100 }
     const later = await mergeSegments({ kind: 'segments', inputs: segments.slice(1) }, { ...parts, output: files.job() })
     expect((await (await tables.segment(later)).entityEvents(key)).map(({ state }) => state)).toEqual([undefined, undefined, undefined])
     for (const seq of [2, 3, 5]) expect(await past([segments[0] as FileEntry, later], seq)).toEqual({ v: seq })

@@ -37,7 +37,7 @@ export async function writeRunFiles({ ns, states, shape, forgetUpTo }: RunInput,
       files.push(await parts.output.writeRun(ns, writer.finish()))
       writer = new RunFileWriter({ shape, metadata: fileMetadata, codec: parts.codec })
     }
-    await parts.clock.sleep(0)
+    await parts.turns.end()
     checkAborted(parts.signal)
   }
   if (writer.rows > 0) files.push(await parts.output.writeRun(ns, writer.finish()))
@@ -74,7 +74,7 @@ export async function rewriteSegment(file: FileEntry, place: Placing, parts: Mer
       to[where].append(begun.has(where) || event.state !== undefined ? event : { ...event, state })
       begun.add(where)
     }
-    await parts.clock.sleep(0)
+    await parts.turns.end()
   }
   insertWhile(() => true)
   const [kept, archived] = [to.keep, to.archive].map((writer) => (writer.rows === 0 ? undefined : writer.finish()))
