@@ -26,6 +26,10 @@ describe('the events of a frame', () => {
     ]
     expect(roundTrip(events)).toEqual(events)
   })
+  test.each([{}, { prototyped: 1 }, { text: 'the constructor costs $5 and \\u0041' }, { at: new Date(5), list: [1n, 'x'] }, { deep: { deeper: [{ n: 1.5, no: null }] } }])('bring documents back exactly: %j', (after) => {
+    const [event] = roundTrip([{ ...plain, seq: 7, eventId: 'e7', op: 'CREATE', ns: 'n', id: 'a', after }])
+    expect(event?.after).toEqual(after)
+  })
   test('come back whatever characters their names and ids have', () => {
     const odd = 'a"b\\c\n\u2028ü😀'
     const events: StoredEvent[] = [{ ...plain, seq: 7, eventId: odd, op: 'DELETE', ns: 'ünï', id: odd, version: 2, actor: odd, txId: odd }]
@@ -50,6 +54,14 @@ describe('a frame with a right checksum', () => {
     ['whose event count is not the header\'s', '{"fold":1,"events":[]}', 1],
   ] as const)('that %s is CORRUPT_FILE with file and offset', (what, text, count) => {
     expect(() => decode(text, count)).toThrow(expect.objectContaining({ code: 'CORRUPT_FILE', message: expect.stringContaining(what) as string, details: where }) as Error)
+  })
+  test.each([
+    ['a lone surrogate', '{"text":"\\ud800"}'],
+    ['a name of the prototype', '{"constructor":1}'],
+    ['a name of the prototype', '{"inside":{"__proto__":1}}'],
+    ['an operator', '{"$inc":1}'],
+  ])('that holds %s is refused, as nobody could have written it', (_what, after) => {
+    expect(() => decode(`{"fold":1,"events":[{"id":"e","ts":1,"op":"CREATE","ns":"n","key":"a","version":1,"after":${after}}]}`)).toThrow(expect.objectContaining({ code: 'VALIDATION_FAILED' }) as Error)
   })
   test('of a version that folds events differently is UNSUPPORTED_FORMAT', () => {
     expect(() => decode('{"fold":9,"events":[{}]}')).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_FORMAT', details: { ...where, fold: 9 } }) as Error)

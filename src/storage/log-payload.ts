@@ -6,7 +6,7 @@ import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import { foldVersion, stateOfCreate } from '../model/fold.ts'
 import { patchFromJson, patchToJson, type PatchJson } from '../model/patch.ts'
-import type { Document } from '../model/values.ts'
+import type { Document, Value } from '../model/values.ts'
 import type { LogFrame } from './append-log.ts'
 
 /**
@@ -70,8 +70,12 @@ export function joinPayload(commits: readonly string[]): Uint8Array {
 /** The frame's events; CORRUPT_FILE when a frame with a right checksum does not hold what a frame holds. */
 export function decodePayload(frame: LogFrame, where: { path: string; offset: number }): StoredEvent[] {
   let json: PayloadJson
+  let read: ReadJson = fromExtendedJson
   try {
-    json = JSON.parse(utf8Decode(frame.payload)) as PayloadJson
+    const text = utf8Decode(frame.payload)
+    json = JSON.parse(text) as PayloadJson
+    // Nothing to unwrap or to refuse: then what was parsed is what was meant.
+    if (!unwrapped.some((part) => text.includes(part))) read = (plain) => plain as Value
   } catch (cause) {
     throw new ParqueDBError('CORRUPT_FILE', `${where.path} holds a frame at byte ${where.offset} that is not JSON. Run \`parquedb verify\`.`, { details: { ...where }, cause })
   }
@@ -81,8 +85,13 @@ export function decodePayload(frame: LogFrame, where: { path: string; offset: nu
   if (json.fold !== foldVersion) {
     throw new ParqueDBError('UNSUPPORTED_FORMAT', `${where.path} was written by a version of ParqueDB that folds events differently (fold ${String(json.fold)}; this one is ${foldVersion}). Open the folder once with that version and flush it.`, { details: { ...where, fold: json.fold } })
   }
-  return json.events.map((event, index) => eventFromJson(event, frame.firstSeq + index))
+  return json.events.map((event, index) => eventFromJson(event, frame.firstSeq + index, read))
 }
+
+type ReadJson = (json: unknown) => Value
+
+/** Only where one of these is in its JSON can a value be, or hold, what Extended JSON wraps or refuses. */
+const unwrapped = ['$', '\\u', '__proto__', 'prototype', 'constructor']
 
 /** An event as `EventJson` from its key on, in parts: its document is JSON already. */
 function pushEvent(event: StoredEvent, parts: string[]): void {
@@ -115,7 +124,7 @@ function stateToJson(state: EntityState): StateJson {
   return json
 }
 
-function eventFromJson(json: EventJson, seq: number): StoredEvent {
+function eventFromJson(json: EventJson, seq: number, read: ReadJson): StoredEvent {
   const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
     seq,
     ts: json.ts,
@@ -124,11 +133,11 @@ function eventFromJson(json: EventJson, seq: number): StoredEvent {
     ns: json.ns,
     id: json.key,
     version: json.version,
-    after: json.after === undefined ? undefined : (fromExtendedJson(json.after) as Document),
+    after: json.after === undefined ? undefined : (read(json.after) as Document),
     patch: json.patch === undefined ? undefined : patchFromJson(json.patch),
     actor: json.actor,
     txId: json.tx,
-    metadata: json.metadata === undefined ? undefined : (fromExtendedJson(json.metadata) as Document),
+    metadata: json.metadata === undefined ? undefined : (read(json.metadata) as Document),
     state: json.state === undefined ? undefined : stateFromJson(json.state, { json, seq }),
   }
   if (json.rel !== undefined && json.to !== undefined) {
