@@ -26,7 +26,13 @@ describe('the events of a frame', () => {
     ]
     expect(roundTrip(events)).toEqual(events)
   })
-  test.each([{}, { prototyped: 1 }, { text: 'the constructor costs $5 and \\u0041' }, { at: new Date(5), list: [1n, 'x'] }, { deep: { deeper: [{ n: 1.5, no: null }] } }])('bring documents back exactly: %j', (after) => {
+  test.each([
+    { holding: 'nothing', after: {} },
+    { holding: 'what only looks like a name of the prototype', after: { prototyped: 1 } },
+    { holding: 'text with what is looked for', after: { text: 'the constructor costs $5 and \\u0041' } },
+    { holding: 'what is wrapped', after: { at: new Date(5), list: [1n, 'x', -0] } },
+    { holding: 'nothing to unwrap', after: { deep: { deeper: [{ n: 1.5, no: null }] } } },
+  ])('bring documents back exactly: $holding', ({ after }) => {
     const [event] = roundTrip([{ ...plain, seq: 7, eventId: 'e7', op: 'CREATE', ns: 'n', id: 'a', after }])
     expect(event?.after).toEqual(after)
   })
