@@ -58,12 +58,8 @@ export class RunFileWriter extends TableWriter {
     const ids = byteArraysOf(group.column(0))
     assert(this.#lastId === undefined || compareStrings(this.#lastId, textAt(ids, 0)) < 0, 'P1: the keys of a run ascend strictly')
     this.#lastId = textAt(ids, group.rowCount - 1)
-    this.takeOver(source, {
-      lastKey: [this.#lastId],
-      addTo: ({ keys }) => {
-        for (let row = 0; row < group.rowCount; row++) keys.addText(ids, row, '')
-      },
-    })
+    for (let row = 0; row < group.rowCount; row++) this.filters.keys.addText(ids, row, '')
+    this.takeOver(source, [this.#lastId])
   }
 
   override finish(): WrittenFile {

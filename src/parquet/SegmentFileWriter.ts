@@ -61,8 +61,8 @@ export class SegmentFileWriter extends TableWriter {
     appendOptional(this.#leaves.to, row, isMirror ? undefined : edge?.$to)
     appendOptional(this.#leaves.data, row, edge === undefined ? undefined : after)
     if (isMirror) this.#mirrors++
-    else this.addId(event.eventId)
-    if (event.txId !== undefined) this.addId(event.txId)
+    else this.filters.ids.add(event.eventId)
+    if (event.txId !== undefined) this.filters.ids.add(event.txId)
     this.endRow({ key: [event.ns, event.id], seq: event.seq, ts: event.ts })
   }
 
@@ -86,16 +86,12 @@ export class SegmentFileWriter extends TableWriter {
     this.#last = { ns: lastKey[0], id: lastKey[1], seq: maxSeq }
     const spaces = scalarsOf(group.column(segmentColumn.ns), rowsBetween(0, group.rowCount)) as string[]
     this.#mirrors += spaces.filter(isMirrorSpace).length
-    this.takeOver(source, {
-      lastKey,
-      addTo: (filters) => {
-        const ids = byteArraysOf(group.column(segmentColumn.id))
-        for (let row = 0; row < spaces.length; row++) {
-          if (row === 0 || spaces[row] !== spaces[row - 1] || !isSameAsBefore(ids, row)) filters.keys.addText(ids, row, `${spaces[row]}\0`)
-        }
-        for (const column of [segmentColumn.eventId, segmentColumn.txId]) addNames(group.column(column), filters.ids)
-      },
-    })
+    const ids = byteArraysOf(group.column(segmentColumn.id))
+    for (let row = 0; row < spaces.length; row++) {
+      if (row === 0 || spaces[row] !== spaces[row - 1] || !isSameAsBefore(ids, row)) this.filters.keys.addText(ids, row, `${spaces[row]}\0`)
+    }
+    for (const column of [segmentColumn.eventId, segmentColumn.txId]) addNames(group.column(column), this.filters.ids)
+    this.takeOver(source, lastKey)
   }
 
   override finish(): WrittenFile {

@@ -43,12 +43,6 @@ interface TableOptions extends FileOptions {
   readonly prefixColumn: number
 }
 
-/** Of keys, each once, and of the ids by which rows may be looked up besides them. */
-interface FilterBuilders {
-  readonly keys: BloomFilterBuilder
-  readonly ids: BloomFilterBuilder
-}
-
 type GroupFacts = Omit<RowGroupEntry, 'start' | 'end' | 'directoryBytes' | 'directoryCrc32'>
 
 /**
@@ -65,7 +59,8 @@ export abstract class TableWriter {
   readonly #parts: Uint8Array[] = [parquetMagic]
   readonly #groups: RowGroupEntry[] = []
   readonly #thriftGroups = new ByteBuffer(4096)
-  readonly #filters: FilterBuilders = { keys: new BloomFilterBuilder(), ids: new BloomFilterBuilder() }
+  /** Of keys, each once, and of the ids by which rows may be looked up besides them. */
+  protected readonly filters = { keys: new BloomFilterBuilder(), ids: new BloomFilterBuilder() }
   readonly #statistics = new GroupStatisticsBuilder()
   #offset = parquetMagic.length
   #rowsWritten = 0
@@ -109,7 +104,7 @@ export abstract class TableWriter {
   /** Ends a row whose values have been added to the leaves. */
   protected endRow({ key, seq, ts }: { key: readonly string[]; seq: number; ts: number }): void {
     const name = joinKey(key)
-    if (name !== this.#lastName) this.#filters.keys.add(name)
+    if (name !== this.#lastName) this.filters.keys.add(name)
     this.#lastName = name
     this.#lastKey = key
     const group = (this.#group ??= { firstKey: key, rows: 0, minSeq: seq, maxSeq: seq, minTs: ts, maxTs: ts, firstSeq: seq, firstTs: ts })
@@ -118,11 +113,6 @@ export abstract class TableWriter {
     if (seq > group.maxSeq) group.maxSeq = seq
     if (ts < group.minTs) group.minTs = ts
     if (ts > group.maxTs) group.maxTs = ts
-  }
-
-  /** An id by which a row may be looked up besides its key. */
-  protected addId(id: string): void {
-    this.#filters.ids.add(id)
   }
 
   /** Called when the next row begins a row group. */
@@ -185,14 +175,13 @@ export abstract class TableWriter {
   }
 
   /**
-   * Takes over a row group of another file with the same columns, behind what was gathered: as it stands, unless this file has another codec. Its keys and ids are
-   * added by `addTo`, and `lastKey` is its last.
+   * Takes over a row group of another file with the same columns, behind what was gathered: as it stands, unless this file has another codec. `lastKey` is its
+   * last key; all its keys and ids are in the filters already.
    */
-  protected takeOver({ group, footer, statistics }: GroupOfFile, { lastKey, addTo }: { lastKey: readonly string[]; addTo: (filters: FilterBuilders) => void }): void {
+  protected takeOver({ group, footer, statistics }: GroupOfFile, lastKey: readonly string[]): void {
     const { entry } = group
     if ((this.bytes - this.#offset) * 4 < this.#options.rowGroupBytes && this.#group !== undefined) this.#cutShort++
     this.flush()
-    addTo(this.#filters)
     this.#lastKey = lastKey
     this.#lastName = joinKey(lastKey)
     if (group.codec !== this.#options.codec) {
@@ -223,8 +212,8 @@ export abstract class TableWriter {
     const statistics = this.#options.kind === 'run' ? this.#statistics.build() : undefined
     if (statistics !== undefined) sections[statisticsSection] = this.#section(statistics)
     const filters = new ByteBuffer(1024)
-    this.#filters.keys.write(filters)
-    this.#filters.ids.write(filters)
+    this.filters.keys.write(filters)
+    this.filters.ids.write(filters)
     const hasFilters = filters.length <= inlineFilterBytesMax
     if (!hasFilters) sections['filters'] = this.#section(filters.view())
     const index = new ByteBuffer(4096)

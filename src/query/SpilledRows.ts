@@ -1,7 +1,7 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { fromExtendedJson, toExtendedJson } from '../model/ejson.ts'
 import type { Document } from '../model/values.ts'
-import { mergeSorted } from '../storage/merge.ts'
+import { mergeSorted } from '../storage/merge-groups.ts'
 import type { Scratch } from '../storage/Scratch.ts'
 import type { Position, Row } from './row-order.ts'
 

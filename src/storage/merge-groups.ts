@@ -12,8 +12,8 @@ export function mergeRequestBytes(inputCount: number): number {
 }
 
 /** A row group in its place among the rows. */
-export interface GroupToMerge<Row> {
-  readonly source: GroupOfFile
+export interface GroupToMerge<Row, Source = GroupOfFile> {
+  readonly source: Source
   /** Stands for its first row, and orders as that does. */
   readonly first: Row
   /** Orders as the last row that it can hold, or after it. */
@@ -21,12 +21,12 @@ export interface GroupToMerge<Row> {
   readonly rows: () => readonly Row[]
 }
 
-export type MergeStep<Row> = { readonly kind: 'rows'; readonly rows: readonly Row[] } | { readonly kind: 'group'; readonly source: GroupOfFile }
+export type MergeStep<Row, Source = GroupOfFile> = { readonly kind: 'rows'; readonly rows: readonly Row[] } | { readonly kind: 'group'; readonly source: Source }
 
-interface Input<Row> {
-  readonly groups: AsyncIterator<GroupToMerge<Row>>
+interface Input<Row, Source> {
+  readonly groups: AsyncIterator<GroupToMerge<Row, Source>>
   /** Not taken apart yet; its first row is `head`. */
-  group: GroupToMerge<Row> | undefined
+  group: GroupToMerge<Row, Source> | undefined
   rows: readonly Row[]
   at: number
   /** The next row; undefined at the end. */
@@ -37,8 +37,8 @@ interface Input<Row> {
  * Merges row groups in order: what overlaps nothing of another input, and the consumer `takes`, is handed on whole, without being decoded; all else as
  * rows. Memory: of each input the rows of one row group, and two requests. Closes the inputs when the consumer stops early.
  */
-export async function* mergeGroups<Row>(inputs: readonly AsyncIterable<GroupToMerge<Row>>[], rule: { compare: (left: Row, right: Row) => number; takes: (source: GroupOfFile) => boolean }): AsyncGenerator<MergeStep<Row>> {
-  const all: Input<Row>[] = inputs.map((groups) => ({ groups: groups[Symbol.asyncIterator](), group: undefined, rows: [], at: 0, head: undefined }))
+export async function* mergeGroups<Row, Source = GroupOfFile>(inputs: readonly AsyncIterable<GroupToMerge<Row, Source>>[], rule: { compare: (left: Row, right: Row) => number; takes: (source: Source) => boolean }): AsyncGenerator<MergeStep<Row, Source>> {
+  const all: Input<Row, Source>[] = inputs.map((groups) => ({ groups: groups[Symbol.asyncIterator](), group: undefined, rows: [], at: 0, head: undefined }))
   try {
     let out: Row[] = []
     for (const input of all) await advance(input)
@@ -72,18 +72,30 @@ export async function* mergeGroups<Row>(inputs: readonly AsyncIterable<GroupToMe
   }
 }
 
+/** Merges sources that are each in order into one. As `mergeGroups`. */
+export async function* mergeSorted<Row>(inputs: readonly AsyncIterable<readonly Row[]>[], compare: (left: Row, right: Row) => number): AsyncGenerator<readonly Row[]> {
+  for await (const step of mergeGroups<Row, undefined>(inputs.map(batchesToMerge), { compare, takes: () => false })) if (step.kind === 'rows') yield step.rows
+}
+
+async function* batchesToMerge<Row>(batches: AsyncIterable<readonly Row[]>): AsyncGenerator<GroupToMerge<Row, undefined>> {
+  for await (const rows of batches) {
+    const [first, bound] = [rows[0], rows.at(-1)]
+    if (first !== undefined && bound !== undefined) yield { source: undefined, first, bound, rows: () => rows }
+  }
+}
+
 /** Moves rows that come before every other input's; the first does. */
-function takeUpTo<Row>(input: Input<Row>, to: { others: Row | undefined; compare: (left: Row, right: Row) => number; out: Row[] }): void {
+function takeUpTo<Row>(input: Input<Row, unknown>, to: { others: Row | undefined; compare: (left: Row, right: Row) => number; out: Row[] }): void {
   const { rows } = input
   do to.out.push(rows[input.at++] as Row)
   while (input.at < rows.length && (to.others === undefined || to.compare(rows[input.at] as Row, to.others) <= 0))
 }
 
-function hasMore(input: Input<unknown>): boolean {
+function hasMore(input: Input<unknown, unknown>): boolean {
   return input.head !== undefined
 }
 
-async function advance<Row>(input: Input<Row>): Promise<void> {
+async function advance<Row, Source>(input: Input<Row, Source>): Promise<void> {
   if (input.at >= input.rows.length) {
     const next = await input.groups.next()
     input.rows = []
@@ -93,13 +105,13 @@ async function advance<Row>(input: Input<Row>): Promise<void> {
   } else input.head = input.rows[input.at]
 }
 
-function takeApart<Row>(input: Input<Row>, group: GroupToMerge<Row>): void {
+function takeApart<Row, Source>(input: Input<Row, Source>, group: GroupToMerge<Row, Source>): void {
   input.rows = group.rows()
   input.group = undefined
   input.head = input.rows[0]
 }
 
-function leastHead<Row>(live: readonly Input<Row>[], but: Input<Row>, compare: (left: Row, right: Row) => number): Row | undefined {
+function leastHead<Row>(live: readonly Input<Row, unknown>[], but: Input<Row, unknown>, compare: (left: Row, right: Row) => number): Row | undefined {
   let least: Row | undefined
   for (const input of live) if (input !== but && (least === undefined || compare(input.head as Row, least) < 0)) least = input.head
   return least
