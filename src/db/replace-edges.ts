@@ -1,4 +1,6 @@
-import { edgeRange, edgeSpace, parseEdgeKey, type Direction } from '../model/edge.ts'
+import { compareStrings } from '../base/bytes.ts'
+import { edgeRange, edgeSpace, parseEdgeKey, type Direction, type EdgeRange } from '../model/edge.ts'
+import { formatTarget } from '../model/entity-id.ts'
 import type { EntityKey } from '../model/entity.ts'
 import { unlinkOf, type Link } from '../model/links.ts'
 import { withView, type Session } from './session.ts'
@@ -50,17 +52,25 @@ function equalKeys(left: EntityKey, right: EntityKey): boolean {
   return left.ns === right.ns && left.id === right.id
 }
 
-/** The edges that have to go: those of the same kind at these ends that lead elsewhere. */
+/** The edges that have to go: those of the same kind at these ends that lead elsewhere. Each edge space is read in one go. */
 async function othersOf(session: Session, ends: readonly SingleEnd[]): Promise<Link[]> {
+  const wanted = new Set(ends.map(({ link }) => formatTarget(link.key)))
+  const relations = new Map(ends.map(({ link }) => [link.ends.predicate, link.relation]))
+  const spaces = new Map<string, Map<string, EdgeRange>>()
+  for (const { link, near, direction } of ends) {
+    const ns = edgeSpace(near.ns, direction)
+    const range = edgeRange(near, link.ends.predicate)
+    spaces.set(ns, (spaces.get(ns) ?? new Map<string, EdgeRange>()).set(range.fromId, range))
+  }
   return withView(session, async (view) => {
     const others = new Map<string, Link>()
-    for (const { link, near, direction } of ends) {
-      const ns = edgeSpace(near.ns, direction)
-      for await (const states of view.scanRanges(ns, [edgeRange(near, link.ends.predicate)])) {
-        for (const { id, deletedAt, document } of states) {
+    for (const [ns, ranges] of spaces) {
+      for await (const states of view.scanRanges(ns, [...ranges.values()].toSorted((left, right) => compareStrings(left.fromId, right.fromId)))) {
+        for (const { id, deletedAt } of states) {
           const found = parseEdgeKey({ ns, id })
-          const isSame = equalKeys(found.from, link.ends.from) && equalKeys(found.to, link.ends.to)
-          if (deletedAt === undefined && !isSame) others.set(JSON.stringify(document), unlinkOf(found, link.relation))
+          const relation = relations.get(found.predicate)
+          const other = relation === undefined || deletedAt !== undefined ? undefined : unlinkOf(found, relation)
+          if (other !== undefined && !wanted.has(formatTarget(other.key))) others.set(formatTarget(other.key), other)
         }
       }
     }
