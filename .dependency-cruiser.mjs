@@ -10,7 +10,7 @@ export const mayImport = {
   server: ['base', 'model', 'db'],
   client: ['base', 'model'],
   workers: ['base', 'model', 'storage', 'query', 'db', 'server'],
-  node: ['base', 'model', 'storage', 'db', 'server'],
+  node: ['base', 'model', 'storage', 'db', 'server', 'client'],
   cli: ['base', 'model', 'parquet', 'db', 'node', 'server'],
   testing: ['base', 'model', 'storage', 'db'],
 }

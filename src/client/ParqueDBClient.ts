@@ -1,8 +1,8 @@
 import { checkAborted } from '../base/abort.ts'
-import { systemClock, type Clock } from '../base/clock.ts'
+import { systemClock } from '../base/clock.ts'
 import { ulidSource, type IdSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
-import { systemRandom, type Random } from '../base/random.ts'
+import { systemRandom } from '../base/random.ts'
 import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import { actingAs } from '../model/acting.ts'
 import { AskedDatabase, type AskedMethod } from '../model/asked-database.ts'
@@ -18,22 +18,7 @@ import { encodeArguments, encodeValue, type Arguments } from './encode-arguments
 import { EventSubscription } from './EventSubscription.ts'
 import { remoteCollection, type Remote } from './remote-collection.ts'
 import { RemoteTransaction } from './RemoteTransaction.ts'
-import { Transport } from './Transport.ts'
-
-export interface ParqueDBClientOptions {
-  /** Where the server answers, with its base path: 'https://db.example.com/api'. */
-  readonly url: string
-  /** The bearer token, or what gives one for each request. */
-  readonly token?: string | (() => string | Promise<string>)
-  /** Default: the platform's. */
-  readonly fetch?: typeof fetch
-  /** How often a request that may be repeated is tried again when the server is not to be reached or has no time. Default 5. */
-  readonly retries?: number
-  /** How long a server may be silent, in milliseconds; longer than its heartbeat. Default 30,000. */
-  readonly timeoutMs?: number
-  readonly clock?: Clock
-  readonly random?: Random
-}
+import { Transport, type ParqueDBClientOptions } from './Transport.ts'
 
 const operations: Readonly<Record<string, Operation>> = { ...collectionOperations, ...databaseOperations }
 const transactionRetriesDefault = 10

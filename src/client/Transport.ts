@@ -6,17 +6,23 @@ import { fromExtendedJson, type Json } from '../model/ejson.ts'
 import type { Operation } from '../model/operations.ts'
 import type { Arguments } from './encode-arguments.ts'
 
-export interface TransportOptions {
-  /** Where the server answers, with its base path. */
+export interface ParqueDBClientOptions {
+  /** Where the server answers, with its base path: 'https://db.example.com/api'. */
   readonly url: string
   /** The bearer token, or what gives one for each request. */
-  readonly token: string | (() => string | Promise<string>) | undefined
-  readonly fetch: typeof fetch
-  readonly retries: number
-  readonly timeoutMs: number
-  readonly clock: Clock
-  readonly random: Random
+  readonly token?: string | (() => string | Promise<string>)
+  /** Default: the platform's. */
+  readonly fetch?: typeof fetch
+  /** How often a request that may be repeated is tried again when the server is not to be reached or has no time. Default 5. */
+  readonly retries?: number
+  /** How long a server may be silent, in milliseconds; longer than its heartbeat. Default 30,000. */
+  readonly timeoutMs?: number
+  readonly clock?: Clock
+  readonly random?: Random
 }
+
+/** With its defaults; the URL without a slash at its end. */
+export type TransportOptions = Required<Omit<ParqueDBClientOptions, 'token'>> & { readonly token: ParqueDBClientOptions['token'] | undefined }
 
 /** Upper bounds of the wait before each retry, in milliseconds: 100, 200, 400, … up to this. */
 const backoffMsMax = 5000

@@ -1,1 +1,2 @@
-export { ParqueDBClient, type ParqueDBClientOptions } from './ParqueDBClient.ts'
+export { ParqueDBClient } from './ParqueDBClient.ts'
+export type { ParqueDBClientOptions } from './Transport.ts'

@@ -4,7 +4,8 @@ import { seededRandom } from '../base/random.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import { createServer, type Server } from '../server/Server.ts'
 import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
-import { ParqueDBClient, type ParqueDBClientOptions } from './ParqueDBClient.ts'
+import { ParqueDBClient } from './ParqueDBClient.ts'
+import type { ParqueDBClientOptions } from './Transport.ts'
 
 let db: ParqueDB
 let server: Server

@@ -2,7 +2,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import { actingAs } from '../model/acting.ts'
 import { tenantPattern, type Database, type DatabaseTransaction, type Acting, type ActingDatabase } from '../model/database.ts'
-import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, ImportEventsResult, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { parseEntityId, validateNamespace } from '../model/entity-id.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
@@ -20,6 +20,7 @@ import { Collection } from './Collection.ts'
 import { consumerLags, consumerPosition, type ConsumerLags } from './consumers.ts'
 import { countCollections } from './collection-counts.ts'
 import { EventProjection, type ProjectionDefinition } from './EventProjection.ts'
+import { importEvents } from './import-events.ts'
 import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
@@ -140,6 +141,11 @@ export class ParqueDB implements Database {
     const projection = new EventProjection<State>(this.#engine, this.#session, definition)
     this.#projections.add(projection)
     return projection
+  }
+
+  async importEvents(events: readonly Event[]): Promise<ImportEventsResult> {
+    this.#assertOpen()
+    return importEvents(this.#engine, events)
   }
 
   async collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]> {

@@ -2,7 +2,7 @@ import { utf8Encode } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
+import type { EraseOptions, EraseReport } from '../model/database-options.ts'
 import { namespaceBytesMax } from '../model/entity-id.ts'
 import { isEdgeSpace, isEdgeState, renameEnds, stateWithKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
@@ -18,6 +18,12 @@ import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions,
 export class TenantEngine implements Engine {
   readonly clock: Clock
   readonly ids: IdSource
+  /** Maintenance is of everybody's files. */
+  readonly flush: Engine['flush'] = (options) => this.#base.flush(options)
+  readonly compact: Engine['compact'] = (options) => this.#base.compact(options)
+  readonly verify: Engine['verify'] = (options) => this.#base.verify(options)
+  readonly retain: Engine['retain'] = (options) => this.#base.retain(options)
+  readonly checkpoint: Engine['checkpoint'] = () => this.#base.checkpoint()
   readonly #base: Engine
   readonly #prefix: string
 
@@ -59,29 +65,8 @@ export class TenantEngine implements Engine {
     return { ...stats, namespaces: own(stats.namespaces), edges: own(stats.edges) }
   }
 
-  flush(): Promise<void> {
-    return this.#base.flush()
-  }
-
-  compact(options?: Parameters<Engine['compact']>[0]): Promise<void> {
-    return this.#base.compact(options)
-  }
-
-  verify(options?: Parameters<Engine['verify']>[0]): Promise<VerifyReport> {
-    return this.#base.verify(options)
-  }
-
   erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport> {
     return this.#base.erase({ ...options, keys: options.keys.map(this.#stored) })
-  }
-
-  /** Maintenance is of everybody's files. */
-  retain(options?: RetainOptions): Promise<RetentionReport> {
-    return this.#base.retain(options)
-  }
-
-  checkpoint(): Promise<CheckpointInfo> {
-    return this.#base.checkpoint()
   }
 
   /** The engine is everybody's. */

@@ -1,7 +1,7 @@
 import type { Database } from './database.ts'
 
 /** Methods about a database as a whole that have one answer. */
-const askedMethods = ['collections', 'shortestPath', 'flush', 'compact', 'retain', 'erase', 'checkpoint', 'stats', 'verify'] as const
+const askedMethods = ['collections', 'shortestPath', 'importEvents', 'flush', 'compact', 'retain', 'erase', 'checkpoint', 'stats', 'verify'] as const
 export type AskedMethod = (typeof askedMethods)[number]
 
 abstract class Asking {

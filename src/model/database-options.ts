@@ -344,6 +344,12 @@ export interface EraseOptions {
   signal?: AbortSignal
 }
 
+/** Events that were appended, and those that were there already. */
+export interface ImportEventsResult {
+  readonly appendedCount: number
+  readonly repeatedCount: number
+}
+
 export interface EraseReport {
   /** The newest event; the one that says that something was erased is at or before it. */
   readonly seq: number

@@ -1,7 +1,7 @@
 import type {
   AggregateOptions, ArchiveOptions, CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EraseOptions, EraseReport,
   EventQueryOptions,
-  FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument,
+  FindOneAndUpdateOptions, FindOneOptions, ImportEventsResult, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument,
   QueryExplanation, ReadOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions,
   UpdateManyOptions, UpdateManyResult, UpdateOptions, VerifyOptions, VerifyReport, VersionedOptions, WriteOptions,
 } from './database-options.ts'
@@ -134,6 +134,11 @@ export interface Database {
   events(options?: EventQueryOptions): AsyncIterableIterator<Event>
   /** Events from `fromSeq` on, first those that are there, then each as it becomes durable; without a gap or a repetition. */
   subscribe(options?: SubscribeOptions): EventStream
+  /**
+   * Appends up to 1,000 events of another database as events() gives them: with their ids, times, versions, actors and txIds, in commits as they were. Those that are there already are passed over;
+   * VERSION_CONFLICT, with nothing of its commit or behind it written, for one that is not the next of its entity. For copies: `parquedb push`.
+   */
+  importEvents(events: readonly Event[]): Promise<ImportEventsResult>
   /** The collections that hold or held anything, in order, with exact counts: it reads them. */
   collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]>
   /** Turns the log's events into Parquet files now. Nothing depends on it: it happens by itself. */

@@ -169,22 +169,13 @@ class Unwrap {
     const name = names[0]
     if (names.length !== 1 || name === undefined) return undefined
     const inside = json[name]
-    switch (name) {
-      case '$date':
-        return this.#date(inside, depth)
-      case '$numberLong':
-        return this.#long(inside, depth)
-      case '$numberInt':
-        return Number(this.#integer(inside, { bits: 32, name, depth }))
-      case '$numberDouble':
-        return this.#double(inside, depth)
-      case '$binary':
-        return this.#binary(inside, depth)
-      case '$regularExpression':
-        // No document holds one, but a filter may.
-        return this.#options.keepOperators === true ? (this.#regExp(inside, depth) as unknown as Value) : undefined
-    }
-    return undefined
+    if (name === '$date') return this.#date(inside, depth)
+    if (name === '$numberLong') return this.#long(inside, depth)
+    if (name === '$numberInt') return Number(this.#integer(inside, { bits: 32, name, depth }))
+    if (name === '$numberDouble') return this.#double(inside, depth)
+    if (name === '$binary') return this.#binary(inside, depth)
+    // No document holds one, but a filter may.
+    return name === '$regularExpression' && this.#options.keepOperators === true ? (this.#regExp(inside, depth) as unknown as Value) : undefined
   }
 
   #regExp(inside: unknown, depth: number): RegExp {

@@ -73,6 +73,7 @@ export const databaseOperations = {
   traverse: { routes: ['POST /traverse'], verbs: ['read'], reach: 'all', args: ['start', 'steps'], options: 'depth limit filter visited asOf includeArchived', gives: 'page' },
   shortestPath: { routes: ['POST /shortest-path'], verbs: ['read'], reach: 'all', args: ['fromId', 'toId'], options: 'relationship direction depth asOf includeArchived', gives: 'entities' },
   events: { routes: ['GET /events'], verbs: ['read'], args: [], options: 'ns fromSeq toSeq from to op actor correlationId causationId includeArchived', gives: 'events' },
+  importEvents: { routes: ['POST /events'], verbs: ['admin'], args: ['events'], gives: 'object' },
   subscribe: { routes: ['GET /subscribe'], verbs: ['read'], args: [], options: 'ns fromSeq ops', gives: 'live' },
   transaction: { routes: ['POST /transactions'], verbs: [], args: ['operations'], options: 'txId actor dryRun at', gives: 'object' },
   stats: { routes: ['GET /stats'], verbs: ['admin'], args: [], gives: 'object' },

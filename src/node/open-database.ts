@@ -65,7 +65,12 @@ export function locationBelow(location: string, name: string): string {
   return `${path.replace(/\/+$/, '')}/${path.startsWith('s3://') ? encodeURIComponent(name) : name}${query === undefined ? '' : `?${query}`}`
 }
 
+export interface CopyPlaces {
+  readonly from: string
+  readonly to: string
+}
+
 /** As `copyDatabase`, between two places. */
-export function copyBetween({ from, to, ...rest }: Pick<CopyInput, 'signal' | 'onProgress'> & { from: string; to: string }): Promise<CopyReport> {
+export function copyBetween({ from, to, ...rest }: Pick<CopyInput, 'signal' | 'onProgress'> & CopyPlaces): Promise<CopyReport> {
   return copyDatabase({ ...rest, from: storageAt(from), to: storageAt(to) })
 }

@@ -36,16 +36,16 @@ export interface ReshardReport {
  */
 export async function reshard({ location, ns, from, to, signal, onProgress }: ReshardInput): Promise<ReshardReport> {
   validateNamespace(ns)
-  for (const count of [from, to]) {
-    if (!Number.isInteger(count) || count < 1 || count > shardsMax || from === to) throw new ParqueDBError('INVALID_ARGUMENT', `A collection has 1 to ${shardsMax} shards, and another number of them afterwards; this would be from ${from} to ${to}.`, { details: { option: 'to' } })
-  }
+  const isCount = (count: number): boolean => Number.isInteger(count) && count >= 1 && count <= shardsMax
+  if (!isCount(from) || !isCount(to) || from === to) throw new ParqueDBError('INVALID_ARGUMENT', `A collection has 1 to ${shardsMax} shards, and another number of them afterwards; this would be from ${from} to ${to}.`, { details: { option: 'to' } })
   const [olds, news] = [partitionsOf(ns, from), partitionsOf(ns, to)]
   const at = (partition: string): string => locationBelow(location, partition)
-  const present = await Promise.all([...olds, ...news].map((partition) => isDatabase(at(partition))))
-  const missing = olds.find((_, index) => present[index] === false)
-  if (missing !== undefined) throw new ParqueDBError('NOT_FOUND', `There is no partition ${missing} in ${location}. Flush every shard first: one that was never written has none, and takes one write to have it.`, { details: { partition: missing } })
-  const taken = news.find((_, index) => present[olds.length + index] === true)
-  if (taken !== undefined) throw new ParqueDBError('ALREADY_EXISTS', `There is a partition ${taken} in ${location} already. Delete what is below it, if it is of an attempt that was broken off.`, { details: { partition: taken } })
+  for (const partition of olds) {
+    if (!(await isDatabase(at(partition)))) throw new ParqueDBError('NOT_FOUND', `There is no partition ${partition} in ${location}. Flush every shard first: one that was never written has none, and takes one write to have it.`, { details: { partition } })
+  }
+  for (const partition of news) {
+    if (await isDatabase(at(partition))) throw new ParqueDBError('ALREADY_EXISTS', `There is a partition ${partition} in ${location} already. Delete what is below it, if it is of an attempt that was broken off.`, { details: { partition } })
+  }
   const sources = olds.map((partition) => openEngine(at(partition), { readOnly: true }))
   const targets = news.map((partition) => openEngine(at(partition)))
   const source = new ShardedEngine(sources)

@@ -12,7 +12,7 @@ const point = { type: ['string', 'integer', 'object'], description: 'A seq, an I
 
 /** What each argument may be, by its name; it means the same in every operation. */
 const argumentSchemas: { readonly [name: string]: Schema } = {
-  ns: text, id: text, relationship: { type: ['string', 'array'] }, start: {}, steps: {}, fromId: text, toId: text, depth: count, visited: { enum: ['once', 'path'] }, targets: {}, data: object, edges: { ...list, items: { ...object, required: ['from', 'predicate', 'to'] } }, populate: {}, direction: { enum: ['out', 'in', 'both'] }, path: text, cursor: text, actor: text, txId: { ...text, maxLength: 256 }, idOrFilter: { type: ['string', 'object'] }, ids: { ...list, items: text },
+  ns: text, id: text, relationship: { type: ['string', 'array'] }, start: {}, steps: {}, fromId: text, toId: text, depth: count, visited: { enum: ['once', 'path'] }, targets: {}, data: object, events: { ...list, items: object }, edges: { ...list, items: { ...object, required: ['from', 'predicate', 'to'] } }, populate: {}, direction: { enum: ['out', 'in', 'both'] }, path: text, cursor: text, actor: text, txId: { ...text, maxLength: 256 }, idOrFilter: { type: ['string', 'object'] }, ids: { ...list, items: text },
   document: object, documents: { ...list, items: object }, update: object, filter: object, pipeline: { ...list, items: object }, metadata: object, arrayFilters: { ...list, items: object },
   asOf: point, from: point, to: point, version: count, expectedVersion: { type: ['integer', 'string'], description: 'A version, or "absent".' },
   includeDeleted: flag, includeArchived: flag, policy: object, upsert: flag, returnIds: flag, reverse: flag, dryRun: flag, deep: flag,

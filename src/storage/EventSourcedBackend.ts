@@ -16,7 +16,7 @@ import { FollowerSession } from './FollowerSession.ts'
 import { SharedSession } from './SharedSession.ts'
 import { engineStats } from './stats.ts'
 import type { ManifestAddress } from './manifest.ts'
-import type { ByteRange, ObjectInfo, PutCondition, StorageBackend } from './storage-backend.ts'
+import type { PutCondition, StorageBackend } from './storage-backend.ts'
 import { verifyPartition } from './verify.ts'
 import type { AsOf, EventScanOptions, PresentView, View } from './view.ts'
 import { WriterSession } from './WriterSession.ts'
@@ -53,6 +53,10 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   readonly kind: string
   readonly clock: Clock
   readonly ids: IdSource
+  readonly read: StorageBackend['read'] = (path) => this.#backend.read(path)
+  readonly readRange: StorageBackend['readRange'] = (path, range) => this.#backend.readRange(path, range)
+  readonly stat: StorageBackend['stat'] = (path) => this.#backend.stat(path)
+  readonly list: StorageBackend['list'] = (prefix, options) => this.#backend.list(prefix, options)
   readonly #backend: StorageBackend
   readonly #options: ResolvedOptions
   #session: Promise<WriterSession | FollowerSession | SharedSession> | undefined
@@ -240,22 +244,6 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
-  }
-
-  read(path: string): Promise<Uint8Array> {
-    return this.#backend.read(path)
-  }
-
-  readRange(path: string, range: ByteRange): Promise<Uint8Array> {
-    return this.#backend.readRange(path, range)
-  }
-
-  stat(path: string): Promise<ObjectInfo | undefined> {
-    return this.#backend.stat(path)
-  }
-
-  list(prefix: string, options?: { cursor?: string; limit?: number }): Promise<{ objects: ObjectInfo[]; cursor?: string }> {
-    return this.#backend.list(prefix, options)
   }
 
   async put(path: string, bytes: Uint8Array, condition?: PutCondition): Promise<{ etag: string }> {

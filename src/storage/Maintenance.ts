@@ -98,7 +98,8 @@ export class Maintenance {
     if (!this.#isPast(backpressureFactor)) return undefined
     // Too soon for who is asked by a schedule.
     if (this.#flushing === undefined && this.#lastError === undefined) this.begin(this.#flushAndMerge())
-    return this.#flushing === undefined ? undefined : settled(this.#flushing)
+    // Its failure is somebody else's to handle.
+    return this.#flushing?.catch(() => undefined)
   }
 
   /** STORAGE_UNAVAILABLE when the unflushed part is at its limit because flushing fails. */
@@ -111,7 +112,7 @@ export class Maintenance {
 
   /** Everything committed before the call is in Parquet files when it resolves. */
   async flush(): Promise<void> {
-    while (this.#flushing !== undefined) await settled(this.#flushing)
+    while (this.#flushing !== undefined) await this.#flushing.catch(() => undefined)
     await this.#startFlush()
   }
 
@@ -209,7 +210,7 @@ export class Maintenance {
     this.#cancelGarbageTimer?.()
     this.#cancelRetentionTimer?.()
     while (this.#background.size > 0) await Promise.all(this.#background)
-    while (this.#flushing !== undefined) await settled(this.#flushing)
+    while (this.#flushing !== undefined) await this.#flushing.catch(() => undefined)
     await this.#rewriter.ended()
   }
 
@@ -325,12 +326,4 @@ function withRuns(manifest: Manifest, added: ReadonlyMap<string, RunEntry>): Man
 /** What a store throws may be anything. */
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
-}
-
-/** Waits for the end of work whose failure is somebody else's to handle. */
-async function settled(work: Promise<void> | undefined): Promise<void> {
-  await work?.then(
-    () => undefined,
-    () => undefined,
-  )
 }

@@ -17,6 +17,7 @@ import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice
 export class ShardedEngine implements Engine {
   readonly clock: Clock
   readonly ids: IdSource
+  readonly compact = refused('compact')
   readonly retain = refused('retain')
   readonly erase = refused('erase')
   readonly checkpoint = refused('checkpoint')
@@ -56,10 +57,6 @@ export class ShardedEngine implements Engine {
 
   async flush(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.flush()))
-  }
-
-  async compact(options?: Parameters<Engine['compact']>[0]): Promise<void> {
-    for (const shard of this.#shards) await shard.compact(options)
   }
 
   async close(): Promise<void> {

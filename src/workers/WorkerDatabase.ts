@@ -214,10 +214,7 @@ export class WorkerDatabase extends AskedDatabase implements Database {
     this.#assertOpen()
     if (!['eventual', 'session', 'strong'].includes(consistency)) throw new ParqueDBError('INVALID_ARGUMENT', "The option 'consistency' must be 'eventual', 'session' or 'strong'.", { details: { option: 'consistency' } })
     const tokenSeqs = decodeToken(token)
-    const engines = partitions.map((partition) => {
-      const freshness = (): Freshness => (consistency === 'session' ? { seq: Math.max(tokenSeqs.get(partition) ?? 0, this.#seqs.get(partition) ?? 0) } : consistency)
-      return this.#engine(partition, freshness)
-    })
+    const engines = partitions.map((partition) => this.#engine(partition, () => (consistency === 'session' ? { seq: Math.max(tokenSeqs.get(partition) ?? 0, this.#seqs.get(partition) ?? 0) } : consistency)))
     return this.#asTenant(this.#open(engines.length === 1 ? (engines[0] as Engine) : new ShardedEngine(engines)))
   }
 
@@ -246,7 +243,11 @@ export class WorkerDatabase extends AskedDatabase implements Database {
   /** CROSS_PARTITION unless all of a write is of the partition; of a relationship both ends. */
   #check(keys: readonly EntityKey[], partition: string): void {
     if (this.#options.partitioning === 'database') return
-    const ends = keys.flatMap((key) => (isEdgeSpace(key.ns) ? Object.values(endsOf(key)) : [key]))
+    const ends = keys.flatMap((key) => {
+      if (!isEdgeSpace(key.ns)) return [key]
+      const { from, to } = parseEdgeKey(key)
+      return [from, to]
+    })
     const other = ends.find(({ ns, id }) => {
       const own = this.#tenant !== undefined && ns.startsWith(`${this.#tenant}~`) ? ns.slice(this.#tenant.length + 1) : ns
       const all = this.#allPartitionsOf(own)
@@ -340,11 +341,6 @@ export class WorkerDatabase extends AskedDatabase implements Database {
 /** Where a read has its options, among its arguments; most have them second. */
 const optionsAt: Partial<Record<string, number>> = { distinct: 2, related: 2, countRelated: 2 }
 const here = "With partitioning 'database' all collections are in one."
-
-function endsOf(key: EntityKey): { from: EntityKey; to: EntityKey } {
-  const { from, to } = parseEdgeKey(key)
-  return { from, to }
-}
 
 /** The one that a call is about; CROSS_PARTITION where it is about several shards. */
 function partitionFor(partitions: readonly string[], call: Call): string | undefined {

@@ -11,25 +11,18 @@ const accepted = new Error('accepted')
 const refuse = (): Promise<never> => Promise.reject(accepted)
 
 /** Takes no call further than to where its arguments are checked; `check` looks at the keys of a write. */
-export const checkingEngine = (check: (keys: readonly EntityKey[]) => void): Engine => ({
-  clock: systemClock,
-  ids: ulidSource(systemClock, systemRandom),
-  async commit({ keys }) {
-    check(keys)
-    throw accepted
-  },
-  view: refuse,
-  viewNow: () => undefined,
-  flush: refuse,
-  compact: refuse,
-  retain: refuse,
-  erase: refuse,
-  checkpoint: refuse,
-  stats: refuse,
-  verify: refuse,
-  close: async () => undefined,
-  onCommit: () => () => undefined,
-})
+export function checkingEngine(check: (keys: readonly EntityKey[]) => void): Engine {
+  const own: Partial<Engine> = {
+    clock: systemClock,
+    ids: ulidSource(systemClock, systemRandom),
+    viewNow: () => undefined,
+    async commit({ keys }) {
+      check(keys)
+      throw accepted
+    },
+  }
+  return new Proxy(own as Engine, { get: (engine, name: keyof Engine) => engine[name] ?? refuse })
+}
 
 /**
  * Checks a write's arguments as a collection does, before they leave the isolate: what may not be in a document could not be sent either. `checking` is a database over

@@ -1,6 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ParqueDBClient } from '../../src/client/ParqueDBClient.ts'
+import { ParqueDB } from '../../src/db/ParqueDB.ts'
+import { copyEvents } from '../../src/node/copy-events.ts'
+import { FsBackend } from '../../src/storage/backends/FsBackend.ts'
 import { startWorkerd } from './start-workerd.ts'
 
 let workerd: Miniflare
@@ -76,6 +82,24 @@ test('a client has the database through the Worker: it reads what it wrote, in t
   expect((await posts.get($id))?.views).toBe(1)
   expect((await db.collection('log').get('seen'))?.['views']).toBe(1)
   expect((await posts.history($id).toArray()).map(({ op, actor }) => [op, actor])).toEqual([['CREATE', 'ada'], ['UPDATE', 'ada']])
+})
+
+test('a folder goes to the Worker through its writer, and back, with every event as it was', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'parquedb-push-'))
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')]
+  const own = client('key')
+  const there: string[] = []
+  for await (const { id } of own.events()) there.push(id)
+  const copying = { token: 'key', signal: new AbortController().signal, onProgress: () => undefined }
+  expect(await copyEvents({ from: origin.href, to: from, ...copying })).toEqual({ events: there.length })
+  const db = new ParqueDB({ storage: new FsBackend(from) })
+  await db.collection('pushed').createMany(Array.from({ length: 20 }, (_, n) => ({ $id: `p${n}`, n })))
+  await db.collection('pushed').update('p3', { $inc: { n: 1 } }, { actor: 'bob' })
+  await db.close()
+  expect(await copyEvents({ from, to: origin.href, ...copying })).toEqual({ events: 21 })
+  expect((await own.collection('pushed').history('p3').toArray()).map(({ op, actor }) => [op, actor])).toEqual([['CREATE', undefined], ['UPDATE', 'bob']])
+  expect(await copyEvents({ from: origin.href, to, ...copying })).toEqual({ events: there.length + 21 })
+  await rm(folder, { recursive: true })
 })
 
 test('another Worker has its collections over RPC', async () => {

@@ -4,6 +4,7 @@ import { systemFields } from '../../model/system-fields.ts'
 import type { Document } from '../../model/values.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
+import { readText } from '../input/read-text.ts'
 import { parseJsonArgument } from '../json-argument.ts'
 import { actorOption, archivedOption, atOption, expectedVersionOption, given, type WriteFlags, writeOptions } from '../options.ts'
 import { printEntity, printFacts } from '../print-entity.ts'
@@ -80,18 +81,12 @@ function withId(document: Document, id: string | undefined): Document {
 }
 
 async function readStdin(stdin: AsyncIterable<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
   let text = ''
-  try {
-    for await (const chunk of stdin) {
-      text += decoder.decode(chunk, { stream: true })
-      if (text.length > stdinBytesMax) throw new ParqueDBError('LIMIT_EXCEEDED', `the document on stdin is longer than ${stdinBytesMax} characters; for many documents use 'parquedb import'`)
-    }
-    return text + decoder.decode()
-  } catch (cause) {
-    if (cause instanceof TypeError) throw new ParqueDBError('VALIDATION_FAILED', 'the document on stdin is not UTF-8 text', { cause })
-    throw cause
+  for await (const part of readText('the document on stdin', stdin)) {
+    text += part
+    if (text.length > stdinBytesMax) throw new ParqueDBError('LIMIT_EXCEEDED', `the document on stdin is longer than ${stdinBytesMax} characters; for many documents use 'parquedb import'`)
   }
+  return text
 }
 
 const updateExamples = `

@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { open, rename, stat, unlink } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { stringifyExtendedJson } from '../../model/ejson.ts'
+import { systemFields } from '../../model/system-fields.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatCount } from '../format-value.ts'
 import { atOption, given } from '../options.ts'
-import { csvHeader, exportFormats, exportText } from '../output/export-text.ts'
-import type { ExportFormat, ExportText } from '../output/export-text.ts'
 import { printReport } from '../print-entity.ts'
-import type { Document } from '../../model/values.ts'
+import type { Document, Value } from '../../model/values.ts'
 import { parseFilterArgument } from './query-commands.ts'
+
+const exportFormats = ['ndjson', 'json', 'csv'] as const
+type ExportFormat = (typeof exportFormats)[number]
 
 interface ExportOptions {
   readonly format: ExportFormat
@@ -78,9 +80,11 @@ async function writeFile(path: string, isForced: boolean, work: (write: (part: s
     throw new ParqueDBError('ALREADY_EXISTS', `the file ${path} exists already; name another one, or add --force to replace it`, { details: { file: path } })
   }
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
-  const handle = await openNew(temporary, path)
+  const handle = await open(temporary, 'wx').catch((cause: unknown) => {
+    throw new ParqueDBError('STORAGE_UNAVAILABLE', `the file ${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { details: { file: path }, cause })
+  })
   try {
-    const count = await work(bufferedWriter(handle))
+    const count = await work((part) => handle.appendFile(part))
     await handle.sync()
     await handle.close()
     await rename(temporary, path)
@@ -92,17 +96,73 @@ async function writeFile(path: string, isForced: boolean, work: (write: (part: s
   }
 }
 
-async function openNew(temporary: string, path: string): Promise<FileHandle> {
-  try {
-    return await open(temporary, 'wx')
-  } catch (cause) {
-    throw new ParqueDBError('STORAGE_UNAVAILABLE', `the file ${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { details: { file: path }, cause })
+/** How one format writes a file: its start, each document and its end. */
+interface ExportText {
+  readonly start: string
+  /** `index` counts from 0. */
+  document(document: object, index: number): string
+  end(count: number): string
+}
+
+interface ExportTextOptions {
+  /** Keep the system fields besides `$id`. */
+  readonly system: boolean
+  /** The columns of CSV, in order. */
+  readonly columns: readonly string[]
+}
+
+const columnsMax = 10_000
+
+function exportText(format: ExportFormat, { system, columns }: ExportTextOptions): ExportText {
+  const json = (document: object): string => stringifyExtendedJson(withoutSystem(document as Document, system))
+  switch (format) {
+    case 'ndjson':
+      return { start: '', document: (document) => `${json(document)}\n`, end: () => '' }
+    case 'json':
+      return { start: '[', document: (document, index) => `${index === 0 ? '\n' : ',\n'}${json(document)}`, end: (count) => (count === 0 ? ']\n' : '\n]\n') }
+    case 'csv':
+      return {
+        start: columns.length === 0 ? '' : csvLine(columns.map(quoteIfNeeded)),
+        document: (document) => csvLine(columns.map((name) => csvCell((document as Document)[name]))),
+        end: () => '',
+      }
   }
 }
 
-/** An empty part is no end: the last part has to be written by `work` itself, which ends each document with a line. */
-function bufferedWriter(handle: FileHandle): (part: string) => Promise<void> {
-  return async (part) => {
-    if (part !== '') await handle.appendFile(part)
+/** Every top-level field of the documents, in the order in which they first appear. LIMIT_EXCEEDED past 10,000. */
+async function csvHeader(documents: AsyncIterable<object>, system: boolean): Promise<string[]> {
+  const names = new Set<string>()
+  for await (const document of documents) {
+    for (const name of Object.keys(withoutSystem(document as Document, system))) names.add(name)
+    if (names.size > columnsMax) {
+      throw new ParqueDBError('LIMIT_EXCEEDED', `the documents have more than ${columnsMax} different fields, too many for the columns of a CSV file; export as ndjson`, { details: { limit: columnsMax } })
+    }
   }
+  return [...names]
+}
+
+function withoutSystem(document: Document, system: boolean): Document {
+  if (system) return document
+  const own: Document = {}
+  for (const name of Object.keys(document)) {
+    if (name === '$id' || !systemFields.has(name)) own[name] = document[name] as Value
+  }
+  return own
+}
+
+function csvLine(cells: readonly string[]): string {
+  return `${cells.join(',')}\n`
+}
+
+/** Absent is an empty cell; an empty text is a quoted one. */
+function csvCell(value: Value | undefined): string {
+  if (value === undefined) return ''
+  if (typeof value === 'string') return value === '' ? '""' : quoteIfNeeded(value)
+  if (value instanceof Date && value.getTime() >= 0 && value.getUTCFullYear() <= 9999) return value.toISOString()
+  if (typeof value === 'bigint') return String(value)
+  return quoteIfNeeded(stringifyExtendedJson(value))
+}
+
+function quoteIfNeeded(text: string): string {
+  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

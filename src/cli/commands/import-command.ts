@@ -6,10 +6,7 @@ import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatCount } from '../format-value.ts'
-import { parseColumnTypes } from '../input/CsvReader.ts'
-import type { CsvColumn } from '../input/CsvReader.ts'
-import { columnTypes } from '../input/csv-types.ts'
-import type { ColumnType } from '../input/csv-types.ts'
+import { columnTypes, parseColumnTypes, type ColumnType, type CsvColumn } from '../input/CsvReader.ts'
 import { importRows } from '../input/import-rows.ts'
 import type { ImportCounts, OnConflict } from '../input/import-rows.ts'
 import { mapRows, parseRenames } from '../input/map-rows.ts'
@@ -100,7 +97,7 @@ async function importFile(cli: CommandLine, { ns, file, options }: { ns: string;
     const { isInterrupted, ...counts } = result
     if (!isInterrupted) await open.checkUnchanged()
     noteMisfits(terminal, open)
-    noteRepeated(terminal, counts)
+    if (counts.repeated > 0) terminal.note(`${formatCount(counts.repeated)} rows were imported before by the same import, and not again (--again imports them once more)`)
     if (isInterrupted) {
       terminal.note(`interrupted: ${describe(counts)}; ${file === '-' && options.name === undefined ? 'what came through the pipe cannot be continued' : 'the same command continues it'}`)
       cli.exitWith(exitCodes.interrupted)
@@ -142,10 +139,6 @@ function noteMisfits(terminal: Terminal, open: OpenRows): void {
     const values = count === 1 ? 'value is' : 'values are'
     terminal.note(`column ${column}: ${formatCount(count)} ${values} no ${type} and stayed text, first ${JSON.stringify(firstText)} on line ${firstLine}`)
   }
-}
-
-function noteRepeated(terminal: Terminal, { repeated: count }: ImportCounts): void {
-  if (count > 0) terminal.note(`${formatCount(count)} rows were imported before by the same import, and not again (--again imports them once more)`)
 }
 
 function progressText({ ns, counts, open, ms }: { ns: string; counts: ImportCounts; open: OpenRows; ms: number }): string {

@@ -1,5 +1,6 @@
-import { type Command, Option } from 'commander'
-import { copyBetween } from '../../node/open-database.ts'
+import { Option, type Command } from 'commander'
+import { copyEvents, isServer } from '../../node/copy-events.ts'
+import { copyBetween, type CopyPlaces } from '../../node/open-database.ts'
 import { reshard } from '../../node/reshard.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
@@ -12,24 +13,36 @@ Examples:
   parquedb push s3://bucket/shop --db data
   parquedb pull s3://bucket/shop --db copy
   parquedb push 's3://bucket/shop?endpoint=http://localhost:9000&region=us-east-1' --db data
+  parquedb push https://db.example.com --token $TOKEN --db data
 
 The keys are in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN. Files that are there already are not copied again,
 and an interrupted copy goes on where it ended. The target is what it was until all is there. It must be empty or hold an earlier state of the
-same database; else nothing is changed, and the exit code is 4.`
+same database; else nothing is changed, and the exit code is 4. To and from a server (a Worker, or 'parquedb serve') go events, each as it is, through what
+reads and writes there: the token needs the scopes read:* and admin:*.`
 
 export function pushCommand(cli: CommandLine): Command {
   return command({ name: 'push', summary: 'copy the database to a bucket or another folder', description: 'Copies the database, as of one moment, to a bucket or another folder.', examples: copyExamples })
-    .argument('<to>', 's3://bucket/prefix, or a folder')
-    .action((to: string) => copy(cli, { from: cli.folder, to }))
+    .argument('<to>', 's3://bucket/prefix, a folder, or the https:// URL of a server')
+    .addOption(tokenOption())
+    .action((to: string, { token }: { token?: string }) => copy(cli, { from: cli.folder, to }, token))
 }
 
 export function pullCommand(cli: CommandLine): Command {
   return command({ name: 'pull', summary: 'copy a database from a bucket or another folder', description: 'Copies a database, as of one moment, from a bucket or another folder.', examples: copyExamples })
-    .argument('<from>', 's3://bucket/prefix, or a folder')
-    .action((from: string) => copy(cli, { from, to: cli.folder }))
+    .argument('<from>', 's3://bucket/prefix, a folder, or the https:// URL of a server')
+    .addOption(tokenOption())
+    .action((from: string, { token }: { token?: string }) => copy(cli, { from, to: cli.folder }, token))
 }
 
-async function copy({ terminal, clock, signal }: CommandLine, places: { from: string; to: string }): Promise<void> {
+function tokenOption(): Option {
+  return new Option('--token <token>', 'the bearer token of a server').env('PARQUEDB_TOKEN')
+}
+
+async function copy({ terminal, clock, signal }: CommandLine, places: CopyPlaces, token?: string): Promise<void> {
+  if (isServer(places.from) || isServer(places.to)) {
+    const { events } = await copyEvents({ ...places, token, signal, onProgress: (count) => terminal.progress(`copied ${formatCount(count)} events`, clock.nowMs()) })
+    return printReport(terminal, `${places.to}: ${formatCount(events)} events copied`, { events })
+  }
   const report = await copyBetween({
     ...places,
     signal,

@@ -1,13 +1,12 @@
 import type { Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Collection } from '../../db/Collection.ts'
-import { fromExtendedJson, stringifyExtendedJson } from '../../model/ejson.ts'
+import { stringifyExtendedJson } from '../../model/ejson.ts'
 import type { Document } from '../../model/values.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatBytes, formatCount, formatPairs, formatTable } from '../format-value.ts'
-import { parseJson } from '../input/parse-json.ts'
-import { parseJsonArgument } from '../json-argument.ts'
+import { parseJsonArgument, parseJsonText } from '../json-argument.ts'
 import { archivedOption, atOption, given, wholeNumber } from '../options.ts'
 import { printEntity, printFacts } from '../print-entity.ts'
 
@@ -117,10 +116,9 @@ export function aggregateCommand(cli: CommandLine): Command {
 }
 
 function parsePipelineArgument(text: string): object[] {
-  const result = parseJson(text)
-  const problem = result.kind === 'problem' ? `is not JSON at column ${result.problem.column}: ${result.problem.reason}` : Array.isArray(result.value) ? undefined : 'is not an array'
-  if (result.kind === 'problem' || problem !== undefined) throw new ParqueDBError('INVALID_ARGUMENT', `the pipeline ${problem}; write JSON in single quotes, as in '[{"$count": "films"}]'`)
-  return fromExtendedJson(result.value, { keepOperators: true }) as object[]
+  const pipeline = parseJsonText(text, { what: 'the pipeline', example: '[{"$count": "films"}]', code: 'INVALID_ARGUMENT', operators: true })
+  if (Array.isArray(pipeline)) return pipeline as object[]
+  throw new ParqueDBError('INVALID_ARGUMENT', `the pipeline is not an array; write JSON in single quotes, as in '[{"$count": "films"}]'`)
 }
 
 const explainExamples = `

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { utf8Encode } from '../../base/bytes.ts'
-import { CsvReader, parseColumnTypes } from './CsvReader.ts'
+import { CsvReader, parseColumnTypes, readCell } from './CsvReader.ts'
 import type { CsvColumn, CsvOptions, Misfit } from './CsvReader.ts'
-import { readCell } from './csv-types.ts'
 
 interface Outcome {
   readonly rows: readonly unknown[]

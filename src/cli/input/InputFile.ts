@@ -4,11 +4,8 @@ import { basename } from 'node:path'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { ByteSource } from '../../parquet/byte-source.ts'
 
-interface FileFacts {
-  readonly sizeBytes: number
-  readonly changedMs: number
-  readonly inode: number
-}
+/** Its size, and what is another one when it was written to, or is another file. */
+type FileFacts = readonly [sizeBytes: number, changed: string]
 
 const chunkBytes = 256 * 1024
 
@@ -24,8 +21,8 @@ export class InputFile {
   private constructor(path: string, facts: FileFacts) {
     this.path = path
     this.name = basename(path)
-    this.sizeBytes = facts.sizeBytes
     this.#facts = facts
+    this.sizeBytes = facts[0]
   }
 
   /** NOT_FOUND, or INVALID_ARGUMENT for what is no file. */
@@ -69,19 +66,15 @@ export class InputFile {
 
   /** VALIDATION_FAILED when it was written to since it was opened. */
   async checkUnchanged(): Promise<void> {
-    const now = await readFacts(this.path)
-    if (now.sizeBytes === this.#facts.sizeBytes && now.changedMs === this.#facts.changedMs && now.inode === this.#facts.inode) return
+    if ((await readFacts(this.path)).join() === this.#facts.join()) return
     throw new ParqueDBError('VALIDATION_FAILED', `${this.path} was changed while it was read; import it again when nothing writes to it`, { details: { file: this.path } })
   }
 }
 
 async function readFacts(path: string): Promise<FileFacts> {
-  let facts
-  try {
-    facts = await stat(path)
-  } catch (cause) {
+  const facts = await stat(path).catch((cause: unknown) => {
     throw new ParqueDBError('NOT_FOUND', `the file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { details: { file: path }, cause })
-  }
+  })
   if (!facts.isFile()) throw new ParqueDBError('INVALID_ARGUMENT', `${path} is not a file`, { details: { file: path } })
-  return { sizeBytes: facts.size, changedMs: facts.mtimeMs, inode: facts.ino }
+  return [facts.size, `${facts.mtimeMs} ${facts.ino}`]
 }

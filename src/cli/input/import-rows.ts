@@ -137,10 +137,5 @@ function checkIds(rows: readonly Row[], { where, onConflict }: ImportRequest): v
 }
 
 function sum(left: ImportCounts, right: ImportCounts): ImportCounts {
-  return {
-    created: left.created + right.created,
-    replaced: left.replaced + right.replaced,
-    skipped: left.skipped + right.skipped,
-    repeated: left.repeated + right.repeated,
-  }
+  return { created: left.created + right.created, replaced: left.replaced + right.replaced, skipped: left.skipped + right.skipped, repeated: left.repeated + right.repeated }
 }

@@ -43,10 +43,8 @@ function* readRows(pieces: readonly Piece[], options: JsonRowsOptions): Iterable
 function readRow(piece: Piece, { where, bigint }: JsonRowsOptions): Row {
   const result = parseJson(piece.text, { bigint, firstLine: piece.line })
   if (result.kind === 'problem') throw inputError(where, result.problem.line, result.problem.reason)
-  const { value: json } = result
-  if (json === null || typeof json !== 'object' || Array.isArray(json)) {
-    throw inputError(where, piece.line, `expected an object, found ${Array.isArray(json) ? 'an array' : JSON.stringify(json).slice(0, 40)}`)
-  }
+  const json = result.value
+  if (json === null || typeof json !== 'object' || Array.isArray(json)) throw inputError(where, piece.line, `expected an object, found ${Array.isArray(json) ? 'an array' : JSON.stringify(json).slice(0, 40)}`)
   return { line: piece.line, document: unwrap(json, where, piece.line), bytes: piece.text.length }
 }
 

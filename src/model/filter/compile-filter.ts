@@ -33,18 +33,14 @@ function compile(node: FilterNode): ValueTest {
       return someWholeAtPath(node.path, (value) => value !== undefined)
     case 'type':
       return someAtPath(node.path, typeTest(node.types))
-    case 'regex': {
-      const { pattern } = node
-      return someAtPath(node.path, (value) => typeof value === 'string' && pattern.test(value))
-    }
+    case 'regex':
+      return someAtPath(node.path, (value) => typeof value === 'string' && node.pattern.test(value))
     case 'startsWith':
     case 'endsWith':
     case 'contains':
       return someAtPath(node.path, textTest(node.kind, node.text))
-    case 'size': {
-      const { size } = node
-      return someWholeAtPath(node.path, (value) => Array.isArray(value) && value.length === size)
-    }
+    case 'size':
+      return someWholeAtPath(node.path, (value) => Array.isArray(value) && value.length === node.size)
     case 'mod':
       return someAtPath(node.path, modTest(node.divisor, node.remainder))
     case 'elemMatch': {

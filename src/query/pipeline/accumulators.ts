@@ -12,31 +12,25 @@ export interface Accumulator {
   result(group: number): Value | undefined
 }
 
+/** With a number among bigints the sum is a number. */
+const exactSum = (): Accumulator => new Totals('exact', ({ count, sum: total, exact }) => (exact === undefined ? total : count === 0 ? exact : Number(exact) + total))
+
+const makers: { readonly [name: string]: (holding: Holding) => Accumulator } = {
+  $sum: exactSum,
+  $count: exactSum,
+  $avg: () => new Totals('plain', ({ count, sum: total }) => (count === 0 ? null : total / count)),
+  $stdDevPop: () => new Totals('around a base', ({ count, sum: total, squares }) => (count === 0 ? null : Math.sqrt(Math.max(0, squares / count - (total / count) ** 2)))),
+  $min: () => new Extreme(-1),
+  $max: () => new Extreme(1),
+  $first: () => new Kept((present) => present),
+  $last: () => new Kept((_, next) => next),
+  $push: (holding) => new Gathered(holding, false),
+  $addToSet: (holding) => new Gathered(holding, true),
+}
+
 /** Makes the accumulator of this name; undefined for an unknown one. */
 export function makeAccumulator(name: string, holding: Holding): Accumulator | undefined {
-  switch (name) {
-    case '$sum':
-    case '$count':
-      // With a number among bigints the sum is a number.
-      return new Totals('exact', ({ count, sum, exact }) => (exact === undefined ? sum : count === 0 ? exact : Number(exact) + sum))
-    case '$avg':
-      return new Totals('plain', ({ count, sum }) => (count === 0 ? null : sum / count))
-    case '$stdDevPop':
-      return new Totals('around a base', ({ count, sum, squares }) => (count === 0 ? null : Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2))))
-    case '$min':
-      return new Extreme(-1)
-    case '$max':
-      return new Extreme(1)
-    case '$first':
-      return new Kept((present) => present)
-    case '$last':
-      return new Kept((_, next) => next)
-    case '$push':
-      return new Gathered(holding, false)
-    case '$addToSet':
-      return new Gathered(holding, true)
-  }
-  return undefined
+  return Object.hasOwn(makers, name) ? makers[name]?.(holding) : undefined
 }
 
 type TotalsKind = 'exact' | 'plain' | 'around a base'

@@ -1,3 +1,4 @@
+import type { Event } from '../../model/event.ts'
 import type { TestTools } from '../test-tools.ts'
 import type { DatabaseTest } from './fixture.ts'
 import { codeOf, collect } from './observe.ts'
@@ -33,6 +34,34 @@ export function eventTests(test: DatabaseTest, { expect }: TestTools): void {
       expect(await seqs({ fromSeq: 99 })).toEqual([])
       await db.flush()
     }
+  })
+
+  test('events of another database are appended as they are, those that are there are passed over, and what does not follow is refused', async ({ db, reopen }) => {
+    const a = db.collection<{ n: number }>('a')
+    await a.create({ $id: 'x', n: 1 })
+    await a.link('x', 'next', 'b/y', { weight: 1 })
+    await a.update('x', { $inc: { n: 1 } }, { actor: 'ada', txId: 'once' })
+    const there = await collect(db.events())
+    expect(await db.importEvents(there)).toEqual({ appendedCount: 0, repeatedCount: 3 })
+    const last = there[2] as Event
+    const more: Event[] = [
+      { ...last, seq: 0, id: 'new-1', version: 3, patch: { set: { n: 7 } }, actor: 'bob', txId: 'other', metadata: { at: new Date(5) } },
+      { seq: 0, id: 'new-2', ts: last.ts + 1, op: 'CREATE', target: 'c:z', version: 1, after: { n: 2 } },
+      { seq: 0, id: 'new-3', ts: last.ts + 1, op: 'REL_CREATE', target: 'a:x', version: 1, predicate: 'next', to: 'b/w', data: { weight: 2 } },
+    ]
+    await systemClock.sleep(5)
+    expect(await db.importEvents(more)).toEqual({ appendedCount: 3, repeatedCount: 0 })
+    expect(await db.importEvents([...there, ...more])).toEqual({ appendedCount: 0, repeatedCount: 6 })
+    const events = (await collect(db.events({ fromSeq: 4 }))).map((event) => ({ ...event, seq: 0 }))
+    expect(events).toEqual(more)
+    expect((await a.get('x'))?.n).toBe(7)
+    expect(await a.countRelated('x', 'next')).toBe(0)
+    await db.collection('b').createMany([{ $id: 'y' }, { $id: 'w' }])
+    expect(await a.countRelated('x', 'next')).toBe(2)
+    const wrong = { ...more[0], id: 'new-4', txId: 'wrong', version: 3 } as Event
+    expect(await codeOf(() => db.importEvents([wrong]))).toBe('VERSION_CONFLICT')
+    expect(await codeOf(() => db.importEvents('x' as never))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(async () => (await reopen({ readOnly: true })).importEvents([{ ...wrong, version: 4 }]))).toBe('READ_ONLY')
   })
 
   test('a subscription brings what there is and then what comes, each event once', async ({ db }) => {
