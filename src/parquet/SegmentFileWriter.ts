@@ -1,11 +1,11 @@
 import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
+import { stringifyExtendedJson } from '../model/ejson.ts'
 import { isEdgeSpace, isMirrorSpace, namesOf } from '../model/edge.ts'
-import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { patchToJson } from '../model/patch.ts'
+import { stateToJson } from '../model/state-json.ts'
 import type { BloomFilterBuilder } from './BloomFilter.ts'
 import { isSameAsBefore } from './byte-arrays.ts'
 import { rowsBetween, type Column } from './Column.ts'
@@ -40,7 +40,7 @@ export class SegmentFileWriter extends TableWriter {
     const edge = this.#isEdgeSpace ? namesOf(event) : undefined
     const isMirror = edge !== undefined && isMirrorSpace(event.ns)
     // A CREATE and an edge's event are their own snapshots.
-    const state = event.state === undefined || event.op === 'CREATE' || edge !== undefined ? undefined : snapshotText(event.state)
+    const state = event.state === undefined || event.op === 'CREATE' || edge !== undefined ? undefined : JSON.stringify({ version: event.state.version, seq: event.state.seq, ...stateToJson(event.state) })
     const after = event.after === undefined ? undefined : (event.afterText ?? stringifyExtendedJson(event.after))
     const metadata = event.metadata === undefined ? undefined : stringifyExtendedJson(event.metadata)
     const row = this.pendingRows
@@ -122,10 +122,4 @@ function addNames(column: Column, filter: BloomFilterBuilder): void {
     const { arrays } = values
     for (let index = 0; index < column.valueCount; index++) if (arrays.offsets[index] !== arrays.offsets[index + 1]) filter.addText(arrays, index, '')
   } else for (const text of scalarsOf(column, rowsBetween(0, column.rowCount))) if (typeof text === 'string' && text !== '') filter.add(text)
-}
-
-/** All of a snapshot but its document and its id, which is the event's. */
-function snapshotText(state: EntityState): string {
-  const { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt } = state
-  return JSON.stringify({ version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document: toExtendedJson(state.document) })
 }

@@ -4,6 +4,7 @@ import type { EntityState } from '../model/entity.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import { stateOfCreate } from '../model/fold.ts'
 import { patchFromJson } from '../model/patch.ts'
+import { stateFromJson, type StateJson } from '../model/state-json.ts'
 import type { Document } from '../model/values.ts'
 import { numbersOf, scalarsOf } from './column-values.ts'
 import { malformed } from './malformed.ts'
@@ -21,7 +22,7 @@ export function readEvents(group: RowGroup, rows: Int32Array, { hasOwnSnapshots 
   return Array.from(rows, (row, at): StoredEvent => {
     const op = opOf(texts.op[at])
     const id = texts.id[at] ?? ''
-    const state = parseOptional(texts.state[at], (json) => stateOf(id, json))
+    const state = parseOptional(texts.state[at], (json: StateJson & Pick<EntityState, 'version' | 'seq'>) => stateFromJson(json, { ...json, id }))
     const ns = texts.ns[at] ?? ''
     const isEdge = isEdgeSpace(ns)
     const after = parseOptional((isEdge ? texts.data : texts.after)[at], documentOf)
@@ -52,27 +53,13 @@ function opOf(text: string | undefined): EventOp {
   throw malformed(`an event has the unknown op '${String(text)}'`)
 }
 
-function parseOptional<T>(text: string | undefined, read: (json: Readonly<Record<string, unknown>>) => T): T | undefined {
+function parseOptional<T>(text: string | undefined, read: (json: never) => T): T | undefined {
   if (text === undefined) return undefined
   const json: unknown = JSON.parse(text)
   if (typeof json !== 'object' || json === null) throw malformed('a part of an event is no object')
-  return read(json as Readonly<Record<string, unknown>>)
+  return read(json as never)
 }
 
 function documentOf(json: Readonly<Record<string, unknown>>): Document {
   return fromExtendedJson(json) as Document
-}
-
-function stateOf(id: string, json: Readonly<Record<string, unknown>>): EntityState {
-  return {
-    id,
-    version: json['version'] as number,
-    seq: json['seq'] as number,
-    createdAt: json['createdAt'] as number,
-    createdBy: json['createdBy'] as string | undefined,
-    updatedAt: json['updatedAt'] as number,
-    updatedBy: json['updatedBy'] as string | undefined,
-    deletedAt: json['deletedAt'] as number | undefined,
-    document: documentOf(json['document'] as Readonly<Record<string, unknown>>),
-  }
 }

@@ -1,11 +1,11 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { collectionOf, edgeKey, isEdgeSpace, namesOf, stateOfEdge } from '../model/edge.ts'
-import { fromExtendedJson, stringifyExtendedJson, toExtendedJson } from '../model/ejson.ts'
-import type { EntityState } from '../model/entity.ts'
+import { fromExtendedJson, stringifyExtendedJson } from '../model/ejson.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
 import { foldVersion, stateOfCreate } from '../model/fold.ts'
 import { patchFromJson, patchToJson, type PatchJson } from '../model/patch.ts'
+import { stateFromJson, stateToJson, type StateJson } from '../model/state-json.ts'
 import type { Document, Value } from '../model/values.ts'
 import type { LogFrame } from './append-log.ts'
 
@@ -36,15 +36,6 @@ interface EventJson {
   tx?: string
   metadata?: unknown
   state?: StateJson
-}
-
-interface StateJson {
-  createdAt: number
-  createdBy?: string
-  updatedAt: number
-  updatedBy?: string
-  deletedAt?: number
-  document: unknown
 }
 
 /** One commit's events as JSON, to be joined with others' by `joinPayload`: its length tells whether it fits a frame. */
@@ -116,14 +107,6 @@ function quoted(text: string): string {
   return plainPattern.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
-function stateToJson(state: EntityState): StateJson {
-  const json: StateJson = { createdAt: state.createdAt, updatedAt: state.updatedAt, document: toExtendedJson(state.document) }
-  if (state.createdBy !== undefined) json.createdBy = state.createdBy
-  if (state.updatedBy !== undefined) json.updatedBy = state.updatedBy
-  if (state.deletedAt !== undefined) json.deletedAt = state.deletedAt
-  return json
-}
-
 function eventFromJson(json: EventJson, seq: number, read: ReadJson): StoredEvent {
   const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
     seq,
@@ -138,7 +121,7 @@ function eventFromJson(json: EventJson, seq: number, read: ReadJson): StoredEven
     actor: json.actor,
     txId: json.tx,
     metadata: json.metadata === undefined ? undefined : (read(json.metadata) as Document),
-    state: json.state === undefined ? undefined : stateFromJson(json.state, { json, seq }),
+    state: json.state === undefined ? undefined : stateFromJson(json.state, { id: json.key, version: json.version, seq }),
   }
   if (json.rel !== undefined && json.to !== undefined) {
     const slash = json.to.indexOf('/')
@@ -149,18 +132,4 @@ function eventFromJson(json: EventJson, seq: number, read: ReadJson): StoredEven
   }
   if (event.op === 'CREATE') event.state = stateOfCreate(event)
   return event
-}
-
-function stateFromJson(state: StateJson, event: { json: EventJson; seq: number }): EntityState {
-  return {
-    id: event.json.key,
-    version: event.json.version,
-    seq: event.seq,
-    createdAt: state.createdAt,
-    createdBy: state.createdBy,
-    updatedAt: state.updatedAt,
-    updatedBy: state.updatedBy,
-    deletedAt: state.deletedAt,
-    document: fromExtendedJson(state.document) as Document,
-  }
 }
