@@ -37,11 +37,28 @@ describe('a guest', () => {
     const owner = await shared()
     const guest = await shared()
     expect(await guest.appendEvent({ ...create('a'), ts: 1000 })).toMatchObject({ seq: 1, ts: 1000 })
-    await guest.appendEvent({ op: 'UPDATE', target: 'n:a', after: { n: 1 }, ts: 2000 })
-    expect(await guest.createSnapshot('n', 'a')).toMatchObject({ seq: 2, version: 2, entity: { id: 'a', n: 1 } })
-    expect(await owner.getLatestSnapshot('n', 'a')).toMatchObject({ seq: 2 })
+    await guest.appendEvent({ ...create('b'), ts: 2000 })
     await expect(guest.checkpoint()).rejects.toMatchObject({ code: 'WRITER_LOCKED' })
     expect(await owner.checkpoint()).toEqual({ seq: 2, at: new Date(2000) })
+    await guest.appendEvent(create('c'))
+    await guest.appendEvent({ op: 'UPDATE', target: 'n:c', after: { n: 1 } })
+    expect((await owner.getLatestSnapshot('n', 'c'))?.seq).toBe(3)
+    expect(await guest.createSnapshot('n', 'c')).toMatchObject({ seq: 4, version: 2, entity: { id: 'c', n: 1 } })
+    expect((await owner.getLatestSnapshot('n', 'c'))?.seq).toBe(4)
+  })
+
+  test('that has taken the role over holds no files from before', async () => {
+    const options = { share: true, graceMs: 0, compaction: { background: false } }
+    const owner = withEventSourcing(new FsBackend(root), options)
+    await owner.appendEvent(create('a'))
+    await owner.flush()
+    const guest = withEventSourcing(new FsBackend(root), options)
+    open.push(guest)
+    await guest.stats()
+    await owner.close()
+    await guest.appendEvent(create('b'))
+    await guest.compact()
+    expect(await guest.stats()).toMatchObject({ role: 'writer', garbage: { files: 0 }, segments: { count: 1 } })
   })
 
   test('is told what the writer was told when a flush fails, and goes on', async () => {
