@@ -27,7 +27,7 @@ export interface Told {
   /** Entities of which erasing has begun, and those of which it has ended. */
   readonly erasing: readonly string[]
   readonly erased: readonly string[]
-  /** How many of `begun` there were when dropping last began: those of the collection 'old' may be gone. */
+  /** How many of `begun` there were when dropping last began: those of the collection 'b' may be gone. */
   readonly droppable: number
 }
 
@@ -44,16 +44,17 @@ const schema = { g: { under: { rel: '-> g.over', onDelete: 'cascade' }, tags: { 
 export function fixedScript(operationCount: number): Step[] {
   const steps: Step[] = []
   const live = new Set<string>()
+  let turns = 0
   for (let n = 1; n <= operationCount; n++) {
-    if (n % 47 === 0) steps.push({ kind: 'die' })
+    if (n % 58 === 1) steps.push({ kind: 'commits', commits: [erasable(n)] })
+    else if (n % 58 === 29) steps.push({ kind: 'erase', target: `g/e${n}` })
+    else if (n % 47 === 0) steps.push({ kind: 'die' })
     else if (n % 41 === 0) steps.push({ kind: 'reopen' })
     else if (n % 33 === 0) steps.push({ kind: 'compact' })
     else if (n % 43 === 0) steps.push({ kind: 'checkpoint' })
-    else if (n % 37 === 0) steps.push({ kind: n % 2 === 0 ? 'archive' : 'drop' })
-    else if (n % 29 === 0) steps.push({ kind: 'erase', target: `gone/e${n}` })
+    else if (n % 37 === 25) steps.push({ kind: n % 2 === 0 ? 'archive' : 'drop' })
     else if (n % 11 === 0) steps.push({ kind: 'flush' })
-    else if (n % 29 === 1) steps.push({ kind: 'commits', commits: [erasable(n)] })
-    else if (n % 6 === 4) steps.push({ kind: 'commits', commits: [graphCommit(n)] })
+    else if (n % 6 === 4) steps.push({ kind: 'commits', commits: [graphCommit(n, turns++)] })
     else steps.push({ kind: 'commits', commits: Array.from({ length: n % 5 === 0 ? 3 : 1 }, (_, index) => commitOf(n, index, live)) })
   }
   return steps
@@ -63,7 +64,7 @@ function commitOf(n: number, index: number, live: Set<string>): Commit {
   const txId = `${n}.${index}`
   const events: EventInput[] = []
   for (let part = 0; part < 1 + (n % 3); part++) {
-    const target = `${n % 4 === 3 ? 'old' : n % 2 === 0 ? 'a' : 'b'}:k${(n * 7 + index * 3 + part) % entityCount}`
+    const target = `${n % 2 === 0 ? 'a' : 'b'}:k${(n * 7 + index * 3 + part) % entityCount}`
     const metadata = { part, of: 1 + (n % 3) }
     if (!live.has(target)) events.push({ op: 'CREATE', target, after: { n, text: 'created '.repeat(n % 9) }, metadata })
     else if ((n + part) % 8 === 0) events.push({ op: 'DELETE', target, metadata })
@@ -78,18 +79,17 @@ function commitOf(n: number, index: number, live: Set<string>): Commit {
 function erasable(n: number): Commit {
   const id = `e${n + 28}`
   const events: Expected[] = [
-    { op: 'CREATE', target: `gone:${id}`, after: { secret: `secret ${n}` } },
-    { op: 'REL_CREATE', target: `gone:${id}`, predicate: 'knows', to: 'b/k1', data: { n } },
-    { op: 'REL_CREATE', target: `gone:${id}`, predicate: 'knows', to: `gone/${id}` },
+    { op: 'CREATE', target: `g:${id}`, after: { secret: `secret ${n}` } },
+    { op: 'REL_CREATE', target: `g:${id}`, predicate: 'knows', to: 'g/root0', data: { n } },
+    { op: 'REL_CREATE', target: `g:${id}`, predicate: 'knows', to: `g/${id}` },
   ]
-  const write = (db: ParqueDB): Promise<unknown> => db.collection('gone').create({ $id: id, secret: `secret ${n}`, $link: { knows: [{ to: 'b/k1', data: { n } }, `gone/${id}`] } }, { txId: `${n}` })
+  const write = (db: ParqueDB): Promise<unknown> => db.collection('g').create({ $id: id, secret: `secret ${n}`, $link: { knows: [{ to: 'g/root0', data: { n } }, `g/${id}`] } }, { txId: `${n}` })
   return { txId: `${n}`, events, write }
 }
 
 /** In turn: a small tree, an edge that leads to another one, an edge less, and a delete that takes a leaf and an edge with it. */
-function graphCommit(n: number): Commit {
+function graphCommit(n: number, turn: number): Commit {
   const txId = `${n}`
-  const turn = Math.floor(n / 6)
   const tree = turn - (turn % 4)
   const [root, leaf, note] = [`root${tree}`, `leaf${tree}`, `note${tree}`]
   const edge = { target: `g:${leaf}`, predicate: 'under' }
@@ -157,7 +157,7 @@ export async function runScript(steps: readonly Step[], disk: SimulatedDisk, tol
       case 'drop': {
         const mode = step.kind
         if (mode === 'drop') told.droppable = told.begun.length
-        await insist(async () => void (await process.db.retain({ policy: mode === 'drop' ? { namespaces: { old: { mode, maxEvents: 3 } } } : { mode, maxEvents: 9, namespaces: { old: { mode: 'keep' } } } })))
+        await insist(async () => void (await process.db.retain({ policy: mode === 'drop' ? { namespaces: { b: { mode, maxEvents: 3 } } } : { mode, maxEvents: 9, namespaces: { b: { mode: 'keep' } } } })))
         break
       }
       case 'erase': {
@@ -240,7 +240,7 @@ export async function problemsOf(disk: SimulatedDisk, told: Told): Promise<strin
       if (event.txId !== undefined) found.set(event.txId, [...(found.get(event.txId) ?? []), bodyOf(event)])
     }
     const isErased = (commit: Commit, targets: readonly string[]): boolean => targets.some((target) => commit.events[0]?.target === target.replace('/', ':'))
-    const mayBeGone = (commit: Commit): boolean => isErased(commit, told.erasing) || (told.begun.indexOf(commit) < told.droppable && commit.events.some(({ target }) => target?.startsWith('old:')))
+    const mayBeGone = (commit: Commit): boolean => isErased(commit, told.erasing) || (told.begun.indexOf(commit) < told.droppable && commit.events.some(({ target }) => target?.startsWith('b:')))
     for (const commit of told.acknowledged) if (!found.has(commit.txId) && !mayBeGone(commit)) problems.push(`${commit.txId} was acknowledged and is not there`)
     const begun = new Map(told.begun.map((commit) => [commit.txId, commit]))
     for (const [txId, events] of found) {
