@@ -1,7 +1,9 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { crc32 } from '../base/crc32.ts'
 import { Arena } from './Arena.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
+import type { Codec } from './codecs.ts'
 import { rowsBetween, type Column } from './Column.ts'
 import { scalarsOf } from './column-values.ts'
 import type { Leaf } from './columns.ts'
@@ -17,13 +19,20 @@ const text: Leaf = { path: ['t'], kind: 'string', maxDefinition: 1, maxRepetitio
 const list: Leaf = { path: ['l', 'list', 'element'], kind: 'int', maxDefinition: 2, maxRepetition: 1 }
 
 /** A chunk whose checksums are right, so that only its sizes can give it away. */
-function decodeCrafted(leaf: Leaf, header: Partial<PageHeader>, { body = new Uint8Array(10), isCompressed = false } = {}): Column {
+function decodeCrafted(leaf: Leaf, header: Partial<PageHeader>, { body = new Uint8Array(10), codec }: { body?: Uint8Array; codec?: Codec } = {}): Column {
   const out = new ByteBuffer()
   const plain: PageHeader = { kind: 'data', uncompressedBytes: body.length, compressedBytes: body.length, crc32: crc32(body), encoding: 'DELTA_LENGTH_BYTE_ARRAY', valueCount: 5, nullCount: 0, rowCount: 5, definitionBytes: 0, repetitionBytes: 0 }
   writePageHeader({ ...plain, ...header }, out)
   out.append(body)
   const bytes = out.copy()
-  return decodeChunk({ leaf, rowCount: 5, bytes, codec: isCompressed ? 'snappy' : undefined }, new Arena())
+  return decodeChunk({ leaf, rowCount: 5, bytes, codec }, new Arena())
+}
+
+/** A gzip page whose last four bytes, its size, are these. */
+function withEnd(page: Uint8Array, size: number): Uint8Array {
+  const bytes = new Uint8Array(page)
+  new DataView(bytes.buffer).setUint32(bytes.length - 4, size, true)
+  return bytes
 }
 
 function encode(leaf: Leaf, values: readonly LeafValue[]): ReturnType<typeof encodeChunk> {
@@ -47,7 +56,18 @@ describe('a chunk that announces more than it can hold', () => {
   })
 
   test('is refused when it would expand more than Snappy can', () => {
-    expect(() => decodeCrafted(text, { uncompressedBytes: 2 ** 30 }, { isCompressed: true })).toThrow('more than its bytes can expand to')
+    expect(() => decodeCrafted(text, { uncompressedBytes: 2 ** 30 }, { codec: 'snappy' })).toThrow('more than its bytes can expand to')
+  })
+
+  test.each([
+    ['more than its bytes can expand to', { uncompressedBytes: 2 ** 30 }, gzipSync(new Uint8Array(10))],
+    ['another size than its header says', { uncompressedBytes: 9 }, gzipSync(new Uint8Array(10))],
+    ['another size than its header says', { uncompressedBytes: 10 }, gzipSync(new Uint8Array(10)).subarray(0, 12)],
+    ['is not gzip', { uncompressedBytes: 10 }, withEnd(new Uint8Array(30).fill(255), 10)],
+    ['another size than its header says', { uncompressedBytes: 20 }, withEnd(gzipSync(new Uint8Array(10)), 20)],
+  ])('is refused when it is gzip and %s', (problem, header, page) => {
+    const body = new Uint8Array(page)
+    expect(() => decodeCrafted(text, { ...header, compressedBytes: body.length, crc32: crc32(body) }, { body, codec: 'gzip' })).toThrow(problem)
   })
 
   test('is refused when its lists would have more elements than any row group', () => {
