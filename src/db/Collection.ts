@@ -2,7 +2,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 import type {
   AggregateOptions, ArchiveOptions, AsOfInput, CreateManyOptions, CreateManyResult, DeleteManyResult, Difference, FindOneAndUpdateOptions, FindOneOptions, FindOptions, GetOptions, HistoryEntry,
-  HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument, ReadOptions, Replacement, ReplaceOptions, RevertOptions, UpdateManyOptions, UpdateManyResult,
+  HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument, ReadOptions, Replacement, ReplaceOptions, RestoreOptions, RevertOptions, UpdateManyOptions, UpdateManyResult,
   UpdateOptions, VersionedOptions, WriteOptions,
 } from '../model/database-options.ts'
 import type { EdgeInput, LinkArguments, LinkManyOptions, LinkManyResult, LinkResult, Related, RelatedOptions } from '../model/graph-options.ts'
@@ -17,26 +17,22 @@ import type { Document, Value } from '../model/values.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import { checkFlag, checkOptions } from '../model/check-options.ts'
 import { distinctValues } from '../query/distinct.ts'
-import { explainQuery, type Explanation } from '../query/explain.ts'
+import { explainQuery, type Explanation } from '../query/run-query.ts'
 import { parseQuery } from '../query/parse-query.ts'
 import { parsePopulate, type PopulateNode } from '../query/populate.ts'
 import { planPipeline } from '../query/pipeline/run-pipeline.ts'
 import { parsePipeline } from '../query/pipeline/stages.ts'
-import { pointReads } from '../query/point-reads.ts'
+import { pointReads } from '../query/select-rows.ts'
 import { alongWith } from './bring-along.ts'
 import { createMany } from './create-many.ts'
 import { deleteEntities, hasDeletePolicies } from './delete-entities.ts'
-import { documentDifferences } from './document-differences.ts'
-import { findOneAndUpdate } from './find-one-and-update.ts'
-import { aggregateEntities } from './aggregate.ts'
-import { countEntities, findEntities, findFirst } from './find.ts'
-import { entityHistory, parsePoint, statesAtPoints } from './history.ts'
+import { documentDifferences, entityHistory, parsePoint, restoreEntity, revertEntity, statesAtPoints } from './history.ts'
+import { findOneAndUpdate, linksOf, updateCommand, writeMany } from './update-many.ts'
+import { aggregateEntities, countEntities, findEntities, findFirst } from './find.ts'
 import { parseNewDocument, parseReplacement } from './parse-input.ts'
 import { linkMany, writeEdges } from './link.ts'
 import { countRelatedEntities, relatedEntities } from './related.ts'
-import { restoreEntity, revertEntity } from './restore.ts'
 import { withView, type Session } from './session.ts'
-import { linksOf, updateCommand, writeMany } from './update-many.ts'
 import { writeEntity } from './write-entity.ts'
 import { idempotentOptionNames, parseWrite, versionedOptionNames, writeOptionNames } from './write-options.ts'
 
@@ -167,18 +163,19 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     return { deletedCount: modifiedCount }
   }
 
-  async restore(id: string, options?: VersionedOptions): Promise<Entity<T>> {
+  async restore(id: string, options?: RestoreOptions): Promise<Entity<T>> {
+    const { includeArchived, ...versioned } = checkOptions('restore', options, [...versionedOptionNames, 'includeArchived'])
     const key = this.#key(id)
-    const write = parseWrite(this.#session, checkOptions('restore', options, versionedOptionNames))
-    return this.#entity(key, await restoreEntity(this.#session, key, write))
+    const write = parseWrite(this.#session, versioned)
+    return this.#entity(key, await restoreEntity(this.#session, { key, includeArchived: checkFlag(includeArchived, 'includeArchived') }, write))
   }
 
   async link(id: string, relationship: string, ...[to, data, options]: LinkArguments): Promise<LinkResult> {
-    return this.#edges(id, { kind: 'link', name: relationship, targets: to, data }, options)
+    return writeEdges(this.#session, { near: this.#key(id), kind: 'link', name: relationship, targets: to, data }, options)
   }
 
   async unlink(id: string, relationship: string, ...[to, options]: [to: string | readonly string[], options?: VersionedOptions]): Promise<LinkResult> {
-    return this.#edges(id, { kind: 'unlink', name: relationship, targets: to }, options)
+    return writeEdges(this.#session, { near: this.#key(id), kind: 'unlink', name: relationship, targets: to }, options)
   }
 
   async linkMany(edges: Iterable<EdgeInput> | AsyncIterable<EdgeInput>, options?: LinkManyOptions): Promise<LinkManyResult> {
@@ -249,10 +246,6 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
       }
       return entities
     }, { includeArchived })
-  }
-
-  async #edges(id: string, of: { kind: 'link' | 'unlink'; name: string; targets: unknown; data?: unknown }, options: VersionedOptions | undefined): Promise<LinkResult> {
-    return writeEdges(this.#session, { near: this.#key(id), ...of }, options)
   }
 
   async #write(id: string, command: Command, options: VersionedOptions): Promise<Entity<T>> {

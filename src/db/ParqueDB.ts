@@ -3,7 +3,7 @@ import { systemRandom, type Random } from '../base/random.ts'
 import { actingAs } from '../model/acting.ts'
 import { tenantPattern, type Database, type DatabaseTransaction, type Acting, type ActingDatabase } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, ImportEventsResult, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
-import { parseEntityId, validateNamespace } from '../model/entity-id.ts'
+import { parseEntityId, parseReference, validateNamespace } from '../model/entity-id.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
 import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
@@ -17,8 +17,8 @@ import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import type { View } from '../storage/view.ts'
 import { Collection } from './Collection.ts'
-import { consumerLags, consumerPosition, type ConsumerLags } from './consumers.ts'
-import { countCollections } from './collection-counts.ts'
+import { consumerLags, consumerPosition, Subscription, type ConsumerLags } from './Subscription.ts'
+import { countCollections } from './find.ts'
 import { EventProjection, type ProjectionDefinition } from './EventProjection.ts'
 import { importEvents } from './import-events.ts'
 import { parseEventQuery, readEvents } from './read-events.ts'
@@ -26,7 +26,6 @@ import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
 import { findShortestPath, traverse } from './traverse.ts'
 import { nameLengthMax } from './write-options.ts'
-import { Subscription } from './Subscription.ts'
 import { TenantEngine } from './TenantEngine.ts'
 
 export interface ParqueDBOptions extends EngineOptions {
@@ -130,7 +129,7 @@ export class ParqueDB implements Database {
     const checked = checkOptions('subscribe', options, ['fromSeq', 'ns', 'ops', 'consumer', 'signal'])
     const consumer = checkName(checked.consumer, { option: 'consumer', charactersMax: 100 })
     const position = consumer === undefined ? undefined : consumerPosition(this.#session, consumer)
-    const subscription = new Subscription(this.#whole, checked, { own, onEnd, position, storedNs: this.#whole === this.#engine ? checked.ns : undefined })
+    const subscription = new Subscription(this.#engine, checked, { own, onEnd, position })
     this.#subscriptions.add(subscription)
     return subscription
   }
@@ -182,12 +181,7 @@ export class ParqueDB implements Database {
     const { reason, actor } = checkOptions('erase', options, ['reason', 'actor', 'signal'])
     const targets: readonly unknown[] = [...new Set<unknown>(Array.isArray(target) ? target : [target])]
     if (targets.length === 0 || targets.length > erasedAtOnceMax) throw new ParqueDBError('INVALID_ARGUMENT', `erase takes 1 to ${erasedAtOnceMax} ids, as 'posts/abc'.`, { details: { option: 'target' } })
-    const keys = targets.map((one) => {
-      const at = typeof one === 'string' ? one.indexOf('/') : -1
-      if (typeof one !== 'string' || at < 0) throw new ParqueDBError('INVALID_ARGUMENT', "erase takes an id with its collection, as 'posts/abc'.", { details: { option: 'target' } })
-      const ns = validateNamespace(one.slice(0, at))
-      return { ns, id: parseEntityId(one, ns) }
-    })
+    const keys = targets.map((one) => parseReference(one))
     checkName(reason, { option: 'reason', charactersMax: 1000 })
     checkName(actor, { option: 'actor', charactersMax: nameLengthMax })
     // What was derived from them is built again without them.

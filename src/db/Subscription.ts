@@ -1,14 +1,16 @@
 import { abortError } from '../base/abort.ts'
 import { assert } from '../base/assert.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { checkWholeNumber } from '../model/check-options.ts'
 import type { SubscribeOptions } from '../model/database-options.ts'
 import { collectionOf } from '../model/edge.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { Event, EventOp, StoredEvent } from '../model/event.ts'
-import { checkWholeNumber } from '../model/check-options.ts'
-import type { Engine } from '../storage/engine.ts'
-import { parseOps } from './read-events.ts'
 import { publicEvent } from '../model/public-event.ts'
+import type { Engine } from '../storage/engine.ts'
+import { Collection } from './Collection.ts'
+import { parseOps } from './read-events.ts'
+import type { Session } from './session.ts'
 
 /** Events that wait for a consumer, at most. A slower one reads the rest from the log: nothing is lost, and memory stays bounded. */
 const readyEventsMax = 10_000
@@ -19,12 +21,10 @@ const logEventsAtOnce = 1000
 const eventsPerPosition = 100
 
 export interface SubscriptionUse {
-  /** Gives an event as the subscriber sees it, or undefined. */
+  /** Gives an event that was just committed as the subscriber sees it, or undefined; a view has such ones only. */
   readonly own: (event: StoredEvent) => StoredEvent | undefined
   /** Told once, whatever the end was. */
   readonly onEnd: () => void
-  /** The namespace that is wanted, as it is stored; undefined where events of all have to be looked at. */
-  readonly storedNs?: string | undefined
   /** Of a named consumer: how far it has come. */
   readonly position?: { load(): Promise<number | undefined>; save(seq: number): Promise<void> } | undefined
 }
@@ -37,8 +37,6 @@ export class Subscription implements AsyncIterableIterator<Event> {
   readonly #engine: Pick<Engine, 'view' | 'onCommit'>
   readonly #ns: string | undefined
   readonly #signal: AbortSignal | undefined
-  readonly #onEnd: () => void
-  readonly #own: (event: StoredEvent) => StoredEvent | undefined
   readonly #ops: readonly EventOp[] | undefined
   readonly #use: SubscriptionUse
   readonly #stopListening: () => void
@@ -60,8 +58,6 @@ export class Subscription implements AsyncIterableIterator<Event> {
   constructor(engine: Pick<Engine, 'view' | 'onCommit'>, options: SubscribeOptions, use: SubscriptionUse) {
     const fromSeq = checkWholeNumber(options.fromSeq, { option: 'fromSeq', least: 1 })
     this.#engine = engine
-    this.#onEnd = use.onEnd
-    this.#own = use.own
     this.#use = use
     this.#ops = parseOps(options.ops, 'ops')
     this.#ns = options.ns === undefined ? undefined : validateNamespace(options.ns)
@@ -124,10 +120,9 @@ export class Subscription implements AsyncIterableIterator<Event> {
       }
       if (this.#isOver) return { done: true, value: undefined }
       const event = this.#ready.shift()
-      const own = event === undefined ? undefined : this.#own(event)
-      if (event !== undefined && own !== undefined && this.#wants(own)) {
+      if (event !== undefined && this.#wants(event)) {
         this.#givenSeq = event.seq
-        return { done: false, value: publicEvent(own) }
+        return { done: false, value: publicEvent(event) }
       }
       if (event !== undefined) continue
       if (doneSeq > this.#savedSeq) {
@@ -154,10 +149,11 @@ export class Subscription implements AsyncIterableIterator<Event> {
   async #readLog(): Promise<void> {
     const view = await this.#engine.view()
     try {
-      for await (const event of view.events({ ns: this.#use.storedNs, fromSeq: this.#nextSeq, signal: this.#signal })) {
+      for await (const event of view.events({ ns: this.#ns, fromSeq: this.#nextSeq, signal: this.#signal })) {
         // A commit may be offered while this reads: it is newer than what is next, and read in its turn. What was erased is passed over.
         assert(event.seq >= this.#nextSeq, 'I3: the log has no gaps')
-        this.#push(event)
+        this.#ready.push(event)
+        this.#nextSeq = event.seq + 1
         if (this.#ready.length >= logEventsAtOnce) return
       }
       this.#nextSeq = Math.max(this.#nextSeq, view.seq + 1)
@@ -176,23 +172,42 @@ export class Subscription implements AsyncIterableIterator<Event> {
   #offer(events: readonly StoredEvent[]): void {
     for (const event of events) {
       this.#newestSeq = Math.max(this.#newestSeq, event.seq)
-      if (event.seq === this.#nextSeq && this.#ready.length < readyEventsMax) this.#push(event)
+      if (event.seq !== this.#nextSeq || this.#ready.length >= readyEventsMax) continue
+      const own = this.#use.own(event)
+      if (own !== undefined) this.#ready.push(own)
+      this.#nextSeq = event.seq + 1
     }
     this.#wake?.()
-  }
-
-  #push(event: StoredEvent): void {
-    this.#ready.push(event)
-    this.#nextSeq = event.seq + 1
   }
 
   #end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#onEnd()
+    this.#use.onEnd()
     this.#ready = []
     this.#stopListening()
     this.#signal?.removeEventListener('abort', this.#wakeUp)
     this.#wake?.()
   }
+}
+
+/** Where the positions of named consumers are kept: no collection of a user's begins with '$'. */
+const space = '$consumers'
+
+/** How far each named consumer has come, and how many events the log is ahead of it: the database's own records, and those that it does not want, counted in. */
+export type ConsumerLags = { readonly [name: string]: { readonly seq: number; readonly lag: number } }
+
+export function consumerPosition(session: Session, name: string): NonNullable<SubscriptionUse['position']> {
+  const records = new Collection<{ seq: number }>(session, space)
+  return {
+    load: async () => (await records.get(name))?.seq,
+    save: async (seq) => void (await records.upsert(name, { $set: { seq } })),
+  }
+}
+
+export async function consumerLags(session: Session, stats: { lastSeq: number; namespaces: object }): Promise<ConsumerLags> {
+  const lags: { [name: string]: { seq: number; lag: number } } = {}
+  if (!Object.hasOwn(stats.namespaces, space)) return lags
+  for await (const { $id, seq } of new Collection<{ seq: number }>(session, space).find()) lags[$id.slice(space.length + 1)] = { seq, lag: stats.lastSeq - seq }
+  return lags
 }

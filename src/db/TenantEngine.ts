@@ -1,13 +1,15 @@
 import { utf8Encode } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { EraseOptions, EraseReport } from '../model/database-options.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import type { EraseOptions, EraseReport, RetainOptions, RetentionReport } from '../model/database-options.ts'
 import { namespaceBytesMax } from '../model/entity-id.ts'
-import { isEdgeSpace, isEdgeState, renameEnds, stateWithKey } from '../model/edge.ts'
+import { collectionOf, edgeSpace, isEdgeSpace, isEdgeState, renameEnds, stateWithKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { CommitRequest, CommitResult, Engine, EngineStats } from '../storage/engine.ts'
+import { resolveRetention } from '../storage/engine-options.ts'
+import { assertRangeKept } from '../storage/horizon.ts'
 import type { Horizon } from '../storage/manifest.ts'
 import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions, View } from '../storage/view.ts'
 
@@ -22,7 +24,6 @@ export class TenantEngine implements Engine {
   readonly flush: Engine['flush'] = (options) => this.#base.flush(options)
   readonly compact: Engine['compact'] = (options) => this.#base.compact(options)
   readonly verify: Engine['verify'] = (options) => this.#base.verify(options)
-  readonly retain: Engine['retain'] = (options) => this.#base.retain(options)
   readonly checkpoint: Engine['checkpoint'] = () => this.#base.checkpoint()
   readonly #base: Engine
   readonly #prefix: string
@@ -43,12 +44,12 @@ export class TenantEngine implements Engine {
         request
           .decide({ nowMs: context.nowMs, state: (key) => context.state(this.#stored(key)), namespaceSeq: (ns) => context.namespaceSeq(this.#prefix + ns) })
           .map((draft) => ({ ...draft, ...this.#stored(draft) })),
-    })
+    }).catch(this.#refuse)
     return { ...result, events: result.events.flatMap((event) => this.own(event) ?? []) }
   }
 
   async view(options?: { includeArchived?: boolean }): Promise<View> {
-    return new TenantView(await this.#base.view(options), { prefix: this.#prefix, stored: this.#stored, own: this.own })
+    return new TenantView(await this.#base.view(options), { prefix: this.#prefix, stored: this.#stored, own: this.own, refuse: this.#refuse })
   }
 
   readonly viewNow = (): undefined => undefined
@@ -60,13 +61,25 @@ export class TenantEngine implements Engine {
 
   async stats(): Promise<EngineStats> {
     const stats = await this.#base.stats()
-    const own = (of: EngineStats['namespaces']): EngineStats['namespaces'] =>
-      Object.fromEntries(Object.entries(of).flatMap(([ns, facts]) => (ns.startsWith(this.#prefix) ? [[ns.slice(this.#prefix.length), facts]] : [])))
-    return { ...stats, namespaces: own(stats.namespaces), edges: own(stats.edges) }
+    return { ...stats, namespaces: this.#ownNames(stats.namespaces), edges: this.#ownNames(stats.edges), horizons: this.#ownNames(stats.horizons) }
   }
 
   erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport> {
     return this.#base.erase({ ...options, keys: options.keys.map(this.#stored) })
+  }
+
+  /** Of the tenant's own collections, by a policy that is given: FORBIDDEN without one, as that of the database is about everybody's. */
+  async retain({ policy, ...options }: RetainOptions = {}): Promise<RetentionReport> {
+    if (policy === undefined) throw new ParqueDBError('FORBIDDEN', "Without a policy, retain is about everybody's history, which takes the whole database; a tenant gives the policy for its own collections.")
+    const { policy: general, namespaces: exceptions } = resolveRetention(policy)
+    const { namespaces, edges } = await this.stats()
+    const collections = new Set([...Object.keys(namespaces), ...Object.keys(edges).map(collectionOf)])
+    const own = [...collections].flatMap((ns) => {
+      const one = Object.hasOwn(exceptions, ns) ? exceptions[ns] : general
+      return one === undefined ? [] : [[this.#prefix + ns, one]]
+    })
+    const report = await this.#base.retain({ ...options, policy: { namespaces: Object.fromEntries(own) } })
+    return { ...report, namespaces: this.#ownNames(report.namespaces) }
   }
 
   /** The engine is everybody's. */
@@ -77,6 +90,18 @@ export class TenantEngine implements Engine {
     if (!event.ns.startsWith(this.#prefix)) return undefined
     const txId = event.txId?.startsWith(this.#prefix) === true ? event.txId.slice(this.#prefix.length) : event.txId
     return { ...event, ...ownKey(event, this.#prefix), txId }
+  }
+
+  #ownNames<Facts>(of: { readonly [ns: string]: Facts }): { readonly [ns: string]: Facts } {
+    return Object.fromEntries(Object.entries(of).flatMap(([ns, facts]) => (ns.startsWith(this.#prefix) ? [[ns.slice(this.#prefix.length), facts]] : [])))
+  }
+
+  /** Throws a failure under the tenant's own names. */
+  readonly #refuse = (error: unknown): never => {
+    if (!isParqueDBError(error) || !error.message.includes(this.#prefix)) throw error
+    const names = new RegExp(`(?<=^|[' ])${this.#prefix}`, 'g')
+    const details = Object.entries(error.details).map(([name, value]) => [name, typeof value === 'string' ? value.replace(names, '') : value])
+    throw new ParqueDBError(error.code, error.message.replace(names, ''), { details: Object.fromEntries(details) })
   }
 
   readonly #stored = ({ ns, id }: EntityKey): EntityKey => {
@@ -97,6 +122,7 @@ interface TenantNames {
   readonly prefix: string
   readonly stored: (key: EntityKey) => EntityKey
   readonly own: (event: StoredEvent) => StoredEvent | undefined
+  readonly refuse: (error: unknown) => never
 }
 
 class TenantView implements View {
@@ -113,31 +139,40 @@ class TenantView implements View {
   }
 
   get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> {
-    return this.#base.get(this.#names.stored(key), asOf)
+    return this.#base.get(this.#names.stored(key), asOf).catch(this.#names.refuse)
   }
 
   getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
-    return this.#base.getMany(keys.map(this.#names.stored), asOf)
+    return this.#base.getMany(keys.map(this.#names.stored), asOf).catch(this.#names.refuse)
   }
 
   scan(ns: string, options?: ScanOptions): ReturnType<View['scan']> {
-    return this.#base.scan(this.#names.prefix + ns, options)
+    return this.#told(() => this.#base.scan(this.#names.prefix + ns, options))
   }
 
   async *scanRanges(ns: string, ranges: readonly IdBounds[], options?: Pick<ScanOptions, 'asOf' | 'signal'>): AsyncGenerator<readonly EntityState[]> {
     const { prefix, stored } = this.#names
     const bounds = ranges.map((range) => (range.afterId === undefined ? range : { ...range, afterId: stored({ ns, id: range.afterId }).id }))
-    for await (const states of this.#base.scanRanges(prefix + ns, bounds, options)) {
+    for await (const states of this.#told(() => this.#base.scanRanges(prefix + ns, bounds, options))) {
       yield states.map((state) => (isEdgeState(state) ? stateWithKey(state, ownKey({ ns: prefix + ns, id: state.id }, prefix)) : state))
     }
   }
 
   events(options: EventScanOptions = {}): AsyncIterable<StoredEvent> {
-    return this.#ownEvents(this.#base.events({ ...options, ns: options.ns === undefined ? undefined : this.#names.prefix + options.ns }))
+    const { prefix } = this.#names
+    if (options.ns !== undefined) return this.#ownEvents(() => this.#base.events({ ...options, ns: prefix + options.ns }))
+    // What others have forgotten is nothing that a tenant misses.
+    const isKept = (): void => {
+      for (const ns of this.namespaces()) for (const each of [ns, edgeSpace(ns, 'out')]) assertRangeKept(each, this.horizon(each), options)
+    }
+    return this.#ownEvents(() => {
+      if (options.onlyKept !== true) isKept()
+      return this.#base.events({ ...options, onlyKept: true })
+    })
   }
 
   entityEvents(key: EntityKey, options?: EntityEventOptions): AsyncIterable<StoredEvent> {
-    return this.#ownEvents(this.#base.entityEvents(this.#names.stored(key), options))
+    return this.#ownEvents(() => this.#base.entityEvents(this.#names.stored(key), options))
   }
 
   namespaces(): string[] {
@@ -157,8 +192,16 @@ class TenantView implements View {
     this.#base.release()
   }
 
-  async *#ownEvents(events: AsyncIterable<StoredEvent>): AsyncGenerator<StoredEvent> {
-    for await (const event of events) {
+  async *#told<T>(read: () => AsyncIterable<T>): AsyncGenerator<T> {
+    try {
+      yield* read()
+    } catch (error) {
+      this.#names.refuse(error)
+    }
+  }
+
+  async *#ownEvents(read: () => AsyncIterable<StoredEvent>): AsyncGenerator<StoredEvent> {
+    for await (const event of this.#told(read)) {
       const own = this.#names.own(event)
       if (own !== undefined) yield own
     }

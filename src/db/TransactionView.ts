@@ -1,12 +1,12 @@
 import { compareStrings } from '../base/bytes.ts'
-import { isEdgeSpace } from '../model/edge.ts'
+import { edgeSpace, isEdgeSpace } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
+import type { DecisionContext } from '../storage/engine.ts'
 import type { Horizon } from '../storage/manifest.ts'
 import type { Scratch } from '../storage/Scratch.ts'
 import { mergeStates } from '../storage/strips.ts'
 import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions, ScanSlice, View } from '../storage/view.ts'
-import type { ReadSet } from './ReadSet.ts'
 
 /** States that a transaction has written and nobody else sees, by namespace and id: oldest first, never none. */
 export type OwnWrites = ReadonlyMap<string, ReadonlyMap<string, readonly EntityState[]>>
@@ -75,6 +75,7 @@ export class TransactionView implements View {
 
   entityEvents(key: EntityKey, options?: EntityEventOptions): AsyncIterable<StoredEvent> {
     this.#reads.noteEntity(key)
+    if (options?.edges === true) this.#reads.noteNamespace(edgeSpace(key.ns, 'out'))
     return this.#base.entityEvents(key, options)
   }
 
@@ -113,4 +114,37 @@ function isWithin({ fromId, afterId, beforeId }: IdBounds): (state: EntityState)
     (fromId === undefined || compareStrings(id, fromId) >= 0) &&
     (afterId === undefined || compareStrings(id, afterId) > 0) &&
     (beforeId === undefined || compareStrings(id, beforeId) < 0)
+}
+
+/** Entities of one namespace that are noted one by one; past it the namespace is, which conflicts more often and stays small. */
+const entitiesMax = 1000
+
+/** What a transaction has read: entities one by one, or whole namespaces. */
+export class ReadSet {
+  readonly #entities = new Map<string, Map<string, EntityKey>>()
+  readonly #namespaces = new Set<string>()
+
+  noteEntity(key: EntityKey): void {
+    if (this.#namespaces.has(key.ns)) return
+    const noted = this.#entities.get(key.ns) ?? new Map<string, EntityKey>()
+    this.#entities.set(key.ns, noted.set(key.id, key))
+    if (noted.size > entitiesMax) this.noteNamespace(key.ns)
+  }
+
+  noteNamespace(ns: string): void {
+    this.#namespaces.add(ns)
+    this.#entities.delete(ns)
+  }
+
+  /** The entities whose states `changedSince` asks for. */
+  keys(): EntityKey[] {
+    return [...this.#entities.values()].flatMap((noted) => [...noted.values()])
+  }
+
+  /** What was read and has an event after `seq`, as 'ns' or 'ns/id'; undefined when all of it still holds. */
+  changedSince(seq: number, context: DecisionContext): string | undefined {
+    for (const ns of this.#namespaces) if (context.namespaceSeq(ns) > seq) return ns
+    const key = this.keys().find((noted) => (context.state(noted)?.seq ?? 0) > seq)
+    return key === undefined ? undefined : `${key.ns}/${key.id}`
+  }
 }

@@ -33,14 +33,12 @@ function withRelated<E extends object>(entity: E, along: ReadonlyMap<string, Pop
 }
 
 export function relatedEntity<T extends object>({ key, state, edge }: Pick<HopRow, 'key' | 'state' | 'edge'>): Related<T> {
-  return Object.assign(copyEntity<T>(key.ns, state) as Entity<T>, { $edge: edgeFields(edge) })
+  const entity = copyEntity<T>(key.ns, state) as Entity<T> & { $edge: EdgeFields }
+  entity.$edge = edgeFields(edge)
+  return entity
 }
 
 function edgeFields(edge: EntityState): EdgeFields {
-  return {
-    predicate: predicateOf(edge),
-    data: cloneDocument(edgeData(edge)),
-    linkedAt: new Date(edge.updatedAt),
-    ...(edge.updatedBy !== undefined && { linkedBy: edge.updatedBy }),
-  }
+  const fields = { predicate: predicateOf(edge), data: cloneDocument(edgeData(edge)), linkedAt: new Date(edge.updatedAt) }
+  return edge.updatedBy === undefined ? fields : { ...fields, linkedBy: edge.updatedBy }
 }

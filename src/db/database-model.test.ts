@@ -85,7 +85,11 @@ async function compareGraph(model: ReferenceDatabase, { db }: Real, { key, seq }
 
 async function compareHistory(model: ReferenceDatabase, { db }: Real, { ns, id }: { ns: string; id: string }): Promise<void> {
   const entries = await db.collection(ns).history(id).toArray()
-  const text = entries.map(({ seq, op, version, after }) => `${seq} ${op} ${after === undefined ? describeEntities([{ id, version, document: undefined }]) : describeEntity(after)}`)
+  const isOfEdge = ({ op }: { op: string }): boolean => op.startsWith('REL_')
+  const edgeEvents: unknown[] = []
+  for await (const { seq, target, op, predicate, to } of db.events({ ns, op: ['REL_CREATE', 'REL_DELETE'] })) if (target === `${ns}:${id}`) edgeEvents.push([seq, op, predicate, to])
+  expect(entries.filter(isOfEdge).map(({ seq, op, predicate, to }) => [seq, op, predicate, to])).toEqual(edgeEvents)
+  const text = entries.filter((entry) => !isOfEdge(entry)).map(({ seq, op, version, after }) => `${seq} ${op} ${after === undefined ? describeEntities([{ id, version, document: undefined }]) : describeEntity(after)}`)
   expect(text.join('\n')).toBe(model.history({ ns, id }, model.lastSeq))
   expect((await db.collection(ns).history(id, { reverse: true }).toArray()).toReversed()).toEqual(entries)
 }

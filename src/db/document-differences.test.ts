@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Document } from '../model/values.ts'
 import type { Difference } from '../model/database-options.ts'
-import { documentDifferences } from './document-differences.ts'
+import { documentDifferences } from './history.ts'
 
 test.each<[string, Document, Document, Difference[]]>([
   ['equal documents', { a: 1, b: [1, { c: 2 }] }, { a: 1, b: [1, { c: 2 }] }, []],

@@ -1,16 +1,23 @@
+import { checkAborted } from '../base/abort.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import type { CollectionInfo } from '../model/database-options.ts'
 import { copyEntity, entityDocument, type Entity } from '../model/entity-document.ts'
+import { parseReference } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import { applyProjection, projectionFields } from '../model/projection.ts'
 import { ResultCursor, type Page } from '../model/ResultCursor.ts'
 import { cloneDocument, type Document } from '../model/values.ts'
+import { resolveAsOf } from '../query/as-of.ts'
 import { encodeCursor } from '../query/page-cursor.ts'
 import type { Query } from '../query/parse-query.ts'
-import type { PopulateNode } from '../query/populate.ts'
+import { runPipeline, type Pipeline } from '../query/pipeline/run-pipeline.ts'
+import type { EdgeLookup } from '../query/pipeline/stages.ts'
+import { parsePopulate, populated, type PopulateNode } from '../query/populate.ts'
 import { rowMaker } from '../query/row-order.ts'
 import { countRows, runQuery, statesOf } from '../query/run-query.ts'
 import type { ScanSlice, View } from '../storage/view.ts'
-import { alongWith } from './bring-along.ts'
-import { withView, type Session } from './session.ts'
+import { alongWith, relatedEntity } from './bring-along.ts'
+import { overView, withView, type Session } from './session.ts'
 
 /** What page() brings when no limit is given. */
 export const pageLimitDefault = 100
@@ -31,15 +38,12 @@ export async function countEntities(session: Session, query: Query): Promise<num
   return withView(session, (view) => countRows(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }), query)
 }
 
-async function* entityBatches<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): AsyncGenerator<readonly Entity<T>[]> {
-  const view = await session.view(query)
-  const run = { view, sortDocumentsMax: session.limits.sortDocumentsMax }
-  try {
+function entityBatches<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): AsyncGenerator<readonly Entity<T>[]> {
+  return overView(session, query, async function* (view) {
+    const run = { view, sortDocumentsMax: session.limits.sortDocumentsMax }
     if (populate.length === 0) yield* runQuery(query, run, entitiesOf<T>(query))
     else for await (const states of runQuery(query, run, statesOf)) yield await populatedOf<T>(states, query, { session, view, populate })
-  } finally {
-    view.release()
-  }
+  })
 }
 
 async function entityPage<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): Promise<Page<Entity<T>>> {
@@ -82,4 +86,62 @@ async function populatedOf<T extends object>(states: readonly EntityState[], que
 export function entityMaker<T extends object>({ ns, projection }: Pick<Query, 'ns' | 'projection'>): (state: EntityState) => Entity<T> {
   if (projection.kind === 'all') return (state) => copyEntity<T>(ns, state)
   return (state) => cloneDocument(applyProjection(entityDocument(ns, state), projection)) as unknown as Entity<T>
+}
+
+/** All collections of one state of the database, ordered by name. */
+export async function countCollections(session: Session, signal: AbortSignal | undefined): Promise<CollectionInfo[]> {
+  return withView(session, async (view) => {
+    const infos: CollectionInfo[] = []
+    for (const name of view.namespaces().filter((each) => !each.startsWith('$'))) {
+      let count = 0
+      let deletedCount = 0
+      for await (const slices of view.scan(name, { signal })) {
+        checkAborted(signal)
+        for (const { batch, rows } of slices) {
+          const { deleted } = batch
+          for (const row of rows) deletedCount += deleted?.[row] ?? 0
+          count += rows.length
+        }
+      }
+      count -= deletedCount
+      infos.push({ name, count, deletedCount })
+    }
+    return infos
+  })
+}
+
+/** Results that a page may have, as there is no cursor for those behind them. */
+const pageItemsMax = 1000
+
+/** What a pipeline makes. Every use is a run of its own. */
+export function aggregateEntities<Result extends object>(session: Session, pipeline: Pipeline): ResultCursor<Result> {
+  const batches = (): AsyncGenerator<readonly Result[]> => pipelineBatches<Result>(session, pipeline)
+  return new ResultCursor<Result>({
+    batches,
+    page: async () => {
+      const items: Result[] = []
+      for await (const batch of batches()) {
+        if (items.length + batch.length > pageItemsMax) {
+          throw new ParqueDBError('LIMIT_EXCEEDED', `A pipeline has no cursor, and gives more than the ${pageItemsMax} results of a page; iterate over them, or give it $skip and $limit.`, { details: { limit: 'pageItemsMax', most: pageItemsMax } })
+        }
+        items.push(...batch)
+      }
+      return { items }
+    },
+  })
+}
+
+function pipelineBatches<Result extends object>(session: Session, pipeline: Pipeline): AsyncGenerator<readonly Result[]> {
+  const random = (): number => session.random.bytes(4).reduce((sum, byte) => sum / 256 + byte / 256, 0)
+  return overView(session, pipeline.query, (view) =>
+    runPipeline(pipeline, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, { random, related: relatedTo(session, pipeline, view) }) as AsyncIterable<unknown> as AsyncIterable<readonly Result[]>,
+  )
+}
+
+function relatedTo({ relations }: Session, { query: { ns, asOf, signal } }: Pipeline, view: View): (ids: readonly string[], lookup: EdgeLookup) => Promise<ReadonlyMap<string, readonly Document[]>> {
+  return async (ids, { relationship, direction, filter, sort, limit = Number.MAX_SAFE_INTEGER }) => {
+    const nodes = parsePopulate(relations, { ns }, { [relationship]: { direction, filter, sort, limit } })
+    const found = await populated(ids.map((id) => parseReference(id, ns)), nodes, { view, relations, asOf: resolveAsOf(asOf, view), signal })
+    return new Map([...found].map(([id, along]) => [id, (along.get(relationship)?.rows ?? []).map(({ row }) => relatedEntity(row) as unknown as Document)]))
+  }
 }

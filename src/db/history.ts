@@ -1,49 +1,39 @@
-import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { ArchiveOptions, HistoryEntry, HistoryOptions } from '../model/database-options.ts'
+import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
+import type { ArchiveOptions, Difference, HistoryEntry, HistoryOptions } from '../model/database-options.ts'
+import { notFound } from '../model/decide.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import type { EventOp, StoredEvent } from '../model/event.ts'
+import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
+import { encodePatchPath } from '../model/path.ts'
+import { copyPatch, publicEvent } from '../model/public-event.ts'
 import { ResultCursor, type Page } from '../model/ResultCursor.ts'
-import { cloneDocument } from '../model/values.ts'
+import { cloneDocument, cloneValue, equalValues, isObject, ownField, type Document, type Value } from '../model/values.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
-import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import { decodeCursor, encodeCursor, fingerprintOf } from '../query/page-cursor.ts'
-import { historyUnavailable } from '../storage/horizon.ts'
+import { assertRangeKept, historyUnavailable } from '../storage/horizon.ts'
 import type { AsOf, View } from '../storage/view.ts'
-import { copyPatch } from '../model/public-event.ts'
 import { parseOps } from './read-events.ts'
-import { withView, type Session } from './session.ts'
-import { nameLengthMax } from './write-options.ts'
+import { overView, withView, type Session } from './session.ts'
+import { writeEntity } from './write-entity.ts'
+import { nameLengthMax, type ParsedWrite } from './write-options.ts'
 
 /** Entries are folded this many at a time: what is in memory, and what a page in reverse folds at once. */
 const entriesAtOnce = 100
 const pageLimitDefault = 100
 const historyOptionNames = ['from', 'to', 'actor', 'op', 'limit', 'cursor', 'reverse', 'includeArchived', 'signal'] as const
 
-interface HistoryQuery {
-  readonly key: EntityKey
-  readonly from: AsOf | undefined
-  readonly to: AsOf | undefined
-  readonly actor: string | undefined
-  readonly ops: readonly EventOp[] | undefined
-  readonly limit: number | undefined
-  /** Only entries behind this one, in the order of the query. */
-  readonly afterSeq: number | undefined
-  readonly reverse: boolean
-  readonly includeArchived: boolean
-  readonly signal: AbortSignal | undefined
-  readonly fingerprint: number
-}
+type HistoryQuery = ReturnType<typeof parseHistory>
 
 export function entityHistory<T extends object>(session: Session, key: EntityKey, options: HistoryOptions | undefined): ResultCursor<HistoryEntry<T>> {
   const query = parseHistory(key, checkOptions('history', options, historyOptionNames))
   return new ResultCursor({ batches: () => historyBatches<T>(session, query), page: () => historyPage<T>(session, query) })
 }
 
-function parseHistory(key: EntityKey, options: HistoryOptions): HistoryQuery {
+/** `afterSeq`: only entries behind this one, in the order of the query. */
+function parseHistory(key: EntityKey, options: HistoryOptions) {
   const from = parseAsOf(options.from, 'from')
   const to = parseAsOf(options.to, 'to')
   const reverse = checkFlag(options.reverse, 'reverse')
@@ -63,14 +53,13 @@ async function historyPage<T extends object>(session: Session, query: HistoryQue
   return { items: items.slice(0, limit), cursor: encodeCursor({ values: [], id: String(last.seq) }, query.fingerprint) }
 }
 
-async function* historyBatches<T extends object>(session: Session, query: HistoryQuery): AsyncGenerator<readonly HistoryEntry<T>[]> {
-  const view = await session.view(query)
-  try {
-    const { actor, ops } = query
+function historyBatches<T extends object>(session: Session, query: HistoryQuery): AsyncGenerator<readonly HistoryEntry<T>[]> {
+  const { actor, ops } = query
+  // Every event is folded, whether it is wanted or not.
+  const isWanted = (entry: HistoryEntry<T> | StoredEvent): boolean => (actor === undefined || entry.actor === actor) && (ops === undefined || ops.includes(entry.op))
+  return overView(session, query, async function* (view) {
     let left = query.limit ?? Number.POSITIVE_INFINITY
     let events: StoredEvent[] = []
-    // Every event is folded, whether it is wanted or not.
-    const isWanted = (entry: HistoryEntry<T> | StoredEvent): boolean => (actor === undefined || entry.actor === actor) && (ops === undefined || ops.includes(entry.op))
     for await (const event of wantedEvents(view, query)) {
       events.push(event)
       if (isWanted(event)) left -= 1
@@ -80,30 +69,17 @@ async function* historyBatches<T extends object>(session: Session, query: Histor
       if (left <= 0) return
     }
     if (events.length > 0) yield (await entriesOf<T>(view, query, events)).filter(isWanted)
-  } finally {
-    view.release()
-  }
+  })
 }
 
 async function* wantedEvents(view: View, { key, from, to, afterSeq, reverse, signal }: HistoryQuery): AsyncGenerator<StoredEvent> {
   const horizon = view.horizon(key.ns)
-  for (const point of [from, to]) if (horizon !== undefined && point !== undefined && ((point.seq ?? horizon.seq + 1) <= horizon.seq || (point.ts ?? horizon.ts + 1) <= horizon.ts)) throw historyUnavailable(key.ns, horizon)
-  const least = Math.max(from?.seq ?? 1, reverse || afterSeq === undefined ? 1 : afterSeq + 1)
-  const most = Math.min(to?.seq ?? view.seq, reverse && afterSeq !== undefined ? afterSeq - 1 : view.seq)
-  if (least > most) return
-  for await (const event of view.entityEvents(key, { fromSeq: least, toSeq: most, reverse, signal })) {
-    checkAborted(signal)
-    // Times never decrease along seq, so the first one outside of the wanted ones ends or has not begun them.
-    if (from?.ts !== undefined && event.ts < from.ts) {
-      if (reverse) return
-      continue
-    }
-    if (to?.ts !== undefined && event.ts > to.ts) {
-      if (!reverse) return
-      continue
-    }
-    yield event
-  }
+  const range = { fromTs: from?.ts, toTs: to?.ts, fromSeq: from?.seq, toSeq: to?.seq }
+  assertRangeKept(key.ns, horizon, range)
+  // Its edges may have a horizon of their own, before which nothing is told of the entity.
+  const fromSeq = Math.max(from?.seq ?? 1, (horizon?.seq ?? 0) + 1, reverse || afterSeq === undefined ? 1 : afterSeq + 1)
+  const toSeq = Math.min(to?.seq ?? view.seq, reverse && afterSeq !== undefined ? afterSeq - 1 : view.seq)
+  if (fromSeq <= toSeq) yield* view.entityEvents(key, { ...range, fromSeq, toSeq, reverse, edges: true, signal })
 }
 
 /** Folds from the state before the oldest of them, which is read once. */
@@ -111,17 +87,17 @@ async function entriesOf<T extends object>(view: View, { key, reverse }: History
   const ordered = reverse ? events.toReversed() : events
   const [oldest] = ordered
   if (oldest === undefined) return []
-  let state = oldest.version === 1 ? undefined : await view.get(key, { seq: oldest.seq - 1 })
+  let state = oldest.version === 1 && oldest.ns === key.ns ? undefined : await view.get(key, { seq: oldest.seq - 1 })
   const entries: HistoryEntry<T>[] = []
   for (const event of ordered) {
     const before = state
-    state = stateAfter(before, event)
-    entries.push(entryOf<T>(event, { before, after: state }))
+    if (event.ns === key.ns) state = stateAfter(before, event)
+    entries.push(event.ns === key.ns ? entryOf<T>(event, { before, after: state }) : edgeEntry<T>(event, state))
   }
   return reverse ? entries.toReversed() : entries
 }
 
-function entryOf<T extends object>(event: StoredEvent, pictures: { before: EntityState | undefined; after: EntityState }): HistoryEntry<T> {
+function entryOf<T extends object>(event: StoredEvent, pictures: { before: EntityState | undefined; after: EntityState | undefined }): HistoryEntry<T> {
   const before = picture<T>(event.ns, pictures.before)
   const after = picture<T>(event.ns, pictures.after)
   return {
@@ -136,6 +112,12 @@ function entryOf<T extends object>(event: StoredEvent, pictures: { before: Entit
     ...(before !== undefined && { before }),
     ...(after !== undefined && { after }),
   }
+}
+
+/** Of an edge that begins at the entity, which does not change by it. */
+function edgeEntry<T extends object>(event: StoredEvent, state: EntityState | undefined): HistoryEntry<T> {
+  const { predicate, to, data } = publicEvent(event)
+  return { ...entryOf<T>(event, { before: undefined, after: undefined }), version: state?.version ?? 0, ...(predicate !== undefined && { predicate }), ...(to !== undefined && { to }), ...(data !== undefined && { data }) }
 }
 
 function picture<T extends object>(ns: string, state: EntityState | undefined): Entity<T> | undefined {
@@ -174,13 +156,82 @@ export function parsePoint(point: unknown, name: string): ParsedPoint {
   return { kind: 'version', version: parsed ?? 1 }
 }
 
-/** The last document that a deleted entity had. */
-export async function lastLiveState(view: View, key: EntityKey, tombstone: EntityState): Promise<EntityState | undefined> {
-  return view.get(key, { seq: tombstone.seq - 1 })
-}
-
 /** One view for several points, so that they are of one history. */
 export async function statesAtPoints(session: Session, key: EntityKey, of: { points: readonly ParsedPoint[]; options: ArchiveOptions | undefined }): Promise<(EntityState | undefined)[]> {
   const { includeArchived } = checkOptions('a point in the past', of.options, ['includeArchived', 'signal'])
   return withView(session, (view) => Promise.all(of.points.map((point) => stateAtPoint(view, key, point))), { includeArchived: checkFlag(includeArchived, 'includeArchived') })
+}
+
+/** How often another write may bring back and delete the entity again while it is being restored. */
+const attemptsMax = 100
+
+/** The state after bringing a deleted entity back as it was last; the state as it is where it lives. */
+export async function restoreEntity(session: Session, { key, includeArchived }: { key: EntityKey; includeArchived: boolean }, write: ParsedWrite): Promise<EntityState | undefined> {
+  const earlier = await committedState(session, key, write)
+  if (earlier !== undefined) return earlier
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const { tombstone, document } = await lastDocument(session, key, includeArchived)
+    // What was read must still be the last of it when the command is decided.
+    const condition = (state: EntityState | undefined): boolean => state?.deletedAt === undefined || state.version === tombstone?.version
+    const { after, isStale } = await writeEntity(session, { key, command: { kind: 'restore', document }, condition }, write)
+    if (!isStale) return after
+  }
+  throw new ParqueDBError('TRANSACTION_CONFLICT', `${formatEntityId(key)} was deleted again ${attemptsMax} times while it was being restored; try again.`)
+}
+
+/** The state after making the entity's document what it was at a point. */
+export async function revertEntity(session: Session, { key, point, includeArchived }: { key: EntityKey; point: ParsedPoint; includeArchived: boolean | undefined }, write: ParsedWrite): Promise<EntityState | undefined> {
+  const earlier = await committedState(session, key, write)
+  if (earlier !== undefined) return earlier
+  const [state] = await statesAtPoints(session, key, { points: [point], options: includeArchived === undefined ? {} : { includeArchived } })
+  if (state === undefined || state.deletedAt !== undefined) {
+    const $id = formatEntityId(key)
+    throw new ParqueDBError('NOT_FOUND', `${$id} was ${state === undefined ? 'not there' : 'deleted'} at that point, so it cannot be made what it was then.`, { details: { $id } })
+  }
+  const { after } = await writeEntity(session, { key, command: { kind: 'revert', document: state.document } }, write)
+  return after
+}
+
+/** What a write under this txId gave before: the past that it then read may be gone by now. */
+async function committedState(session: Session, key: EntityKey, { txId, signal }: ParsedWrite): Promise<EntityState | undefined> {
+  return txId === undefined ? undefined : (await session.commit({ keys: [key], decide: () => [], txId, signal })).states[0]
+}
+
+async function lastDocument(session: Session, key: EntityKey, includeArchived: boolean) {
+  return withView(session, async (view) => {
+    const newest = await view.get(key)
+    if (newest === undefined) throw notFound(newest, key)
+    if (newest.deletedAt === undefined) return { tombstone: undefined, document: newest.document }
+    const last = await view.get(key, { seq: newest.seq - 1 })
+    if (last === undefined) throw notFound(newest, key)
+    return { tombstone: newest, document: last.document }
+  }, { includeArchived })
+}
+
+/** Where `after` differs from `before`, in the order of fields, as deep as both sides have the same shape. Arrays of one length are compared by element. */
+export function documentDifferences(before: Document, after: Document): Difference[] {
+  const differences: Difference[] = []
+  compareFields({ before, after }, [], differences)
+  return differences
+}
+
+function compareFields(sides: { before: Document; after: Document }, path: readonly string[], differences: Difference[]): void {
+  const names = new Set([...Object.keys(sides.before), ...Object.keys(sides.after)])
+  for (const name of names) compareSides({ before: ownField(sides.before, name), after: ownField(sides.after, name) }, [...path, name], differences)
+}
+
+function compareSides({ before, after }: { before: Value | undefined; after: Value | undefined }, path: readonly string[], differences: Difference[]): void {
+  if (equalValues(before, after)) return
+  const count = differences.length
+  if (isObject(before) && isObject(after)) compareFields({ before, after }, path, differences)
+  else if (Array.isArray(before) && Array.isArray(after) && before.length === after.length) {
+    for (const [index, element] of after.entries()) compareSides({ before: before[index], after: element }, [...path, String(index)], differences)
+  }
+  // Also where only the order of fields differs, which no field shows.
+  if (differences.length > count) return
+  differences.push({
+    path: encodePatchPath(path),
+    ...(before !== undefined && { before: cloneValue(before) }),
+    ...(after !== undefined && { after: cloneValue(after) }),
+  })
 }

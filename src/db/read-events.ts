@@ -7,7 +7,7 @@ import { parseAsOf } from '../query/as-of.ts'
 import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { EventScanOptions } from '../storage/view.ts'
 import { publicEvent } from '../model/public-event.ts'
-import type { Session, ViewOptions } from './session.ts'
+import { overView, type Session, type ViewOptions } from './session.ts'
 import { nameLengthMax } from './write-options.ts'
 
 const eventOps: readonly EventOp[] = ['CREATE', 'UPDATE', 'DELETE', 'REL_CREATE', 'REL_DELETE', 'ERASE']
@@ -30,17 +30,14 @@ export function parseEventQuery(options: EventQueryOptions | undefined): EventSc
   }
 }
 
-export async function* readEvents(session: Session, query: EventScanOptions & ViewOptions): AsyncGenerator<Event> {
-  const view = await session.view(query)
-  try {
+export function readEvents(session: Session, query: EventScanOptions & ViewOptions): AsyncGenerator<Event> {
+  return overView(session, query, async function* (view) {
     for await (const event of view.events(query)) {
       checkAborted(query.signal)
       // The database's own records are nobody's events.
       if (!event.ns.startsWith('$')) yield publicEvent(event)
     }
-  } finally {
-    view.release()
-  }
+  })
 }
 
 function parseTime(time: unknown, option: string): number | undefined {

@@ -6,11 +6,11 @@ import { checkOptions } from '../model/check-options.ts'
 import type { HopRow } from '../query/hop.ts'
 import { encodeCursor } from '../query/page-cursor.ts'
 import { parseDirection, parsePopulate, type PopulateNode } from '../query/populate.ts'
-import { countRelated, parseRelated, relatedRows, type RelatedQuery } from '../query/related.ts'
+import { countRelated, parseRelated, positioned, relatedRows, type RelatedQuery } from '../query/related.ts'
 import type { View } from '../storage/view.ts'
 import { alongWith, relatedEntity } from './bring-along.ts'
 import { pageLimitDefault } from './find.ts'
-import { withView, type Session } from './session.ts'
+import { overView, withView, type Session } from './session.ts'
 
 interface RelatedRead {
   readonly near: EntityKey
@@ -35,14 +35,11 @@ function parseRead<T extends object>(session: Session, near: EntityKey, { predic
   return { near, query: parseRelated(relation, near, rest), populate: parsePopulate(session.relations, { ns: relation.far ?? near.ns }, populate) }
 }
 
-async function* relatedBatches<T extends object>(session: Session, { near, query, populate }: RelatedRead): AsyncGenerator<readonly Related<T>[]> {
-  const view = await session.view(query)
-  try {
+function relatedBatches<T extends object>(session: Session, { near, query, populate }: RelatedRead): AsyncGenerator<readonly Related<T>[]> {
+  return overView(session, query, async function* (view) {
     const { sortDocumentsMax } = session.limits
     for await (const rows of relatedRows(query, near, { view, sortDocumentsMax })) yield await relatedOf<T>(rows, { session, view, populate, query })
-  } finally {
-    view.release()
-  }
+  })
 }
 
 async function relatedPage<T extends object>(session: Session, { near, query, populate }: RelatedRead): Promise<Page<Related<T>>> {
@@ -53,7 +50,7 @@ async function relatedPage<T extends object>(session: Session, { near, query, po
     for await (const batch of relatedRows({ ...query, limit: limit + 1 }, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) rows.push(...batch)
     const items = await relatedOf<T>(rows.slice(0, limit), { session, view, populate, query })
     const last = rows[limit - 1]
-    return rows.length <= limit || last === undefined ? { items } : { items, cursor: encodeCursor(last, query.fingerprint) }
+    return rows.length <= limit || last === undefined ? { items } : { items, cursor: encodeCursor(positioned(query.sort)(last), query.fingerprint()) }
   }, query)
 }
 

@@ -63,3 +63,13 @@ export async function withView<Result>(session: Session, read: (view: View) => P
     view.release()
   }
 }
+
+/** As withView, of what is read bit by bit: the view is released when the reading ends or is left. */
+export async function* overView<Item>(session: Session, options: ViewOptions, read: (view: View) => AsyncIterable<Item>): AsyncGenerator<Item> {
+  const view = await session.view(options)
+  try {
+    yield* read(view)
+  } finally {
+    view.release()
+  }
+}

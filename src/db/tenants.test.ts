@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { databaseContract } from '../testing/database-contract.ts'
-import { codeOf, collect } from '../testing/database/observe.ts'
+import { codeOf, collect, failureOf } from '../testing/database/observe.ts'
 import { ParqueDB, type ParqueDBOptions } from './ParqueDB.ts'
 
 // To a tenant its part is a database of its own, so it keeps the whole contract.
@@ -61,6 +61,38 @@ describe('two tenants', () => {
     const next = codeOf(() => live.next())
     await db.close()
     expect(await next).toBe('CLOSED')
+  })
+
+  test("forget by policies of their own, and are told of what is gone under their own names", async () => {
+    for (const tenant of [acme, rival]) {
+      const posts = tenant.collection('posts')
+      await posts.create({ $id: 'a', n: 1 })
+      await posts.link('a', 'next', 'posts/a')
+      await posts.link('a', 'next', 'posts/a', { n: 2 })
+      for (let n = 2; n <= 5; n++) await posts.update('a', { $set: { n } })
+    }
+    await expect(acme.retain()).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    const report = await acme.retain({ policy: { mode: 'keep', namespaces: { posts: { mode: 'drop', maxEvents: 1 } } } })
+    expect(Object.keys(report.namespaces).toSorted()).toEqual(['posts', 'posts:in', 'posts:out'])
+    const posts = acme.collection('posts')
+    for (const read of [
+      () => posts.get('a', { asOf: 1 }),
+      () => posts.getMany(['a', 'b'], { asOf: 1 }),
+      () => posts.find({}, { asOf: 1 }),
+      () => posts.history('a', { from: 1 }),
+      () => acme.events({ fromSeq: 1 }),
+      () => acme.subscribe({ fromSeq: 1 }),
+      () => posts.related('a', 'next', { asOf: 1 }),
+    ]) {
+      const failure = await failureOf(read)
+      expect([failure?.code, String(failure?.details['ns']).split(':')[0]]).toEqual(['HISTORY_UNAVAILABLE', 'posts'])
+      expect(failure?.message).toMatch(/^The history of (the relationships of )?'posts' begins/)
+    }
+    expect(Object.keys((await acme.stats()).horizons).toSorted()).toEqual(['posts', 'posts:in', 'posts:out'])
+    expect((await rival.stats()).horizons).toEqual({})
+    expect((await rival.collection('posts').history('a').toArray()).length).toBe(7)
+    expect((await collect(rival.events({ fromSeq: 1 }))).length).toBe(7)
+    expect((await rival.subscribe({ fromSeq: 1 }).next()).value).toMatchObject({ target: 'posts:a', op: 'CREATE' })
   })
 
   test('may not be named as none can, nor have a tenant of their own', async () => {

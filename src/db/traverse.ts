@@ -1,13 +1,13 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkFlag, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions } from '../model/graph-options.ts'
-import { copyEntity } from '../model/entity-document.ts'
-import { formatEntityId } from '../model/entity-id.ts'
+import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { ResultCursor } from '../model/ResultCursor.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import { acceptorOf, beginnings, parseDepth, parseSteps, pathTo, shortestPath, traverseLevels, type Reached } from '../query/traverse.ts'
+import type { View } from '../storage/view.ts'
 import { relatedEntity } from './bring-along.ts'
-import { withView, type Session } from './session.ts'
+import { overView, withView, type Session } from './session.ts'
 
 /** The entities that steps lead to from some entities, nearest first. */
 export function traverse<T extends object>(session: Session, from: { start: unknown; steps: unknown }, options: TraverseOptions<T> | undefined): ResultCursor<Traversed<T>> {
@@ -20,29 +20,17 @@ export function traverse<T extends object>(session: Session, from: { start: unkn
   const limit = checkWholeNumber(checked.limit, { option: 'limit', least: 1 }) ?? Number.POSITIVE_INFINITY
   const asOf = parseAsOf(checked.asOf)
   const includeArchived = checkFlag(checked.includeArchived, 'includeArchived')
-  async function* batches(): AsyncGenerator<readonly Traversed<T>[]> {
-    const view = await session.view({ includeArchived })
-    try {
-      const walk = { view, relations: session.relations, asOf: resolveAsOf(asOf, view), signal, depth, visited: visited as 'once' | 'path', entitiesMax: session.limits.traversalEntitiesMax }
-      let left = limit
-      for await (const level of traverseLevels(await beginnings(from.start, walk), steps, walk)) {
-        const wanted = level.filter(({ key, state }) => accepts?.(key, state) !== false).slice(0, left)
-        left -= wanted.length
-        if (wanted.length > 0) yield wanted.map((reached) => traversed<T>(reached))
-        if (left <= 0) return
-      }
-    } finally {
-      view.release()
+  async function* reached(view: View): AsyncGenerator<readonly Traversed<T>[]> {
+    const walk = { view, relations: session.relations, asOf: resolveAsOf(asOf, view), signal, depth, visited: visited as 'once' | 'path', entitiesMax: session.limits.traversalEntitiesMax }
+    let left = limit
+    for await (const level of traverseLevels(await beginnings(from.start, walk), steps, walk)) {
+      const wanted = level.filter(({ key, state }) => accepts?.(key, state) !== false).slice(0, left)
+      left -= wanted.length
+      if (wanted.length > 0) yield wanted.map((one) => traversed<T>(one))
+      if (left <= 0) return
     }
   }
-  return new ResultCursor({
-    batches,
-    page: async () => {
-      const items: Traversed<T>[] = []
-      for await (const batch of batches()) items.push(...batch)
-      return { items }
-    },
-  })
+  return new ResultCursor({ batches: () => overView(session, { includeArchived }, reached) })
 }
 
 /** A path with the fewest edges between two entities, both included; undefined where there is none. */
@@ -63,5 +51,7 @@ export async function findShortestPath<T extends object>(session: Session, ends:
 function traversed<T extends object>(reached: Reached): Traversed<T> {
   const { key, state, edge } = reached
   const entity = edge === undefined ? copyEntity<T>(key.ns, state) : relatedEntity<T>({ key, state, edge })
-  return Object.assign(entity, { $path: pathTo(reached).map((each) => formatEntityId(each.key)) })
+  const withPath = entity as Entity<T> & { $path: readonly string[] }
+  withPath.$path = pathTo(reached).map(({ $id }) => $id)
+  return withPath
 }

@@ -8,7 +8,8 @@ export interface Page<Item> {
 export interface ResultSource<Item> {
   /** A new run; whatever it holds is given back when it ends or is left. */
   batches(): AsyncIterable<readonly Item[]>
-  page(): Promise<Page<Item>>
+  /** Absent: all of them are one page. */
+  page?(): Promise<Page<Item>>
 }
 
 /**
@@ -40,6 +41,6 @@ export class ResultCursor<Item> implements AsyncIterable<Item> {
 
   /** The first `limit` of them (100 when there is none) behind `cursor`. */
   async page(): Promise<Page<Item>> {
-    return this.#source.page()
+    return this.#source.page?.() ?? { items: await this.toArray() }
   }
 }

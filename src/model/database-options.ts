@@ -121,6 +121,8 @@ export interface FindOneAndUpdateOptions<T extends object> extends WriteOptions 
   arrayFilters?: readonly object[]
 }
 
+export type RestoreOptions = VersionedOptions & { includeArchived?: boolean }
+
 export type RevertOptions = VersionedOptions & ArchiveOptions & ({ asOf: AsOfInput; version?: never } | { version: number; asOf?: never })
 
 export interface CreateManyOptions extends IdempotentOptions {
@@ -184,8 +186,12 @@ export interface HistoryEntry<T extends object = Document> {
   /** When it happened. */
   readonly at: Date
   readonly op: EventOp
-  /** The entity's version after it. */
+  /** The entity's version after it; an edge does not change it. */
   readonly version: number
+  /** REL_CREATE and REL_DELETE, of an edge that begins at the entity: its name, the `$id` that it leads to, and its data, where it got any. */
+  readonly predicate?: string
+  readonly to?: string
+  readonly data?: Document
   readonly actor?: string
   readonly txId?: string
   readonly metadata?: Document
@@ -357,4 +363,6 @@ export interface EraseReport {
   readonly rewrittenFiles: number
   /** Former files that a read in this process still needs; they are deleted when it has ended. Normally 0. */
   readonly pendingFiles: number
+  /** Copies that the database knows of (`parquedb push`) and that are from before the erasure: push to them again, or erase there. */
+  readonly copies: readonly { readonly place: string; readonly lastSeq: number; readonly at: Date }[]
 }

@@ -2,7 +2,7 @@ import type {
   AggregateOptions, ArchiveOptions, CheckpointInfo, CollectionInfo, CompactOptions, CreateManyOptions, CreateManyResult, DatabaseStats, DeleteManyResult, Difference, EraseOptions, EraseReport,
   EventQueryOptions,
   FindOneAndUpdateOptions, FindOneOptions, ImportEventsResult, FindOptions, GetOptions, HistoryEntry, HistoryOptions, HistoryPoint, IdempotentOptions, NewDocument,
-  QueryExplanation, ReadOptions, Replacement, ReplaceOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions,
+  QueryExplanation, ReadOptions, Replacement, ReplaceOptions, RestoreOptions, RetainOptions, RetentionReport, RevertOptions, SubscribeOptions, TransactionOptions,
   UpdateManyOptions, UpdateManyResult, UpdateOptions, VerifyOptions, VerifyReport, VersionedOptions, WriteOptions,
 } from './database-options.ts'
 import type {
@@ -63,8 +63,8 @@ export interface DatabaseCollection<T extends object = Document> {
   delete(id: string, options?: VersionedOptions): Promise<boolean>
   /** Deletes every entity that the filter finds, in commits of up to 1,000; `{}` for all of them. */
   deleteMany(filter: Filter<T>, options?: WriteOptions): Promise<DeleteManyResult>
-  /** Brings a deleted entity back as it was last, as its next version; gives one that lives as it is. NOT_FOUND. */
-  restore(id: string, options?: VersionedOptions): Promise<Entity<T>>
+  /** Brings a deleted entity back as it was last, as its next version; gives one that lives as it is. NOT_FOUND; HISTORY_UNAVAILABLE where what it was last is behind the horizon: `includeArchived` finds it in the archive. */
+  restore(id: string, options?: RestoreOptions): Promise<Entity<T>>
   /**
    * Edges from the entity to others, of any collection: made, or given other data, as one commit. Linking again makes no second edge; without data an edge keeps what it has. The
    * entity's version does not change; `expectedVersion` is about the entity. NOT_FOUND where it is absent; what it leads to may be absent, unless the schema refuses that.
@@ -80,7 +80,7 @@ export interface DatabaseCollection<T extends object = Document> {
   countRelated<R extends object = Document>(id: string, relationship: string, options?: RelatedOptions<R>): Promise<number>
   /** The entity as it was at one of its versions, or at a time; undefined where it was absent then. */
   at(id: string, point: HistoryPoint, options?: ArchiveOptions): Promise<Entity<T> | undefined>
-  /** Every change of the entity, oldest first, with the entity before and after it. Empty where it never was. */
+  /** Every change of the entity, oldest first, with the entity before and after it, and every link and unlink of an edge that begins there. Empty where it never was. */
   history(id: string, options?: HistoryOptions): ResultCursor<HistoryEntry<T>>
   /** Where the entity's own fields differ between two points of its history; `to` is now when it is left out. Where it was absent it had no fields. NOT_FOUND where it was at neither. */
   diff(id: string, from: HistoryPoint, to?: HistoryPoint, options?: ArchiveOptions): Promise<Difference[]>

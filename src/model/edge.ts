@@ -1,7 +1,7 @@
 import { formatEntityId } from './entity-id.ts'
 import type { EntityKey, EntityState } from './entity.ts'
 import { stateBegunBy, type StoredEvent } from './event.ts'
-import type { Document } from './values.ts'
+import type { Document, Value } from './values.ts'
 
 /** Which end of a relationship one looks from: 'out' from where it begins, 'in' from what it points at. */
 export type Direction = 'out' | 'in'
@@ -139,9 +139,10 @@ export function predicateOf(state: EntityState): string {
   return state.document['$predicate'] as string
 }
 
-/** An edge's own fields. */
-export function edgeData(state: EntityState): Document {
-  const { $from: _from, $predicate: _predicate, $to: _to, ...data } = state.document
+/** An edge's own fields, shared with the state. */
+export function edgeData({ document }: EntityState): Document {
+  const data: Document = {}
+  for (const name of Object.keys(document)) if (name !== '$from' && name !== '$predicate' && name !== '$to') data[name] = document[name] as Value
   return data
 }
 

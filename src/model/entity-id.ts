@@ -53,7 +53,7 @@ export function validatePredicate(predicate: unknown): string {
 export function parseReference(reference: unknown, ns?: string): EntityKey {
   const slash = typeof reference === 'string' ? reference.indexOf('/') : -1
   if (ns !== undefined && typeof reference === 'string' && slash < 0) return { ns, id: parseEntityId(reference, ns) }
-  if (typeof reference !== 'string' || slash < 0) throw invalid(`The other end of a relationship is given as 'collection/id', which ${JSON.stringify(String(reference)).slice(0, 80)} is not.`, reference)
+  if (typeof reference !== 'string' || slash < 0) throw invalid(`An entity of any collection is given as 'collection/id', which ${JSON.stringify(String(reference)).slice(0, 80)} is not.`, reference)
   const of = validateNamespace(reference.slice(0, slash))
   if (ns !== undefined && of !== ns) throw invalid(`The relationship leads to '${ns}', and ${JSON.stringify(reference.slice(0, 80))} is of another collection.`, reference)
   return { ns: of, id: parseEntityId(reference, of) }

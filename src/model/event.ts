@@ -52,6 +52,11 @@ export function stateBegunBy({ id, version, seq, ts, actor }: Omit<StoredEvent, 
   return { id, version, seq, createdAt: ts, createdBy: actor, updatedAt: ts, updatedBy: actor, deletedAt, document }
 }
 
+/** The event that a draft becomes at a place in the log. */
+export function eventOf({ op, ns, id, after, patch, eventId = '', actor, metadata }: EventDraft, place: Pick<StoredEvent, 'seq' | 'ts' | 'version'>): StoredEvent {
+  return { ...place, eventId, op, ns, id, after, patch, actor, txId: undefined, metadata, state: undefined }
+}
+
 /** An event as users see it; `target` is 'ns:id'. */
 export interface Event {
   readonly seq: number

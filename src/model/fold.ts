@@ -18,8 +18,7 @@ const emptyDocument: Document = Object.freeze({}) as Document
  */
 export function fold(before: EntityState | undefined, event: StoredEvent): EntityState {
   // The mark of an erasure belongs to no entity.
-  if (event.id === '') return change(stateOfCreate(event), event, { deletedAt: event.ts, document: emptyDocument })
-  assert(event.version === (before?.version ?? 0) + 1, 'I1: versions of an entity have no gaps')
+  assert(event.id === '' || event.version === (before?.version ?? 0) + 1, 'I1: versions of an entity have no gaps')
   switch (event.op) {
     case 'CREATE':
       return stateOfCreate(event)
@@ -33,7 +32,7 @@ export function fold(before: EntityState | undefined, event: StoredEvent): Entit
     case 'REL_DELETE':
       return stateOfEdge(event)
     case 'ERASE':
-      return change(stateOfCreate(event), event, { deletedAt: event.ts, document: emptyDocument })
+      return stateBegunBy(event, emptyDocument, event.ts)
   }
 }
 
@@ -43,17 +42,8 @@ export function stateOfCreate(event: Omit<StoredEvent, 'state'>): EntityState {
 }
 
 function change(before: EntityState, event: StoredEvent, to: Pick<EntityState, 'deletedAt' | 'document'>): EntityState {
-  return {
-    id: before.id,
-    version: event.version,
-    seq: event.seq,
-    createdAt: before.createdAt,
-    createdBy: before.createdBy,
-    updatedAt: event.ts,
-    updatedBy: event.actor,
-    deletedAt: to.deletedAt,
-    document: to.document,
-  }
+  const { id, createdAt, createdBy } = before
+  return { id, version: event.version, seq: event.seq, createdAt, createdBy, updatedAt: event.ts, updatedBy: event.actor, deletedAt: to.deletedAt, document: to.document }
 }
 
 /** The state after the last of `events`, which follow one another; the newest snapshot among them is where folding starts. */

@@ -56,7 +56,7 @@ export const collectionOperations = {
   },
   delete: { routes: [`DELETE ${entity}`], verbs: ['write'], args: ['id'], options: versioned, gives: 'deleted' },
   deleteMany: { routes: ['POST /collections/:ns/delete-many'], verbs: ['read', 'write'], args: ['filter'], options: stamp, gives: 'object' },
-  restore: { routes: [`POST ${entity}/restore`], verbs: ['read', 'write'], args: ['id'], options: versioned, gives: 'entity' },
+  restore: { routes: [`POST ${entity}/restore`], verbs: ['read', 'write'], args: ['id'], options: `${versioned} includeArchived`, gives: 'entity' },
   link: { routes: [`POST ${entity}/link`], verbs: ['write'], args: ['id', 'relationship', 'targets', 'data'], options: versioned, gives: 'object' },
   unlink: { routes: [`POST ${entity}/unlink`], verbs: ['write'], args: ['id', 'relationship', 'targets'], options: versioned, gives: 'object' },
   linkMany: { routes: ['POST /collections/:ns/link-many'], verbs: ['write'], args: ['edges'], options: `${write} batchSize`, gives: 'object' },

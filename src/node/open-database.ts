@@ -65,7 +65,7 @@ export function locationBelow(location: string, name: string): string {
   return `${path.replace(/\/+$/, '')}/${path.startsWith('s3://') ? encodeURIComponent(name) : name}${query === undefined ? '' : `?${query}`}`
 }
 
-export interface CopyPlaces {
+export interface CopyPlaces extends Pick<CopyInput, 'place'> {
   readonly from: string
   readonly to: string
 }

@@ -18,7 +18,7 @@ import { foldKey, segmentColumn } from './segment-columns.ts'
 import { compareKeys, joinKey } from './sparse-index.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
 import { Stretch } from './Stretch.ts'
-import { TableReader, type GroupOfFile } from './TableReader.ts'
+import { TableReader, type GroupOfFile, type ScanTrace } from './TableReader.ts'
 import type { FileFacts } from './written-file.ts'
 
 /** Inclusive bounds; times in milliseconds. */
@@ -135,7 +135,7 @@ export class SegmentFileReader {
   }
 
   /** As `scan`, of several ranges that ascend and do not overlap: each row group is read once, adjacent ones share requests. */
-  async *scanRanges(ranges: readonly KeyBounds[], options: EventRange & { signal?: AbortSignal | undefined } = {}): AsyncGenerator<StoredEvent[]> {
+  async *scanRanges(ranges: readonly KeyBounds[], options: EventRange & { signal?: AbortSignal | undefined; trace?: ScanTrace | undefined } = {}): AsyncGenerator<StoredEvent[]> {
     const keys = ranges.map(({ ns, ...bounds }) => ({ ...bounds, prefix: ns === undefined ? [] : [ns] }))
     for await (const { group, rows } of this.#rows(keys, options)) {
       const events = this.#events(group, this.#within(group, rows, options))
@@ -191,9 +191,9 @@ export class SegmentFileReader {
   }
 
   /** Rows of keys within the ranges, a row group at a time, of those that can hold events within the bounds. */
-  async *#rows(ranges: readonly KeyRange[], { cache, signal, ...bounds }: EventRange & { cache?: GroupCache | undefined; signal?: AbortSignal | undefined }): AsyncGenerator<{ group: RowGroup; rows: Int32Array }> {
+  async *#rows(ranges: readonly KeyRange[], { cache, signal, trace, ...bounds }: EventRange & { cache?: GroupCache | undefined; signal?: AbortSignal | undefined; trace?: ScanTrace | undefined }): AsyncGenerator<{ group: RowGroup; rows: Int32Array }> {
     const wants = (index: number): boolean => overlaps(this.#entry(index), bounds)
-    for await (const { stretch, rows } of rowsInRanges(this.#table, ranges, { cache, signal, wants })) yield { group: stretch.groups[0] as RowGroup, rows }
+    for await (const { stretch, rows } of rowsInRanges(this.#table, ranges, { cache, signal, trace, wants })) yield { group: stretch.groups[0] as RowGroup, rows }
   }
 
   #within(group: RowGroup, rows: Int32Array, { fromSeq, toSeq, fromTs, toTs }: EventRange): Int32Array {

@@ -63,6 +63,10 @@ export interface ScanTrace {
   decodedPages: number
   requests: number
   bytes: number
+  /** Events of files that states of the past were folded from. */
+  eventsFolded: number
+  /** Where a scan began: the states at this seq stand whole in files. What came after it is folded from events, or is in memory. */
+  startSeq: number
 }
 
 export interface GroupsOptions {

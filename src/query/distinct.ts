@@ -1,14 +1,14 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { compareValues } from '../model/compare.ts'
+import { stringifyExtendedJson } from '../model/ejson.ts'
 import { entityDocument } from '../model/entity-document.ts'
 import { parseArrayIndex, type FieldPath } from '../model/path.ts'
 import { systemFields } from '../model/system-fields.ts'
 import { cloneValue, isObject, ownField, type Value } from '../model/values.ts'
-import type { Column } from '../parquet/Column.ts'
 import { listsOf, rowDefinitions, scalarsOf } from '../parquet/column-values.ts'
+import type { Column } from '../parquet/Column.ts'
 import type { FieldColumn } from '../parquet/DocumentAssembler.ts'
 import type { ScanSlice } from '../storage/view.ts'
-import { identityOf } from './identity.ts'
 import type { Query } from './parse-query.ts'
 import { selectRows, type QueryRun } from './select-rows.ts'
 
@@ -73,4 +73,12 @@ function tooManyValues({ path, valuesMax }: { path: FieldPath; valuesMax: number
   return new ParqueDBError('LIMIT_EXCEEDED', `'${path.join('.')}' has more than ${valuesMax} different values; narrow the filter, or raise distinctValuesMax.`, {
     details: { limit: 'distinctValuesMax', most: valuesMax, path: path.join('.') },
   })
+}
+
+/** Equal for values that filters take for equal; inside of objects and arrays numbers of different types stay apart. */
+export function identityOf(value: Value): string {
+  if (typeof value === 'string') return `s${value}`
+  if (typeof value === 'bigint') return `n${value}`
+  if (typeof value !== 'number') return `j${stringifyExtendedJson(value)}`
+  return Number.isInteger(value) ? `n${BigInt(value)}` : `n${value}`
 }

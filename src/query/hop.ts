@@ -1,7 +1,6 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { edgeRange, edgeSpace, farEnd, type Direction, type EdgeRange } from '../model/edge.ts'
-import { formatEntityId, parseReference } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { AsOf, View } from '../storage/view.ts'
 
@@ -25,10 +24,12 @@ export interface Hop {
   readonly after?: string | undefined
 }
 
-/** An edge that is there, seen from `near`, and what is at its other end. States are shared: copy before handing them out. */
+/** An edge that is there, seen from `near`, which is the object that the hop was given, and what is at its other end. States are shared: copy before handing them out. */
 export interface HopRow {
   readonly near: EntityKey
   readonly edge: EntityState
+  /** Of the far end. */
+  readonly $id: string
   readonly key: EntityKey
   readonly state: EntityState
 }
@@ -135,22 +136,34 @@ class Walk {
   /** Reads the far ends of the next `take` edges of each group. */
   async #read(groups: readonly Group[], take: number): Promise<void> {
     const { direction, asOf, accepts } = this.#of
-    const wanted = groups.flatMap((group) => group.edges.slice(group.read, group.read + take).map((edge) => ({ group, edge, key: parseReference(farEnd(edge, direction)) })))
-    const states = await statesOf(this.#view, wanted.map(({ key }) => key), asOf)
-    for (const [index, { group, edge, key }] of wanted.entries()) {
-      group.read += 1
-      const state = states[index]
-      if (group.count >= this.#limit || state === undefined || state.deletedAt !== undefined || accepts?.(key, state) === false) continue
-      group.count += 1
-      group.rows.push({ near: group.end.near, edge, key, state })
+    // Each entity is read once, however many edges lead to it.
+    const places = new Map<string, number>()
+    const keys: EntityKey[] = []
+    for (const { edges, read } of groups) {
+      for (let at = read; at < edges.length && at < read + take; at++) {
+        const $id = farEnd(edges[at] as EntityState, direction)
+        if (places.size < places.set($id, places.get($id) ?? keys.length).size) keys.push(keyOf($id))
+      }
+    }
+    const states = await this.#view.getMany(keys, asOf)
+    for (const group of groups) {
+      const end = Math.min(group.edges.length, group.read + take)
+      for (; group.read < end; group.read++) {
+        const edge = group.edges[group.read] as EntityState
+        const $id = farEnd(edge, direction)
+        const place = places.get($id) as number
+        const key = keys[place] as EntityKey
+        const state = states[place]
+        if (group.count >= this.#limit || state === undefined || state.deletedAt !== undefined || accepts?.(key, state) === false) continue
+        group.count += 1
+        group.rows.push({ near: group.end.near, edge, $id, key, state })
+      }
     }
   }
 }
 
-/** Each entity is read once, however many edges lead to it. */
-async function statesOf(view: View, keys: readonly EntityKey[], asOf: AsOf | undefined): Promise<(EntityState | undefined)[]> {
-  const unique = new Map(keys.map((key) => [formatEntityId(key), key]))
-  const states = await view.getMany([...unique.values()], asOf)
-  const byId = new Map([...unique.keys()].map(($id, index) => [$id, states[index]]))
-  return keys.map((key) => byId.get(formatEntityId(key)))
+/** The key of a stored `$id`. */
+function keyOf($id: string): EntityKey {
+  const slash = $id.indexOf('/')
+  return { ns: $id.slice(0, slash), id: $id.slice(slash + 1) }
 }

@@ -97,7 +97,7 @@ export async function populated(
     }
     if (isSorted) for (const [$id, ofNear] of rows) rows.set($id, ofNear.map(positioned(query.sort)).toSorted(comparePositions(query.sort)).slice(0, limit))
     const inside = await insideOf([...rows.values()].flat(), inner, run)
-    for (const [$id, names] of result) names.set(name, { isMany, rows: (rows.get($id) ?? []).map((row) => ({ row, related: inside.get(formatEntityId(row.key)) ?? new Map<string, Populated>() })) })
+    for (const [$id, names] of result) names.set(name, { isMany, rows: (rows.get($id) ?? []).map((row) => ({ row, related: inside.get(row.$id) ?? new Map<string, Populated>() })) })
   }
   return result
 }

@@ -1,12 +1,10 @@
-import type { Direction } from '../model/edge.ts'
 import { entityDocument } from '../model/entity-document.ts'
-import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import { compileFilter } from '../model/filter/compile-filter.ts'
 import { parseFilter } from '../model/filter/parse-filter.ts'
 import type { Relation } from '../model/relations.ts'
 import { parseSort, type SortKey } from '../model/sort.ts'
-import type { AsOf, View } from '../storage/view.ts'
+import type { View } from '../storage/view.ts'
 import { parseAsOf, resolveAsOf } from './as-of.ts'
 import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
 import { hop, type HopRow } from './hop.ts'
@@ -27,38 +25,27 @@ export interface RelatedInput {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface RelatedQuery {
-  readonly predicate: string
-  readonly direction: Direction
-  readonly accepts: ((key: EntityKey, state: EntityState) => boolean) | undefined
-  /** Empty: by `$id`. */
-  readonly sort: readonly SortKey[]
-  readonly limit: number | undefined
-  readonly after: Position | undefined
-  readonly asOf: AsOf | undefined
-  readonly includeArchived: boolean
-  readonly signal: AbortSignal | undefined
-  readonly fingerprint: number
-}
+/** An empty sort: by `$id`. `fingerprint`: what a cursor belongs to. */
+export type RelatedQuery = ReturnType<typeof parseRelated>
 
-export interface RelatedRow extends HopRow, Position {}
+interface RelatedRow extends HopRow, Position {}
 
 /** INVALID_FILTER or INVALID_ARGUMENT with the part that is wrong. `near` is a part of what a cursor belongs to. */
-export function parseRelated(relation: Relation, near: EntityKey | undefined, input: RelatedInput): RelatedQuery {
+export function parseRelated(relation: Relation, near: EntityKey | undefined, input: RelatedInput) {
   const { predicate, direction, far } = relation
   const parsed = parseFilter(input.filter === undefined ? {} : input.filter)
   const filter = far === undefined ? parsed : qualifyIds(far, parsed)
   const sort = effectiveSort(parseSort(input.sort))
   const asOf = parseAsOf(input.asOf)
-  const fingerprint = fingerprintOf(['related', near, predicate, direction, filter, sort, asOf])
+  const fingerprint = (): number => fingerprintOf(['related', near, predicate, direction, filter, sort, asOf])
   const matches = input.filter === undefined ? undefined : compileFilter(filter)
   return {
     predicate,
     direction,
-    accepts: matches === undefined ? undefined : (key, state) => matches(entityDocument(key.ns, state)),
+    accepts: matches === undefined ? undefined : (key: EntityKey, state: EntityState) => matches(entityDocument(key.ns, state)),
     sort,
     limit: checkWholeNumber(input.limit, { option: 'limit', least: 1 }),
-    after: input.cursor === undefined ? undefined : decodeCursor(input.cursor, { fingerprint, keyCount: sort.length }),
+    after: input.cursor === undefined ? undefined : decodeCursor(input.cursor, { fingerprint: fingerprint(), keyCount: sort.length }),
     asOf,
     includeArchived: checkFlag(input.includeArchived, 'includeArchived'),
     signal: input.signal,
@@ -70,21 +57,18 @@ export function parseRelated(relation: Relation, near: EntityKey | undefined, in
  * What an entity's edges of one kind lead to, in the query's order; nothing where the entity itself is not there. Without a sort it streams, whatever the number of
  * edges; with one it holds `limit` rows, or all where there is none: LIMIT_EXCEEDED past `sortDocumentsMax`.
  */
-export async function* relatedRows(query: RelatedQuery, near: EntityKey, run: { view: View; sortDocumentsMax: number }): AsyncGenerator<readonly RelatedRow[]> {
+export async function* relatedRows(query: RelatedQuery, near: EntityKey, run: { view: View; sortDocumentsMax: number }): AsyncGenerator<readonly HopRow[]> {
   const { view } = run
   const asOf = resolveAsOf(query.asOf, view)
   const state = await view.get(near, asOf)
   if (state === undefined || state.deletedAt !== undefined) return
   const { sort, limit, after } = query
   const isSorted = sort.length > 0
-  const toRow = positioned(sort)
   const rows = hop(view, { ...query, nears: [near], asOf, limit: isSorted ? undefined : limit, after: isSorted ? undefined : after?.id })
-  if (!isSorted) {
-    for await (const batch of rows) yield batch.map(toRow)
-    return
-  }
+  if (!isSorted) return yield* rows
   if (limit !== undefined && limit > run.sortDocumentsMax) throw tooManyToSort(run.sortDocumentsMax)
   const compare = comparePositions(sort)
+  const toRow = positioned(sort)
   const top = new TopRows<RelatedRow>(limit ?? run.sortDocumentsMax + 1, compare)
   let count = 0
   for await (const batch of rows) {
@@ -112,6 +96,6 @@ export function positioned(sort: readonly SortKey[]): (row: HopRow) => RelatedRo
     const { ns } = row.key
     const maker = makers.get(ns) ?? rowMaker(ns, sort)
     makers.set(ns, maker)
-    return { ...row, values: maker(row.state).values, id: formatEntityId(row.key) }
+    return { ...row, values: maker(row.state).values, id: row.$id }
   }
 }

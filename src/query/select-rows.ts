@@ -1,16 +1,15 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { entityDocument } from '../model/entity-document.ts'
-import type { EntityState } from '../model/entity.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
 import { rowsBetween } from '../parquet/Column.ts'
 import type { ScanTrace } from '../parquet/TableReader.ts'
 import { StateBatch } from '../storage/StateBatch.ts'
-import type { RowBatch, ScanSlice, View } from '../storage/view.ts'
+import type { AsOf, RowBatch, ScanSlice, View } from '../storage/view.ts'
 import { resolveAsOf } from './as-of.ts'
 import { marks, marksOf, wordsOf } from './column-filter.ts'
 import type { Query } from './parse-query.ts'
 import type { IdRange } from './plan.ts'
-import { pointReads } from './point-reads.ts'
 
 /** What a query has done so far. */
 export interface QueryTrace extends ScanTrace {
@@ -142,4 +141,15 @@ function later(range: IdRange, afterId: string | undefined): IdRange {
   if (afterId === undefined) return range
   if (range.afterId !== undefined && compareStrings(range.afterId, afterId) >= 0) return range
   return { ...range, afterId }
+}
+
+/** Entities that are read together: neighbours share requests. */
+const readsAtOnce = 1000
+
+/** The states of the keys, in their order, some at a time; undefined for an entity that never was. */
+export async function* pointReads(view: View, keys: readonly EntityKey[], at: { asOf: AsOf | undefined; signal: AbortSignal | undefined }): AsyncGenerator<readonly (EntityState | undefined)[]> {
+  for (let start = 0; start < keys.length; start += readsAtOnce) {
+    checkAborted(at.signal)
+    yield await view.getMany(keys.slice(start, start + readsAtOnce), at.asOf)
+  }
 }

@@ -27,6 +27,7 @@ export interface Step {
 
 /** How an entity was reached: undefined edge and parent at the start. */
 export interface Reached {
+  readonly $id: string
   readonly key: EntityKey
   readonly state: EntityState
   readonly edge: EntityState | undefined
@@ -89,7 +90,7 @@ export async function beginnings(ids: unknown, { view, asOf }: Pick<Walk, 'view'
   const states = await view.getMany(keys, asOf)
   return keys.flatMap((key, index) => {
     const state = states[index]
-    return state === undefined || state.deletedAt !== undefined ? [] : [{ key, state, edge: undefined, parent: undefined, depth: 0 }]
+    return state === undefined || state.deletedAt !== undefined ? [] : [{ $id: formatEntityId(key), key, state, edge: undefined, parent: undefined, depth: 0 }]
   })
 }
 
@@ -102,8 +103,10 @@ interface Position {
 
 /** What the steps lead to, nearest first: a level at a time, each with one pass over the edges for every kind of them. LIMIT_EXCEEDED past `entitiesMax` reached. */
 export async function* traverseLevels(starts: readonly Reached[], steps: readonly Step[], walk: Walk): AsyncGenerator<readonly Reached[]> {
-  const given = new Set(starts.map(({ key }) => formatEntityId(key)))
-  const seen = new Set<string>(starts.map(({ key }) => `0:0:${formatEntityId(key)}`))
+  const given = new Set(starts.map(({ $id }) => $id))
+  /** By step, and how often it was taken. */
+  const seen = steps.map(({ min }) => Array.from({ length: min + 1 }, () => new Set<string>()))
+  for (const $id of given) seen[0]?.[0]?.add($id)
   let frontier: Position[] = starts.map((reached) => ({ reached, step: 0, taken: 0 }))
   let count = 0
   for (let depth = 1; depth <= walk.depth && frontier.length > 0; depth++) {
@@ -112,40 +115,46 @@ export async function* traverseLevels(starts: readonly Reached[], steps: readonl
     const arrive = (position: Position): void => {
       const { step, taken, reached } = position
       const { min, max } = steps[step] as Step
-      const $id = formatEntityId(reached.key)
-      const name = `${step}:${Math.min(taken, min)}:${$id}`
-      if (walk.visited === 'once' && (seen.has(name) || seen.size === seen.add(name).size)) return
+      const { $id } = reached
+      if (walk.visited === 'once' && !addTo(seen[step]?.[Math.min(taken, min)] as Set<string>, $id)) return
       if (taken < max) next.push(position)
       if (taken < min) return
       if (step + 1 < steps.length) arrive({ reached, step: step + 1, taken: 0 })
-      else if (walk.visited === 'path' || given.size < given.add($id).size) found.push(reached)
+      else if (walk.visited === 'path' || addTo(given, $id)) found.push(reached)
+    }
+    const follow = ({ $id, key, state, edge }: HopRow, { reached, step, taken }: Position): void => {
+      if (walk.visited === 'path' && isOnPath(reached, $id)) return
+      count += 1
+      if (count > walk.entitiesMax) throw tooFar(walk.entitiesMax)
+      arrive({ reached: { $id, key, state, edge, parent: reached, depth }, step, taken: taken + 1 })
     }
     for (const [index, step] of steps.entries()) {
-      const here = frontier.filter((position) => position.step === index)
-      for await (const { position, row } of stepFrom(here, step, walk)) {
-        if (walk.visited === 'path' && isOnPath(position.reached, row.key)) continue
-        count += 1
-        if (count > walk.entitiesMax) throw tooFar(walk.entitiesMax)
-        arrive({ reached: { key: row.key, state: row.state, edge: row.edge, parent: position.reached, depth }, step: index, taken: position.taken + 1 })
-      }
+      const here = positionsByKey(frontier.filter((position) => position.step === index))
+      for await (const rows of edgesFrom([...here.keys()], step, walk)) rows.forEach((row) => here.get(row.near)?.forEach((position) => follow(row, position)))
     }
     if (found.length > 0) yield found
     frontier = next
   }
 }
 
-async function* stepFrom(positions: readonly Position[], step: Step, walk: Walk): AsyncGenerator<{ position: Position; row: HopRow }> {
+/** False where it was in there already. */
+function addTo(set: Set<string>, $id: string): boolean {
+  return set.size < set.add($id).size
+}
+
+/** By one key for each entity, the same object that a hop's rows bring as their near end. */
+function positionsByKey(positions: readonly Position[]): Map<EntityKey, Position[]> {
   const byId = new Map<string, Position[]>()
   for (const position of positions) {
-    const $id = formatEntityId(position.reached.key)
-    byId.set($id, [...(byId.get($id) ?? []), position])
+    const same = byId.get(position.reached.$id)
+    if (same === undefined) byId.set(position.reached.$id, [position])
+    else same.push(position)
   }
-  const nears = [...byId.values()].flatMap(([first]) => (first === undefined ? [] : [first.reached.key]))
-  for await (const row of edgesFrom(nears, step, walk)) for (const position of byId.get(formatEntityId(row.near)) ?? []) yield { position, row }
+  return new Map([...byId.values()].map((some) => [(some[0] as Position).reached.key, some]))
 }
 
 /** The edges of a step from many entities; names mean what the collection of each says. */
-async function* edgesFrom(nears: readonly EntityKey[], { names, directions, accepts }: Pick<Step, 'names' | 'directions' | 'accepts'>, walk: Pick<Walk, 'view' | 'relations' | 'asOf' | 'signal'>): AsyncGenerator<HopRow> {
+async function* edgesFrom(nears: readonly EntityKey[], { names, directions, accepts }: Pick<Step, 'names' | 'directions' | 'accepts'>, walk: Pick<Walk, 'view' | 'relations' | 'asOf' | 'signal'>): AsyncGenerator<readonly HopRow[]> {
   const { view, relations, asOf, signal } = walk
   for (const ns of new Set(nears.map((near) => near.ns))) {
     const ofNamespace = nears.filter((near) => near.ns === ns)
@@ -157,37 +166,34 @@ async function* edgesFrom(nears: readonly EntityKey[], { names, directions, acce
       }
       if (names.length === 0) kinds.set(wanted ?? 'out', { predicate: undefined, direction: wanted ?? 'out' })
     }
-    for (const kind of kinds.values()) for await (const rows of hop(view, { nears: ofNamespace, ...kind, accepts, asOf, signal })) yield* rows
+    for (const kind of kinds.values()) yield* hop(view, { nears: ofNamespace, ...kind, accepts, asOf, signal })
   }
 }
 
 /** A path with the fewest edges, both ends included; undefined where there is none within `depth`. Both ends are widened in turn, whichever has fewer entities at its edge. */
 export async function shortestPath(ends: { from: Reached; to: Reached }, step: Step, walk: Walk): Promise<Reached[] | undefined> {
   const back: Step = { ...step, directions: step.directions.length === 2 ? step.directions : [step.directions[0] === 'in' ? 'out' : 'in'] }
-  const sides = [
-    { step, frontier: [ends.from], seen: new Map([[formatEntityId(ends.from.key), ends.from]]) },
-    { step: back, frontier: [ends.to], seen: new Map([[formatEntityId(ends.to.key), ends.to]]) },
-  ] as const
-  const frontiers: Reached[][] = [[ends.from], [ends.to]]
-  if (formatEntityId(ends.from.key) === formatEntityId(ends.to.key)) return [ends.from]
+  const forth = { step, frontier: [ends.from], seen: new Map([[ends.from.$id, ends.from]]) }
+  const backward = { step: back, frontier: [ends.to], seen: new Map([[ends.to.$id, ends.to]]) }
+  if (ends.from.$id === ends.to.$id) return [ends.from]
   for (let depth = 1; depth <= walk.depth; depth++) {
-    const side = (frontiers[0]?.length ?? 0) <= (frontiers[1]?.length ?? 0) ? 0 : 1
-    const [own, other] = side === 0 ? [sides[0], sides[1]] : [sides[1], sides[0]]
+    const [own, other] = forth.frontier.length <= backward.frontier.length ? [forth, backward] : [backward, forth]
     const next: Reached[] = []
     let met: [Reached, Reached] | undefined
-    for await (const row of edgesFrom((frontiers[side] ?? []).map(({ key }) => key), own.step, walk)) {
-      const $id = formatEntityId(row.key)
-      const parent = own.seen.get(formatEntityId(row.near)) as Reached
-      if (own.seen.has($id)) continue
-      const reached = { key: row.key, state: row.state, edge: row.edge, parent, depth: parent.depth + 1 }
-      own.seen.set($id, reached)
-      next.push(reached)
-      const there = other.seen.get($id)
-      if (there !== undefined && (met === undefined || there.depth < met[1].depth)) met = [reached, there]
-      if (own.seen.size + other.seen.size > walk.entitiesMax) throw tooFar(walk.entitiesMax)
+    for await (const rows of edgesFrom(own.frontier.map(({ key }) => key), own.step, walk)) {
+      for (const { near, $id, key, state, edge } of rows) {
+        const parent = own.seen.get(formatEntityId(near)) as Reached
+        if (own.seen.has($id)) continue
+        const reached = { $id, key, state, edge, parent, depth: parent.depth + 1 }
+        own.seen.set($id, reached)
+        next.push(reached)
+        const there = other.seen.get($id)
+        if (there !== undefined && (met === undefined || there.depth < met[1].depth)) met = [reached, there]
+        if (own.seen.size + other.seen.size > walk.entitiesMax) throw tooFar(walk.entitiesMax)
+      }
     }
-    if (met !== undefined) return side === 0 ? joined(met[0], met[1]) : joined(met[1], met[0])
-    frontiers[side] = next
+    if (met !== undefined) return own === forth ? joined(met[0], met[1]) : joined(met[1], met[0])
+    own.frontier = next
     if (next.length === 0) return undefined
   }
   return undefined
@@ -202,12 +208,12 @@ function joined(forth: Reached, back: Reached): Reached[] {
 
 export function pathTo(reached: Reached): Reached[] {
   const path: Reached[] = []
-  for (let at: Reached | undefined = reached; at !== undefined; at = at.parent) path.unshift(at)
-  return path
+  for (let at: Reached | undefined = reached; at !== undefined; at = at.parent) path.push(at)
+  return path.toReversed()
 }
 
-function isOnPath(reached: Reached, key: EntityKey): boolean {
-  return pathTo(reached).some((each) => each.key.ns === key.ns && each.key.id === key.id)
+function isOnPath(reached: Reached, $id: string): boolean {
+  return pathTo(reached).some((each) => each.$id === $id)
 }
 
 function tooFar(most: number): ParqueDBError {

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Clock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
+import { ParqueDB } from '../db/ParqueDB.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import type { EngineOptions } from './engine-options.ts'
 import type { EntityState } from '../model/entity.ts'
@@ -67,6 +68,29 @@ describe('appendEvent and reconstructEntity', () => {
     await engine.flush()
     expect(await engine.appendEvent({ id: 'e1', op: 'CREATE', target: 'a:x', after: { v: 1 } })).toEqual(first)
     expect((await engine.stats()).lastSeq).toBe(1)
+  })
+
+  test("an edge's event is appended as any other, from what is there, and read from both ends", async () => {
+    const { engine } = open()
+    const db = new ParqueDB({ storage: engine })
+    const ends = { target: 'posts:a', predicate: 'author', to: 'users/ada' }
+    await expect(engine.appendEvent({ op: 'REL_CREATE', ...ends })).rejects.toMatchObject({ code: 'NOT_FOUND', details: { $id: 'posts/a' } })
+    await engine.appendEvents([{ op: 'CREATE', ns: 'users', entityId: 'ada', after: {} }, { op: 'CREATE', ns: 'posts', entityId: 'a', after: {} }, { op: 'REL_CREATE', ...ends, data: { role: 'lead' } }])
+    const event = await engine.appendEvent({ op: 'REL_CREATE', ...ends, data: { role: 'editor' }, version: 2, actor: 'eve' })
+    expect(event).toMatchObject({ op: 'REL_CREATE', ...ends, data: { role: 'editor' }, version: 2, actor: 'eve' })
+    expect((await db.collection('users').related('ada', 'author', { direction: 'in' }).toArray()).map(({ $id, $edge }) => [$id, $edge.data])).toEqual([['posts/a', { role: 'editor' }]])
+    expect(await engine.appendEvent({ op: 'REL_DELETE', ...ends })).toMatchObject({ op: 'REL_DELETE', version: 3 })
+    expect(await db.collection('posts').countRelated('a', 'author')).toBe(0)
+    for (const [input, code] of [
+      [{ op: 'REL_DELETE', ...ends }, 'NOT_FOUND'],
+      [{ op: 'REL_CREATE', target: 'posts:a', predicate: 'author' }, 'INVALID_ARGUMENT'],
+      [{ op: 'REL_CREATE', target: 'posts:a', to: 'users/ada' }, 'INVALID_ARGUMENT'],
+      [{ op: 'REL_CREATE', ...ends, after: {} }, 'INVALID_ARGUMENT'],
+      [{ op: 'REL_DELETE', ...ends, data: {} }, 'INVALID_ARGUMENT'],
+      [{ op: 'DELETE', ...ends }, 'INVALID_ARGUMENT'],
+      [{ op: 'ERASE', target: 'posts:a' }, 'INVALID_ARGUMENT'],
+    ] as const) await expect(engine.appendEvent(input as EventInput), JSON.stringify(input)).rejects.toMatchObject({ code })
+    await engine.close()
   })
 
   test('a refused event leaves no trace', async () => {

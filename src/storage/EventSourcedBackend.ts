@@ -22,7 +22,7 @@ import type { AsOf, EventScanOptions, PresentView, View } from './view.ts'
 import { WriterSession } from './WriterSession.ts'
 
 /** Paths that are the engine's own: whoever uses the backend for other objects may read them, and not write them. */
-const ownPaths = /^(?:FORMAT$|HEAD$|(?:epoch|manifest|log|events|entities|edges|indexes|archive|tmp|probe)(?:\/|$))/
+const ownPaths = /^(?:FORMAT$|HEAD$|(?:epoch|manifest|log|events|entities|edges|indexes|archive|copies|tmp|probe)(?:\/|$))/
 
 /** Half of what a message between Workers may hold, for what JSON does not count. */
 const tailBytesMax = 16 * 1024 * 1024
@@ -123,7 +123,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     if (new Set(eventIds).size < eventIds.length) throw new ParqueDBError('INVALID_ARGUMENT', 'Two of the events have the same id.')
     if (eventIds.length > 0 && eventIds.length < events.length) throw new ParqueDBError('INVALID_ARGUMENT', 'Give every event of a commit an id, or none of them.')
     const result = await this.commit({
-      keys: parsed.map(({ key }) => key),
+      keys: parsed.flatMap(({ key, from }) => (from === undefined ? [key] : [key, from])),
       decide: (context) => draftAll(parsed, context),
       txId: options.txId,
       eventIds: eventIds.length === 0 ? undefined : eventIds,

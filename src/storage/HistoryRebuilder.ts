@@ -1,6 +1,6 @@
 import { edgeData, isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import type { EventDraft, StoredEvent } from '../model/event.ts'
+import { eventOf, type EventDraft, type StoredEvent } from '../model/event.ts'
 import { fold, stateOfCreate } from '../model/fold.ts'
 import { diffDocuments } from '../model/patch.ts'
 import type { Document } from '../model/values.ts'
@@ -101,8 +101,7 @@ export class HistoryRebuilder {
       const draft = this.#draft(event, before)
       if (draft === undefined) continue
       drafts.push(draft)
-      const { ns, id, op, after, patch } = draft
-      states.set(name, fold(before, { ...event, ns, id, op, after, patch, seq: 0, version: (before?.version ?? 0) + 1, state: undefined }))
+      states.set(name, fold(before, eventOf(draft, { seq: 0, ts: event.ts, version: (before?.version ?? 0) + 1 })))
     }
     return drafts
   }

@@ -2,13 +2,13 @@ import { assert } from '../base/assert.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { AppendLog } from './append-log.ts'
 import type { RetainOptions, RetentionReport } from '../model/database-options.ts'
-import { addCheckpoint, checkpointIfDue } from './checkpoints.ts'
 import { allMerges, jobRows, pickMerge, type MergeJob } from './compaction.ts'
 import type { CompactProgress } from './engine.ts'
 import { resolveRetention } from './engine-options.ts'
 import { writeErasure } from './erasure.ts'
 import { writeFlush } from './flush.ts'
 import { collectDropped, deleteOldManifests } from './garbage.ts'
+import { addCheckpoint, checkpointIfDue } from './horizon.ts'
 import { filesOfRuns, withKeys, type Checkpoint, type Erasure, type Manifest, type RunEntry } from './manifest.ts'
 import { planRetention, reportRetention, writeRetention } from './retention.ts'
 import { Rewriter, type RewriterParts } from './Rewriter.ts'
@@ -141,11 +141,12 @@ export class Maintenance {
     let report: RetentionReport = { events: 0, bytes: 0, namespaces: {} }
     await this.#rewriter.exclusively(async (parts) => {
       const steps = await planRetention(parts, retention, clock.nowMs())
-      report = await reportRetention(parts, steps)
+      report = reportRetention(steps)
       return dryRun || steps.length === 0 ? undefined : writeRetention(steps, parts)
     }, { signal })
     // Tombstones from before a horizon are merged away.
     if (!dryRun) await this.#rewriter.mergeAll((manifest) => allMerges(manifest).filter((job) => job.kind === 'runs' && job.ns in report.namespaces), { signal })
+    this.#parts.partition.cache.clear()
     await this.collectGarbage()
     return report
   }

@@ -4,12 +4,12 @@ import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { checkAborted } from '../base/abort.ts'
 import type { RowGroupEntry } from '../parquet/sparse-index.ts'
+import { entityEvents, filesToRead, holdsRange, overlayStates, scanRanges, segmentStates, type RangeScan } from './range-scan.ts'
 import type { EntityCache } from './EntityCache.ts'
 import { assertEventsKept, assertKept, startOf } from './horizon.ts'
-import { newestInRuns, newestOfMany, pastInSegments, reaches, runFilesFor, segmentsFor, spansNamespace } from './lookup.ts'
+import { newestInRuns, newestOfMany, pastInSegments, runFilesFor, segmentsFor } from './lookup.ts'
 import { filesOfRuns, horizonOf, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
-import { isBelow, overlayStates, scanRanges, segmentStates, type RangeScan } from './range-scan.ts'
 import type { Scratch } from './Scratch.ts'
 import { rangesOf, strips, type BatchRange } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
@@ -87,30 +87,30 @@ export class ReadView implements PresentView {
   async getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
     // Of the past each entity is a segment's stretch of its own.
     if (asOf !== undefined || keys.length === 1) return Promise.all(keys.map((key) => this.get(key, asOf)))
-    const { manifest, overlay, files, cache } = this.#parts
-    const states = keys.map((key) => overlay.state(key, { seq: this.seq }) ?? this.#cached(key))
-    for (const ns of new Set(keys.filter((_, index) => states[index] === undefined).map((key) => key.ns))) {
-      const ids = keys.flatMap((key, index) => (key.ns === ns && states[index] === undefined ? [key.id] : []))
-      const found = await newestOfMany(files, manifest, { ns, ids })
+    const { manifest, files } = this.#parts
+    const states = keys.map((key) => this.inMemory(key))
+    const missing = keys.filter((_, index) => states[index] === 'in files')
+    for (const ns of new Set(missing.map((key) => key.ns))) {
+      const found = await newestOfMany(files, manifest, { ns, ids: missing.flatMap((key) => (key.ns === ns ? [key.id] : [])) })
       keys.forEach((key, index) => {
-        if (key.ns === ns) states[index] ??= found.get(key.id)
+        if (key.ns === ns && states[index] === 'in files') states[index] = found.get(key.id)
       })
     }
-    keys.forEach((key, index) => {
-      const state = states[index]
-      if (state !== undefined && this.#parts.isCurrent(key)) cache.refresh(key, state)
-    })
-    return states
+    return states as (EntityState | undefined)[]
   }
 
   scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly ScanSlice[]> {
     const { manifest } = this.#parts
     const past = options.asOf === undefined || this.#isPresent(options.asOf) ? undefined : options.asOf
     if (past !== undefined) assertKept(manifest, ns, past)
-    const start = past === undefined ? { runs: manifest.runs, seq: manifest.flushedSeq } : startOf(manifest, ns, past)
-    const segments = past === undefined ? [] : manifest.segments.filter((file) => file.maxSeq > start.seq && reaches(file, past) && spansNamespace(file, ns))
+    const { start, segments } = filesToRead(manifest, ns, past)
+    const { trace, signal } = options
+    if (trace !== undefined) {
+      trace.startSeq = start.seq
+      trace.files += segments.length
+    }
     const runs = filesOfRuns(start, ns)
-    const within = this.#within(ns, [options], { past, signal: options.signal })
+    const within = this.#within(ns, [options], { past, signal, trace })
     return strips([
       ...runs.map((run) => this.#runRanges(run, { runs, options })),
       ...[...segments.map((file) => segmentStates(file, within)), overlayStates(within), [options.over ?? []]].map(rangesOf),
@@ -137,21 +137,8 @@ export class ReadView implements PresentView {
     }
   }
 
-  async *entityEvents(key: EntityKey, options: EntityEventOptions = {}): AsyncIterable<StoredEvent> {
-    const { manifest, overlay, files } = this.#parts
-    const from = options.fromSeq ?? 1
-    const to = Math.min(options.toSeq ?? this.seq, this.seq)
-    const segments = segmentsFor(manifest, key, { seq: to }).filter((file) => file.maxSeq >= from)
-    const unflushed = overlay.changesOf(key).flatMap(({ event }) => (event.seq >= from && event.seq <= to ? event : []))
-    if (options.reverse === true) yield* unflushed.toReversed()
-    for (const file of options.reverse === true ? segments : segments.toReversed()) {
-      checkAborted(options.signal)
-      const reader = await files.segment(file)
-      if (!reader.mayContainKey(key)) continue
-      const events = await reader.entityEvents(key, { fromSeq: from, toSeq: to })
-      yield* options.reverse === true ? events.toReversed() : events
-    }
-    if (options.reverse !== true) yield* unflushed
+  entityEvents(key: EntityKey, options: EntityEventOptions = {}): AsyncIterable<StoredEvent> {
+    return entityEvents({ ...this.#parts, key }, { ...options, fromSeq: options.fromSeq ?? 1, toSeq: Math.min(options.toSeq ?? this.seq, this.seq) })
   }
 
   namespaces(): string[] {
@@ -175,11 +162,9 @@ export class ReadView implements PresentView {
 
   async #newestFlushed(key: EntityKey): Promise<EntityState | undefined> {
     const { manifest, files, cache, isCurrent } = this.#parts
-    const candidates = runFilesFor(manifest, key)
-    if (candidates.length === 0) return undefined
     const cached = this.#cached(key)
     if (cached !== undefined) return cached
-    const state = await newestInRuns(files, candidates, key.id)
+    const state = await newestInRuns(files, runFilesFor(manifest, key), key.id)
     if (state !== undefined && isCurrent(key)) cache.put(key, state)
     return state
   }
@@ -195,18 +180,19 @@ export class ReadView implements PresentView {
     return (asOf.seq === undefined || asOf.seq >= this.seq) && (asOf.ts === undefined || asOf.ts >= this.ts)
   }
 
-  #within(ns: string, bounds: readonly IdBounds[], at: Pick<RangeScan, 'past' | 'signal'>): RangeScan {
-    return { ...this.#parts, ...at, seq: this.seq, ns, ranges: bounds, before: (event) => this.#past(event, { seq: event.seq - 1 }) }
+  readonly #before = (event: StoredEvent): Promise<EntityState | undefined> => this.#past(event, { seq: event.seq - 1 })
+
+  #within(ns: string, bounds: readonly IdBounds[], at: Pick<RangeScan, 'past' | 'signal' | 'trace'>): RangeScan {
+    const { manifest, overlay, files } = this.#parts
+    return { manifest, overlay, files, past: at.past, signal: at.signal, trace: at.trace, seq: this.seq, ns, ranges: bounds, before: this.#before }
   }
 
   async *#runRanges(run: RunEntry, { runs, options }: { runs: readonly RunEntry[]; options: ScanOptions }): AsyncGenerator<readonly BatchRange[]> {
     const { files } = this.#parts
     const { trace, prune } = options
     for (const file of run.files) {
-      const [minId = ''] = file.minKey
-      const [maxId = ''] = file.maxKey
       if (trace !== undefined) trace.files += 1
-      if (isBelow(maxId, options) || (options.beforeId !== undefined && compareStrings(minId, options.beforeId) >= 0)) {
+      if (!holdsRange(file, options)) {
         if (trace !== undefined) trace.prunedFiles += 1
         continue
       }

@@ -94,7 +94,7 @@ export class Staging {
     return commit
   }
 
-  /** Neither an entity that is being erased nor an edge of it may be written. */
+  /** E2: neither an entity that is being erased nor an edge of it may be written. */
   #refuseErased(key: EntityKey): void {
     const ends = isEdgeSpace(key.ns) ? parseEdgeKey(key) : { from: key, to: key }
     for (const { ns, id } of [ends.from, ends.to]) {

@@ -6,6 +6,7 @@ import { notFound } from '../model/decide.ts'
 import type { EntityKey } from '../model/entity.ts'
 import type { EraseOptions, EraseReport, RetainOptions, RetentionReport } from '../model/database-options.ts'
 import type { AppendLog } from './append-log.ts'
+import { copiesBefore } from './copies.ts'
 import { DataFiles } from './DataFiles.ts'
 import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
 import type { ResolvedOptions } from './engine-options.ts'
@@ -193,7 +194,8 @@ export class WriterSession {
           return { op: 'ERASE', ns, id, actor, metadata: { erased: toHex(sha256(utf8Encode(`${ns}/${id}`))), ...(reason !== undefined && { reason }) } }
         }),
     })
-    return { seq, ...(await this.#maintenance.finishErasing(signal)) }
+    const copies = (await copiesBefore(this.#backend, seq)).map(({ place, lastSeq, atMs }) => ({ place, lastSeq, at: new Date(atMs) }))
+    return { seq, ...(await this.#maintenance.finishErasing(signal)), copies }
   }
 
   retain(options: RetainOptions): Promise<RetentionReport> {

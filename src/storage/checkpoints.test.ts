@@ -46,6 +46,35 @@ test('a query about the past starts at the nearest checkpoint, and answers as wi
   expect(startedBytes).toBeLessThan(foldedBytes / 2)
 })
 
+test('what a query about the past folds and reads is bounded by what came after the point that it starts from, and explain says so', async () => {
+  const entities = 1000
+  const rounds = 9
+  const bytes: { [name: string]: number } = {}
+  for (const isMarked of [false, true]) {
+    const db = open(new MemoryBackend(), { compaction: { background: false }, flush: { eventsMax: 2500 } })
+    const items = db.collection<{ n: number; parity: number }>('items')
+    await items.createMany(Array.from({ length: entities }, (_, index) => ({ $id: `i${String(index).padStart(5, '0')}`, n: 0, parity: index % 2 })))
+    const middle = entities * 5
+    for (let n = 1; n <= rounds; n++) {
+      await items.updateMany({}, { $set: { n } })
+      if (n === 4 && isMarked) expect((await db.checkpoint()).seq).toBe(middle)
+    }
+    await db.compact()
+    const atStart = await items.explain({}, { asOf: middle })
+    const later = await items.explain({ parity: 1 }, { asOf: middle + 10 })
+    expect(later.rowsReturned).toBe(entities / 2)
+    // Of a million events in all, as of a hundred thousand here, those after the checkpoint are all that is folded.
+    expect([atStart.startSeq, atStart.eventsFolded]).toEqual(isMarked ? [middle, 0] : [0, middle])
+    expect([later.startSeq, later.eventsFolded]).toEqual(isMarked ? [middle, 10] : [0, middle + 10])
+    bytes[String(isMarked)] = atStart.bytes
+    expect((await items.explain()).startSeq).toBe(entities * (rounds + 1))
+    await db.close()
+  }
+  // A tenth of a row's bytes is more than any event of it leaves.
+  expect(bytes['true']).toBeLessThan(entities * 40)
+  expect(bytes['false']).toBeGreaterThan(4 * (bytes['true'] ?? 0))
+})
+
 test('checkpoints come by policy, the oldest go, and their files with them', async () => {
   const storage = new MemoryBackend()
   const db = open(storage, { checkpoints: { everyEvents: 10, keep: 2 } })

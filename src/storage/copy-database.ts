@@ -4,6 +4,7 @@ import { systemClock, type Clock } from '../base/clock.ts'
 import { crc32 } from '../base/crc32.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
+import { noteCopy } from './copies.ts'
 import { EpochFence } from './EpochFence.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import { checkFormat, formatWritten, prepareFormat } from './format.ts'
@@ -28,6 +29,8 @@ export interface CopyInput {
   readonly to: StorageBackend
   readonly clock?: Clock
   readonly random?: Random
+  /** What the source is to call the target, which an erasure there then names as a copy; else nothing is written to the source. */
+  readonly place?: string | undefined
   /** Ends with ABORTED between two files; the next copy goes on from there. */
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: { files: number; totalFiles: number; bytes: number; totalBytes: number }) => void) | undefined
@@ -59,7 +62,9 @@ export async function copyDatabase(input: CopyInput): Promise<CopyReport> {
   for (let attempt = 1; ; attempt++) {
     const etag = await headEtag(input.from)
     try {
-      return await new Copying(input).run()
+      const report = await new Copying(input).run()
+      if (input.place !== undefined) await noteCopy(input.from, { place: input.place, lastSeq: report.lastSeq, atMs: (input.clock ?? systemClock).nowMs() })
+      return report
     } catch (error) {
       const moved = isParqueDBError(error, 'NOT_FOUND') || isParqueDBError(error, 'CORRUPT_FILE')
       if (!moved || attempt === readAttempts || (await headEtag(input.from)) === etag) throw error

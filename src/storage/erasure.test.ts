@@ -6,6 +6,7 @@ import { systemClock } from '../base/clock.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import type { Event } from '../model/event.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
+import { copyDatabase } from './copy-database.ts'
 import { recover } from './recover.ts'
 import { EventSourcedBackend } from './EventSourcedBackend.ts'
 
@@ -124,6 +125,38 @@ test.each(['drop', 'archive'] as const)('an edge of which retention was to %s on
   expect(await objectsWith(storage, secret)).toEqual([])
   expect(await users.related('bob', 'author', { direction: 'in' }).toArray()).toEqual([])
   expect((await db.verify({ deep: true })).problems).toEqual([])
+  await db.close()
+})
+
+test('a name of a field that the entity alone had, in an earlier life, is in no column list either', async () => {
+  const storage = new MemoryBackend()
+  const db = open(storage)
+  const users = db.collection('users')
+  await users.createMany(Array.from({ length: 5 }, (_, n) => ({ $id: `u${n}`, n, about: { age: n } })))
+  await users.create({ $id: secret, [`of ${secret}`]: 1, about: { [`in ${secret}`]: 2 } })
+  await users.delete(secret)
+  await db.compact()
+  // The tombstone is forgotten: the merged run has nothing of the entity but the names of its fields.
+  await db.retain({ policy: { mode: 'drop', maxEvents: 0 } })
+  await users.create({ $id: secret, n: 7 })
+  await db.flush()
+  expect((await objectsWith(storage, `of ${secret}`)).length).toBeGreaterThan(0)
+  await db.erase(`users/${secret}`)
+  expect(await objectsWith(storage, secret)).toEqual([])
+  expect((await users.find({}, { sort: { n: 1 } }).toArray()).map(({ n, about }) => [n, about])).toEqual([0, 1, 2, 3, 4].map((n) => [n, { age: n }]))
+  expect(await db.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+  await db.close()
+})
+
+test('copies that are from before the erasure are named, until they are made anew', async () => {
+  const [storage, older, newer] = [new MemoryBackend(), new MemoryBackend(), new MemoryBackend()]
+  const db = open(storage)
+  await db.collection('users').createMany([{ $id: 'a' }, { $id: 'b' }])
+  for (const [to, place] of [[older, 's3://bucket/older'], [newer, '/backup/newer'], [new MemoryBackend(), undefined]] as const) await copyDatabase({ from: storage, to, place })
+  const { copies } = await db.erase('users/a')
+  expect(copies.map(({ place, lastSeq, at }) => [place, lastSeq, at instanceof Date]).toSorted()).toEqual([['/backup/newer', 2, true], ['s3://bucket/older', 2, true]])
+  await copyDatabase({ from: storage, to: newer, place: '/backup/newer' })
+  expect((await db.erase('users/b')).copies.map(({ place, lastSeq }) => [place, lastSeq]).toSorted()).toEqual([['/backup/newer', 3], ['s3://bucket/older', 2]])
   await db.close()
 })
 

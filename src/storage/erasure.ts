@@ -1,9 +1,10 @@
 import { checkAborted } from '../base/abort.ts'
+import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { edgeKey, edgeRange, edgeSpace, isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
-import { ShapeBuilder } from '../parquet/shape.ts'
+import { ShapeBuilder, type Shape } from '../parquet/shape.ts'
 import type { MergeParts } from './compaction.ts'
 import { byKeyAndSeq } from './flush.ts'
 import { KeyMap } from './KeyMap.ts'
@@ -46,16 +47,21 @@ export async function writeErasure(erasures: readonly Erasure[], parts: MergePar
   }
   const files = new Map<string, readonly FileEntry[]>()
   for (const [ns, ids] of found.ids) for (const file of runs.get(ns) ?? []) await eraseFromRun({ ns, ids, file }, { parts, files })
-  const change: ManifestChange = (current) => ({
-    ...current,
-    segments: replaceSegments(current.segments, segments),
-    archived: current.archived.flatMap((file) => (segments.has(file) ? (segments.get(file) ?? []) : [file])),
-    runs: mapRuns(current.runs, files),
-    checkpoints: current.checkpoints.map((checkpoint) => ({ ...checkpoint, runs: mapRuns(checkpoint.runs, files) })),
-    horizons: withKeys(Object.fromEntries(Object.entries(current.horizons).map(([ns, horizon]) => [ns, mapHorizon(horizon, files)])), {}),
-    erasing: current.erasing.filter(({ seq }) => !erasures.some((done) => done.seq === seq)),
-    erasedCount: current.erasedCount + erasures.length,
-  })
+  const known = new Set([...dataFiles(manifest)].map(({ file }) => file.path))
+  const lastSeq = Math.max(...erasures.map(({ seq }) => seq))
+  const change: ManifestChange = (current) => {
+    assert([...dataFiles(current)].every(({ file }) => known.has(file.path) || file.minSeq > lastSeq), 'E1: an erasure is done when it has looked at every file that may hold something of the entity')
+    return {
+      ...current,
+      segments: replaceSegments(current.segments, segments),
+      archived: current.archived.flatMap((file) => (segments.has(file) ? (segments.get(file) ?? []) : [file])),
+      runs: mapRuns(current.runs, files),
+      checkpoints: current.checkpoints.map((checkpoint) => ({ ...checkpoint, runs: mapRuns(checkpoint.runs, files) })),
+      horizons: withKeys(Object.fromEntries(Object.entries(current.horizons).map(([ns, horizon]) => [ns, mapHorizon(horizon, files)])), {}),
+      erasing: current.erasing.filter(({ seq }) => !erasures.some((done) => done.seq === seq)),
+      erasedCount: current.erasedCount + erasures.length,
+    }
+  }
   return { change, rewrittenFiles: segments.size + files.size }
 }
 
@@ -112,17 +118,33 @@ function allRuns(manifest: Manifest): Map<string, FileEntry[]> {
   return runs
 }
 
-/** The shape is made anew, too: a name of a field may have been the entity's alone. */
+/** A file that has nothing of the entities stays, unless it names a field that none of its rows has, which may have been theirs alone. The shape is made anew. */
 async function eraseFromRun({ ns, ids, file }: { ns: string; ids: ReadonlySet<string>; file: FileEntry }, to: { parts: MergeParts; files: Map<string, readonly FileEntry[]> }): Promise<void> {
   const reader = await to.parts.tables.run(file)
   const { signal } = to.parts
-  if ((await reader.getMany([...ids].toSorted(compareStrings))).size === 0) return
   const rest = async function* (): AsyncGenerator<EntityState[]> {
     for await (const states of reader.scan({ signal })) yield states.filter(({ id }) => !ids.has(id))
   }
+  if ((await reader.getMany([...ids].toSorted(compareStrings))).size === 0 && (await hasAllNames(rest(), await reader.shape()))) return
   const shape = new ShapeBuilder()
   for await (const states of rest()) for (const { document } of states) shape.add(document)
   to.files.set(file.path, (await writeRunFiles({ ns, states: rest(), shape: shape.build(), forgetUpTo: 0 }, to.parts)).files)
+}
+
+/** Whether each field that a shape names is in some state; most are in one of the first. */
+async function hasAllNames(batches: AsyncIterable<readonly EntityState[]>, { fields }: Shape): Promise<boolean> {
+  const missing = new Set(namesIn(fields))
+  for await (const states of batches) {
+    const seen = new ShapeBuilder()
+    for (const { document } of states) seen.add(document)
+    for (const name of namesIn(seen.build().fields)) missing.delete(name)
+    if (missing.size === 0) break
+  }
+  return missing.size === 0
+}
+
+function namesIn(fields: Shape['fields'], around = ''): string[] {
+  return fields.flatMap(({ name, fields: inner = [] }) => [`${around}\0${name}`, ...namesIn(inner, `${around}\0${name}`)])
 }
 
 function mapRuns(runs: NamespaceRuns, files: ReadonlyMap<string, readonly FileEntry[]>): NamespaceRuns {

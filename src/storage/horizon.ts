@@ -1,5 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { edgeSpace, isMirrorSpace } from '../model/edge.ts'
+import { collectionOf, edgeSpace, isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
+import type { ResolvedOptions } from './engine-options.ts'
 import { horizonOf, withKeys, type Checkpoint, type Horizon, type Manifest } from './manifest.ts'
 import type { AsOf, EventScanOptions } from './view.ts'
 
@@ -12,17 +13,21 @@ export function assertKept(manifest: Manifest, ns: string, asOf: AsOf): void {
 /** HISTORY_UNAVAILABLE when the range would miss some events: of one namespace, or of any. Without a start they begin at the horizon. */
 export function assertEventsKept(manifest: Manifest, range: EventScanOptions): void {
   // Far ends of edges have no events of their own.
-  for (const ns of range.ns === undefined ? Object.keys(manifest.horizons).filter((one) => !isMirrorSpace(one)) : [range.ns, edgeSpace(range.ns, 'out')]) {
-    const horizon = horizonOf(manifest, ns)
-    if (horizon === undefined) continue
-    const isLost = [range.fromSeq, range.toSeq].some((seq) => seq !== undefined && seq <= horizon.seq) || [range.fromTs, range.toTs].some((ts) => ts !== undefined && ts <= horizon.ts)
-    if (isLost) throw historyUnavailable(ns, horizon)
-  }
+  const namespaces = range.ns === undefined ? Object.keys(manifest.horizons).filter((one) => !isMirrorSpace(one)) : [range.ns, edgeSpace(range.ns, 'out')]
+  for (const ns of namespaces) assertRangeKept(ns, horizonOf(manifest, ns), range)
+}
+
+/** HISTORY_UNAVAILABLE when a range of events reaches to a namespace's horizon. */
+export function assertRangeKept(ns: string, horizon: Horizon | undefined, range: Pick<EventScanOptions, 'fromSeq' | 'toSeq' | 'fromTs' | 'toTs'>): void {
+  if (horizon === undefined) return
+  const isLost = [range.fromSeq, range.toSeq].some((seq) => seq !== undefined && seq <= horizon.seq) || [range.fromTs, range.toTs].some((ts) => ts !== undefined && ts <= horizon.ts)
+  if (isLost) throw historyUnavailable(ns, horizon)
 }
 
 export function historyUnavailable(ns: string, { seq, ts, archive }: Horizon): ParqueDBError {
   const hint = archive === undefined ? '' : ' What is older is archived: ask with includeArchived: true.'
-  return new ParqueDBError('HISTORY_UNAVAILABLE', `The history of '${ns}' begins after event ${seq}, at ${new Date(ts).toISOString()}: retention has removed what came before.${hint}`, {
+  const what = isEdgeSpace(ns) ? `the relationships of '${collectionOf(ns)}'` : `'${ns}'`
+  return new ParqueDBError('HISTORY_UNAVAILABLE', `The history of ${what} begins after event ${seq}, at ${new Date(ts).toISOString()}: retention has removed what came before.${hint}`, {
     details: { ns, horizonSeq: seq, horizonTs: ts },
   })
 }
@@ -53,4 +58,20 @@ export function forgottenSeq(manifest: Manifest, ns: string): number {
 
 function isBefore(asOf: AsOf, point: { seq: number; ts: number }): boolean {
   return (asOf.seq !== undefined && asOf.seq < point.seq) || (asOf.ts !== undefined && asOf.ts < point.ts)
+}
+
+type Unpublished = Omit<Manifest, 'id'>
+
+/** Keeps the runs as they are now beside those of earlier checkpoints, of which the newest `keep` stay. No file is written for it. */
+export function addCheckpoint(manifest: Unpublished, keep: number): Unpublished {
+  const { flushedSeq, flushedTs, runs, checkpoints } = manifest
+  if (flushedSeq === 0 || checkpoints.at(-1)?.seq === flushedSeq) return manifest
+  return { ...manifest, checkpoints: [...checkpoints, { seq: flushedSeq, ts: flushedTs, runs }].slice(-keep) }
+}
+
+/** By the events' own time, so that a replay makes the same ones. */
+export function checkpointIfDue(flushed: Unpublished, policy: ResolvedOptions['checkpoints']): Unpublished {
+  const last = flushed.checkpoints.at(-1) ?? { seq: 0, ts: Number.NEGATIVE_INFINITY }
+  const isDue = flushed.flushedSeq - last.seq >= policy.everyEvents || (Number.isFinite(policy.everyMs) && flushed.flushedTs - last.ts >= policy.everyMs)
+  return isDue ? addCheckpoint(flushed, policy.keep) : flushed
 }

@@ -1,19 +1,22 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
-import type { EntityState } from '../model/entity.ts'
+import { edgeRange, edgeSpace } from '../model/edge.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
+import type { ScanTrace } from '../parquet/TableReader.ts'
 import { startOf } from './horizon.ts'
-import { reaches, spansNamespace } from './lookup.ts'
-import { filesOfRuns, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
+import { reaches, segmentsFor, spansNamespace } from './lookup.ts'
+import { filesOfRuns, type Checkpoint, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
+import { mergeSorted } from './merge-groups.ts'
 import type { Overlay } from './Overlay.ts'
 import { lowerBound } from './SortedIds.ts'
 import { mergeStates } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
-import type { AsOf, IdBounds } from './view.ts'
+import type { AsOf, EntityEventOptions, IdBounds } from './view.ts'
 
-/** Rows that the overlay hands to a merge at once. */
-const overlayBatchRows = 1024
+/** Rows that are handed on at once, of the overlay or of memory. */
+const batchRows = 1024
 
 export interface RangeScan {
   readonly manifest: Manifest
@@ -29,30 +32,36 @@ export interface RangeScan {
   /** The state before an event whose snapshot is of another fold. */
   readonly before: (event: StoredEvent) => Promise<EntityState | undefined>
   readonly signal: AbortSignal | undefined
+  readonly trace?: ScanTrace | undefined
 }
 
 /** The states of a namespace within several ranges of ids, in order: each row group of a file is read once for all of them. */
 export function scanRanges(of: RangeScan): AsyncGenerator<readonly EntityState[]> {
   const { manifest, ns, past } = of
-  const start = past === undefined ? { runs: manifest.runs, seq: manifest.flushedSeq } : startOf(manifest, ns, past)
-  const segments = past === undefined ? [] : manifest.segments.filter((file) => file.maxSeq > start.seq && reaches(file, past) && spansNamespace(file, ns))
+  const { start, segments } = filesToRead(manifest, ns, past)
   return mergeStates([...filesOfRuns(start, ns).map((run) => runStates(run, of)), ...segments.map((file) => segmentStates(file, of)), overlayStates(of)])
+}
+
+/** What a namespace's states at a point are made of: the runs of where reading starts, and the segments after it; of now the newest runs alone. */
+export function filesToRead(manifest: Manifest, ns: string, past: AsOf | undefined): { start: Pick<Checkpoint, 'seq' | 'runs'>; segments: readonly FileEntry[] } {
+  if (past === undefined) return { start: { runs: manifest.runs, seq: manifest.flushedSeq }, segments: [] }
+  const start = startOf(manifest, ns, past)
+  return { start, segments: manifest.segments.filter((file) => file.maxSeq > start.seq && reaches(file, past) && spansNamespace(file, ns)) }
 }
 
 async function* runStates(run: RunEntry, { files, ranges, signal }: RangeScan): AsyncGenerator<readonly EntityState[]> {
   for (const file of run.files) {
-    const [minId = ''] = file.minKey
-    const [maxId = ''] = file.maxKey
-    const within = ranges.filter((range) => !isBelow(maxId, range) && (range.beforeId === undefined || compareStrings(minId, range.beforeId) < 0))
+    const within = ranges.filter((range) => holdsRange(file, range))
     if (within.length > 0) yield* (await files.run(file)).scanRanges(within, signal)
   }
 }
 
 /** Each entity's state as far as one segment knows: it begins every entity with a snapshot. */
-export async function* segmentStates(file: FileEntry, { files, ns, ranges, past, before, signal }: RangeScan): AsyncGenerator<readonly EntityState[]> {
+export async function* segmentStates(file: FileEntry, { files, ns, ranges, past, before, signal, trace }: RangeScan): AsyncGenerator<readonly EntityState[]> {
   const reader = await files.segment(file)
   let state: EntityState | undefined
-  for await (const events of reader.scanRanges(ranges.map((range) => ({ ...range, ns })), { toSeq: past?.seq, toTs: past?.ts, signal })) {
+  for await (const events of reader.scanRanges(ranges.map((range) => ({ ...range, ns })), { toSeq: past?.seq, toTs: past?.ts, signal, trace })) {
+    if (trace !== undefined) trace.eventsFolded += events.length
     const done: EntityState[] = []
     for (const event of events) {
       // The mark of an erasure belongs to no entity.
@@ -70,17 +79,13 @@ export async function* segmentStates(file: FileEntry, { files, ns, ranges, past,
   if (state !== undefined) yield [state]
 }
 
-export async function* overlayStates({ overlay, ns, ranges, seq, past, signal }: RangeScan): AsyncGenerator<readonly EntityState[]> {
-  const ids = overlay.sortedIds(ns)
+export async function* overlayStates(of: RangeScan): AsyncGenerator<readonly EntityState[]> {
   let batch: EntityState[] = []
-  for (const range of ranges) {
-    for (let index = lowerBound(ids, (id) => isBelow(id, range)); index < ids.length; index++) {
-      const id = ids[index] as string
-      if (range.beforeId !== undefined && compareStrings(id, range.beforeId) >= 0) break
-      const state = overlay.state({ ns, id }, { seq, asOf: past })
-      if (state !== undefined) batch.push(state)
-      if (batch.length < overlayBatchRows) continue
-      checkAborted(signal)
+  for (const range of of.ranges) {
+    for (const state of overlayRange(of, range)) {
+      batch.push(state)
+      if (batch.length < batchRows) continue
+      checkAborted(of.signal)
       yield batch
       batch = []
     }
@@ -88,7 +93,80 @@ export async function* overlayStates({ overlay, ns, ranges, seq, past, signal }:
   if (batch.length > 0) yield batch
 }
 
+function* overlayRange({ overlay, ns, seq, past }: RangeScan, range: IdBounds): Generator<EntityState> {
+  for (const id of overlayIds(overlay, ns, range)) {
+    const state = overlay.state({ ns, id }, { seq, asOf: past })
+    if (state !== undefined) yield state
+  }
+}
+
+/** The overlay's ids within a range, those that came after a view included. */
+function* overlayIds(overlay: Overlay, ns: string, range: IdBounds): Generator<string> {
+  const ids = overlay.sortedIds(ns)
+  for (let index = lowerBound(ids, (id) => isBelow(id, range)); index < ids.length; index++) {
+    const id = ids[index] as string
+    if (range.beforeId !== undefined && compareStrings(id, range.beforeId) >= 0) return
+    yield id
+  }
+}
+
+/** Whether a file's ids reach into a range. */
+export function holdsRange({ minKey: [minId = ''], maxKey: [maxId = ''] }: FileEntry, range: IdBounds): boolean {
+  return !isBelow(maxId, range) && (range.beforeId === undefined || compareStrings(minId, range.beforeId) < 0)
+}
+
 /** Whether an id comes before where a range begins. */
-export function isBelow(id: string, range: IdBounds): boolean {
+function isBelow(id: string, range: IdBounds): boolean {
   return (range.fromId !== undefined && compareStrings(id, range.fromId) < 0) || (range.afterId !== undefined && compareStrings(id, range.afterId) <= 0)
+}
+
+type Reading = Pick<RangeScan, 'manifest' | 'overlay' | 'files'> & { readonly key: EntityKey }
+
+type Range = EntityEventOptions & { readonly fromSeq: number; readonly toSeq: number }
+
+/** An entity's events, and those of its edges where they are wanted, in seq order or against it. Memory: what one segment, and the overlay, have of them. */
+export async function* entityEvents(of: Reading, range: Range): AsyncGenerator<StoredEvent> {
+  const sources = [eventsOfEntity(of, range), ...(range.edges === true ? [eventsOfEdges(of, range)] : [])]
+  for await (const events of mergeSorted(sources, range.reverse === true ? (left, right) => right.seq - left.seq : bySeq)) yield* events
+}
+
+function eventsOfEntity({ manifest, overlay, files, key }: Reading, range: Range): AsyncGenerator<readonly StoredEvent[]> {
+  const read = async (file: FileEntry): Promise<readonly StoredEvent[]> => {
+    const reader = await files.segment(file)
+    return reader.mayContainKey(key) ? reader.entityEvents(key, range) : []
+  }
+  return inTurn({ files: segmentsFor(manifest, key, { seq: range.toSeq }), read, unflushed: overlay.changesOf(key).map(({ event }) => event) }, range)
+}
+
+function eventsOfEdges({ manifest, overlay, files, key }: Reading, range: Range): AsyncGenerator<readonly StoredEvent[]> {
+  const ns = edgeSpace(key.ns, 'out')
+  const bounds = edgeRange(key, undefined)
+  const read = async (file: FileEntry): Promise<readonly StoredEvent[]> => {
+    const events: StoredEvent[] = []
+    const reader = await files.segment(file)
+    for await (const some of reader.scan({ ...range, ...bounds, ns })) for (const event of some) events.push(event)
+    return events.toSorted(bySeq)
+  }
+  // A collection that never had an edge has no runs of them.
+  const segments = filesOfRuns(manifest, ns).length === 0 ? [] : manifest.segments.filter((file) => file.minSeq <= range.toSeq && spansNamespace(file, ns))
+  const unflushed = [...overlayIds(overlay, ns, bounds)].flatMap((id) => overlay.changesOf({ ns, id }).map(({ event }) => event)).toSorted(bySeq)
+  return inTurn({ files: segments.toReversed(), read, unflushed }, range)
+}
+
+/** `files` newest first. */
+async function* inTurn(of: { files: readonly FileEntry[]; read: (file: FileEntry) => Promise<readonly StoredEvent[]>; unflushed: readonly StoredEvent[] }, range: Range): AsyncGenerator<readonly StoredEvent[]> {
+  const { fromSeq, toSeq, fromTs = 0, toTs = Number.POSITIVE_INFINITY, reverse = false, signal } = range
+  const unflushed = of.unflushed.filter(({ seq, ts }) => seq >= fromSeq && seq <= toSeq && ts >= fromTs && ts <= toTs)
+  if (reverse) yield unflushed.toReversed()
+  for (const file of reverse ? of.files : of.files.toReversed()) {
+    if (file.maxSeq < fromSeq || file.maxTs < fromTs || file.minTs > toTs) continue
+    checkAborted(signal)
+    const events = await of.read(file)
+    yield reverse ? events.toReversed() : events
+  }
+  if (!reverse) yield unflushed
+}
+
+function bySeq(left: StoredEvent, right: StoredEvent): number {
+  return left.seq - right.seq
 }

@@ -3,15 +3,16 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { isMirrorSpace } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { LostRows } from '../parquet/salvage-groups.ts'
+import type { LogFrame } from './append-log.ts'
 import type { Engine } from './engine.ts'
 import { checkFormat } from './format.ts'
+import { decodeFrame, frameHeaderBytes, frameSizeAt, mayBeginFrame, readFrameHeader } from './frame.ts'
 import { HistoryRebuilder } from './HistoryRebuilder.ts'
 import { decodePayload } from './log-payload.ts'
 import { listLogParts } from './log-reader.ts'
 import { spanOf, type FileEntry } from './manifest.ts'
 import { logPrefix } from './replay.ts'
 import { findSoundFiles, isLoss, type SoundFiles } from './sound-files.ts'
-import { soundFrames } from './sound-frames.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import { TableFiles } from './TableFiles.ts'
 
@@ -196,4 +197,27 @@ function factsOf({ rows, firstKey, untilKey, minSeq, maxSeq }: LostRows): Omit<L
 
 function inOrder(bySeq: ReadonlyMap<number, StoredEvent>): StoredEvent[] {
   return [...bySeq.values()].toSorted((left, right) => left.seq - right.seq)
+}
+
+/** Bytes whose checksums are computed in search of the next frame, for each byte of the part: past it they only look like frames to mislead. */
+const searchFactor = 4
+
+/** Every whole frame of a log part in order, and whether bytes between it and the one before it are damaged; frames after damage are found again by their checksums. */
+export function* soundFrames(bytes: Uint8Array, epoch: number): Generator<{ frame: LogFrame; offset: number; damagedFrom: number | undefined }> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let damagedFrom: number | undefined
+  let budgetBytes = searchFactor * bytes.length
+  for (let offset = 0; offset + frameHeaderBytes <= bytes.length && budgetBytes >= 0; ) {
+    const sizeBytes = mayBeginFrame(view, offset, epoch) && readFrameHeader(view, offset) !== undefined ? frameSizeAt(bytes, offset) : undefined
+    const decoded = sizeBytes === undefined ? undefined : decodeFrame(bytes, offset)
+    if (decoded === undefined) {
+      damagedFrom ??= offset
+      if (sizeBytes !== undefined && offset + sizeBytes <= bytes.length) budgetBytes -= sizeBytes
+      offset++
+      continue
+    }
+    yield { frame: decoded.frame, offset, damagedFrom }
+    damagedFrom = undefined
+    offset += decoded.sizeBytes
+  }
 }

@@ -5,7 +5,7 @@ import { withEventSourcing } from './EventSourcedBackend.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
 import { encodeFrames } from './frame.ts'
 import { firstChain } from './log-part.ts'
-import { soundFrames } from './sound-frames.ts'
+import { soundFrames } from './recover.ts'
 
 const create = (id: string, text = ''): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { text } })
 

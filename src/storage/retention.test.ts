@@ -275,6 +275,30 @@ test('a policy that is none is refused', () => {
   expect(() => new ParqueDB({ storage, retention: { namespaces: { a: { mode: 'burn' as 'drop' } } } })).toThrow(/retention.namespaces.a.mode/)
 })
 
+test('an edge between collections of two policies is known of the past as far back as both of its ends are', async () => {
+  for (const [short, long] of [['logs', 'users'], ['users', 'logs']] as const) {
+    const [storage, clock] = [new MemoryBackend(), manualClock()]
+    const db = open(storage, clock)
+    await db.collection('logs').create({ $id: 'a' })
+    await db.collection('users').create({ $id: 'a' })
+    await db.collection('logs').link('a', 'of', 'users/a', { since: 1 })
+    await db.collection('logs').link('a', 'of', 'users/a', { since: 2 })
+    clock.advance(2 * dayMs)
+    await db.collection(short).create({ $id: 'b' })
+    await db.collection('logs').link('a', 'of', 'users/a', { since: 3 })
+    const out = async (asOf: number): Promise<unknown[]> => (await db.collection('logs').related('a', 'of', { asOf }).toArray()).map(({ $edge }) => $edge.data)
+    const back = async (asOf: number): Promise<unknown[]> => (await db.collection('users').related('a', 'of', { direction: 'in', asOf }).toArray()).map(({ $edge }) => $edge.data)
+    expect([await out(3), await back(3)]).toEqual([[{ since: 1 }], [{ since: 1 }]])
+    await db.retain({ policy: { namespaces: { [short]: { mode: 'drop', maxAge: dayMs }, [long]: { mode: 'keep' } } } })
+    for (const read of [out, back]) {
+      await expect(read(3)).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE', details: { ns: expect.stringMatching(new RegExp(`^${short}(:|$)`)), horizonSeq: 4 } })
+      expect([await read(4), await read(6)]).toEqual([[{ since: 2 }], [{ since: 3 }]])
+    }
+    expect(await db.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+    await db.close()
+  }
+})
+
 test("a collection's policy covers the edges that stand with it, from either end, and leaves those of others", async () => {
   const [storage, clock] = [new MemoryBackend(), manualClock()]
   const db = open(storage, clock, { retention: { namespaces: { logs: { maxAge: dayMs, mode: 'drop' } } } })

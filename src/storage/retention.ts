@@ -1,4 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
+import { assert } from '../base/assert.ts'
 import type { RetentionPolicy, RetentionReport } from '../model/database-options.ts'
 import { collectionOf, isMirrorSpace } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
@@ -19,6 +20,9 @@ interface Step {
   readonly seq: number
   readonly ts: number
   readonly mode: 'archive' | 'drop'
+  /** What goes with it. */
+  readonly events: number
+  readonly bytes: number
 }
 
 interface Reading {
@@ -27,7 +31,7 @@ interface Reading {
   readonly signal?: AbortSignal | undefined
 }
 
-/** What the policies would let go now, of what is in files. */
+/** What the policies would let go now, of what is in files: events exactly, bytes in proportion to the rows of a file that go. */
 export async function planRetention(reading: Reading, retention: ResolvedOptions['retention'], nowMs: number): Promise<Step[]> {
   const { manifest } = reading
   const steps: Step[] = []
@@ -37,30 +41,31 @@ export async function planRetention(reading: Reading, retention: ResolvedOptions
     const policy = Object.hasOwn(retention.namespaces, collection) ? retention.namespaces[collection] : retention.policy
     if (policy === undefined || policy.mode === 'keep') continue
     const to = await horizonWanted(reading, { ns, policy, nowMs })
+    if (to === undefined) continue
     const dropsArchive = policy.mode === 'drop' && horizonOf(manifest, ns)?.archive !== undefined
-    if (to === undefined || !(dropsArchive || (await hasEvents(reading, ns, to.seq)))) continue
-    steps.push({ ns, ...to, mode: policy.mode })
+    const { rows, bytes } = await rowsUpTo(reading, ns, to.seq)
+    // Of an edge the far end has a second row.
+    if (dropsArchive || rows > 0) steps.push({ ns, ...to, mode: policy.mode, events: isMirrorSpace(ns) ? 0 : rows, bytes })
   }
   return steps
 }
 
-/** What carrying out the steps would take away: events exactly, bytes in proportion to the rows of a file that go. */
-export async function reportRetention(reading: Reading, steps: readonly Step[]): Promise<RetentionReport> {
-  const namespaces: { [ns: string]: { mode: 'archive' | 'drop'; horizonSeq: number; horizonTs: number; events: number; bytes: number } } = {}
-  for (const { ns, seq, ts, mode } of steps) {
-    const report = { mode, horizonSeq: seq, horizonTs: ts, events: 0, bytes: 0 }
-    for (const file of reading.manifest.segments) {
-      if (!spansNamespace(file, ns) || file.minSeq > seq) continue
-      let rows = 0
-      for await (const events of (await reading.tables.segment(file)).scan({ ns, toSeq: seq, signal: reading.signal })) rows += events.filter(mayGo).length
-      // Of an edge the far end has a second row.
-      if (!isMirrorSpace(ns)) report.events += rows
-      report.bytes += Math.round((file.sizeBytes * rows) / Math.max(file.rows, 1))
-    }
-    namespaces[ns] = report
+async function rowsUpTo({ manifest, tables, signal }: Reading, ns: string, toSeq: number): Promise<{ rows: number; bytes: number }> {
+  const total = { rows: 0, bytes: 0 }
+  for (const file of manifest.segments) {
+    if (!spansNamespace(file, ns) || file.minSeq > toSeq) continue
+    let rows = 0
+    for await (const events of (await tables.segment(file)).scan({ ns, toSeq, signal })) rows += events.filter(mayGo).length
+    total.rows += rows
+    total.bytes += Math.round((file.sizeBytes * rows) / Math.max(file.rows, 1))
   }
-  const total = Object.values(namespaces)
-  return { events: total.reduce((sum, { events }) => sum + events, 0), bytes: total.reduce((sum, { bytes }) => sum + bytes, 0), namespaces: withKeys(namespaces, {}) }
+  return total
+}
+
+/** What carrying out the steps takes away. */
+export function reportRetention(steps: readonly Step[]): RetentionReport {
+  const namespaces = Object.fromEntries(steps.map(({ ns, seq, ts, mode, events, bytes }) => [ns, { mode, horizonSeq: seq, horizonTs: ts, events, bytes }]))
+  return { events: steps.reduce((sum, { events }) => sum + events, 0), bytes: steps.reduce((sum, { bytes }) => sum + bytes, 0), namespaces: withKeys(namespaces, {}) }
 }
 
 /**
@@ -70,7 +75,10 @@ export async function reportRetention(reading: Reading, steps: readonly Step[]):
 export async function writeRetention(steps: readonly Step[], parts: MergeParts & { manifest: Manifest; view: View }): Promise<ManifestChange> {
   const { manifest } = parts
   const horizons: { [ns: string]: Horizon } = {}
-  for (const step of steps) horizons[step.ns] = await writeHorizon(step, parts)
+  for (const step of steps) {
+    assert(step.seq >= (horizonOf(manifest, step.ns)?.seq ?? 0), 'R1: a horizon never goes back')
+    horizons[step.ns] = await writeHorizon(step, parts)
+  }
   const byNs = new Map(steps.map((step) => [step.ns, step]))
   const place = (event: StoredEvent): 'keep' | 'archive' | 'drop' => {
     const step = byNs.get(event.ns)
@@ -107,6 +115,7 @@ async function writeHorizon({ ns, seq, ts, mode }: Step, parts: MergeParts & { m
   for (const run of filesOfRuns(parts.manifest, ns)) for (const file of run.files) shape.merge(await (await parts.tables.run(file)).shape())
   const states = statesInOrder(parts.view.scan(ns, { asOf: { seq }, signal: parts.signal }))
   const run = await writeRunFiles({ ns, states, shape: shape.build(), forgetUpTo: archive === undefined ? seq : archive.seq }, parts)
+  assert(run.files.every(({ maxSeq }) => maxSeq <= seq), 'R2: the base of a horizon holds nothing from after it')
   const base: RunEntry[] = run.files.length === 0 ? [] : [{ level: 0, ...run }]
   return { seq, ts, base, ...(archive !== undefined && { archive: { seq: archive.seq, ts: archive.ts, base: archive.base } }) }
 }
@@ -153,14 +162,6 @@ async function lastBeforeNewest({ manifest, tables, signal }: Reading, ns: strin
     left -= found.length
   }
   return undefined
-}
-
-async function hasEvents({ manifest, tables, signal }: Reading, ns: string, toSeq: number): Promise<boolean> {
-  for (const file of manifest.segments) {
-    if (file.minSeq > toSeq || !spansNamespace(file, ns)) continue
-    for await (const events of (await tables.segment(file)).scan({ ns, toSeq, signal })) if (events.some(mayGo)) return true
-  }
-  return false
 }
 
 /** That something was erased stays on record, and before that is done, what is to be erased. */

@@ -1,4 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
+import { assert } from '../base/assert.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
@@ -60,7 +61,10 @@ export async function rewriteSegment(file: FileEntry, place: Placing, parts: Mer
       inserted.shift()
     }
   }
+  let read = 0
+  let dropped = 0
   for await (const events of (await parts.tables.segment(file)).scan({ signal: parts.signal })) {
+    read += events.length
     for (const event of events) {
       const sameEntity = before?.ns === event.ns && before.state.id === event.id
       if (!sameEntity) begun.clear()
@@ -69,6 +73,7 @@ export async function rewriteSegment(file: FileEntry, place: Placing, parts: Mer
       const state = stateAfter(prior, event)
       before = { ns: event.ns, state }
       const where = place(event)
+      if (where === 'drop') dropped++
       if (where === 'drop') continue
       insertWhile((next) => byKeyAndSeq(next, event) < 0)
       to[where].append(begun.has(where) || event.state !== undefined ? event : { ...event, state })
@@ -77,6 +82,7 @@ export async function rewriteSegment(file: FileEntry, place: Placing, parts: Mer
     await parts.turns.end()
   }
   insertWhile(() => true)
+  assert(read === file.rows && to.keep.rows + to.archive.rows === read - dropped + (parts.inserted?.length ?? 0), 'R3: a segment that is written anew loses no event but those that are to go')
   const [kept, archived] = [to.keep, to.archive].map((writer) => (writer.rows === 0 ? undefined : writer.finish()))
   return { kept: kept && (await parts.output.writeSegment(kept)), archived: archived && (await parts.output.writeSegment(archived, 'archive')) }
 }

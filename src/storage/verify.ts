@@ -74,12 +74,7 @@ export async function verifyPartition(input: VerifyInput): Promise<VerifyReport>
   return { ok: report.problems.length === 0, ...report }
 }
 
-interface Totals {
-  checkedFiles: number
-  checkedBytes: number
-  checkedEvents: number
-  problems: Problem[]
-}
+type Totals = { -readonly [Name in keyof Omit<VerifyReport, 'ok' | 'problems'>]: number } & { readonly problems: Problem[] }
 
 async function verifyHeadAndLog(input: VerifyInput, report: Totals): Promise<Manifest> {
   for (let attempt = 1; ; attempt++) {

@@ -81,8 +81,13 @@ export interface EntityEventOptions {
   readonly fromSeq?: number | undefined
   /** Inclusive. */
   readonly toSeq?: number | undefined
+  /** Inclusive, milliseconds, as is the next. */
+  readonly fromTs?: number | undefined
+  readonly toTs?: number | undefined
   /** Newest first. */
   readonly reverse?: boolean | undefined
+  /** Also those of the edges that begin at the entity. */
+  readonly edges?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 

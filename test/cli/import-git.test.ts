@@ -48,6 +48,19 @@ function makeRepository(root: string): (...words: string[]) => Buffer {
   return git
 }
 
+/** Where a commit's edges, from both of their ends, are not what git tells of it. */
+async function edgeDifferences(db: ParqueDB, hash: string, { git, commits, asOf }: { git: (...words: string[]) => Buffer; commits: readonly string[]; asOf: number }): Promise<number> {
+  const ids = async (relationship: string): Promise<string[]> => (await db.collection('commits').related(hash, relationship, { asOf }).toArray()).map(({ $id }) => $id.slice($id.indexOf('/') + 1)).toSorted()
+  const [parents = '', email = ''] = git('show', '-s', '--format=%P%n%ae', hash).toString().trimEnd().split('\n')
+  const [first] = parents.split(' ').filter(Boolean)
+  const changes = git('diff-tree', '-r', '-z', '--no-renames', '--name-status', ...(first === undefined ? ['--root', '--no-commit-id', hash] : [first, hash])).toString().split('\0')
+  const there = changes.flatMap((status, at) => (at % 2 === 0 && status !== '' && status !== 'D' ? [changes[at + 1] ?? ''] : []))
+  const wanted = [parents.split(' ').filter((parent) => commits.includes(parent)).toSorted(), [email], there.toSorted()]
+  const found = [await ids('parent'), await ids('author'), await ids('changed')]
+  const isFar = async (path: string): Promise<boolean> => (await db.collection('files').related(path, 'changed', { direction: 'in', asOf }).toArray()).some(({ $id }) => $id === `commits/${hash}`)
+  return found.filter((some, index) => JSON.stringify(some) !== JSON.stringify(wanted[index])).length + (await Promise.all(there.map(isFar))).filter((isThere) => !isThere).length
+}
+
 test('every path at every commit is what git shows', async () => {
   const root = cli.path('repository')
   const git = makeRepository(root)
@@ -59,11 +72,12 @@ test('every path at every commit is what git shows', async () => {
   const contents = new Map<string, Buffer>()
   let differences = 0
   for (const hash of commits) {
-    const [entry] = await opened.collection('commits').history(hash).toArray()
+    const entry = (await opened.collection('commits').history(hash).toArray()).at(-1)
     const tree = git('ls-tree', '-r', '-z', hash).toString().split('\0').filter(Boolean).map((line) => /^(\d+) blob ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [])
     const files = await opened.collection<{ mode: string; content: string | Uint8Array }>('files').find({}, { asOf: entry?.seq ?? 0 }).toArray()
     const found = new Map(files.map((file) => [file.$id.slice('files/'.length), file]))
     if (found.size !== tree.length) differences++
+    differences += await edgeDifferences(opened, hash, { git, commits, asOf: entry?.seq ?? 0 })
     for (const [, mode, blob = '', path = ''] of tree) {
       if (!contents.has(blob)) contents.set(blob, git('cat-file', 'blob', blob))
       const file = found.get(path)

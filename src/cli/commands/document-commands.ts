@@ -139,9 +139,10 @@ export function restoreCommand(cli: CommandLine): Command {
     .argument('<ns>', 'the collection')
     .argument('<id>', 'its id')
     .addOption(actorOption())
-    .action(async (ns: string, id: string, options: WriteFlags) => {
+    .addOption(archivedOption())
+    .action(async (ns: string, id: string, options: { actor?: string; includeArchived?: boolean }) => {
       await cli.change(async (db) => {
-        await printEntity(cli.terminal, await db.collection(ns).restore(id, writeOptions(options)))
+        await printEntity(cli.terminal, await db.collection(ns).restore(id, given(options)))
       })
     })
 }

@@ -55,6 +55,7 @@ export function historyCommand(cli: CommandLine): Command {
           const by = entry.actor === undefined ? '' : `  by ${formatValue(entry.actor)}`
           await terminal.line(`${terminal.paint('bold', `version ${entry.version}`)}  ${entry.op}  seq ${entry.seq}  ${formatTime(entry.at.getTime())}${by}`)
           const { before, after } = entry
+          if (entry.to !== undefined) await terminal.line(`  ${entry.predicate ?? ''} ${entry.op === 'REL_CREATE' ? 'to' : 'no longer to'} ${entry.to}${entry.data === undefined ? '' : ` ${stringifyExtendedJson(entry.data)}`}`)
           if (entry.patch !== undefined) await terminal.write(formatPatch(entry.patch, before))
           else if (entry.op === 'CREATE' && after !== undefined) await terminal.line(`  with ${Object.keys(after).filter((name) => !systemFields.has(name)).join(', ')}`)
         }

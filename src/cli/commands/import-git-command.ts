@@ -9,9 +9,12 @@ const examples = `
 Example:
   parquedb import-git . --db history
   parquedb get files src/index.ts --at 2026-03-01T12:00:00Z --db history
+  parquedb related commits 3f2a… changed --db history
+  parquedb related files src/index.ts changed --in --db history
 
-Collections: files (id: the path; content is text, or bytes where it is no UTF-8), commits (id: the hash) and authors (id: the address). Each commit on the line of first parents is one
-transaction at the committer's time, which never goes back: the state after it is that at the seq of the commit's own event, the last of it. An import that is run again goes on where it ended.`
+Collections: files (id: the path; content is text, or bytes where it is no UTF-8), commits (id: the hash) and authors (id: the address). A commit has edges: author, parent, and changed to each of its files.
+Each commit on the line of first parents is one transaction at the committer's time, which never goes back: the state after it is that at the seq of its last event, which the commit's history
+has. An import that is run again goes on where it ended.`
 
 export function importGitCommand(cli: CommandLine): Command {
   return new Command('import-git')
@@ -51,6 +54,7 @@ async function eventsOf(commit: GitCommit, { blobs, known, ts }: { blobs: GitBlo
     events.push({ op: known.has(key) ? 'UPDATE' : 'CREATE', ns, entityId, after, ts, actor })
     known.add(key)
   }
+  const link = (predicate: string, to: string, data?: object): void => void events.push({ op: 'REL_CREATE', ns: 'commits', entityId: commit.hash, predicate, to, ...(data !== undefined && { data }), ts, actor })
   for (const { path, mode, blob } of commit.changes) {
     if (blob === undefined) {
       if (known.delete(`files/${path}`)) events.push({ op: 'DELETE', ns: 'files', entityId: path, ts, actor })
@@ -62,6 +66,9 @@ async function eventsOf(commit: GitCommit, { blobs, known, ts }: { blobs: GitBlo
   }
   put('authors', actor, { name: commit.author })
   put('commits', commit.hash, { message: commit.message, author: actor, parents: commit.parents, committedAt: new Date(commit.ts), paths: commit.changes.map(({ path }) => path) })
+  link('author', `authors/${actor}`)
+  for (const parent of commit.parents) link('parent', `commits/${parent}`)
+  for (const { path, blob } of commit.changes) link('changed', `files/${path}`, blob === undefined ? { isGone: true } : { blob })
   return events
 }
 

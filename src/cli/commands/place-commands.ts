@@ -24,7 +24,7 @@ export function pushCommand(cli: CommandLine): Command {
   return command({ name: 'push', summary: 'copy the database to a bucket or another folder', description: 'Copies the database, as of one moment, to a bucket or another folder.', examples: copyExamples })
     .argument('<to>', 's3://bucket/prefix, a folder, or the https:// URL of a server')
     .addOption(tokenOption())
-    .action((to: string, { token }: { token?: string }) => copy(cli, { from: cli.folder, to }, token))
+    .action((to: string, { token }: { token?: string }) => copy(cli, { from: cli.folder, to, place: to }, token))
 }
 
 export function pullCommand(cli: CommandLine): Command {

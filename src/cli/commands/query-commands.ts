@@ -149,6 +149,7 @@ function formatExplanation(told: Awaited<ReturnType<Collection['explain']>>): st
   return formatPairs([
     ['plan', plans[told.plan]],
     ['order', sorts[told.sort]],
+    ['start', `the states at event ${count(told.startSeq)}, ${count(told.eventsFolded)} events folded`],
     ['files', `${count(told.files)}, ${count(told.prunedFiles)} passed over by their ids`],
     ['row groups', `${count(told.rowGroups)}, ${count(told.prunedRowGroups)} passed over by their bounds, ${count(told.cachedRowGroups)} in memory`],
     ['read', `${formatBytes(told.bytes)} in ${count(told.requests)} requests`],

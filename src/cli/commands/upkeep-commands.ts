@@ -158,7 +158,7 @@ Examples:
   parquedb erase users/alice users/bob
 
 The documents, their history and their archive are gone for good, from every file. An event stays that says when and why, and the SHA-256 of the id.
-Copies of the folder that were made before still have them: erase there, too.`
+Copies that were made before still have them: those that were pushed are named; push again, or erase there.`
 
 export function eraseCommand(cli: CommandLine): Command {
   return command({ name: 'erase', summary: 'take documents out for good, history included', description: 'Takes documents out of the database for good: out of every file, history and archive included.', examples: eraseExamples })
@@ -167,8 +167,9 @@ export function eraseCommand(cli: CommandLine): Command {
     .addOption(actorOption())
     .action(async (ids: string[], options: { reason?: string; actor?: string }) => {
       await cli.change(async (db) => {
-        const { rewrittenFiles, pendingFiles } = await db.erase(ids, { ...given({ reason: options.reason, actor: options.actor }), signal: cli.signal })
-        await printReport(cli.terminal, `erased ${formatCount(ids.length)}; ${formatCount(rewrittenFiles)} files were written anew`, { erasedCount: ids.length, rewrittenFiles, pendingFiles })
+        const { rewrittenFiles, pendingFiles, copies } = await db.erase(ids, { ...given({ reason: options.reason, actor: options.actor }), signal: cli.signal })
+        await printReport(cli.terminal, `erased ${formatCount(ids.length)}; ${formatCount(rewrittenFiles)} files were written anew`, { erasedCount: ids.length, rewrittenFiles, pendingFiles, copies: copies.map((one) => ({ ...one })) })
+        for (const { place, at } of cli.terminal.forPeople ? copies : []) await cli.terminal.line(`${place} has a copy of ${formatTime(at.getTime())}: push to it again, or erase there`)
       })
     })
 }

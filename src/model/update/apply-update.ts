@@ -1,15 +1,11 @@
 import { assert } from '../../base/assert.ts'
-import { compareValues } from '../compare.ts'
-import { checkDocumentLimits, defaultDocumentLimits, describe } from '../parse-document.ts'
-import type { DocumentLimits } from '../parse-document.ts'
-import { equalValues, isObject, ownField } from '../values.ts'
-import type { Document, Value } from '../values.ts'
-import { addMissing, pushValues, removeMatching } from './change-array.ts'
-import { addNumbers, applyMask, multiplyNumbers } from './change-number.ts'
-import { editAtPath } from './edit-at-path.ts'
-import type { FieldEdit } from './edit-at-path.ts'
+import { compareValues, valuesMatchEqual } from '../compare.ts'
+import { checkDocumentLimits, defaultDocumentLimits, describe, type DocumentLimits } from '../parse-document.ts'
+import { parseArrayIndex, type FieldPath } from '../path.ts'
+import { equalValues, isObject, ownField, type Document, type Value } from '../values.ts'
+import { editAtPath, type FieldEdit } from './edit-at-path.ts'
 import { invalidUpdate } from './invalid-update.ts'
-import type { BitMask, ParsedUpdate, UpdateOperation, UpdatePath } from './parsed-update.ts'
+import type { BitMask, ElementSort, ParsedUpdate, Push, UpdateOperation, UpdatePath } from './parsed-update.ts'
 
 export interface UpdateContext {
   /** What $currentDate sets. Milliseconds since 1970. */
@@ -115,4 +111,81 @@ function checkNoArray(document: Document, to: UpdatePath): void {
     if (Array.isArray(value)) throw invalidUpdate('$rename', to.text, 'cannot move into an array')
     value = isObject(value) && step.kind === 'field' ? ownField(value, step.name) : undefined
   }
+}
+
+/** The array after a $push: insert, sort, cut, in this order. */
+function pushValues(array: readonly Value[], { values, position, sort, slice }: Push): Value[] {
+  const at = position === undefined ? array.length : position < 0 ? Math.max(0, array.length + position) : position
+  const result = array.slice(0, at).concat(values, array.slice(at))
+  if (sort !== undefined) result.sort((left, right) => compareElements(left, right, sort))
+  if (slice === undefined) return result
+  return slice < 0 ? result.slice(slice) : result.slice(0, slice)
+}
+
+/** The array with each value that it does not hold yet, or the same array. */
+function addMissing(array: Value[], values: readonly Value[]): Value[] {
+  const result = array.slice()
+  for (const value of values) {
+    if (!result.some((element) => valuesMatchEqual(element, value))) result.push(value)
+  }
+  return result.length === array.length ? array : result
+}
+
+/** The array without the elements that match, or the same array. */
+function removeMatching(array: Value[], matches: (element: Value) => boolean): Value[] {
+  const result = array.filter((element) => !matches(element))
+  return result.length === array.length ? array : result
+}
+
+function compareElements(left: Value, right: Value, sort: readonly ElementSort[]): number {
+  for (const { path, direction } of sort) {
+    const order = compareValues(valueInside(left, path), valueInside(right, path))
+    if (order !== 0) return order * direction
+  }
+  return 0
+}
+
+function valueInside(element: Value, path: FieldPath): Value | undefined {
+  let value: Value | undefined = element
+  for (const name of path) {
+    if (Array.isArray(value)) value = value[parseArrayIndex(name) ?? -1]
+    else if (isObject(value)) value = ownField(value, name)
+    else return undefined
+  }
+  return value
+}
+
+/**
+ * The sum. Two numbers add as JavaScript's doubles. With a bigint on either side the result is a bigint when the other is whole,
+ * and a number when it is not. Undefined when the result is beyond int64.
+ */
+function addNumbers(left: number | bigint, right: number | bigint): number | bigint | undefined {
+  if (typeof left === 'number' && typeof right === 'number') return left + right
+  const whole = bothWhole(left, right)
+  return whole === undefined ? Number(left) + Number(right) : inInt64(whole[0] + whole[1])
+}
+
+/** The product, under the rules of addNumbers. */
+function multiplyNumbers(left: number | bigint, right: number | bigint): number | bigint | undefined {
+  if (typeof left === 'number' && typeof right === 'number') return left * right
+  const whole = bothWhole(left, right)
+  return whole === undefined ? Number(left) * Number(right) : inInt64(whole[0] * whole[1])
+}
+
+/** Two's complement, of any width. A bigint when either is one. Both must be whole. */
+function applyMask(value: number | bigint, { op, mask }: BitMask): number | bigint {
+  const left = BigInt(value)
+  const right = BigInt(mask)
+  const result = op === 'and' ? left & right : op === 'or' ? left | right : left ^ right
+  return typeof value === 'bigint' || typeof mask === 'bigint' ? result : Number(result)
+}
+
+function bothWhole(left: number | bigint, right: number | bigint): [bigint, bigint] | undefined {
+  if (typeof left === 'number' && !Number.isInteger(left)) return undefined
+  if (typeof right === 'number' && !Number.isInteger(right)) return undefined
+  return [BigInt(left), BigInt(right)]
+}
+
+function inInt64(value: bigint): bigint | undefined {
+  return BigInt.asIntN(64, value) === value ? value : undefined
 }

@@ -1,6 +1,6 @@
 import { compareValues } from '../../model/compare.ts'
 import type { Value } from '../../model/values.ts'
-import { identityOf } from '../identity.ts'
+import { identityOf } from '../distinct.ts'
 import type { Holding } from './pipeline-error.ts'
 
 /** One accumulator over all groups, which are numbered from 0. */

@@ -331,6 +331,18 @@ export function linkTests(test: DatabaseTest, { expect }: TestTools): void {
         [2, 'REL_CREATE', 'posts:p1', 'author', 'users/ada', { role: 'lead' }, 1, 'eve'],
         [3, 'REL_DELETE', 'posts:p1', 'author', 'users/ada', undefined, 2, undefined],
       ])
+      const entries = await posts.history('p1').toArray()
+      expect(entries.map(({ seq, op, version, predicate, to, data, actor, after }) => [seq, op, version, predicate, to, data, actor, after?.$id])).toEqual([
+        [1, 'CREATE', 1, undefined, undefined, undefined, undefined, 'posts/p1'],
+        [2, 'REL_CREATE', 1, 'author', 'users/ada', { role: 'lead' }, 'eve', undefined],
+        [3, 'REL_DELETE', 1, 'author', 'users/ada', undefined, undefined, undefined],
+      ])
+      expect((await posts.history('p1', { op: 'REL_DELETE' }).toArray()).map(({ seq }) => seq)).toEqual([3])
+      const page = await posts.history('p1', { reverse: true, limit: 2 }).page()
+      expect(page.items.map(({ seq }) => seq)).toEqual([3, 2])
+      expect((await posts.history('p1', { reverse: true, cursor: page.cursor ?? '' }).page()).items.map(({ seq }) => seq)).toEqual([1])
+      // Of the far end they are no events.
+      expect(await db.collection('users').history('ada').toArray()).toEqual([])
       expect((await collect(db.events())).map(({ seq }) => seq)).toEqual([1, 2, 3])
       expect(await collect(db.events({ ns: 'users' }))).toEqual([])
       expect((await db.collections()).map(({ name }) => name)).toEqual(['posts'])

@@ -30,6 +30,8 @@ async function picture(db: Database, asOf: number, includeArchived = false): Pro
     await pages.count({}, options),
     (await pages.related<{ title: string }>('a', 'next', options).toArray()).map(({ title, $edge }) => [title, $edge.data]),
     (await db.traverse('pages/a', 'next', options).toArray()).map(({ $id }) => $id),
+    await pages.countRelated('still', 'next', { ...options, direction: 'in' }),
+    (await db.shortestPath('pages/a', 'pages/still', options))?.map(({ $id }) => $id),
   ]
 }
 
@@ -65,12 +67,18 @@ export function timeTests(test: DatabaseTest, { expect }: TestTools): void {
       if (archived) expect(await Promise.all([1, 2, 3, 4].map((seq) => picture(again, seq, true)))).toEqual(before.slice(0, 4))
       else expect(await codeOf(() => pages.get('a', { asOf: 4, includeArchived: true }))).toBe('HISTORY_UNAVAILABLE')
       if (archived) {
-        expect((await pages.history('a', { includeArchived: true }).toArray()).map(({ version, after }) => [version, after?.['title']])).toEqual([[1, 'one'], [2, 'two'], [3, 'three'], [4, 'four']])
+        expect((await pages.history('a', { includeArchived: true }).toArray()).filter(({ op }) => !op.startsWith('REL_')).map(({ version, after }) => [version, after?.['title']])).toEqual([[1, 'one'], [2, 'two'], [3, 'three'], [4, 'four']])
         expect((await collect(again.events({ includeArchived: true }))).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
         expect(await pages.diff('a', { version: 1 }, { version: 2 }, { includeArchived: true })).toEqual([{ path: 'title', before: 'one', after: 'two' }])
         expect((await pages.at('a', 2, { includeArchived: true }))?.['title']).toBe('one')
         expect((await pages.revert('a', { version: 1, includeArchived: true }))['title']).toBe('one')
       }
+      // What a deleted entity was last may be behind the horizon.
+      await pages.delete('still')
+      await pages.update('a', { $set: { title: 'last' } })
+      await again.retain({ policy: { mode, maxEvents: 1 } })
+      expect(await codeOf(() => pages.restore('still'))).toBe(archived ? 'HISTORY_UNAVAILABLE' : 'NOT_FOUND')
+      if (archived) expect((await pages.restore('still', { includeArchived: true }))['title']).toBe('still')
       expect((await again.verify({ deep: true })).problems).toEqual([])
     })
   }

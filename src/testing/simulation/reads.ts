@@ -322,7 +322,8 @@ async function reading<T>({ cluster, world }: Simulation, node: Node, read: () =
 async function readHistory(db: ParqueDB, key: { ns: string; id: string }, seq: number): Promise<string> {
   if (seq === 0) return ''
   const entries = await db.collection(key.ns).history(key.id, { to: seq, includeArchived: true }).toArray()
-  return entries.map(({ seq: at, op, version, after }) => `${at} ${op} ${after === undefined ? describeEntities([{ id: key.id, version, document: undefined }]) : describeEntity(after)}`).join('\n')
+  // The graph's reads tell of its edges.
+  return entries.filter(({ op }) => !op.startsWith('REL_')).map(({ seq: at, op, version, after }) => `${at} ${op} ${after === undefined ? describeEntities([{ id: key.id, version, document: undefined }]) : describeEntity(after)}`).join('\n')
 }
 
 /** From the first one that is kept where no other is named. */
