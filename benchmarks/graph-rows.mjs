@@ -14,6 +14,7 @@ export async function graphRows(report, { folder, sizes, rounds }) {
   await linking(report, { folder, nodes, pairs, rounds })
   await reading(report, { folder, nodes, pairs, rounds })
   await thePast(report, { folder, sizes, rounds })
+  await thePastOfAll(report, { folder, sizes, rounds })
 }
 
 const name = (n) => `n${String(n).padStart(6, '0')}`
@@ -27,8 +28,15 @@ async function openOursWithNodes(path, nodes) {
 
 function openPeer(path) {
   const peer = openSqlite(path)
-  peer.exec('CREATE TABLE edges (a TEXT, predicate TEXT, b TEXT, PRIMARY KEY (a, predicate, b)) WITHOUT ROWID; CREATE INDEX back ON edges (b, predicate, a)')
+  peer.exec('CREATE TABLE items (id TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID; CREATE TABLE edges (a TEXT, predicate TEXT, b TEXT, PRIMARY KEY (a, predicate, b)) WITHOUT ROWID; CREATE INDEX back ON edges (b, predicate, a)')
   return peer
+}
+
+function fillPeerNodes(peer, nodes) {
+  const insert = peer.prepare('INSERT INTO items VALUES (?, ?)')
+  peer.transaction(() => {
+    for (let n = 0; n < nodes; n++) insert.run(name(n), n)
+  })()
 }
 
 const edgesOf = (pairs) => pairs.map(([a, b]) => ({ from: name(a), predicate: 'next', to: `items/${name(b)}` }))
@@ -62,6 +70,7 @@ async function reading(report, { folder, nodes, pairs, rounds }) {
   await store.db.compact()
   await store.db.close()
   const peer = openPeer(join(path, 'edges.db'))
+  fillPeerNodes(peer, nodes)
   fillPeer(peer, pairs)
   const from = Array.from({ length: starts }, (_, n) => name((n * 97) % nodes))
 
@@ -80,20 +89,20 @@ async function reading(report, { folder, nodes, pairs, rounds }) {
     for (const one of list) found.push(await read(one))
     return found
   }
-  const answer = (found) => found.map((ids) => ids.toSorted())
-  const oneHop = peer.prepare("SELECT b FROM edges WHERE a = ? AND predicate = 'next'").pluck()
-  const back = peer.prepare("SELECT a FROM edges WHERE b = ? AND predicate = 'next'").pluck()
-  const threeHops = peer
-    .prepare("WITH RECURSIVE reach(id, far) AS (SELECT ?, 0 UNION SELECT b, far + 1 FROM reach JOIN edges ON a = id AND predicate = 'next' WHERE far < 3) SELECT DISTINCT id FROM reach WHERE far > 0 AND id <> ?")
-    .pluck()
-  const ids = (rows) => rows.map(({ $id }) => $id.slice('items/'.length))
-  const row = async (title, list, [ours, theirs]) => {
+  // Both give entities: their ids and their field.
+  const answer = (found) => found.map((rows) => rows.map(({ $id, id, n }) => `${id ?? $id.slice('items/'.length)} ${n}`).toSorted())
+  const oneHop = peer.prepare("SELECT items.id, items.n FROM edges JOIN items ON items.id = b WHERE a = ? AND predicate = 'next'")
+  const back = peer.prepare("SELECT items.id, items.n FROM edges JOIN items ON items.id = a WHERE b = ? AND predicate = 'next'")
+  const threeHops = peer.prepare(
+    "WITH RECURSIVE reach(id, far) AS (SELECT ?, 0 UNION SELECT b, far + 1 FROM reach JOIN edges ON a = id AND predicate = 'next' WHERE far < 3) SELECT id, n FROM items WHERE id IN (SELECT id FROM reach WHERE far > 0) AND id <> ?",
+  )
+  const row = async (title, list, [ours, theirs, atLeast]) => {
     const some = { count: list.length, answer }
-    report.compare(title, await contest({ rounds, contestants: [{ name: 'ParqueDB', ...some, run: () => each(list, ours) }, { name: 'better-sqlite3', ...some, run: () => each(list, theirs) }] }), { 'better-sqlite3': null })
+    report.compare(title, await contest({ rounds, contestants: [{ name: 'ParqueDB', ...some, run: () => each(list, ours) }, { name: 'better-sqlite3', ...some, run: () => each(list, theirs) }] }), { 'better-sqlite3': atLeast })
   }
-  await row('1 hop out, hot', from, [async (id) => ids(await items.related(id, 'next').toArray()), (id) => oneHop.all(id)])
-  await row('1 hop in, hot', from, [async (id) => ids(await items.related(id, 'next', { direction: 'in' }).toArray()), (id) => back.all(id)])
-  await row('3 hops out, hot', from.slice(0, walks), [async (id) => ids(await db.traverse(`items/${id}`, { relationship: 'next', min: 1 }, { depth: 3 }).toArray()), (id) => threeHops.all(id, id)])
+  await row('1 hop out, hot', from, [(id) => items.related(id, 'next').toArray(), (id) => oneHop.all(id), 0.33])
+  await row('1 hop in, hot', from, [(id) => items.related(id, 'next', { direction: 'in' }).toArray(), (id) => back.all(id), 0.33])
+  await row('3 hops out, hot', from.slice(0, walks), [(id) => db.traverse(`items/${id}`, { relationship: 'next', min: 1 }, { depth: 3 }).toArray(), (id) => threeHops.all(id, id), 1])
   peer.close()
   await db.close()
 }
@@ -142,4 +151,46 @@ async function thePast(report, { folder, sizes, rounds }) {
   report.compare(`get as of a seq, of ${sizes.versions} versions, hot`, times, { 'better-sqlite3': null })
   peer.close()
   await db.close()
+}
+
+/** Entities that have ten versions each, and all of them as they were in the middle, with a checkpoint there and without one. */
+async function thePastOfAll(report, { folder, sizes, rounds }) {
+  const count = sizes.edges
+  const middle = count * 5
+  const peerPath = freshFolder(join(folder, 'history'))
+  const peer = openSqlite(join(peerPath, 'history.db'))
+  peer.exec('CREATE TABLE history (id TEXT, seq INTEGER, n INTEGER, parity INTEGER, PRIMARY KEY (id, seq)) WITHOUT ROWID')
+  const insert = peer.prepare('INSERT INTO history VALUES (?, ?, ?, ?)')
+  peer.transaction(() => {
+    for (let round = 0; round < 10; round++) for (let n = 0; n < count; n++) insert.run(name(n), 1 + round * count + n, round, n % 100)
+  })()
+  const select = peer.prepare('SELECT id, n FROM (SELECT id, n, parity, max(seq) FROM history WHERE seq <= ? GROUP BY id) WHERE parity = 7')
+  for (const isMarked of [false, true]) {
+    const path = freshFolder(join(folder, isMarked ? 'marked' : 'unmarked'))
+    const writer = await openOurs(path)
+    await writer.items.createMany(Array.from({ length: count }, (_, n) => ({ $id: name(n), n: 0, parity: n % 100 })))
+    for (let round = 1; round < 10; round++) {
+      await writer.items.updateMany({}, { $set: { n: round } })
+      if (round === 4 && isMarked) await writer.db.checkpoint()
+    }
+    await writer.db.compact()
+    await writer.db.close()
+    const store = await openOursToRead(path)
+    const title = `find as of the middle of ${count * 10} events of ${count} entities, ${isMarked ? 'with' : 'without'} a checkpoint`
+    const { eventsFolded, bytes, requests } = await store.items.explain({ parity: 7 }, { asOf: middle })
+    report.amount(`${title}, events folded`, { ours: eventsFolded, unit: 'events', ...(isMarked && { atMost: 0 }) })
+    report.amount(`${title}, read`, { ours: bytes / 1024, unit: 'KB' })
+    report.amount(`${title}, requests`, { ours: requests, unit: 'requests' })
+    const answer = (found) => found.map(({ $id, id, n }) => `${id ?? $id.slice('items/'.length)} ${n}`).toSorted()
+    const times = await contest({
+      rounds,
+      contestants: [
+        { name: 'ParqueDB', answer, run: () => store.items.find({ parity: 7 }, { asOf: middle }).toArray() },
+        { name: 'better-sqlite3', answer, run: () => select.all(middle) },
+      ],
+    })
+    report.compare(title, times, { 'better-sqlite3': null })
+    await store.db.close()
+  }
+  peer.close()
 }
