@@ -301,6 +301,7 @@ export class Oracle {
 
   #compareAnswer({ name, command, told, seq = 0, changeCount }: Write): void {
     if (command.kind === 'updateMany' || command.kind === 'edges') this.#expect(`the answer of ${name}`, told, String(changeCount))
+    if (command.kind === 'delete') this.#expect(`the answer of ${name}`, told, 'true')
     if (!('id' in command) || command.kind === 'delete') return
     this.#expect(`the answer of ${name}`, told, this.reference.entity(command, seq))
   }
