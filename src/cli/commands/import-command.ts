@@ -6,7 +6,7 @@ import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatCount } from '../format-value.ts'
-import { columnTypes, parseColumnTypes, type ColumnType, type CsvColumn } from '../input/CsvReader.ts'
+import { columnTypes, parseColumnTypes, type CsvColumn } from '../input/CsvReader.ts'
 import { importRows } from '../input/import-rows.ts'
 import type { ImportCounts, OnConflict } from '../input/import-rows.ts'
 import { mapRows, parseRenames } from '../input/map-rows.ts'
@@ -76,7 +76,7 @@ async function importFile(cli: CommandLine, { ns, file, options }: { ns: string;
     bigint: options.bigint === true,
     delimiter: options.delimiter,
     infer: options.infer,
-    types: parseTypes(options.types ?? []),
+    types: parseColumnTypes((options.types ?? []).flatMap(typePairs)),
     onColumns: (columns) => noteColumns(terminal, columns),
   })
   const startMs = clock.nowMs()
@@ -112,10 +112,6 @@ function importName(file: string, { again, name }: ImportOptions): string | unde
   if (again === true) return undefined
   if (name !== undefined) return `name:${name}`
   return file === '-' ? undefined : `file:${resolve(file)}`
-}
-
-function parseTypes(texts: readonly string[]): ReadonlyMap<string, ColumnType> {
-  return parseColumnTypes(texts.flatMap(typePairs))
 }
 
 function typePairs(text: string): [string, unknown][] {

@@ -69,9 +69,7 @@ async function readAuth({ auth, host }: ServeOptions): Promise<AuthOptions> {
     if (['127.0.0.1', '::1', 'localhost'].includes(host)) return auth
     throw refuse(`--auth none lets everybody do everything, so it is for --host 127.0.0.1 alone, not for ${host}`)
   }
-  try {
-    return JSON.parse(await readFile(auth, 'utf8')) as AuthOptions
-  } catch (cause) {
+  return readFile(auth, 'utf8').then((text) => JSON.parse(text) as AuthOptions).catch((cause: unknown) => {
     throw refuse(`the file ${auth} cannot be read as JSON: ${(cause as Error).message}`, cause)
-  }
+  })
 }

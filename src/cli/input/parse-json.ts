@@ -152,14 +152,18 @@ class JsonParser {
   #string(): string {
     const text = this.#text
     const start = this.#at++
+    let isPlain = true
     for (let unit = text.charCodeAt(this.#at); unit !== 0x22; unit = text.charCodeAt(this.#at)) {
       if (Number.isNaN(unit)) throw new Refusal('a string is not closed', start)
       if (unit < 0x20) throw new Refusal('a control character in a string must be escaped', this.#at)
-      escapePattern.lastIndex = this.#at
-      if (unit === 0x5c && !escapePattern.test(text)) throw new Refusal('not an escape that JSON knows', this.#at)
-      this.#at = unit === 0x5c ? escapePattern.lastIndex : this.#at + 1
+      if (unit === 0x5c) {
+        isPlain = false
+        escapePattern.lastIndex = this.#at
+        if (!escapePattern.test(text)) throw new Refusal('not an escape that JSON knows', this.#at)
+        this.#at = escapePattern.lastIndex
+      } else this.#at++
     }
-    return JSON.parse(text.slice(start, ++this.#at)) as string
+    return isPlain ? text.slice(start + 1, this.#at++) : (JSON.parse(text.slice(start, ++this.#at)) as string)
   }
 
   #skipSpace(): void {

@@ -11,7 +11,8 @@ export async function* readText(where: string, chunks: AsyncIterable<Uint8Array>
     const text = decode(decoder, chunk)
     const sound = text ?? new TextDecoder().decode(chunk).split(replacement, 1)[0] ?? ''
     yield sound
-    line = (line ?? 1) + sound.split('\n').length - 1
+    line ??= 1
+    for (let at = sound.indexOf('\n'); at >= 0; at = sound.indexOf('\n', at + 1)) line++
     if (text !== undefined) continue
     const isUtf16 = line === 1 && (chunk[0] === 0xff || chunk[0] === 0xfe)
     throw inputError(where, line, isUtf16 ? 'the file is UTF-16; convert it to UTF-8 first (iconv -f utf-16 -t utf-8)' : 'not UTF-8 text; convert the file to UTF-8 first')
