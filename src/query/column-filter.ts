@@ -44,8 +44,9 @@ function allOf(filters: readonly ColumnFilter[]): ColumnFilter {
     const words = wordsOf(out)
     for (const filter of filters) {
       const next = wordsOf(filter(batch))
-      for (let at = 0; at < words.length; at++) words[at] = (words[at] as number) & (next[at] as number)
-      if (words.every((word) => word === 0)) break
+      let left = 0
+      for (let at = 0; at < words.length; at++) left |= words[at] = (words[at] as number) & (next[at] as number)
+      if (left === 0) break
     }
     return out
   }
@@ -202,23 +203,24 @@ function markValues(column: Column, node: Leaf, test: ValueTest): Uint8Array {
 
 type Op = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
 
+/** Without a branch: which way it goes is anybody's guess, and a wrong one costs several times the comparison. */
 function markNumbers(numbers: Float64Array, op: Op, wanted: number): Uint8Array {
   const out = marksOf(numbers.length)
   switch (op) {
     case 'eq':
-      for (let at = 0; at < out.length; at++) if (numbers[at] === wanted) out[at] = marks.yes
+      for (let at = 0; at < out.length; at++) out[at] = Number(numbers[at] === wanted) * marks.yes
       return out
     case 'gt':
-      for (let at = 0; at < out.length; at++) if ((numbers[at] as number) > wanted) out[at] = marks.yes
+      for (let at = 0; at < out.length; at++) out[at] = Number((numbers[at] as number) > wanted) * marks.yes
       return out
     case 'gte':
-      for (let at = 0; at < out.length; at++) if ((numbers[at] as number) >= wanted) out[at] = marks.yes
+      for (let at = 0; at < out.length; at++) out[at] = Number((numbers[at] as number) >= wanted) * marks.yes
       return out
     case 'lt':
-      for (let at = 0; at < out.length; at++) if ((numbers[at] as number) < wanted) out[at] = marks.yes
+      for (let at = 0; at < out.length; at++) out[at] = Number((numbers[at] as number) < wanted) * marks.yes
       return out
     case 'lte':
-      for (let at = 0; at < out.length; at++) if ((numbers[at] as number) <= wanted) out[at] = marks.yes
+      for (let at = 0; at < out.length; at++) out[at] = Number((numbers[at] as number) <= wanted) * marks.yes
       return out
   }
 }
@@ -258,8 +260,8 @@ function markBy(column: Column, test: ValueTest): Uint8Array {
       for (let at = 0; at < out.length; at++) out[at] = mark(values.bigints[at] as bigint)
       return out
     case 'flags': {
-      const both = [mark(false), mark(true)] as const
-      for (let at = 0; at < out.length; at++) out[at] = values.flags[at] === 1 ? both[1] : both[0]
+      const ofFlags = Uint8Array.of(mark(false), mark(true))
+      for (let at = 0; at < out.length; at++) out[at] = ofFlags[values.flags[at] as number] as number
       return out
     }
     case 'codes': {
