@@ -5,7 +5,11 @@ import type { EntityState } from '../model/entity.ts'
 import type { Document, Value } from '../model/values.ts'
 import { sourceOfBytes } from './byte-source.ts'
 import type { ByteSource } from './byte-source.ts'
+import { rowsBetween } from './Column.ts'
+import { listsOf, scalarsOf } from './column-values.ts'
+import type { FieldColumn } from './DocumentAssembler.ts'
 import { GroupCache } from './GroupCache.ts'
+import type { RunBatch } from './RunBatch.ts'
 import { RunFileReader } from './RunFileReader.ts'
 import { RunFileWriter } from './RunFileWriter.ts'
 import { ShapeBuilder } from './shape.ts'
@@ -226,6 +230,49 @@ describe('a run of many rows', () => {
     const found = await reader.getMany(['id000001', 'id000002', 'id002500', 'id004999', 'id009999', 'nowhere'])
     expect([...found.values()]).toStrictEqual([1, 2, 2500, 4999].map((index) => states[index]))
     expect(source.requests).toBeLessThanOrEqual(4)
+  })
+
+  test('gives columns of many row groups as one, whatever each of them was encoded as, and keeps them', async () => {
+    const documents = Array.from({ length: 3000 }, (_, index): Document => ({
+      few: `city ${index % 5}`,
+      // Some row groups have a dictionary, others have none.
+      mixed: index % 1000 < 500 ? `again ${index % 7}` : `once ${index}`,
+      maybe: index % 3 === 0 ? null : index * 1.5,
+      big: BigInt(index) * 10n ** 12n,
+      flag: index % 4 === 0,
+      list: Array.from({ length: index % 4 }, (_value, at) => index + at),
+      bytes: Uint8Array.of(index & 255, index >>> 8),
+      ...(index % 2 === 0 && { at: new Date(index * 1000) }),
+    }))
+    const written = statesOf(documents)
+    const writer = new RunFileWriter({ shape: shapeOf(documents), rowGroupBytes: 2000 })
+    for (const state of written) writer.append(state)
+    const small = writer.finish()
+    const cache = new GroupCache(64 * 1024 * 1024)
+    const reader = await RunFileReader.open(countedSource(small), small, cache)
+    const trace = { files: 0, prunedFiles: 0, rowGroups: 0, prunedRowGroups: 0, cachedRowGroups: 0, pages: 0, decodedPages: 0, requests: 0, bytes: 0 }
+    for (let round = 0; round < 2; round++) {
+      let first = 0
+      let batches = 0
+      for await (const [slice] of reader.batches({ trace })) {
+        const { batch, start, end } = slice as { batch: RunBatch; start: number; end: number }
+        const rows = rowsBetween(start, end)
+        const expected = documents.slice(first, first + rows.length)
+        for (const field of ['few', 'mixed', 'maybe', 'big', 'flag', 'bytes', 'at', 'list']) {
+          const found = batch.find([field]) as FieldColumn
+          const values = found.isList ? listsOf(batch.column(found.index), rows) : scalarsOf(batch.column(found.index), rows)
+          expect([field, values]).toStrictEqual([field, expected.map((document) => (field === 'maybe' ? (document[field] ?? undefined) : document[field]))])
+        }
+        if (round === 0) expect(batch.states(rows.filter((row) => row % 50 === 0))).toStrictEqual(written.slice(first, first + rows.length).filter((_, row) => row % 50 === 0))
+        first += rows.length
+        batches += 1
+      }
+      expect(first).toBe(3000)
+      expect(batches * 4).toBeLessThan(trace.rowGroups / (round + 1))
+      if (round === 0) trace.decodedPages = 0
+    }
+    // Joined columns are kept: nothing was decoded in the second round.
+    expect([trace.cachedRowGroups, trace.decodedPages]).toEqual([trace.rowGroups / 2, 0])
   })
 
   test('stops when it is told to', async () => {
