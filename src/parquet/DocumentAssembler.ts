@@ -117,9 +117,9 @@ const noFields: FieldValues = { names: [], columns: [] }
 /** Fewer rows are not worth a template. */
 const templateRowsMin = 8
 
-/** An object of one row. `template` has all the fields: a copy of it, where none is absent, does not grow any more, which is dear. */
+/** An object of one row. `template`: what it is a copy of at first, with fields that the row has, in their order. */
 export function objectAt({ names, columns }: FieldValues, row: number, template: Document = {}): Document {
-  const object: Document = columns.every((column) => column[row] !== undefined) ? { ...template } : {}
+  const object: Document = { ...template }
   for (let index = 0; index < columns.length; index++) {
     const value = (columns[index] as readonly (Value | undefined)[])[row]
     if (value !== undefined) object[names[index] as string] = value
@@ -127,11 +127,12 @@ export function objectAt({ names, columns }: FieldValues, row: number, template:
   return object
 }
 
-/** An object for each row. */
+/** An object for each row. Where no field is absent each is a copy of one that has them all: objects that grow are dear. */
 function objectsOf(all: FieldValues, rowCount: number): Document[] {
   const present = all.columns.flatMap((column, index) => (column.some((value) => value !== undefined) ? [index] : []))
   const fields = { names: present.map((index) => all.names[index] as string), columns: present.map((index) => all.columns[index] as readonly (Value | undefined)[]) }
-  const template = rowCount < templateRowsMin ? {} : (JSON.parse(JSON.stringify(Object.fromEntries(fields.names.map((name) => [name, null])))) as Document)
+  const isWorthOne = rowCount >= templateRowsMin && fields.columns.every((column) => !column.includes(undefined))
+  const template = isWorthOne ? (JSON.parse(JSON.stringify(Object.fromEntries(fields.names.map((name) => [name, null])))) as Document) : {}
   return Array.from({ length: rowCount }, (_, row) => objectAt(fields, row, template))
 }
 
