@@ -1,5 +1,7 @@
 import { utf8Decode } from '../base/bytes.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityState } from '../model/entity.ts'
+import { foldVersion } from '../model/fold.ts'
 import type { ByteSource } from './byte-source.ts'
 import { rowsBetween } from './Column.ts'
 import type { Leaf } from './columns.ts'
@@ -15,6 +17,7 @@ import { runSystemFields, shapeSection } from './run-columns.ts'
 import { findColumn, RunBatch } from './RunBatch.ts'
 import { salvageGroups } from './salvage-groups.ts'
 import type { LostRows } from './salvage-groups.ts'
+import { foldKey } from './segment-columns.ts'
 import type { Shape } from './shape.ts'
 import { compareKeys, lastGroupFrom } from './sparse-index.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
@@ -45,9 +48,12 @@ export class RunFileReader {
     this.#documents = new DocumentAssembler(table.index.fields.slice(runSystemFields.length, -1), runSystemFields.length)
   }
 
-  /** Reads the file's own sparse index: one request, some 0.1% of the file. */
+  /** Reads the file's own sparse index: one request, some 0.1% of the file. UNSUPPORTED_FORMAT when another fold made its states, which may be others than this one makes. */
   static async open(source: ByteSource, facts: FileFacts, cache?: GroupCache): Promise<RunFileReader> {
-    return new RunFileReader(await TableReader.open(source, facts, { kind: 'run', cache }))
+    const table = await TableReader.open(source, facts, { kind: 'run', cache })
+    const fold = table.index.metadata[foldKey] ?? String(foldVersion)
+    if (fold === String(foldVersion)) return new RunFileReader(table)
+    throw new ParqueDBError('UNSUPPORTED_FORMAT', `${source.path} holds states that another version of ParqueDB folded from events (fold ${fold}; this one is ${foldVersion}). Open the folder with that version.`, { details: { path: source.path, fold } })
   }
 
   get metadata(): Readonly<Record<string, string>> {

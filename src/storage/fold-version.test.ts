@@ -2,8 +2,12 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../base/clock.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
+import { sourceOfBytes } from '../parquet/byte-source.ts'
+import { RunFileReader } from '../parquet/RunFileReader.ts'
+import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { foldKey } from '../parquet/segment-columns.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
+import { ShapeBuilder } from '../parquet/shape.ts'
 import { mergeSegments } from './compaction.ts'
 import { DataFiles } from './DataFiles.ts'
 import { pastInSegments } from './lookup.ts'
@@ -54,4 +58,16 @@ describe('snapshots that another version of the fold made', () => {
     expect((await tables.segment(whole)).metadata[foldKey]).toBe('1')
     for (const seq of [1, 4, 5]) expect(await past([whole], seq)).toEqual({ v: seq })
   })
+})
+
+test('states that another version of the fold made are refused', async () => {
+  const states = [{ id: 'x', version: 1, seq: 1, createdAt: 1, createdBy: undefined, updatedAt: 1, updatedBy: undefined, deletedAt: undefined, document: { v: 1 } }]
+  for (const fold of ['1', '0']) {
+    const writer = new RunFileWriter({ shape: new ShapeBuilder().build(), metadata: { [foldKey]: fold } })
+    for (const state of states) writer.append(state)
+    const file = writer.finish()
+    const opening = RunFileReader.open(sourceOfBytes('entities/n/run.parquet', file.bytes), file)
+    if (fold === '1') expect(await (await opening).get('x')).toEqual(states[0])
+    else await expect(opening).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT', message: expect.stringContaining('fold 0; this one is 1') as string, details: { path: 'entities/n/run.parquet', fold: '0' } })
+  }
 })
