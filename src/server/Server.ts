@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { Hono } from 'hono/tiny'
 import { cors } from 'hono/cors'
 import { utf8Encode } from '../base/bytes.ts'
 import { systemClock, type Clock } from '../base/clock.ts'
