@@ -56,6 +56,10 @@ export class RunFileReader {
     throw new ParqueDBError('UNSUPPORTED_FORMAT', `${source.path} holds states that another version of ParqueDB folded from events (fold ${fold}; this one is ${foldVersion}). Open the folder with that version.`, { details: { path: source.path, fold } })
   }
 
+  get codec(): 'gzip' | undefined {
+    return this.#table.index.codec
+  }
+
   get metadata(): Readonly<Record<string, string>> {
     return this.#table.index.metadata
   }

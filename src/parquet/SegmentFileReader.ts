@@ -58,6 +58,10 @@ export class SegmentFileReader {
     return new SegmentFileReader(await TableReader.open(source, facts, { kind: 'segment', cache }))
   }
 
+  get codec(): 'gzip' | undefined {
+    return this.#table.index.codec
+  }
+
   get metadata(): Readonly<Record<string, string>> {
     return this.#table.index.metadata
   }

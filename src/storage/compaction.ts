@@ -32,7 +32,8 @@ export interface MergeParts {
   readonly output: OutputJob
   readonly turns: Turns
   readonly autoSnapshotThreshold: number
-  readonly codec: Codec
+  /** undefined: gzip where an input is, else snappy. */
+  readonly codec: Codec | undefined
   readonly signal?: AbortSignal | undefined
   /** Called with the rows read since the last call. */
   readonly onRows?: ((rows: number) => void) | undefined
@@ -77,8 +78,13 @@ function forgets(runs: readonly RunEntry[], forgetUpTo: number): boolean {
 /** Merges runs into one: of each entity the newest state, tombstones included down to `forgetUpTo`. Memory: a row group an input and one output file. */
 export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts: MergeParts & { forgetUpTo: number }): Promise<RunEntry> {
   const shape = new ShapeBuilder()
-  for (const run of job.inputs) for (const file of run.files) shape.merge(await (await parts.tables.run(file)).shape())
-  const options = { shape: shape.build(), metadata: fileMetadata, codec: parts.codec }
+  let { codec } = parts
+  for (const file of job.inputs.flatMap(({ files }) => files)) {
+    const reader = await parts.tables.run(file)
+    shape.merge(await reader.shape())
+    codec ??= reader.codec
+  }
+  const options = { shape: shape.build(), metadata: fileMetadata, codec }
   const outputs: FileEntry[] = []
   let writer = new RunFileWriter(options)
   let lastId: string | undefined
@@ -143,7 +149,9 @@ async function endStep(step: MergeStep<unknown>, parts: MergeParts): Promise<voi
 
 /** Merges neighbouring segments into one, keeping a snapshot at each entity's first event and at every threshold after it. */
 export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>, parts: MergeParts): Promise<FileEntry> {
-  const writer = new SegmentFileWriter({ metadata: fileMetadata, codec: parts.codec })
+  let { codec } = parts
+  for (const file of job.inputs) codec ??= (await parts.tables.segment(file)).codec
+  const writer = new SegmentFileWriter({ metadata: fileMetadata, codec })
   let before: (EntityKey & { state: EntityState | undefined }) | undefined
   let sinceSnapshot = 0
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }

@@ -33,7 +33,8 @@ export interface EngineOptions {
     readonly fanIn?: number
     /**
      * How the pages of merged files are compressed: 'gzip' takes a fifth less room for states and a third less for history than 'snappy'. Scans then take a tenth to a third more
-     * of the processor, and the merge that changes the codec three times as much. What a flush writes is Snappy until it is merged. Default 'snappy'.
+     * of the processor, and the merge that changes the codec three times as much. What a flush writes is Snappy until it is merged. Default: what the
+     * merged files have, gzip where one of them is gzip.
      */
     readonly codec?: Codec
     /** With `schedule`: rows that one `maintain()` merges before it asks for another; the merge goes on there. Default: all. */
@@ -78,7 +79,7 @@ export interface ResolvedOptions extends Readonly<Required<Omit<EngineOptions, '
   readonly log: StorageBackend | undefined
   readonly schedule: ((atMs: number) => void) | undefined
   readonly flush: Whole<'flush'>
-  readonly compaction: Whole<'compaction'>
+  readonly compaction: Omit<Whole<'compaction'>, 'codec'> & { readonly codec: Codec | undefined }
   readonly checkpoints: Whole<'checkpoints'>
   readonly retention: { readonly policy: RetentionPolicy | undefined; readonly namespaces: { readonly [ns: string]: RetentionPolicy }; readonly everyMs: number }
 }
@@ -166,8 +167,8 @@ function sharing({ share, readOnly }: EngineOptions): boolean {
   return flag(share, { name: 'share', fallback: false })
 }
 
-function codecOf(codec: Codec = 'snappy'): Codec {
-  if (codec === 'snappy' || codec === 'gzip') return codec
+function codecOf(codec: Codec | undefined): Codec | undefined {
+  if (codec === undefined || codec === 'snappy' || codec === 'gzip') return codec
   throw new ParqueDBError('INVALID_ARGUMENT', "The option compaction.codec must be 'snappy' or 'gzip'.", { details: { option: 'compaction.codec' } })
 }
 

@@ -50,7 +50,7 @@ export type Placing = (event: StoredEvent) => 'keep' | 'archive' | 'drop'
 
 /** Writes a segment's events anew, as two segments; in each an entity begins with its whole state; `inserted`, in order, are kept with them. Undefined: no event was placed there. Memory: both files. */
 export async function rewriteSegment(file: FileEntry, place: Placing, parts: MergeParts & { view: View; inserted?: readonly StoredEvent[] }): Promise<{ kept: FileEntry | undefined; archived: FileEntry | undefined }> {
-  const options = { metadata: fileMetadata, codec: parts.codec }
+  const options = { metadata: fileMetadata, codec: parts.codec ?? (await parts.tables.segment(file)).codec }
   const to = { keep: new SegmentFileWriter(options), archive: new SegmentFileWriter(options) }
   let before: { ns: string; state: EntityState } | undefined
   const begun = new Set<'keep' | 'archive'>()
