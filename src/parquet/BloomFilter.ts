@@ -34,7 +34,7 @@ export class BloomFilterBuilder {
     this.#keep(hashOf(units, length))
   }
 
-  #keep({ high, low }: Hash): void {
+  #keep({ high, low }: { high: number; low: number }): void {
     if (this.#length === this.#hashes.length) {
       const grown = new Uint32Array(this.#length * 2)
       grown.set(this.#hashes)
@@ -97,13 +97,8 @@ function bitOf(low: number, word: number): number {
   return 1 << (Math.imul(low, salts[word] as number) >>> 27)
 }
 
-interface Hash {
-  readonly high: number
-  readonly low: number
-}
-
 /** 64 bits of hash over the UTF-16 units of a text (two lanes of MurmurHash3's mixing). Part of the file format. */
-function hashOf(text: string | Uint16Array, length: number): Hash {
+function hashOf(text: string | Uint16Array, length: number): { high: number; low: number } {
   let high = 0x9747b28c
   let low = 0x85ebca6b ^ length
   for (let index = 0; index < length; index++) {

@@ -10,15 +10,11 @@ export type LeafValue = string | number | bigint | boolean | Uint8Array
 /** Values of a column without its nulls. Texts are put into bytes once it is known which of them are written. */
 export type GatheredValues = ColumnValues | { readonly kind: 'texts'; readonly texts: readonly string[] }
 
-/** What the values of a row group take before they are encoded, in all its leaves. */
-export interface GatheredSize {
-  bytes: number
-}
-
 /** One physical column of the row group being gathered: its values without nulls, and levels where they say something. */
 export class LeafBuilder {
   readonly leaf: Leaf
-  readonly #size: GatheredSize
+  /** What the values of the row group take before they are encoded, in all its leaves. */
+  readonly #size: { bytes: number }
   #valueCount = 0
   #numbers: Float64Array = new Float64Array(0)
   /** Those that are no numbers. */
@@ -32,7 +28,7 @@ export class LeafBuilder {
   /** True while every entry is a value, so that no definition levels are kept. */
   #isDense = true
 
-  constructor(leaf: Leaf, size: GatheredSize) {
+  constructor(leaf: Leaf, size: { bytes: number }) {
     this.leaf = leaf
     this.#size = size
   }

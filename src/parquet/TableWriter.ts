@@ -8,7 +8,7 @@ import { leavesOf } from './columns.ts'
 import { encodeChunk, type ColumnToEncode, type EncodedChunk } from './encode-chunk.ts'
 import { writeFileMetadata, writeRowGroup } from './footer.ts'
 import { GroupStatisticsBuilder, statisticsSection } from './GroupStatistics.ts'
-import { LeafBuilder, type GatheredSize } from './LeafBuilder.ts'
+import { LeafBuilder } from './LeafBuilder.ts'
 import { indexFormats, joinKey, writeIndex } from './sparse-index.ts'
 import type { RowGroupEntry, Section } from './sparse-index.ts'
 import { layoutOf, type GroupOfFile } from './TableReader.ts'
@@ -64,7 +64,7 @@ export abstract class TableWriter {
   readonly #statistics = new GroupStatisticsBuilder()
   #offset = parquetMagic.length
   #rowsWritten = 0
-  readonly #gathered: GatheredSize = { bytes: 0 }
+  readonly #gathered = { bytes: 0 }
   #ratio = firstRatio
   /** What the index will say of the rows gathered. */
   #group: { -readonly [Fact in keyof GroupFacts]: GroupFacts[Fact] } | undefined

@@ -126,13 +126,9 @@ function rangeOf<T extends number | bigint>(values: ArrayLike<T>): { least: T; g
 }
 
 function int64Bytes(value: bigint): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigInt64(0, value, true)
-  return bytes
+  return new Uint8Array(BigInt64Array.of(value).buffer)
 }
 
 function doubleBytes(value: number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setFloat64(0, value, true)
-  return bytes
+  return new Uint8Array(Float64Array.of(value).buffer)
 }
