@@ -31,7 +31,7 @@ import { findOneAndUpdate, linksOf, updateCommand, writeMany } from './update-ma
 import { aggregateEntities, countEntities, findEntities, findFirst } from './find.ts'
 import { parseNewDocument, parseReplacement } from './parse-input.ts'
 import { linkMany, writeEdges } from './link.ts'
-import { countRelatedEntities, relatedEntities } from './related.ts'
+import { countRelatedEntities, relatedEntities } from './graph.ts'
 import { withView, type Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
 import { idempotentOptionNames, parseWrite, versionedOptionNames, writeOptionNames } from './write-options.ts'

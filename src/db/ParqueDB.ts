@@ -24,7 +24,7 @@ import { importEvents } from './import-events.ts'
 import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
-import { findShortestPath, traverse } from './traverse.ts'
+import { findShortestPath, traverse } from './graph.ts'
 import { nameLengthMax } from './write-options.ts'
 import { TenantEngine } from './TenantEngine.ts'
 

@@ -33,6 +33,7 @@ export class RowGroup implements Kept {
   /** Columns of the stretch that it begins. */
   readonly joined: (Column | undefined)[] = []
   readonly #states = new Map<number, EntityState>()
+  readonly #ranges = new Map<string, { readonly beforeId: string; readonly states: readonly EntityState[] }>()
   bytes: number
   /** Shared by the row groups of a cache: for what is decoded and not kept. */
   readonly arena: Arena
@@ -101,6 +102,18 @@ export class RowGroup implements Kept {
     if (this.keptBy?.admits(bytes) !== true) return
     states.forEach((state, index) => this.#states.set(rows[index] as number, state))
     this.grow(bytes)
+  }
+
+  /** The states from an id up to, and without, another one: made once, as an entity and its edges are asked for again and again. */
+  statesWithin({ fromId, beforeId }: { fromId: string; beforeId: string }, make: () => readonly EntityState[] | undefined): readonly EntityState[] | undefined {
+    const known = this.#ranges.get(fromId)
+    if (known?.beforeId === beforeId) return known.states
+    const states = make()
+    const bytes = stateBytes + fromId.length + (states?.length ?? 0) * 8
+    if (states === undefined || known !== undefined || this.keptBy?.admits(bytes) !== true) return states
+    this.#ranges.set(fromId, { beforeId, states })
+    this.grow(bytes)
+    return states
   }
 
   /** More of it is kept. */

@@ -78,6 +78,22 @@ export class RunFileReader {
     return this.#batch(stretch).states(rowsBetween(start, end))[0]
   }
 
+  /** The states within a range, shared, where memory tells them; undefined where the file has to be read, or for more than `most` of them. */
+  statesNow(range: { fromId: string; beforeId: string }, most: number): readonly EntityState[] | undefined {
+    let found: readonly EntityState[] = []
+    for (const index of groupsWithin(this.#table, { ...range, prefix: [] })) {
+      const group = this.#table.rowGroupNow(index)
+      const states = group?.statesWithin(range, () => {
+        const stretch = new Stretch([group])
+        const { start, end } = rowsWithin(stretch, { ...range, prefix: [] })
+        return end - start > most ? undefined : this.#batch(stretch).states(rowsBetween(start, end))
+      })
+      if (states === undefined || found.length + states.length > most) return undefined
+      found = found.length === 0 ? states : [...found, ...states]
+    }
+    return found
+  }
+
   /** Those of the ids that the run has. Each row group is read once; adjacent ones share requests. */
   async getMany(sortedIds: readonly string[]): Promise<Map<string, EntityState>> {
     // Many ids that may all be new: the filters are worth their one request.

@@ -1,22 +1,23 @@
 import { compareBytes, utf8Encode } from '../base/bytes.ts'
-import { isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
-import type { EntityKey } from '../model/entity.ts'
-import type { StoredEvent } from '../model/event.ts'
-import { foldVersion } from '../model/fold.ts'
+import { isEdgeSpace, isMirrorSpace, stateOfEdge } from '../model/edge.ts'
+import { fromExtendedJson } from '../model/ejson.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { EventOp, StoredEvent } from '../model/event.ts'
+import { foldVersion, stateOfCreate } from '../model/fold.ts'
+import { patchFromJson } from '../model/patch.ts'
+import { stateFromJson, type StateJson } from '../model/state-json.ts'
+import type { Document } from '../model/values.ts'
 import type { ByteSource } from './byte-source.ts'
-import { rowsBetween, type Column } from './Column.ts'
 import { numbersOf, scalarsOf, textBytesAt } from './column-values.ts'
+import { rowsBetween, type Column } from './Column.ts'
 import { inFile } from './decode-chunk.ts'
 import type { GroupCache } from './GroupCache.ts'
 import { groupsWithin, rangeOfKey, rowsInRanges, rowsWithin, type IdRange, type KeyRange } from './key-ranges.ts'
 import { malformed } from './malformed.ts'
-import { readEvents } from './read-events.ts'
 import type { RowGroup } from './RowGroup.ts'
-import { salvageGroups } from './salvage-groups.ts'
-import type { LostRows } from './salvage-groups.ts'
+import { salvageGroups, type LostRows } from './salvage-groups.ts'
 import { foldKey, segmentColumn } from './segment-columns.ts'
-import { compareKeys, joinKey } from './sparse-index.ts'
-import type { RowGroupEntry } from './sparse-index.ts'
+import { compareKeys, joinKey, type RowGroupEntry } from './sparse-index.ts'
 import { Stretch } from './Stretch.ts'
 import { TableReader, type GroupOfFile, type ScanTrace } from './TableReader.ts'
 import type { FileFacts } from './written-file.ts'
@@ -240,4 +241,57 @@ function overlaps(entry: RowGroupEntry, { fromSeq, toSeq, fromTs, toTs }: EventR
     (fromTs === undefined || entry.maxTs >= fromTs) &&
     (toTs === undefined || entry.minTs <= toTs)
   )
+}
+
+const textColumns = ['ns', 'id', 'op', 'eventId', 'actor', 'txId', 'patch', 'after', 'state', 'metadata', 'data'] as const
+
+/** The events of some rows of a segment's row group; `rows` ascend. Snapshots of another fold are passed over, but for those of a CREATE, which are made here. */
+function readEvents(group: RowGroup, rows: Int32Array, { hasOwnSnapshots }: { hasOwnSnapshots: boolean }): StoredEvent[] {
+  if (rows.length === 0) return []
+  const column = group.columnsForRows()
+  const texts = Object.fromEntries(textColumns.map((name) => [name, scalarsOf(column(segmentColumn[name]), rows)])) as unknown as Readonly<Record<(typeof textColumns)[number], readonly (string | undefined)[]>>
+  const [seqs, times, versions] = (['seq', 'ts', 'version'] as const).map((name) => numbersOf(column(segmentColumn[name]))) as [Float64Array, Float64Array, Float64Array]
+  return Array.from(rows, (row, at): StoredEvent => {
+    const op = opOf(texts.op[at])
+    const id = texts.id[at] ?? ''
+    const state = parseOptional(texts.state[at], (json: StateJson & Pick<EntityState, 'version' | 'seq'>) => stateFromJson(json, { ...json, id }))
+    const ns = texts.ns[at] ?? ''
+    const isEdge = isEdgeSpace(ns)
+    const after = parseOptional((isEdge ? texts.data : texts.after)[at], documentOf)
+    const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
+      seq: seqs[row] as number,
+      ts: times[row] as number,
+      eventId: texts.eventId[at] ?? '',
+      op,
+      ns,
+      id,
+      version: versions[row] as number,
+      // Files of format 1 have a CREATE's document in its snapshot.
+      after: after ?? (op === 'CREATE' ? state?.document : undefined),
+      patch: parseOptional(texts.patch[at], patchFromJson),
+      actor: texts.actor[at],
+      txId: texts.txId[at],
+      metadata: parseOptional(texts.metadata[at], documentOf),
+      state: hasOwnSnapshots ? state : undefined,
+    }
+    if (op === 'CREATE') event.state = stateOfCreate(event)
+    if (isEdge) event.state = stateOfEdge(event)
+    return event
+  })
+}
+
+function opOf(text: string | undefined): EventOp {
+  if (text === 'CREATE' || text === 'UPDATE' || text === 'DELETE' || text === 'REL_CREATE' || text === 'REL_DELETE' || text === 'ERASE') return text
+  throw malformed(`an event has the unknown op '${String(text)}'`)
+}
+
+function parseOptional<T>(text: string | undefined, read: (json: never) => T): T | undefined {
+  if (text === undefined) return undefined
+  const json: unknown = JSON.parse(text)
+  if (typeof json !== 'object' || json === null) throw malformed('a part of an event is no object')
+  return read(json as never)
+}
+
+function documentOf(json: Readonly<Record<string, unknown>>): Document {
+  return fromExtendedJson(json) as Document
 }

@@ -196,6 +196,11 @@ export class TableReader {
     return group as RowGroup
   }
 
+  /** A row group that is in memory. */
+  rowGroupNow(index: number): RowGroup | undefined {
+    return this.cache?.get(this.#nameOf(index)) as RowGroup | undefined
+  }
+
   /** Row groups in the order given, which ascends. Adjacent ones share requests; the next request is under way while one is worked on. */
   async *groups(indexes: readonly number[], options: GroupsOptions = {}): AsyncGenerator<RowGroup> {
     for await (const { groups } of this.stretches(indexes, options)) {

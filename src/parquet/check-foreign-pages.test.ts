@@ -1,7 +1,7 @@
 import type { Compressors, FileMetaData, RowGroup } from 'hyparquet'
 import { describe, expect, test } from 'vitest'
 import { ByteBuffer } from './ByteBuffer.ts'
-import { checkForeignPages } from './check-foreign-pages.ts'
+import { checkForeignPages } from './read-foreign-parquet.ts'
 import { encodeDelta } from './delta-binary.ts'
 import { writePageHeader } from './page-header.ts'
 

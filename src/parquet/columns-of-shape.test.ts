@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Document } from '../model/values.ts'
-import { columnsOfShape } from './columns-of-shape.ts'
-import { leavesOf } from './columns.ts'
-import type { FieldSpec } from './columns.ts'
+import { columnsOfShape } from './RunFileWriter.ts'
+import { leavesOf, type FieldSpec } from './columns.ts'
 import { ShapeBuilder } from './shape.ts'
 
 function columnsOf(documents: readonly Document[], reserved: readonly string[] = []): FieldSpec[] {

@@ -7,7 +7,7 @@ import type { RowGroupEntry } from '../parquet/sparse-index.ts'
 import { entityEvents, filesToRead, holdsRange, overlayStates, scanRanges, segmentStates, type RangeScan } from './range-scan.ts'
 import type { EntityCache } from './EntityCache.ts'
 import { assertEventsKept, assertKept, startOf } from './horizon.ts'
-import { newestInRuns, newestOfMany, pastInSegments, runFilesFor, segmentsFor } from './lookup.ts'
+import { newestInMemory, newestInRuns, newestOfMany, pastInSegments, runFilesFor, segmentsFor } from './lookup.ts'
 import { filesOfRuns, horizonOf, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
 import type { Scratch } from './Scratch.ts'
@@ -58,15 +58,14 @@ export class ReadView implements PresentView {
   }
 
   inMemory(key: EntityKey, asOf?: AsOf): EntityState | undefined | 'in files' {
-    const { manifest, overlay } = this.#parts
+    const { manifest, overlay, files } = this.#parts
     if (asOf !== undefined) assertKept(manifest, key.ns, asOf)
     const inOverlay = overlay.state(key, { seq: this.seq, asOf })
     if (inOverlay !== undefined) return inOverlay
     const past = asOf && this.#cached(pastKey(manifest, key, asOf))
     if (past !== undefined) return past
-    const newest = this.#cached(key)
-    if (newest !== undefined && (asOf === undefined || isAtOrBefore(newest, asOf))) return newest
-    return newest === undefined && runFilesFor(manifest, key).length === 0 ? undefined : 'in files'
+    const newest = this.#cached(key) ?? newestInMemory(files, runFilesFor(manifest, key), key.id)
+    return asOf === undefined || newest === undefined || newest === 'in files' || isAtOrBefore(newest, asOf) ? newest : 'in files'
   }
 
   /** Whether one segment alone can have the state at a point, so that the newest state, which may be too new, is not worth its request. */

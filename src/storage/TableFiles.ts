@@ -17,7 +17,7 @@ export class TableFiles {
   readonly #indexBytesMax: number
   /** Row groups that were read for a query or a point read, as columns. */
   readonly groups: GroupCache
-  readonly #open = new Map<string, { reader: Promise<Reader>; bytes: number }>()
+  readonly #open = new Map<string, { reader: Promise<Reader>; opened?: Reader; bytes: number }>()
   #bytes = 0
 
   /** `indexBytesMax`: sparse indexes and filters kept in memory, in bytes as they are in the files. An index is some 0.1% of its file. */
@@ -29,6 +29,11 @@ export class TableFiles {
 
   run(file: FileEntry): Promise<RunFileReader> {
     return this.#reader(file, () => RunFileReader.open(this.source(file), file, this.groups))
+  }
+
+  /** As `run`, where it is open already. */
+  runNow(file: FileEntry): RunFileReader | undefined {
+    return this.#open.get(file.path)?.opened as RunFileReader | undefined
   }
 
   segment(file: FileEntry): Promise<SegmentFileReader> {
@@ -73,10 +78,11 @@ export class TableFiles {
     }
     const bytes = file.index.end - file.index.start + file.rows * filterBytesPerRow
     const reader = open()
-    this.#open.set(file.path, { reader, bytes })
+    const entry: { reader: Promise<Reader>; opened?: Reader; bytes: number } = { reader, bytes }
+    this.#open.set(file.path, entry)
     this.#bytes += bytes
     // A failed opening is not remembered: the next reader tries again. Who asked sees the failure itself.
-    reader.catch(() => this.forget(file.path))
+    reader.then((opened) => (entry.opened = opened), () => this.forget(file.path))
     while (this.#bytes > this.#indexBytesMax && this.#open.size > 1) {
       const oldest = this.#open.keys().next()
       if (oldest.done === true || oldest.value === file.path) break

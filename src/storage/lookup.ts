@@ -14,20 +14,31 @@ export function runFilesFor(of: { runs: NamespaceRuns }, key: EntityKey): FileEn
     const file = fileWithKey(run, key.id)
     if (file !== undefined) found.push(file)
   }
-  return found.toSorted((left, right) => right.maxSeq - left.maxSeq)
+  return found.length < 2 ? found : found.toSorted((left, right) => right.maxSeq - left.maxSeq)
+}
+
+/** The newest flushed state of an entity, where memory tells it. */
+export function newestInMemory(files: TableFiles, candidates: readonly FileEntry[], id: string): EntityState | undefined | 'in files' {
+  let newest: EntityState | undefined
+  for (const file of candidates) {
+    if (newest !== undefined && newest.seq >= file.maxSeq) break
+    const states = files.runNow(file)?.statesNow({ fromId: id, beforeId: `${id}\0` }, 1)
+    if (states === undefined) return 'in files'
+    newest = newerOf(newest, states[0])
+  }
+  return newest
 }
 
 /** The newest flushed state of an entity. */
 export async function newestInRuns(files: TableFiles, candidates: readonly FileEntry[], id: string): Promise<EntityState | undefined> {
   let newest: EntityState | undefined
-  for (const file of candidates) {
-    // Runs may overlap in seq after a merge, so the first hit is the answer only when no later candidate can be newer.
-    if (newest !== undefined && newest.seq >= file.maxSeq) break
-    const reader = await files.run(file)
-    const state = await reader.get(id)
-    if (state !== undefined && (newest === undefined || state.seq > newest.seq)) newest = state
-  }
+  // Runs may overlap in seq after a merge, so the first hit is the answer only when no later candidate can be newer.
+  for (const file of candidates) if ((newest?.seq ?? -1) < file.maxSeq) newest = newerOf(newest, await (await files.run(file)).get(id))
   return newest
+}
+
+function newerOf(left: EntityState | undefined, right: EntityState | undefined): EntityState | undefined {
+  return right !== undefined && (left?.seq ?? -1) < right.seq ? right : left
 }
 
 /** The newest flushed states of entities of one namespace, by id; ids that have none are left out. */

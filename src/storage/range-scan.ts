@@ -35,8 +35,44 @@ export interface RangeScan {
   readonly trace?: ScanTrace | undefined
 }
 
-/** The states of a namespace within several ranges of ids, in order: each row group of a file is read once for all of them. */
-export function scanRanges(of: RangeScan): AsyncGenerator<readonly EntityState[]> {
+/** The states of a namespace within several ranges of ids, in order: of those before the first that memory does not tell, from there; then each row group of a file is read once for all that are left. */
+export async function* scanRanges(of: RangeScan): AsyncGenerator<readonly EntityState[]> {
+  let at = 0
+  let batch: EntityState[] = []
+  for (const range of of.past === undefined ? of.ranges : []) {
+    const states = statesInMemory(of, range)
+    if (states === undefined) break
+    at += 1
+    batch.push(...states)
+    if (batch.length < batchRows) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+  if (at < of.ranges.length) yield* readRanges({ ...of, ranges: of.ranges.slice(at) })
+}
+
+/** The newest states within a range, where they are few and in memory. */
+function statesInMemory(of: RangeScan, range: IdBounds): readonly EntityState[] | undefined {
+  const { manifest, files, overlay, ns } = of
+  const { fromId, afterId, beforeId } = range
+  const sources: (readonly EntityState[])[] = []
+  for (const run of filesOfRuns(manifest, ns)) {
+    for (const file of run.files) {
+      if (!holdsRange(file, range)) continue
+      const states = fromId === undefined || beforeId === undefined || afterId !== undefined ? undefined : files.runNow(file)?.statesNow({ fromId, beforeId }, batchRows)
+      if (states === undefined) return undefined
+      if (states.length > 0) sources.push(states)
+    }
+  }
+  if (overlay.entityCount(ns) > 0) sources.push([...overlayRange(of, range)])
+  if (sources.length < 2) return sources[0] ?? []
+  const newest = new Map<string, EntityState>()
+  for (const state of sources.flat()) if ((newest.get(state.id)?.seq ?? -1) < state.seq) newest.set(state.id, state)
+  return [...newest.values()].toSorted((left, right) => compareStrings(left.id, right.id))
+}
+
+function readRanges(of: RangeScan): AsyncGenerator<readonly EntityState[]> {
   const { manifest, ns, past } = of
   const { start, segments } = filesToRead(manifest, ns, past)
   return mergeStates([...filesOfRuns(start, ns).map((run) => runStates(run, of)), ...segments.map((file) => segmentStates(file, of)), overlayStates(of)])

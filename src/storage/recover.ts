@@ -2,17 +2,21 @@ import { checkAborted } from '../base/abort.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { isMirrorSpace } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
+import { findFacts } from '../parquet/find-facts.ts'
 import type { LostRows } from '../parquet/salvage-groups.ts'
 import type { LogFrame } from './append-log.ts'
+import { namespaceOfRun } from './DataFiles.ts'
 import type { Engine } from './engine.ts'
 import { checkFormat } from './format.ts'
 import { decodeFrame, frameHeaderBytes, frameSizeAt, mayBeginFrame, readFrameHeader } from './frame.ts'
+import { newestSoundHead, type Head } from './head.ts'
 import { HistoryRebuilder } from './HistoryRebuilder.ts'
+import { withArchive } from './horizon.ts'
+import { listObjects } from './list-objects.ts'
 import { decodePayload } from './log-payload.ts'
 import { listLogParts } from './log-reader.ts'
-import { spanOf, type FileEntry } from './manifest.ts'
+import { dataFiles, emptyManifest, readManifest, spanOf, type FileEntry } from './manifest.ts'
 import { logPrefix } from './replay.ts'
-import { findSoundFiles, isLoss, type SoundFiles } from './sound-files.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import { TableFiles } from './TableFiles.ts'
 
@@ -219,5 +223,68 @@ export function* soundFrames(bytes: Uint8Array, epoch: number): Generator<{ fram
     yield { frame: decoded.frame, offset, damagedFrom }
     damagedFrom = undefined
     offset += decoded.sizeBytes
+  }
+}
+
+export interface SoundFiles {
+  /** undefined when the newest one cannot be trusted: then everything that is there is looked at. */
+  readonly head: Head | undefined
+  readonly segments: readonly FileEntry[]
+  readonly runs: readonly { readonly ns: string; readonly file: FileEntry }[]
+  /** The states that the history begins with, where what was before is forgotten. */
+  readonly bases: SoundFiles['runs']
+  /** Events up to this seq may be missing because they were forgotten. */
+  readonly forgottenTo: number
+}
+
+/** The data files to salvage from: those that the manifest names or, where head or manifest are damaged, all that are there and tell what they are. */
+async function findSoundFiles(from: { backend: StorageBackend; logBackend: StorageBackend }, onDamage: (error: ParqueDBError) => void): Promise<SoundFiles> {
+  let isDamaged = false
+  const damaged = (error: ParqueDBError): void => {
+    isDamaged = true
+    onDamage(error)
+  }
+  const head = await newestSoundHead(from.logBackend, damaged)
+  if (head === undefined || isDamaged) return { head: undefined, ...(await listDataFiles(from.backend, onDamage)), bases: [], forgottenTo: 0 }
+  try {
+    const manifest = head.manifest === undefined ? emptyManifest : await readManifest(from.backend, head.manifest)
+    const all = withArchive(manifest)
+    const runs = [...dataFiles(manifest)].flatMap(({ ns, file }) => (ns === undefined ? [] : [{ ns, file }]))
+    const bases = Object.entries(all.horizons).flatMap(([ns, { base }]) => base.flatMap((run) => run.files.map((file) => ({ ns, file }))))
+    return { head, segments: all.segments.toSorted((left, right) => left.minSeq - right.minSeq), runs, bases, forgottenTo: Math.max(0, ...Object.values(all.horizons).map(({ seq }) => seq)) }
+  } catch (error) {
+    if (!isLoss(error)) throw error
+    onDamage(error)
+    return { head, ...(await listDataFiles(from.backend, onDamage)), bases: [], forgottenTo: 0 }
+  }
+}
+
+/** Whether an error says that a file is not, or no more, what it should be. */
+function isLoss(error: unknown): error is ParqueDBError {
+  return isParqueDBError(error, 'CORRUPT_FILE') || isParqueDBError(error, 'NOT_FOUND')
+}
+
+/** Data files by what they say of themselves. A file that no manifest ever named holds nothing that is not true. */
+async function listDataFiles(backend: StorageBackend, onDamage: (error: ParqueDBError) => void): Promise<Pick<SoundFiles, 'segments' | 'runs'>> {
+  const segments: FileEntry[] = []
+  const runs: { ns: string; file: FileEntry }[] = []
+  for await (const path of pathsOf(backend, ['archive/', 'events/', 'entities/', 'edges/'])) {
+    const ns = namespaceOfRun(path)
+    const bytes = await backend.read(path)
+    const found = findFacts(bytes)
+    if (found === undefined || (found.kind === 'run') !== (ns !== undefined)) {
+      onDamage(new ParqueDBError('CORRUPT_FILE', `${path} has no index that could be read, and the manifest that would say where it is, is lost.`, { details: { path, offset: 0 } }))
+      continue
+    }
+    const file = { ...found.facts, path, sizeBytes: bytes.length }
+    if (ns === undefined) segments.push(file)
+    else runs.push({ ns, file })
+  }
+  return { segments: segments.toSorted((left, right) => left.minSeq - right.minSeq), runs }
+}
+
+async function* pathsOf(backend: StorageBackend, prefixes: readonly string[]): AsyncGenerator<string> {
+  for (const prefix of prefixes) {
+    for await (const { path } of listObjects(backend, prefix)) if (path.endsWith('.parquet')) yield path
   }
 }

@@ -1,12 +1,14 @@
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { valuesMatchEqual } from '../compare.ts'
+import { compileFilter } from '../filter/compile-filter.ts'
+import type { ValueTest } from '../filter/path-values.ts'
 import { describe, isPlainObject, parseValue } from '../parse-document.ts'
-import type { Value } from '../values.ts'
-import { parseArrayFilters } from './array-filters.ts'
-import type { ArrayFilters } from './array-filters.ts'
+import { parseArrayIndex, parseFieldPath } from '../path.ts'
+import { systemFields } from '../system-fields.ts'
+import { isObject, type Value } from '../values.ts'
+import { parseArrayFilters, parseInUpdate, type ArrayFilters } from './array-filters.ts'
 import { invalidUpdate } from './invalid-update.ts'
-import { listOf, parseBit, parseEach, parsePullTest, parsePush } from './parse-array-operators.ts'
-import type { ParsedUpdate, UpdateOperation, UpdatePath } from './parsed-update.ts'
-import { PathConflicts, parseUpdatePath } from './update-path.ts'
+import type { BitMask, ElementSort, ParsedUpdate, Push, UpdateOperation, UpdatePath, UpdateStep } from './parsed-update.ts'
 
 export type { ParsedUpdate } from './parsed-update.ts'
 
@@ -120,4 +122,183 @@ function fieldsOnly({ operator }: FieldUpdate, path: UpdatePath): UpdatePath {
 function checkDate({ operator, operand, path }: FieldUpdate): void {
   const isDate = operand === true || (isPlainObject(operand) && operand['$type'] === 'date' && Object.keys(operand).length === 1)
   if (!isDate) throw invalidUpdate(operator, path.text, "needs true or { $type: 'date' }")
+}
+
+/** One value, or { $each: values } with $position, $sort and $slice. */
+function parsePush(operand: unknown, path: string): Push {
+  const modifiers = modifiersOf(operand, { operator: '$push', path, known: ['$each', '$position', '$sort', '$slice'] })
+  if (modifiers === undefined) return { values: [parseValue(operand, path)], position: undefined, sort: undefined, slice: undefined }
+  return {
+    values: listOf(modifiers['$each'], '$push with $each', path),
+    position: parseWhole(modifiers, '$position', path),
+    sort: parseSortOf(modifiers, path),
+    slice: parseWhole(modifiers, '$slice', path),
+  }
+}
+
+/** One value, or { $each: values }. */
+function parseEach(operand: unknown, operator: string, path: string): readonly Value[] {
+  const modifiers = modifiersOf(operand, { operator, path, known: ['$each'] })
+  return modifiers === undefined ? [parseValue(operand, path)] : listOf(modifiers['$each'], `${operator} with $each`, path)
+}
+
+function listOf(operand: unknown, operator: string, path: string): readonly Value[] {
+  if (!Array.isArray(operand)) throw invalidUpdate(operator, path, `needs an array, not ${describe(operand)}`)
+  return parseValue(operand, path) as Value[]
+}
+
+/**
+ * What $pull removes: elements equal to a value; elements that satisfy operators ({ $gt: 5 }, or a regular expression);
+ * or, for any other object, elements that are objects and match it as a filter.
+ */
+function parsePullTest(operand: unknown, path: string): ValueTest {
+  if (isPlainObject(operand) && !isCondition(operand)) {
+    const matches = compileFilter(parseInUpdate('$pull', path, operand))
+    return (element) => isObject(element) && matches(element)
+  }
+  if (operand instanceof RegExp || isPlainObject(operand)) {
+    const matches = compileFilter(parseInUpdate('$pull', path, { element: operand }))
+    return (element) => element !== undefined && matches({ element })
+  }
+  const value = parseValue(operand, path)
+  return (element) => valuesMatchEqual(element, value)
+}
+
+/** { and | or | xor: mask }, several in order. */
+function parseBit(operand: unknown, path: string): readonly BitMask[] {
+  const names = isPlainObject(operand) ? Object.keys(operand) : []
+  if (!isPlainObject(operand) || names.length === 0) throw invalidUpdate('$bit', path, 'needs an object with and, or, xor')
+  return names.map((op) => {
+    if (op !== 'and' && op !== 'or' && op !== 'xor') throw invalidUpdate('$bit', path, `knows and, or and xor, not '${op}'`)
+    const mask = operand[op]
+    if (typeof mask === 'bigint') parseValue(mask, path)
+    else if (!Number.isSafeInteger(mask)) throw invalidUpdate('$bit', path, `needs a whole number for '${op}'`)
+    return { op, mask: mask as number | bigint }
+  })
+}
+
+const logicalOperators: ReadonlySet<string> = new Set(['$and', '$or', '$nor'])
+
+function isCondition(operand: Record<string, unknown>): boolean {
+  const [first] = Object.keys(operand)
+  return first !== undefined && first.startsWith('$') && !logicalOperators.has(first)
+}
+
+/** The operand when it is an object of modifiers; undefined when it is a plain value. */
+function modifiersOf(operand: unknown, { operator, path, known }: { operator: string; path: string; known: readonly string[] }): Record<string, unknown> | undefined {
+  if (!isPlainObject(operand)) return undefined
+  const names = Object.keys(operand)
+  if (!names.some((name) => name.startsWith('$'))) return undefined
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw invalidUpdate(operator, path, `does not know '${unknown}' beside ${known.join(', ')}`)
+  if (!Object.hasOwn(operand, '$each')) throw invalidUpdate(operator, path, `needs $each beside ${names.join(', ')}`)
+  return operand
+}
+
+function parseWhole(modifiers: Record<string, unknown>, name: '$position' | '$slice', path: string): number | undefined {
+  const given = modifiers[name]
+  if (given === undefined) return undefined
+  if (!Number.isSafeInteger(given)) throw invalidUpdate(`$push with ${name}`, path, `needs a whole number, not ${describe(given)}`)
+  return given as number
+}
+
+function parseSortOf(modifiers: Record<string, unknown>, path: string): readonly ElementSort[] | undefined {
+  const given = modifiers['$sort']
+  if (given === undefined) return undefined
+  if (given === 1 || given === -1) return [{ path: [], direction: given }]
+  if (!isPlainObject(given) || Object.keys(given).length === 0) throw invalidUpdate('$push with $sort', path, 'needs 1, -1, or an object of fields with 1 or -1')
+  return Object.keys(given).map((name) => {
+    const direction = given[name]
+    if (direction !== 1 && direction !== -1) throw invalidUpdate('$push with $sort', path, `needs 1 or -1 for '${name}'`)
+    return { path: parseFieldPath(name, 'INVALID_UPDATE'), direction }
+  })
+}
+
+/** A dotted path with `$[]` and `$[name]`. INVALID_UPDATE for a field that the database keeps, a bare `$`, or any other '$' name but a top-level `$type`. */
+function parseUpdatePath(text: string, operator: string, filters: ArrayFilters): UpdatePath {
+  const segments = parseFieldPath(text, 'INVALID_UPDATE')
+  const [top = ''] = segments
+  if (systemFields.has(top)) throw invalidUpdate(operator, text, `cannot change '${top}', which the database itself keeps`)
+  const steps = segments.map((segment, index): UpdateStep => {
+    if (!segment.startsWith('$') || (segment === '$type' && segments.length === 1)) return { kind: 'field', name: segment, index: parseArrayIndex(segment) }
+    if (index === 0) throw invalidUpdate(operator, text, `cannot start with '${segment}'`)
+    if (segment === '$[]') return { kind: 'all' }
+    const named = /^\$\[(.+)\]$/.exec(segment)
+    if (named?.[1] !== undefined) return { kind: 'matching', name: named[1], matches: filters.use(named[1], text) }
+    if (segment === '$') throw invalidUpdate(operator, text, "uses the positional '$', which does not exist here; use $[name] with arrayFilters, or $[] for all elements")
+    throw invalidUpdate(operator, text, `has '${segment}', which cannot be a field's name`)
+  })
+  return { text, steps }
+}
+
+/** The paths of one update. Two that are equal, or one inside the other, conflict: INVALID_UPDATE, whatever the operators. */
+class PathConflicts {
+  readonly #root: PathNode = newNode()
+  readonly #paths: UpdatePath[] = []
+
+  add(path: UpdatePath, operator: string): void {
+    let node = this.#root
+    for (const step of path.steps) {
+      const name = stepName(step)
+      if (node.isEnd) throw conflict(operator, path)
+      let next = node.inside.get(name)
+      if (next === undefined) {
+        next = newNode()
+        node.inside.set(name, next)
+      }
+      node = next
+    }
+    if (node.isEnd || node.inside.size > 0) throw conflict(operator, path)
+    node.isEnd = true
+    this.#checkAllElements(path, operator)
+    this.#paths.push(path)
+  }
+
+  /** 'a.$[]' also meets 'a.0' and 'a.$[x]', under other names. */
+  #checkAllElements(path: UpdatePath, operator: string): void {
+    const isWide = hasAll(path)
+    for (const other of this.#paths) {
+      if ((isWide || hasAll(other)) && overlap(path, other)) throw conflict(operator, path)
+    }
+  }
+}
+
+interface PathNode {
+  isEnd: boolean
+  readonly inside: Map<string, PathNode>
+}
+
+function newNode(): PathNode {
+  return { isEnd: false, inside: new Map() }
+}
+
+function stepName(step: UpdateStep): string {
+  switch (step.kind) {
+    case 'field':
+      return step.name
+    case 'all':
+      return '$[]'
+    case 'matching':
+      return `$[${step.name}]`
+  }
+}
+
+function hasAll(path: UpdatePath): boolean {
+  return path.steps.some((step) => step.kind === 'all')
+}
+
+function overlap(left: UpdatePath, right: UpdatePath): boolean {
+  const shorter = Math.min(left.steps.length, right.steps.length)
+  return left.steps.slice(0, shorter).every((step, index) => {
+    const other = right.steps[index]
+    return other !== undefined && (stepName(step) === stepName(other) || (step.kind === 'all' && isElement(other)) || (other.kind === 'all' && isElement(step)))
+  })
+}
+
+function isElement(step: UpdateStep): boolean {
+  return step.kind !== 'field' || step.index !== undefined
+}
+
+function conflict(operator: string, path: UpdatePath): Error {
+  return invalidUpdate(operator, path.text, 'conflicts with another path of the same update, which is equal to it, inside it or around it')
 }
