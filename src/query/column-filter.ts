@@ -38,25 +38,24 @@ export function compileColumnFilter(ns: string, node: FilterNode): ColumnFilter 
 }
 
 /** Once no row is left, the other columns are not even decoded. */
-function allOf(filters: readonly ColumnFilter[]): ColumnFilter {
+function allOf([first, ...others]: readonly ColumnFilter[]): ColumnFilter {
   return (batch) => {
-    const out = marksOf(batch.rowCount, marks.yes)
+    const out = first === undefined ? marksOf(batch.rowCount, marks.yes) : first(batch)
     const words = wordsOf(out)
-    for (const filter of filters) {
+    for (const filter of others) {
+      if (words.every((word) => word === 0)) break
       const next = wordsOf(filter(batch))
-      let left = 0
-      for (let at = 0; at < words.length; at++) left |= words[at] = (words[at] as number) & (next[at] as number)
-      if (left === 0) break
+      for (let at = 0; at < words.length; at++) words[at] = (words[at] as number) & (next[at] as number)
     }
     return out
   }
 }
 
-function anyOf(filters: readonly ColumnFilter[]): ColumnFilter {
+function anyOf([first, ...others]: readonly ColumnFilter[]): ColumnFilter {
   return (batch) => {
-    const out = marksOf(batch.rowCount)
+    const out = first === undefined ? marksOf(batch.rowCount) : first(batch)
     const words = wordsOf(out)
-    for (const filter of filters) {
+    for (const filter of others) {
       const next = wordsOf(filter(batch))
       for (let at = 0; at < words.length; at++) words[at] = (words[at] as number) | (next[at] as number)
     }
