@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { utf8Decode, utf8Encode } from '../../../base/bytes.ts'
-import { keyOf } from './writer-line.ts'
-import { callWriterSocket, holdWriterSocket, socketAddress } from './writer-socket.ts'
+import { callWriterSocket, holdWriterSocket, keyOf, socketAddress } from './writer-socket.ts'
 
 let root = ''
 let ends: (() => unknown)[] = []
