@@ -156,7 +156,7 @@ const ofBoth: readonly Omit<Mutant, 'home'>[] = [
   },
   {
     broken: 'a transaction does not heed that what it has scanned was changed',
-    file: '../db/TransactionView.ts',
+    file: '../db/run-transaction.ts',
     line: 'this.#reads.noteNamespace(ns)',
     instead: 'void ns',
   },
