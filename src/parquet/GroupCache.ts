@@ -43,8 +43,7 @@ export class GroupCache {
 
   /** Whether so many bytes more may be kept. */
   admits(bytes: number): boolean {
-    const isFull = this.#bytes + bytes > this.#bytesMax
-    return bytes <= this.#bytesMax && !(isFull && ++this.#refused % admittedOf !== 0)
+    return bytes <= this.#bytesMax && (this.#bytes + bytes <= this.#bytesMax || ++this.#refused % admittedOf === 0)
   }
 
   stats(): { bytes: number; hits: number; misses: number } {

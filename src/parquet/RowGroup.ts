@@ -86,8 +86,7 @@ export class RowGroup implements Kept {
     this.arena.reset()
     this.#passCount += 1
     if (this.#passCount > 1 && this.keptBy?.admits(this.#bytes.length) === true) return (index) => this.column(index)
-    const columns: (Column | undefined)[] = []
-    return (index) => (columns[index] ??= this.passingColumn(index))
+    return (index) => this.passingColumn(index)
   }
 
   /** What was kept of these rows; undefined when that is not all of them. */

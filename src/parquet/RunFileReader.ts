@@ -25,11 +25,8 @@ import { Stretch } from './Stretch.ts'
 import { TableReader, type GroupOfFile, type GroupsOptions, type ScanTrace } from './TableReader.ts'
 import type { FileFacts } from './written-file.ts'
 
-export interface RunScanOptions extends IdRange {
+export interface BatchOptions extends IdRange {
   readonly signal?: AbortSignal | undefined
-}
-
-export interface BatchOptions extends RunScanOptions {
   readonly trace?: ScanTrace | undefined
   /** Whether a row group has to be read, by what the index says of it. */
   readonly wants?: ((entry: RowGroupEntry, index: number) => boolean) | undefined
@@ -105,7 +102,7 @@ export class RunFileReader {
   }
 
   /** States in order of id, a row group at a time, past the cache: for those who read each file once. */
-  scan({ signal, ...range }: RunScanOptions = {}): AsyncGenerator<EntityState[]> {
+  scan({ signal, ...range }: IdRange & Pick<BatchOptions, 'signal'> = {}): AsyncGenerator<EntityState[]> {
     return this.#states([{ ...range, prefix: [] }], { signal })
   }
 

@@ -35,10 +35,6 @@ export interface KeyBounds extends IdRange {
   readonly ns?: string | undefined
 }
 
-export interface SegmentScanOptions extends EventRange, KeyBounds {
-  readonly signal?: AbortSignal | undefined
-}
-
 const createOp = utf8Encode('CREATE')
 
 /** Transactions of one segment that are kept by name: some 2 MB. */
@@ -135,7 +131,7 @@ export class SegmentFileReader {
   }
 
   /** Events in order of (ns, id, seq), a row group at a time; row groups outside of the bounds are not read, rows outside not built. */
-  scan(options: SegmentScanOptions = {}): AsyncGenerator<StoredEvent[]> {
+  scan(options: EventRange & KeyBounds & { signal?: AbortSignal | undefined } = {}): AsyncGenerator<StoredEvent[]> {
     return this.scanRanges([options], options)
   }
 

@@ -67,8 +67,7 @@ export async function* rowsInRanges(table: TableReader, ranges: readonly KeyRang
 
 /** The least key that a range can hold. */
 function startOf({ prefix, fromId, afterId }: KeyRange): readonly string[] {
-  const after = afterId === undefined ? undefined : `${afterId}\0`
-  const id = fromId === undefined || after === undefined ? (fromId ?? after) : compareStrings(fromId, after) > 0 ? fromId : after
+  const id = [fromId, afterId === undefined ? undefined : `${afterId}\0`].filter((bound) => bound !== undefined).toSorted(compareStrings).at(-1)
   return id === undefined ? prefix : [...prefix, id]
 }
 
