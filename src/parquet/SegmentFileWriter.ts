@@ -24,7 +24,6 @@ import type { WrittenFile } from './written-file.ts'
 export class SegmentFileWriter extends TableWriter {
   readonly #leaves: Readonly<Record<SegmentColumn, LeafBuilder>>
   #last: Pick<StoredEvent, 'ns' | 'id' | 'seq'> | undefined
-  #isEdgeSpace = false
   #mirrors = 0
 
   constructor(options: FileOptions = {}) {
@@ -37,7 +36,7 @@ export class SegmentFileWriter extends TableWriter {
     if (this.isFull) this.flush()
     this.#checkOrder(event)
     const patch = event.patch === undefined ? undefined : JSON.stringify(patchToJson(event.patch))
-    const edge = this.#isEdgeSpace ? namesOf(event) : undefined
+    const edge = isEdgeSpace(event.ns) ? namesOf(event) : undefined
     const isMirror = edge !== undefined && isMirrorSpace(event.ns)
     // A CREATE and an edge's event are their own snapshots.
     const state = event.state === undefined || event.op === 'CREATE' || edge !== undefined ? undefined : JSON.stringify({ version: event.state.version, seq: event.state.seq, ...stateToJson(event.state) })
@@ -101,7 +100,6 @@ export class SegmentFileWriter extends TableWriter {
   #checkOrder(event: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): void {
     const last = this.#last
     this.#last = event
-    if (event.ns !== last?.ns) this.#isEdgeSpace = isEdgeSpace(event.ns)
     if (event.ns !== last?.ns && event.ns.includes('\0')) {
       throw new ParqueDBError('INVALID_ARGUMENT', `The namespace ${JSON.stringify(event.ns)} holds a NUL, which separates a key's parts; choose another name.`, { details: { ns: event.ns } })
     }

@@ -1,5 +1,6 @@
 import { parquetReadObjects } from 'hyparquet'
 import { expect, describe, test } from 'vitest'
+import { edgeKey, stateOfEdge } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { sourceOfBytes } from './byte-source.ts'
@@ -81,6 +82,25 @@ describe('a segment', () => {
     expect(await readAll(reader.scan())).toStrictEqual(events)
     expect(reader.metadata).toEqual({ fold: '1' })
     await reader.verify()
+  })
+
+  test('takes a row group over in which edges begin, and goes on with edges', async () => {
+    const edgeOf = (seq: number): StoredEvent => {
+      const key = edgeKey({ from: { ns: 'b', id: 'hot' }, predicate: 'knows', to: { ns: 'a', id: `e${seq}` } })
+      const event = { seq, ts: seq * 10, eventId: `event-${seq}`, op: 'REL_CREATE' as const, ...key, version: 1, after: { since: seq }, patch: undefined, actor: undefined, txId: undefined, metadata: undefined }
+      return { ...event, state: stateOfEdge(event) }
+    }
+    const edges = [1000, 1001, 1002].map(edgeOf)
+    const earlier = [...otherEvents('b', 'cold', 1), ...edges.slice(0, 2)]
+    const source = new SegmentFileWriter()
+    for (const event of earlier) source.append(event)
+    const { bytes, ...facts } = source.finish()
+    const merged = new SegmentFileWriter()
+    for await (const group of (await SegmentFileReader.open(sourceOfBytes('s', bytes), facts)).groupsToMerge({ bytesMax: 1_000_000 })) merged.copy(group)
+    for (const edge of edges.slice(2)) merged.append(edge)
+    const { bytes: mergedBytes, ...mergedFacts } = merged.finish()
+    const reader = await SegmentFileReader.open(sourceOfBytes('m', mergedBytes), mergedFacts)
+    expect(await readAll(reader.scan())).toStrictEqual([...earlier, ...edges.slice(2)])
   })
 
   test('says in its facts what is in it', () => {

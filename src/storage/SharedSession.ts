@@ -14,7 +14,7 @@ import type { StorageBackend, WriterLine } from './storage-backend.ts'
 import { WriterSession } from './WriterSession.ts'
 
 /** How often a guest decides anew because others were faster, or the line broke, before it gives up. */
-const attemptsMax = 200
+const attemptsMax = 1000
 /** Upper bound of the wait before each, in milliseconds: 1, 2, 4, … up to this. */
 const backoffMsMax = 32
 /** Between two writers the role is free, and the next one is not there at once. */
