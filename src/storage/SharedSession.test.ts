@@ -171,11 +171,11 @@ describe('a process that wants to share', () => {
 describe('a guest of a writer', () => {
   const guestOf = (store: HeldBackend): EventSourcedBackend => withEventSourcing(store, { share: true, clock: hastyClock })
 
-  test('that refuses every proposal gives up after 200, and nothing was written', async () => {
+  test('that refuses every proposal gives up after 1,000, and nothing was written', async () => {
     const store = await new HeldBackend(() => encodeAnswer('conflict')).filled()
     const guest = guestOf(store)
-    await expect(guest.appendEvent(create('b'))).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT', details: { attempts: 200 } })
-    expect(store.asked).toBe(200)
+    await expect(guest.appendEvent(create('b'))).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT', details: { attempts: 1000 } })
+    expect(store.asked).toBe(1000)
     expect((await guest.stats()).lastSeq).toBe(1)
     await guest.close()
   })
