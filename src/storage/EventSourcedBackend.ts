@@ -279,13 +279,12 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   #open(): Promise<WriterSession | FollowerSession | SharedSession> {
     if (this.#closing !== undefined) return Promise.reject(new ParqueDBError('CLOSED', 'The database is closed.'))
     if (this.#session === undefined) {
-      const opening = this.#openSession()
-      this.#session = opening
-      void opening.then((session) => (this.#opened = session), () => undefined)
-      // An opening that failed is not kept: the next call tries again, for the cause may be mended by then.
-      opening.catch(() => {
-        if (this.#session === opening) this.#session = undefined
-      })
+      this.#session = this.#openSession()
+      this.#session.then(
+        (session) => (this.#opened = session),
+        // An opening that failed is not kept: the next call tries again, for the cause may be mended by then.
+        () => (this.#session = undefined),
+      )
     }
     return this.#session
   }

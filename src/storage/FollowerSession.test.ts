@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock, type Clock } from '../base/clock.ts'
+import { stall } from '../testing/fault.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import { epochPath, takenMark } from './head.ts'
@@ -77,10 +78,9 @@ describe('a follower', () => {
     const faulty = new FaultyBackend(storage)
     const follower = withEventSourcing(faulty, { readOnly: true, followMs: 0, clock: idleClock })
     await lastSeq(follower)
-    let release = (): void => undefined
-    const until = new Promise<void>((resolve) => (release = resolve))
+    const { effect, release } = stall()
     // The look has read the log, and asks last whether the head is still the same.
-    faulty.plan({ on: 'list', path: 'epoch', nth: 2, when: 'before', effect: { kind: 'stall', until } })
+    faulty.plan({ on: 'list', path: 'epoch', nth: 2, when: 'before', effect })
     const first = lastSeq(follower)
     await new Promise((resolve) => setImmediate(resolve))
     await writer.appendEvent(create('b'))
@@ -129,9 +129,8 @@ describe('a follower', () => {
     const faulty = new FaultyBackend(storage)
     const follower = withEventSourcing(faulty, { readOnly: true, followMs: 0, clock: idleClock })
     await lastSeq(follower)
-    let release = (): void => undefined
-    const until = new Promise<void>((resolve) => (release = resolve))
-    faulty.plan({ on: 'list', path: 'epoch', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    const { effect, release } = stall()
+    faulty.plan({ on: 'list', path: 'epoch', nth: 1, when: 'before', effect })
     const looking = lastSeq(follower)
     await new Promise((resolve) => setImmediate(resolve))
     let isClosed = false

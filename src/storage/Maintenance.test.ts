@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../base/clock.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { stall } from '../testing/fault.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import type { EngineOptions } from './engine-options.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
@@ -10,12 +11,6 @@ import { MemoryBackend } from './backends/MemoryBackend.ts'
 const create = (id: string): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { id } })
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const background = async (engine: EventSourcedBackend): Promise<{ flushes: number; lastError: string | undefined }> => (await engine.stats()).background
-
-function stalled(): { until: Promise<void>; release: () => void } {
-  let release = (): void => undefined
-  const until = new Promise<void>((resolve) => (release = resolve))
-  return { until, release: () => release() }
-}
 
 function open(options: EngineOptions = {}): { memory: MemoryBackend; storage: FaultyBackend; engine: EventSourcedBackend } {
   const memory = new MemoryBackend({ takeOver: true })
@@ -43,9 +38,9 @@ describe('a flush in the background', () => {
     const { storage, engine } = open({ flush: { eventsMax: 10 } })
     await engine.appendEvent(create('first'))
     const many = (name: string): Promise<unknown> => engine.appendEvents(Array.from({ length: 12 }, (_, index) => create(`${name}${index}`)))
-    const [first, second] = [stalled(), stalled()]
-    storage.plan({ on: 'append', path: '', nth: 1, when: 'before', effect: { kind: 'stall', until: first.until } })
-    storage.plan({ on: 'append', path: '', nth: 2, when: 'before', effect: { kind: 'stall', until: second.until } })
+    const [first, second] = [stall(), stall()]
+    storage.plan({ on: 'append', path: '', nth: 1, when: 'before', effect: first.effect })
+    storage.plan({ on: 'append', path: '', nth: 2, when: 'before', effect: second.effect })
     const writes = [many('a')]
     await settle()
     writes.push(many('b'))
@@ -64,8 +59,8 @@ describe('a flush in the background', () => {
   test('of a writer that was taken over meanwhile ends that writer', async () => {
     const { memory, storage, engine } = open({ flush: { eventsMax: 2 } })
     await engine.appendEvent(create('a'))
-    const { until, release } = stalled()
-    storage.plan({ on: 'put', path: 'manifest/', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    const { effect, release } = stall()
+    storage.plan({ on: 'put', path: 'manifest/', nth: 1, when: 'before', effect })
     await engine.appendEvent(create('b'))
     await settle()
     const owner = withEventSourcing(memory)
@@ -83,8 +78,8 @@ describe('a flush in the background', () => {
   test('is finished when the database is closed, and so is one that was asked for', async () => {
     const { memory, storage, engine } = open()
     await engine.appendEvent(create('a'))
-    const { until, release } = stalled()
-    storage.plan({ on: 'put', path: 'events/', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    const { effect, release } = stall()
+    storage.plan({ on: 'put', path: 'events/', nth: 1, when: 'before', effect })
     const flushing = engine.flush()
     await settle()
     const closing = engine.close()
@@ -105,8 +100,8 @@ test('a merge that is under way when the database is closed is given up, and lea
     await engine.flush()
   }
   const before = (await memory.list('e')).objects.filter(({ path }) => path.endsWith('.parquet')).map(({ path }) => path)
-  const { until, release } = stalled()
-  storage.plan({ on: 'put', path: 'entities/', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+  const { effect, release } = stall()
+  storage.plan({ on: 'put', path: 'entities/', nth: 1, when: 'before', effect })
   const merging = engine.compact().catch((error: unknown) => error)
   await vi.waitFor(() => expect(storage.count('put')).toBeGreaterThan(0))
   await settle()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ParqueDB } from '../db/ParqueDB.ts'
+import { stall } from '../testing/fault.ts'
 import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import type { EventInput } from './event-input.ts'
@@ -10,19 +11,13 @@ const fiveMiB = 'x'.repeat(5 * 1024 * 1024)
 const elevenMiB = 'x'.repeat(11 * 1024 * 1024)
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-function stalled(): { until: Promise<void>; release: () => void } {
-  let release = (): void => undefined
-  const until = new Promise<void>((resolve) => (release = resolve))
-  return { until, release: () => release() }
-}
-
 describe('a writer whose log fails', () => {
   test('refuses what waits for room, for a cut, and to be decided', async () => {
     const storage = new FaultyBackend(new MemoryBackend())
     const engine = withEventSourcing(storage)
     await engine.appendEvent(create('a'))
-    const { until, release } = stalled()
-    storage.plan({ on: 'append', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    const { effect, release } = stall()
+    storage.plan({ on: 'append', nth: 1, when: 'before', effect })
     storage.plan({ on: 'append', nth: 1, when: 'before', effect: { kind: 'fail' } })
     const writes = [create('b'), ...['c', 'd', 'e', 'f'].map((id) => create(id, fiveMiB))].map((event) => engine.appendEvent(event))
     await settle()
@@ -39,8 +34,8 @@ describe('a writer whose log fails', () => {
     const engine = withEventSourcing(storage, { maxCachedEntities: 0, maxCachedColumnBytes: 0 })
     await engine.appendEvents([create('a'), create('b')])
     await engine.flush()
-    const { until, release } = stalled()
-    storage.plan({ on: 'readRange', path: 'entities/', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    const { effect, release } = stall()
+    storage.plan({ on: 'readRange', path: 'entities/', nth: 1, when: 'before', effect })
     storage.plan({ on: 'append', nth: 1, when: 'before', effect: { kind: 'fail' } })
     const first = engine.appendEvent(create('c'))
     const reading = engine.appendEvent({ op: 'UPDATE', target: 'n:a', after: { text: 'new' } })
@@ -67,8 +62,8 @@ test('closing waits for what was asked for: of what is being decided and of what
   const storage = new FaultyBackend(memory)
   const engine = withEventSourcing(storage)
   await engine.appendEvent(create('0'))
-  const { until, release } = stalled()
-  storage.plan({ on: 'append', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+  const { effect, release } = stall()
+  storage.plan({ on: 'append', nth: 1, when: 'before', effect })
   const writes = ['a', 'b', 'c'].map((id) => engine.appendEvent(create(id, fiveMiB)))
   await settle()
   const closing = engine.close()
@@ -97,8 +92,8 @@ describe('a commit', () => {
     const storage = new FaultyBackend(new MemoryBackend())
     const engine = withEventSourcing(storage)
     await engine.appendEvent(create('a'))
-    const { until, release } = stalled()
-    storage.plan({ on: 'append', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    const { effect, release } = stall()
+    storage.plan({ on: 'append', nth: 1, when: 'before', effect })
     const pending = engine.appendEvent({ op: 'UPDATE', target: 'n:a', after: { text: 'second' } })
     await settle()
     const refused = engine.appendEvents([{ op: 'UPDATE', target: 'n:a', after: { text: 'third' } }, create('b', elevenMiB), create('c', elevenMiB)])
@@ -136,8 +131,8 @@ describe('a commit', () => {
     const users = db.collection<{ n: number }>('users')
     for (const $id of ['a', 'b']) await users.create({ $id, n: 1 })
     await db.flush()
-    const { until, release } = stalled()
-    storage.plan({ on: 'put', path: 'events/', nth: 1, when: 'before', effect: { kind: 'stall', until } })
+    const { effect, release } = stall()
+    storage.plan({ on: 'put', path: 'events/', nth: 1, when: 'before', effect })
     const erasing = db.erase('users/a')
     await settle()
     await expect(users.create({ $id: 'a', n: 2 })).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT', details: { $id: 'users/a' } })

@@ -5,6 +5,7 @@ import { seededRandom } from '../base/random.ts'
 import { systemClock } from '../base/clock.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import type { Event } from '../model/event.ts'
+import { DyingBackend } from '../testing/DyingBackend.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
 import { copyDatabase } from './copy-database.ts'
 import { recover } from './recover.ts'
@@ -208,25 +209,6 @@ test('a read that is under way keeps its files, and they go when it ends', async
   expect(await objectsWith(storage, secret)).toEqual([])
   await db.close()
 })
-
-/** A store that is gone after so many changes, as the disk of a process that was killed. */
-class DyingBackend extends MemoryBackend {
-  changesLeft = Number.POSITIVE_INFINITY
-
-  override async put(...args: Parameters<MemoryBackend['put']>): ReturnType<MemoryBackend['put']> {
-    this.#change()
-    return super.put(...args)
-  }
-
-  override async delete(path: string): Promise<void> {
-    this.#change()
-    return super.delete(path)
-  }
-
-  #change(): void {
-    if (this.changesLeft-- <= 0) throw new Error('killed')
-  }
-}
 
 test('wherever a crash interrupts it, it is finished when the database is opened', async () => {
   let outcomes = { untouched: 0, finished: 0 }

@@ -3,6 +3,7 @@ import { seededRandom, type Random } from '../base/random.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import type { RetentionOptions } from '../model/database-options.ts'
 import type { Document } from '../model/values.ts'
+import { DyingBackend } from '../testing/DyingBackend.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const dayMs = 86_400_000
@@ -216,25 +217,6 @@ test('a follower that slept while retention passed it by reads on, and its subsc
   await follower.close()
   await db.close()
 })
-
-/** A store that is gone after so many changes, as the disk of a process that was killed. */
-class DyingBackend extends MemoryBackend {
-  changesLeft = Number.POSITIVE_INFINITY
-
-  override async put(...args: Parameters<MemoryBackend['put']>): ReturnType<MemoryBackend['put']> {
-    this.#change()
-    return super.put(...args)
-  }
-
-  override async delete(path: string): Promise<void> {
-    this.#change()
-    return super.delete(path)
-  }
-
-  #change(): void {
-    if (this.changesLeft-- <= 0) throw new Error('killed')
-  }
-}
 
 test.each(['drop', 'archive'] as const)('wherever a crash interrupts what is to %s, either all of it has happened or nothing has', async (mode) => {
   const policy = { mode, maxEvents: 10 }

@@ -29,3 +29,10 @@ export interface Operation {
 
 /** Runs an operation with the faults that are planned for it. */
 export type FaultyRun = <T>(operation: Operation, work: () => Promise<T>) => Promise<T>
+
+/** The effect of a fault: who meets it stands still until it is released. */
+export function stall(): { readonly effect: FaultEffect; readonly release: () => void } {
+  let release = (): void => undefined
+  const until = new Promise<void>((resolve) => (release = resolve))
+  return { effect: { kind: 'stall', until }, release }
+}

@@ -4,7 +4,7 @@ import { ParqueDB } from '../../src/db/ParqueDB.ts'
 import { MemoryBackend } from '../../src/storage/backends/MemoryBackend.ts'
 import { databaseContract } from '../../src/testing/database-contract.ts'
 import { collectTests } from './in-workerd.ts'
-import { startWorkerd } from './start-workerd.ts'
+import { startDatabaseWorker } from './start-workerd.ts'
 
 /*
  * The whole contract where each collection is a partition of its own, and where each has three shards. Every case passes, or is refused as CROSS_PARTITION, because it is
@@ -37,7 +37,7 @@ let origin: URL
 let folders = 0
 
 beforeAll(async () => {
-  workerd = await startWorkerd('database-worker.ts', { durableObjects: { PARQUEDB: { className: 'Partition', useSQLite: true } }, r2Buckets: ['BUCKET'] })
+  workerd = await startDatabaseWorker()
   origin = await workerd.ready
 })
 afterAll(() => workerd.dispose())

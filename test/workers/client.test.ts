@@ -3,14 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ParqueDBError, type ErrorCode } from '../../src/base/ParqueDBError.ts'
 import { ParqueDBClient } from '../../src/client/ParqueDBClient.ts'
 import { databaseContract } from '../../src/testing/database-contract.ts'
-import { startWorkerd } from './start-workerd.ts'
+import { startDatabaseWorker } from './start-workerd.ts'
 
 let workerd: Miniflare
 let origin: URL
 let folders = 0
 
 beforeAll(async () => {
-  workerd = await startWorkerd('database-worker.ts', { durableObjects: { PARQUEDB: { className: 'Partition', useSQLite: true } }, r2Buckets: ['BUCKET'] })
+  workerd = await startDatabaseWorker()
   origin = await workerd.ready
 })
 afterAll(() => workerd.dispose())

@@ -6,14 +6,14 @@ import { databaseContract } from '../../src/testing/database-contract.ts'
 import { apartTests } from './apart-tests.ts'
 import { collectTests } from './in-workerd.ts'
 import { shardTests } from './shard-tests.ts'
-import { startWorkerd } from './start-workerd.ts'
+import { startDatabaseWorker } from './start-workerd.ts'
 
 let workerd: Miniflare
 let origin: URL
 let folders = 0
 
 beforeAll(async () => {
-  workerd = await startWorkerd('database-worker.ts', { durableObjects: { PARQUEDB: { className: 'Partition', useSQLite: true } }, r2Buckets: ['BUCKET'] })
+  workerd = await startDatabaseWorker()
   origin = await workerd.ready
 })
 afterAll(() => workerd.dispose())

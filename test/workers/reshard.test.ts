@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import type { Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { reshard } from '../../src/node/reshard.ts'
-import { startWorkerd } from './start-workerd.ts'
+import { startDatabaseWorker } from './start-workerd.ts'
 
 let workerd: Miniflare
 let origin: URL
@@ -12,7 +12,7 @@ let folder: string
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parquedb-reshard-'))
-  workerd = await startWorkerd('database-worker.ts', { durableObjects: { PARQUEDB: { className: 'Partition', useSQLite: true } }, r2Buckets: ['BUCKET'] })
+  workerd = await startDatabaseWorker()
   origin = await workerd.ready
 })
 afterAll(async () => {

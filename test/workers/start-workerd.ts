@@ -20,3 +20,8 @@ export async function startWorkerd(source: string, bindings: Readonly<Record<str
     ...bindings,
   } as MiniflareOptions)
 }
+
+/** The worker whose requests run cases of the contract: a Durable Object for each partition, and a bucket. */
+export function startDatabaseWorker(): Promise<Miniflare> {
+  return startWorkerd('database-worker.ts', { durableObjects: { PARQUEDB: { className: 'Partition', useSQLite: true } }, r2Buckets: ['BUCKET'] })
+}
