@@ -51,7 +51,7 @@ export async function reshard({ location, ns, from, to, signal, onProgress }: Re
   const source = new ShardedEngine(sources)
   const target = new ShardedEngine(targets)
   try {
-    const counts = await rewrite({ ns, sources, targets, signal, onProgress })
+    const counts = await rewrite({ ns, source, sources, targets, signal, onProgress })
     await target.flush()
     const [was, is] = [await contentsOf(await source.view(), ns), await contentsOf(await target.view(), ns)]
     if (was.digest === is.digest) return { ...counts, entities: is.entities, partitions: news }
@@ -61,13 +61,14 @@ export async function reshard({ location, ns, from, to, signal, onProgress }: Re
   }
 }
 
-async function rewrite({ ns, sources, targets, signal, onProgress }: Pick<ReshardInput, 'ns' | 'signal' | 'onProgress'> & { sources: readonly EventSourcedBackend[]; targets: readonly EventSourcedBackend[] }): Promise<{ events: number; bridges: number }> {
+/** `source`: all of `sources` as one. */
+async function rewrite({ ns, source, sources, targets, signal, onProgress }: Pick<ReshardInput, 'ns' | 'signal' | 'onProgress'> & { source: ShardedEngine; sources: readonly EventSourcedBackend[]; targets: readonly EventSourcedBackend[] }): Promise<{ events: number; bridges: number }> {
   const rebuilders = targets.map((target) => new HistoryRebuilder(target))
   /** Which source each txId of a target came from, and the last commit: under the same name another one would be taken for a repetition. */
   const owners = targets.map(() => new Map<string, number>())
   const last: { ts: number; txId: string | undefined }[] = []
-  for (const source of sources) await addBases(await source.view({ includeArchived: true }), ns, rebuilders)
-  const view = await new ShardedEngine(sources).view({ includeArchived: true })
+  for (const shard of sources) await addBases(await shard.view({ includeArchived: true }), ns, rebuilders)
+  const view = await source.view({ includeArchived: true })
   let events = 0
   try {
     for await (const event of view.events({ onlyKept: true, signal })) {
