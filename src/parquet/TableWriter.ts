@@ -16,7 +16,7 @@ import { writeMovedRowGroup } from './thrift-footer.ts'
 import type { WrittenFile } from './written-file.ts'
 
 /** A point read fetches one row group, and 64 KB cost as long on the way as the request itself. */
-const defaultRowGroupBytes = 64 * 1024
+export const defaultRowGroupBytes = 64 * 1024
 /** Decoding a row group is the least work of a point read, so rows are bounded even when they are tiny. */
 const rowGroupRowsMax = 10_000
 /** Until a row group has been encoded, its values are taken to shrink to this. */

@@ -1,4 +1,7 @@
 import { collectionOf, edgeSpace, isEdgeSpace, isMirrorSpace, type Direction } from '../model/edge.ts'
+import { foldVersion } from '../model/fold.ts'
+import { foldKey } from '../parquet/segment-columns.ts'
+import type { FileOptions } from '../parquet/TableWriter.ts'
 import type { WrittenFile } from '../parquet/written-file.ts'
 import type { FileEntry } from './manifest.ts'
 import { Scratch, scratchPrefix } from './Scratch.ts'
@@ -8,12 +11,18 @@ import type { TableFiles } from './TableFiles.ts'
 /** Escaped names longer than this are cut: a file's own name is unique, the folder is for people. */
 export const folderCharsMax = 120
 
+interface OutputParts {
+  readonly backend: StorageBackend
+  readonly tables: TableFiles
+  readonly rowGroupBytes: number
+}
+
 /** Names and writes the data files of one writer's epoch. No name is ever given twice. */
 export class DataFiles {
-  readonly #parts: { readonly backend: StorageBackend; readonly tables: TableFiles; readonly epoch: number }
+  readonly #parts: OutputParts & { readonly epoch: number }
   #jobs = 0
 
-  constructor(parts: { backend: StorageBackend; tables: TableFiles; epoch: number }) {
+  constructor(parts: OutputParts & { epoch: number }) {
     this.#parts = parts
   }
 
@@ -29,13 +38,16 @@ export class DataFiles {
 
 /** The files of one flush or merge: written one after another, named by a manifest together or not at all. */
 export class OutputJob {
-  readonly #parts: { readonly backend: StorageBackend; readonly tables: TableFiles }
+  readonly #parts: OutputParts
   readonly #name: string
   readonly #written: string[] = []
+  /** For the writer of each of its files; the metadata tells a reader whether its own fold made the states. */
+  readonly fileOptions: FileOptions
 
-  constructor(parts: { backend: StorageBackend; tables: TableFiles }, name: string) {
+  constructor(parts: OutputParts, name: string) {
     this.#parts = parts
     this.#name = name
+    this.fileOptions = { metadata: { [foldKey]: String(foldVersion) }, rowGroupBytes: parts.rowGroupBytes }
   }
 
   async writeSegment(file: WrittenFile, folder: 'events' | 'archive' = 'events'): Promise<FileEntry> {

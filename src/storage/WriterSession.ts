@@ -68,7 +68,7 @@ export class WriterSession {
     this.#lock = parts.lock
     const publisher = new Publisher({ partition, backend, logBackend, fence, random, clock, head: parts.head, etag: parts.etag, atFiles: parts.filesHead })
     this.#publisher = publisher
-    const files = new DataFiles({ backend, tables: partition.files, epoch })
+    const files = new DataFiles({ backend, tables: partition.files, epoch, rowGroupBytes: options.rowGroupBytes })
     partition.scratch = () => files.scratch()
     const logsObjects = logBackend.openLog === undefined
     const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, logsObjects, writer: () => this.#writer, sweep: () => this.#sweep() })

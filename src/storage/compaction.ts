@@ -8,7 +8,7 @@ import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
-import { byKeyAndSeq, fileMetadata } from './flush.ts'
+import { byKeyAndSeq } from './flush.ts'
 import { forgottenSeq } from './horizon.ts'
 import { spanOf, withSpan, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeGroups, mergeRequestBytes, type GroupToMerge, type MergeStep } from './merge-groups.ts'
@@ -84,7 +84,7 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
     shape.merge(await reader.shape())
     codec ??= reader.codec
   }
-  const options = { shape: shape.build(), metadata: fileMetadata, codec }
+  const options = { ...parts.output.fileOptions, shape: shape.build(), codec }
   const outputs: FileEntry[] = []
   let writer = new RunFileWriter(options)
   let lastId: string | undefined
@@ -151,7 +151,7 @@ async function endStep(step: MergeStep<unknown>, parts: MergeParts): Promise<voi
 export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>, parts: MergeParts): Promise<FileEntry> {
   let { codec } = parts
   for (const file of job.inputs) codec ??= (await parts.tables.segment(file)).codec
-  const writer = new SegmentFileWriter({ metadata: fileMetadata, codec })
+  const writer = new SegmentFileWriter({ ...parts.output.fileOptions, codec })
   let before: (EntityKey & { state: EntityState | undefined }) | undefined
   let sinceSnapshot = 0
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }

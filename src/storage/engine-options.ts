@@ -3,6 +3,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import type { RetentionOptions, RetentionPolicy } from '../model/database-options.ts'
 import type { Codec } from '../parquet/codecs.ts'
+import { defaultRowGroupBytes } from '../parquet/TableWriter.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 /** How an event-sourced backend behaves. Every field has a documented default; an unknown one is INVALID_ARGUMENT. */
@@ -67,6 +68,8 @@ export interface EngineOptions {
   readonly headWithFiles?: boolean
   /** Called with the time (milliseconds) at which `maintain()` is wanted next: flushes and merges are then done by that, and by nothing else. Default: they are done by themselves. */
   readonly schedule?: (atMs: number) => void
+  /** What a row group of a data file takes, and so what a point read fetches: larger ones scan faster, smaller ones are fetched sooner. Default 64 KiB, at most 16 MiB. */
+  readonly rowGroupBytes?: number
   /** Sparse indexes of data files kept in memory. Default 64 MiB. */
   readonly indexBytesMax?: number
   readonly clock?: Clock
@@ -115,6 +118,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     followMs: wholeNumber(options.followMs, { name: 'followMs', fallback: options.share === true ? 0 : 100, least: 0 }),
     headWithFiles: flag(options.headWithFiles, { name: 'headWithFiles', fallback: false }),
     schedule: options.schedule,
+    rowGroupBytes: wholeNumber(options.rowGroupBytes, { name: 'rowGroupBytes', fallback: defaultRowGroupBytes, least: 1, most: 16 * 1024 * 1024 }),
     indexBytesMax: wholeNumber(options.indexBytesMax, { name: 'indexBytesMax', fallback: 64 * 1024 * 1024, least: 1 }),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
@@ -156,10 +160,11 @@ function refuseUnknown(options: object, rule: { known: readonly string[]; where:
   }
 }
 
-function wholeNumber(value: number | undefined, rule: { name: string; fallback: number; least: number }): number {
-  if (value === undefined) return rule.fallback
-  if (value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && value >= rule.least)) return value
-  throw new ParqueDBError('INVALID_ARGUMENT', `The option ${rule.name} must be a whole number, at least ${rule.least}; it is ${String(value)}.`, { details: { option: rule.name } })
+function wholeNumber(value: number | undefined, rule: { name: string; fallback: number; least: number; most?: number }): number {
+  const { fallback, least, most = Number.POSITIVE_INFINITY } = rule
+  if (value === undefined) return fallback
+  if ((value === Number.POSITIVE_INFINITY || Number.isSafeInteger(value)) && value >= least && value <= most) return value
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option ${rule.name} must be a whole number, at least ${least}${most === Number.POSITIVE_INFINITY ? '' : ` and at most ${most}`}; it is ${String(value)}.`, { details: { option: rule.name } })
 }
 
 function sharing({ share, readOnly }: EngineOptions): boolean {

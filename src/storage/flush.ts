@@ -2,9 +2,7 @@ import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
-import { foldVersion } from '../model/fold.ts'
 import { RunFileWriter } from '../parquet/RunFileWriter.ts'
-import { foldKey } from '../parquet/segment-columns.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
@@ -31,7 +29,7 @@ export async function writeFlush(input: FlushInput): Promise<FlushOutput> {
   const { overlay, toSeq, output } = input
   const [last] = overlay.events({ from: toSeq, to: toSeq })
   assert(last !== undefined, 'a flush has events')
-  const segment = new SegmentFileWriter({ metadata: fileMetadata })
+  const segment = new SegmentFileWriter(output.fileOptions)
   const runs = new Map<string, RunEntry>()
   for (const ns of overlay.namespaces().toSorted(compareStrings)) {
     const run = await writeNamespace(ns, segment, input)
@@ -63,7 +61,7 @@ async function writeNamespace(ns: string, segment: SegmentFileWriter, { overlay,
     if (turn !== undefined) await turn
   }
   if (states.length === 0) return undefined
-  const writer = new RunFileWriter({ shape: shape.build(), metadata: fileMetadata })
+  const writer = new RunFileWriter({ ...output.fileOptions, shape: shape.build() })
   for (const state of states) {
     writer.append(state)
     if (writer.isFull) await turns.through(writer.encode())
@@ -81,9 +79,6 @@ const observedEvery = 8
 function isObserved(index: number): boolean {
   return index < observedMin || (Math.imul(index, 0x9e3779b1) >>> 16) % observedEvery === 0
 }
-
-/** Kept in every data file, so that a reader knows whether its own fold made the states. */
-export const fileMetadata: Readonly<Record<string, string>> = { [foldKey]: String(foldVersion) }
 
 /** The order of a segment. */
 export function byKeyAndSeq(left: StoredEvent, right: StoredEvent): number {

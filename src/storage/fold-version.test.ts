@@ -33,7 +33,7 @@ describe('snapshots that another version of the fold made', () => {
   beforeEach(async () => {
     const backend = new MemoryBackend()
     tables = new TableFiles(backend, { maxCachedColumnBytes: 0 })
-    files = new DataFiles({ backend, tables, epoch: 1 })
+    files = new DataFiles({ backend, tables, epoch: 1, rowGroupBytes: 64 * 1024 })
     segments = []
     for (const seqs of [[1, 2], [3, 4], [5]]) {
       const writer = new SegmentFileWriter({ metadata: { [foldKey]: '0' } })

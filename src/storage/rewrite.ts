@@ -7,7 +7,7 @@ import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import type { Shape } from '../parquet/shape.ts'
 import { leastOf, runFileBytesMax, type MergeParts } from './compaction.ts'
-import { byKeyAndSeq, fileMetadata } from './flush.ts'
+import { byKeyAndSeq } from './flush.ts'
 import { spanOf, withSpan, type FileEntry, type RunEntry } from './manifest.ts'
 import type { View } from './view.ts'
 
@@ -24,7 +24,8 @@ export interface RunInput {
 export async function writeRunFiles({ ns, states, shape, forgetUpTo }: RunInput, parts: MergeParts): Promise<Omit<RunEntry, 'level'>> {
   const files: FileEntry[] = []
   let deletedMinSeq: number | undefined
-  let writer = new RunFileWriter({ shape, metadata: fileMetadata, codec: parts.codec })
+  const options = { ...parts.output.fileOptions, shape, codec: parts.codec }
+  let writer = new RunFileWriter(options)
   for await (const batch of states) {
     for (const state of batch) {
       if (state.deletedAt !== undefined) {
@@ -36,7 +37,7 @@ export async function writeRunFiles({ ns, states, shape, forgetUpTo }: RunInput,
     parts.onRows?.(batch.length)
     if (writer.bytes >= runFileBytesMax) {
       files.push(await parts.output.writeRun(ns, writer.finish()))
-      writer = new RunFileWriter({ shape, metadata: fileMetadata, codec: parts.codec })
+      writer = new RunFileWriter(options)
     }
     await parts.turns.end()
     checkAborted(parts.signal)
@@ -50,7 +51,7 @@ export type Placing = (event: StoredEvent) => 'keep' | 'archive' | 'drop'
 
 /** Writes a segment's events anew, as two segments; in each an entity begins with its whole state; `inserted`, in order, are kept with them. Undefined: no event was placed there. Memory: both files. */
 export async function rewriteSegment(file: FileEntry, place: Placing, parts: MergeParts & { view: View; inserted?: readonly StoredEvent[] }): Promise<{ kept: FileEntry | undefined; archived: FileEntry | undefined }> {
-  const options = { metadata: fileMetadata, codec: parts.codec ?? (await parts.tables.segment(file)).codec }
+  const options = { ...parts.output.fileOptions, codec: parts.codec ?? (await parts.tables.segment(file)).codec }
   const to = { keep: new SegmentFileWriter(options), archive: new SegmentFileWriter(options) }
   let before: { ns: string; state: EntityState } | undefined
   const begun = new Set<'keep' | 'archive'>()
