@@ -143,6 +143,12 @@ const ofBoth: readonly Omit<Mutant, 'home'>[] = [
     instead: 'await ((work) => work(session))(async (inner) => {',
   },
   {
+    broken: 'deleting many counts what goes with them',
+    file: '../db/delete-entities.ts',
+    line: 'if (isRoot && isChanged) count += 1',
+    instead: 'if (isChanged) count += 1',
+  },
+  {
     broken: 'what restricts a delete is not looked at',
     file: '../db/delete-entities.ts',
     line: 'if (held === undefined) return',

@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts'
 import type { IdSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityKey } from '../model/entity.ts'
+import { Courtesy } from './Courtesy.ts'
 import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { FollowerSession } from './FollowerSession.ts'
@@ -33,6 +34,7 @@ export class SharedSession {
   readonly #backend: StorageBackend
   readonly #options: ResolvedOptions
   readonly #ids: IdSource
+  readonly #courtesy: Courtesy
   #session: WriterSession | FollowerSession | undefined
   /** Of a guest; undefined while it has none. */
   #line: WriterLine | undefined
@@ -47,6 +49,7 @@ export class SharedSession {
     this.#backend = backend
     this.#options = options
     this.#ids = ids
+    this.#courtesy = new Courtesy(options.clock)
   }
 
   /** WRITER_LOCKED when the process that has the role does not share it. */
@@ -87,8 +90,14 @@ export class SharedSession {
   }
 
   async commit(request: CommitRequest): Promise<CommitResult> {
-    if (this.current.kind === 'writer') return this.current.commit(request)
-    if (this.#running.size < commitCountMax) return this.#inTurn(request.keys, () => this.#commit(request))
+    const { keys } = request
+    if (this.current.kind === 'writer') {
+      const guestsTurn = this.#courtesy.before(keys) ?? keys.map((key) => this.#lastOf.get(key)).find((waiting) => waiting !== undefined)
+      if (guestsTurn === undefined) return this.current.commit(request)
+      await this.#inTurn(keys, () => guestsTurn)
+      return this.#commit(request)
+    }
+    if (this.#running.size < commitCountMax) return this.#inTurn(keys, () => this.#commit(request))
     throw new ParqueDBError('LIMIT_EXCEEDED', `${commitCountMax} writes are waiting already. Await some of them before starting more.`, { details: { commitCountMax } })
   }
 
@@ -216,7 +225,7 @@ export class SharedSession {
     for await (const event of view.events({ fromSeq: (former ?? got).partition.overlay.lastSeq + 1 })) for (const listener of this.#listeners.keys()) listener([event])
     view.release()
     for (const listener of this.#listeners.keys()) this.#listeners.set(listener, got.onCommit(listener))
-    got.serve((bytes) => answerGuest(got, bytes))
+    got.serve((bytes) => answerGuest(got, bytes, this.#courtesy))
   }
 
   async #backOff(attempt: number): Promise<void> {
@@ -249,16 +258,22 @@ async function takeOrCall(backend: StorageBackend, options: ResolvedOptions): Pr
 }
 
 /** As the one with the role. When it fails for good, it leaves the role, and the line breaks: guests find another. */
-async function answerGuest(writer: WriterSession, bytes: Uint8Array): Promise<Uint8Array> {
+async function answerGuest(writer: WriterSession, bytes: Uint8Array, courtesy: Courtesy): Promise<Uint8Array> {
   const { kind, commit } = decodeRequest(bytes)
   try {
-    if (kind === 'commit') await writer.commit(commit)
+    if (kind === 'commit') {
+      await writer.commit(commit)
+      courtesy.end(commit.keys)
+    }
     else if (kind === 'flush') await writer.flush()
     else if (kind === 'compact') await writer.compact({})
     else if (kind === 'snapshot') commit.keys.forEach((key) => writer.partition.keepSnapshot(key))
     return encodeAnswer('done')
   } catch (error) {
-    if (error instanceof ProposalConflict) return encodeAnswer('conflict')
+    if (error instanceof ProposalConflict) {
+      courtesy.give(commit.keys)
+      return encodeAnswer('conflict')
+    }
     const isOver = isParqueDBError(error, 'WRITER_FENCED') || isParqueDBError(error, 'CLOSED') || (isParqueDBError(error) && error.details.outcome === 'unknown')
     if (isOver) await writer.giveUp()
     if (isOver || !isParqueDBError(error)) throw error

@@ -76,6 +76,24 @@ test('increments of everybody at once are all counted', async () => {
   expect(await guest.collection<Counter>('c').get('x')).toMatchObject({ n: 60, version: 61 })
 })
 
+test('a guest gets its turn at an entity that the writer never leaves alone', async () => {
+  const [owner, guest] = await ownerAndGuest()
+  await owner.collection<Counter>('c').create({ $id: 'x', n: 0 })
+  const guests = { areDone: false }
+  let byOwner = 0
+  const busy = Array.from({ length: 8 }, async () => {
+    while (!guests.areDone) {
+      await owner.collection<Counter>('c').update('x', { $inc: { n: 1 } })
+      byOwner++
+    }
+  })
+  const byGuest = 20
+  for (let count = 0; count < byGuest; count++) await guest.collection<Counter>('c').update('x', { $inc: { n: 1 } })
+  guests.areDone = true
+  await Promise.all(busy)
+  expect(await guest.collection<Counter>('c').get('x')).toMatchObject({ n: byOwner + byGuest })
+})
+
 test('refusals, conditions, transactions, writes to many and a txId mean for a guest what they mean for the writer', async () => {
   const [owner, guest] = await ownerAndGuest()
   const counters = guest.collection<Counter>('c')

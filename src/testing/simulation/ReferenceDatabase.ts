@@ -170,13 +170,17 @@ export class ReferenceDatabase {
   }
 
   #changeMany(command: Extract<Command, { kind: 'updateMany' | 'deleteMany' }>, seq: number, foundAt: number): Outcome {
-    const { ns, range } = command
-    const keys = this.matching(ns, foundAt, range).map(({ id }) => ({ ns, id })).filter((key) => isWithin(this.#live(key, seq)?.document, range))
+    const keys = this.wanted(command, seq, foundAt)
     if (command.kind === 'deleteMany') return this.#delete(keys.map(nameOf), seq)
     return changed(keys.flatMap((key) => {
       const outcome = this.#put(key, seq, { ...this.#live(key, seq)?.document, ...command.fields })
       return outcome.kind === 'changes' ? outcome.changes : []
     }))
+  }
+
+  /** What a write on many changes: what was in its range when it looked, and still is. */
+  wanted({ ns, range }: Extract<Command, { kind: 'updateMany' | 'deleteMany' }>, seq: number, foundAt: number): { ns: string; id: string }[] {
+    return this.matching(ns, foundAt, range).map(({ id }) => ({ ns, id })).filter((key) => isWithin(this.#live(key, seq)?.document, range))
   }
 
   #transact({ commands, fails }: Extract<Command, { kind: 'transaction' }>, seq: number): Outcome {
