@@ -5,7 +5,7 @@ import { rowDefinitions, scalarsOf } from '../../parquet/column-values.ts'
 import type { FieldColumn } from '../../parquet/DocumentAssembler.ts'
 import type { RunBatch } from '../../parquet/RunBatch.ts'
 import { identityOf } from '../distinct.ts'
-import { makeAccumulator, type Accumulator } from './accumulators.ts'
+import { makeAccumulator, type Accumulator, type RowGroups } from './accumulators.ts'
 import type { Expression } from './expression.ts'
 import type { Holding } from './pipeline-error.ts'
 
@@ -65,8 +65,8 @@ export class Grouping {
   readonly #keys: Value[] = []
   readonly #groups = new Map<string, number>()
   readonly #parts: readonly Part[]
-  /** Groups by the ids of their key's only part; else by the combined ids of its parts. */
-  readonly #ofOnlyPart: number[] = []
+  /** Groups by the ids of their key's only part, -1 where there is none yet; else by the combined ids of its parts. */
+  #ofOnlyPart = new Int32Array(0)
   readonly #byParts = new Map<number, number>()
   readonly #accumulators: readonly Accumulator[]
 
@@ -120,28 +120,41 @@ export class Grouping {
     return group
   }
 
-  #groupsOf(batch: RunBatch, keys: readonly (FieldColumn | 'absent')[], rows: Int32Array): Int32Array {
-    const groups = new Int32Array(rows.length)
-    const ids = keys.map((found, index) => partIds(this.#parts[index] as Part, batch, { found, rows }))
-    const [only] = ids
-    if (only === undefined) return groups.fill(rows.length === 0 ? 0 : this.#groupOf(this.#spec.key({}) ?? null))
-    if (ids.length === 1) {
-      // A part's ids are dense: an array finds their groups.
-      for (let at = 0; (at = mapKnown(only, { known: this.#ofOnlyPart, from: at }, groups)) < only.length; ) {
-        const id = only[at] as number
-        this.#ofOnlyPart[id] = this.#groupOf(this.#keyOf([id]))
+  #groupsOf(batch: RunBatch, keys: readonly (FieldColumn | 'absent')[], rows: Int32Array): RowGroups {
+    const [only] = keys
+    const [part] = this.#parts
+    if (only === undefined || part === undefined) return { codes: new Int32Array(rows.length), groupOf: Int32Array.of(rows.length === 0 ? 0 : this.#groupOf(this.#spec.key({}) ?? null)) }
+    if (keys.length === 1) {
+      const coded = codesOf(batch, { found: only, rows })
+      if (coded !== undefined) {
+        const groupOf = new Int32Array(coded.texts.length).fill(-1)
+        return this.#known({ codes: coded.codes, groupOf }, (code) => part.idOf(coded.texts[code]))
       }
-      return groups
+      const codes = partIds(part, batch, { found: only, rows })
+      this.#ofOnlyPart = grown(this.#ofOnlyPart, { length: part.values.length, fill: -1 })
+      return this.#known({ codes, groupOf: this.#ofOnlyPart }, (id) => id)
     }
+    const ids = keys.map((found, index) => partIds(this.#parts[index] as Part, batch, { found, rows }))
+    const groups = new Int32Array(rows.length)
     for (let at = 0; at < rows.length; at++) {
-      let code = only[at] as number
-      for (let part = 1; part < ids.length; part++) code = code * partIdsMax + (ids[part]?.[at] as number)
+      let code = 0
+      for (const of of ids) code = code * partIdsMax + (of[at] as number)
       let group = this.#byParts.get(code)
       if (group === undefined) {
         group = this.#groupOf(this.#keyOf(ids.map((of) => of[at] as number)))
         this.#byParts.set(code, group)
       }
       groups[at] = group
+    }
+    return { codes: groups, groupOf: Int32Array.from(this.#keys, (_, group) => group) }
+  }
+
+  /** The same, with a group for each code that a row has. */
+  #known(groups: RowGroups, idOf: (code: number) => number): RowGroups {
+    const { codes, groupOf } = groups
+    for (let at = 0; (at = nextUnknown(groups, at)) < codes.length; ) {
+      const code = codes[at] as number
+      groupOf[code] = this.#groupOf(this.#keyOf([idOf(code)]))
     }
     return groups
   }
@@ -159,14 +172,17 @@ export class Grouping {
   }
 }
 
-/** Puts what is known of each id into `out`; gives the place of the first of which nothing is known. */
-function mapKnown(ids: Int32Array, { known, from }: { known: readonly (number | undefined)[]; from: number }, out: Int32Array): number {
-  for (let at = from; at < ids.length; at++) {
-    const found = known[ids[at] as number]
-    if (found === undefined) return at
-    out[at] = found
-  }
-  return ids.length
+/** The place of the first row, from one on, whose code has no group yet. */
+function nextUnknown({ codes, groupOf }: RowGroups, from: number): number {
+  for (let at = from; at < codes.length; at++) if ((groupOf[codes[at] as number] as number) < 0) return at
+  return codes.length
+}
+
+function grown(values: Int32Array<ArrayBuffer>, { length, fill }: { length: number; fill: number }): Int32Array<ArrayBuffer> {
+  if (values.length >= length) return values
+  const out = new Int32Array(length * 2).fill(fill)
+  out.set(values)
+  return out
 }
 
 type ColumnSource = FieldColumn | 'absent' | { readonly kind: 'constant'; readonly value: number }
@@ -176,15 +192,29 @@ function scalarColumn(batch: RunBatch, path: FieldPath): FieldColumn | 'absent' 
   return found !== undefined && found !== 'absent' && found.isList ? undefined : found
 }
 
+/** The places of a field's values in their dictionary; undefined where it has none, or not every row has a value. */
+function codesOf(batch: RunBatch, { found, rows }: { found: FieldColumn | 'absent'; rows: Int32Array }): { codes: Uint16Array; texts: readonly string[] } | undefined {
+  if (found === 'absent') return undefined
+  const column = batch.column(found.index)
+  const { places, values } = column
+  if (places !== undefined || values.kind !== 'codes') return undefined
+  if (rows.length === column.rowCount) return { codes: values.codes, texts: column.dictionary }
+  const codes = new Uint16Array(rows.length)
+  for (let at = 0; at < codes.length; at++) codes[at] = values.codes[rows[at] as number] as number
+  return { codes, texts: column.dictionary }
+}
+
 function partIds(part: Part, batch: RunBatch, { found, rows }: { found: FieldColumn | 'absent'; rows: Int32Array }): Int32Array {
   const out = new Int32Array(rows.length)
   if (found === 'absent') return out.fill(part.idOf(undefined))
   const column = batch.column(found.index)
   const { places, values } = column
-  if (places === undefined && values.kind === 'codes') {
-    const ofCodes = Int32Array.from(column.dictionary, (text) => part.idOf(text))
-    const { codes } = values
-    for (let at = 0; at < out.length; at++) out[at] = ofCodes[codes[rows[at] as number] as number] as number
+  const coded = codesOf(batch, { found, rows })
+  if (coded !== undefined) {
+    const ofCodes = Int32Array.from(coded.texts, (text) => part.idOf(text))
+    coded.codes.forEach((code, at) => {
+      out[at] = ofCodes[code] as number
+    })
   } else if (places === undefined && values.kind === 'numbers' && column.leaf.kind !== 'date') {
     const { numbers } = values
     for (let at = 0; at < out.length; at++) out[at] = part.idOfNumber(numbers[rows[at] as number] as number)
@@ -196,11 +226,12 @@ function partIds(part: Part, batch: RunBatch, { found, rows }: { found: FieldCol
   return out
 }
 
-function addInput(accumulator: Accumulator, { batch, input, rows, groups, groupCount }: { batch: RunBatch; input: ColumnSource; rows: Int32Array; groups: Int32Array; groupCount: number }): void {
+function addInput(accumulator: Accumulator, { batch, input, rows, groups, groupCount }: { batch: RunBatch; input: ColumnSource; rows: Int32Array; groups: RowGroups; groupCount: number }): void {
+  const { codes, groupOf } = groups
   if (input === 'absent') {
-    for (const group of groups) accumulator.add(group, undefined)
+    for (const code of codes) accumulator.add(groupOf[code] as number, undefined)
   } else if ('kind' in input) {
-    if (accumulator.addNumbers === undefined) for (const group of groups) accumulator.add(group, input.value)
+    if (accumulator.addNumbers === undefined) for (const code of codes) accumulator.add(groupOf[code] as number, input.value)
     else accumulator.addNumbers(groups, new Float64Array(rows.length).fill(input.value), groupCount)
   } else {
     const column = batch.column(input.index)
@@ -210,7 +241,7 @@ function addInput(accumulator: Accumulator, { batch, input, rows, groups, groupC
       if (numbers !== values.numbers) for (let at = 0; at < numbers.length; at++) numbers[at] = values.numbers[rows[at] as number] as number
       accumulator.addNumbers(groups, numbers, groupCount)
     } else {
-      fieldValues(column, input, rows).forEach((value, at) => accumulator.add(groups[at] as number, value))
+      fieldValues(column, input, rows).forEach((value, at) => accumulator.add(groupOf[codes[at] as number] as number, value))
     }
   }
 }

@@ -3,12 +3,18 @@ import type { Value } from '../../model/values.ts'
 import { identityOf } from '../distinct.ts'
 import type { Holding } from './pipeline-error.ts'
 
+/** The groups of rows: of the row at a place `groupOf[codes[at]]`. */
+export interface RowGroups {
+  readonly codes: Uint16Array | Int32Array
+  readonly groupOf: Int32Array
+}
+
 /** One accumulator over all groups, which are numbered from 0. */
 export interface Accumulator {
   /** A document's value, undefined where it has none. */
   add(group: number, value: Value | undefined): void
-  /** The same for many numbers at once: `numbers[at]` belongs to `groups[at]`, and all are below `groupCount`. Where it is absent, values come one by one. */
-  addNumbers?(groups: ArrayLike<number>, numbers: ArrayLike<number>, groupCount: number): void
+  /** The same for many numbers at once, one a row; all groups are below `groupCount`. Where it is absent, values come one by one. */
+  addNumbers?(groups: RowGroups, numbers: Float64Array, groupCount: number): void
   result(group: number): Value | undefined
 }
 
@@ -52,28 +58,34 @@ class Totals implements Accumulator {
 
   add(group: number, value: Value | undefined): void {
     if (typeof value === 'bigint' && this.#kind === 'exact') this.#bigints[group] = (this.#bigints[group] ?? 0n) + value
-    else if (typeof value === 'number' || typeof value === 'bigint') this.addNumbers([group], [Number(value)], group + 1)
+    else if (typeof value === 'number' || typeof value === 'bigint') {
+      this.#reserve(group + 1)
+      this.#add(group * 4, Number(value))
+    }
   }
 
-  addNumbers(groups: ArrayLike<number>, numbers: ArrayLike<number>, groupCount: number): void {
-    if (groupCount * 4 > this.#totals.length) {
-      const before = this.#totals
-      this.#totals = new Float64Array(groupCount * 8)
-      this.#totals.set(before)
-    }
+  addNumbers({ codes, groupOf }: RowGroups, numbers: Float64Array, groupCount: number): void {
+    this.#reserve(groupCount)
+    for (let at = 0; at < codes.length; at++) this.#add((groupOf[codes[at] as number] as number) * 4, numbers[at] as number)
+  }
+
+  #add(place: number, number: number): void {
     const totals = this.#totals
-    const hasBase = this.#kind === 'around a base'
-    for (let at = 0; at < groups.length; at++) {
-      const place = (groups[at] as number) * 4
-      let value = numbers[at] as number
-      if (hasBase) {
-        if (totals[place] === 0) totals[place + 3] = value
-        value -= totals[place + 3] as number
-        totals[place + 2] = (totals[place + 2] as number) + value * value
-      }
-      totals[place] = (totals[place] as number) + 1
-      totals[place + 1] = (totals[place + 1] as number) + value
+    let value = number
+    if (this.#kind === 'around a base') {
+      if (totals[place] === 0) totals[place + 3] = value
+      value -= totals[place + 3] as number
+      totals[place + 2] = (totals[place + 2] as number) + value * value
     }
+    totals[place] = (totals[place] as number) + 1
+    totals[place + 1] = (totals[place + 1] as number) + value
+  }
+
+  #reserve(groupCount: number): void {
+    if (groupCount * 4 <= this.#totals.length) return
+    const before = this.#totals
+    this.#totals = new Float64Array(groupCount * 8)
+    this.#totals.set(before)
   }
 
   result(group: number): Value {
@@ -96,12 +108,13 @@ class Extreme implements Accumulator {
     if (present === undefined || compareValues(value, present) * this.#sign > 0) this.#values[group] = value
   }
 
-  addNumbers(groups: Int32Array, numbers: Float64Array): void {
-    for (let at = 0; at < groups.length; at++) {
-      const present = this.#values[groups[at] as number]
+  addNumbers({ codes, groupOf }: RowGroups, numbers: Float64Array): void {
+    for (let at = 0; at < codes.length; at++) {
+      const group = groupOf[codes[at] as number] as number
+      const present = this.#values[group]
       const value = numbers[at] as number
-      if (typeof present !== 'number' || Number.isNaN(value) || Number.isNaN(present)) this.add(groups[at] as number, value)
-      else if (this.#sign === 1 ? value > present : value < present) this.#values[groups[at] as number] = value
+      if (typeof present !== 'number' || Number.isNaN(value) || Number.isNaN(present)) this.add(group, value)
+      else if (this.#sign === 1 ? value > present : value < present) this.#values[group] = value
     }
   }
 
