@@ -1,20 +1,28 @@
 // How everything here is timed: contestants take turns in one process, and must give the same answer.
 import { deepStrictEqual } from 'node:assert/strict'
 
+/** Until the code that is timed has been compiled: as many rounds as this takes, at least one, are not counted. */
+const warmUpMs = 2000
+const warmUpRoundsMax = 10
+
 /**
- * Runs the contestants in turn, once uncounted and then `rounds` times, beginning with another one each time; gives each one's median in
+ * Runs the contestants in turn, uncounted at first and then `rounds` times, beginning with another one each time; gives each one's median in
  * milliseconds per unit of work, by name. A contestant is { name, prepare?, run, answer?, cleanup?, count? }: only `run` is timed, it is given what
  * `prepare` gave, and `count` is how many units it does. `answer` makes of its result what must be equal among those that have an `answer`.
  */
 export async function contest({ rounds, contestants }) {
   const times = new Map(contestants.map(({ name }) => [name, []]))
-  for (let round = -1; round < rounds; round++) {
+  const warmUntilMs = performance.now() + warmUpMs
+  let counted = 0
+  for (let round = 0; counted < rounds; round++) {
+    const counts = round >= warmUpRoundsMax || (round > 0 && performance.now() >= warmUntilMs)
     const answers = []
     for (let turn = 0; turn < contestants.length; turn++) {
-      const contestant = contestants[(turn + round + 1) % contestants.length]
+      const contestant = contestants[(turn + round) % contestants.length]
       const ms = await takeTurn(contestant, answers)
-      if (round >= 0) times.get(contestant.name).push(ms / (contestant.count ?? 1))
+      if (counts) times.get(contestant.name).push(ms / (contestant.count ?? 1))
     }
+    if (counts) counted++
   }
   return new Map([...times].map(([name, each]) => [name, median(each)]))
 }

@@ -9,9 +9,9 @@ const flag = { sql: 'INTEGER', duck: 'BOOLEAN', parquet: 'BOOLEAN' }
 
 /** Documents of eight fields, ids ascending. */
 export function generated(count) {
-  const random = seeded(42)
-  const documents = Array.from({ length: count }, (_, index) => ({
-    $id: `d${String(index).padStart(7, '0')}`,
+  const idAt = (index) => `d${String(index).padStart(7, '0')}`
+  const make = (random) => (_, index) => ({
+    $id: idAt(index),
     title: `Item ${index} of ${words[random(words.length)]} ${words[random(words.length)]}`,
     category: `category-${random(20)}`,
     city: `${words[random(words.length)]}-${random(50)}`,
@@ -19,33 +19,48 @@ export function generated(count) {
     amount: random(1_000_000) / 100,
     active: random(2) === 0,
     atMs: 1_700_000_000_000 + index * 1000 + random(1000),
-  }))
-  return {
+  })
+  return lettingGo(() => Array.from({ length: count }, make(seeded(42))), {
     name: 'documents',
-    documents,
+    count,
+    idAt,
     columns: { title: text, category: text, city: text, rank: whole, amount: number, active: flag, atMs: whole },
     equal: { filter: { rank: 500 }, where: 'rank = 500', test: ({ rank }) => rank === 500 },
     range: { filter: { amount: { $gte: 5000, $lt: 5010 } }, where: 'amount >= 5000 AND amount < 5010' },
     onePercent: { filter: { amount: { $gte: 9900 } }, where: 'amount >= 9900' },
     sortBy: 'amount',
     group: { by: 'category', sum: 'rank' },
-  }
+  })
 }
 
 /** The 200,000 flights of vega-datasets, or the first of them. */
 export function flights(count) {
-  const path = new URL('../node_modules/vega-datasets/data/flights-200k.json', import.meta.url)
-  const rows = JSON.parse(readFileSync(path, 'utf8')).slice(0, count)
-  return {
+  const idAt = (index) => `f${String(index).padStart(7, '0')}`
+  const read = () => JSON.parse(readFileSync(new URL('../node_modules/vega-datasets/data/flights-200k.json', import.meta.url), 'utf8'))
+  const make = () => read().slice(0, count).map(({ delay, distance, time }, index) => ({ $id: idAt(index), delay, distance, time }))
+  return lettingGo(make, {
     name: 'flights',
-    documents: rows.map(({ delay, distance, time }, index) => ({ $id: `f${String(index).padStart(7, '0')}`, delay, distance, time })),
+    count,
+    idAt,
     columns: { delay: whole, distance: whole, time: number },
     equal: { filter: { distance: 1452 }, where: 'distance = 1452', test: ({ distance }) => distance === 1452 },
     range: { filter: { delay: { $gte: 100, $lt: 105 } }, where: 'delay >= 100 AND delay < 105' },
     onePercent: { filter: { delay: { $gte: 110 } }, where: 'delay >= 110' },
     sortBy: 'delay',
     group: { by: 'distance', sum: 'delay' },
+  })
+}
+
+/**
+ * The dataset with its `documents`, made when they are asked for and kept until `letGo`: a heap of millions of objects makes each collection dear for those of
+ * the contestants that live in it, and they are not what is measured.
+ */
+function lettingGo(make, dataset) {
+  let documents
+  const letGo = () => {
+    documents = undefined
   }
+  return Object.defineProperty({ ...dataset, letGo }, 'documents', { get: () => (documents ??= make()) })
 }
 
 /** What rows of anybody have in common, in the order of ids: an array of [id, fields in column order]. */

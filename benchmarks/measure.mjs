@@ -49,5 +49,6 @@ async function fill(folder, dataset) {
   await duck.connection.run(duckTable(dataset))
   await duck.connection.run(duckView(runFiles(ours), dataset).replace('VIEW items', 'VIEW files'))
   await duck.connection.run('INSERT INTO items SELECT * FROM files')
+  dataset.letGo()
   return { folder, dataset, ours, scattered, sqlite, lines, duck }
 }
