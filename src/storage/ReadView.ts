@@ -64,7 +64,7 @@ export class ReadView implements PresentView {
     if (inOverlay !== undefined) return inOverlay
     const past = asOf && this.#cached(pastKey(manifest, key, asOf))
     if (past !== undefined) return past
-    const newest = this.#cached(key) ?? newestInMemory(files, runFilesFor(manifest, key), key.id)
+    const newest = this.#cached(key) ?? this.#cache(key, newestInMemory(files, runFilesFor(manifest, key), key.id))
     return asOf === undefined || newest === undefined || newest === 'in files' || isAtOrBefore(newest, asOf) ? newest : 'in files'
   }
 
@@ -160,12 +160,16 @@ export class ReadView implements PresentView {
   }
 
   async #newestFlushed(key: EntityKey): Promise<EntityState | undefined> {
-    const { manifest, files, cache, isCurrent } = this.#parts
+    const { manifest, files } = this.#parts
     const cached = this.#cached(key)
     if (cached !== undefined) return cached
-    const state = await newestInRuns(files, runFilesFor(manifest, key), key.id)
-    if (state !== undefined && isCurrent(key)) cache.put(key, state)
-    return state
+    return this.#cache(key, await newestInRuns(files, runFilesFor(manifest, key), key.id))
+  }
+
+  #cache<Found extends EntityState | 'in files' | undefined>(key: EntityKey, found: Found): Found {
+    const { cache, isCurrent } = this.#parts
+    if (typeof found === 'object' && isCurrent(key)) cache.put(key, found)
+    return found
   }
 
   /** A cached state is the newest one, which a view from before it was made must not see. */
