@@ -7,8 +7,10 @@ import { malformed } from './malformed.ts'
 const bitsPerKey = 12
 /** A block is eight 32-bit words; a key sets one bit in each, so that a probe touches one cache line. */
 const blockWords = 8
+/** Hashes that are put into a filter at a time. */
+const stepHashes = 2 ** 15
 /** Odd multipliers of the split block filter (Parquet's BloomFilter.md). */
-const salts = [0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31]
+const salts = Int32Array.of(0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31)
 
 /** The hashes of keys that a filter will be made of. */
 export class BloomFilterBuilder {
@@ -44,8 +46,8 @@ export class BloomFilterBuilder {
     this.#hashes[this.#length++] = low
   }
 
-  /** The filter's words; the hashes are kept, more keys may follow. */
-  write(out: ByteBuffer): void {
+  /** The filter's words, some keys a step; the hashes are kept, more keys may follow. */
+  *write(out: ByteBuffer): Generator<void> {
     const keyCount = this.#length / 2
     const blockCount = Math.max(1, Math.ceil((keyCount * bitsPerKey) / (blockWords * 32)))
     const words = new Uint32Array(blockCount * blockWords)
@@ -53,6 +55,7 @@ export class BloomFilterBuilder {
       const block = blockOf(this.#hashes[index] as number, blockCount)
       const low = this.#hashes[index + 1] as number
       for (let word = 0; word < blockWords; word++) words[block + word] = (words[block + word] as number) | bitOf(low, word)
+      if (index % stepHashes === 0) yield
     }
     out.varint(blockCount)
     const view = new DataView(out.reserve(words.length * 4).buffer, out.length)

@@ -53,18 +53,18 @@ export class RunFileWriter extends TableWriter {
     return (this.#lastId === undefined || compareStrings(this.#lastId, source.group.entry.firstKey[0] ?? '') < 0) && super.takes(source)
   }
 
-  /** Takes over a row group whose ids come after all that were appended. */
-  copy(source: GroupOfFile): void {
+  /** Takes over a row group whose ids come after all that were appended, in steps. */
+  *copy(source: GroupOfFile): Generator<void> {
     const { group } = source
     const ids = byteArraysOf(group.column(0))
     assert(this.#lastId === undefined || compareStrings(this.#lastId, textAt(ids, 0)) < 0, 'P1: the keys of a run ascend strictly')
     this.#lastId = textAt(ids, group.rowCount - 1)
     for (let row = 0; row < group.rowCount; row++) this.filters.keys.addText(ids, row, '')
-    this.takeOver(source, [this.#lastId])
+    yield* this.takeOver(source, [this.#lastId])
   }
 
-  override finish(): WrittenFile {
-    return this.finishWith({ [shapeSection]: utf8Encode(JSON.stringify(this.#shape)) })
+  override finishing(): Generator<void, WrittenFile> {
+    return super.finishing({ [shapeSection]: utf8Encode(JSON.stringify(this.#shape)) })
   }
 
   protected override beginRowGroup(): void {

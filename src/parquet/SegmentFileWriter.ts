@@ -74,8 +74,8 @@ export class SegmentFileWriter extends TableWriter {
     return super.takes(source) && (isLast || compareKeys(keyAt(group, group.rowCount - 1), bound) < 0)
   }
 
-  /** Takes over a row group whose events come after all that were appended. */
-  copy(source: GroupOfFile): void {
+  /** Takes over a row group whose events come after all that were appended, in steps. */
+  *copy(source: GroupOfFile): Generator<void> {
     const { group } = source
     const { firstKey, firstSeq, maxSeq } = group.entry
     const [ns = '', id = ''] = firstKey
@@ -90,11 +90,11 @@ export class SegmentFileWriter extends TableWriter {
       if (row === 0 || spaces[row] !== spaces[row - 1] || !isSameAsBefore(ids, row)) this.filters.keys.addText(ids, row, `${spaces[row]}\0`)
     }
     for (const column of [segmentColumn.eventId, segmentColumn.txId]) addNames(group.column(column), this.filters.ids)
-    this.takeOver(source, lastKey)
+    yield* this.takeOver(source, lastKey)
   }
 
-  override finish(): WrittenFile {
-    return { ...super.finish(), ...(this.#mirrors > 0 && { mirrors: this.#mirrors }) }
+  override *finishing(): Generator<void, WrittenFile> {
+    return { ...(yield* super.finishing()), ...(this.#mirrors > 0 && { mirrors: this.#mirrors }) }
   }
 
   #checkOrder(event: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): void {

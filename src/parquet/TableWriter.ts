@@ -120,8 +120,7 @@ export abstract class TableWriter {
 
   /** Encodes the rows gathered as one row group. */
   protected flush(): void {
-    const steps = this.encode()
-    while (steps.next().done !== true);
+    exhaust(this.encode())
   }
 
   /** As `flush`, a column a step, so that others may have their turn between two. */
@@ -178,10 +177,10 @@ export abstract class TableWriter {
    * Takes over a row group of another file with the same columns, behind what was gathered: as it stands, unless this file has another codec. `lastKey` is its
    * last key; all its keys and ids are in the filters already.
    */
-  protected takeOver({ group, footer, statistics }: GroupOfFile, lastKey: readonly string[]): void {
+  protected *takeOver({ group, footer, statistics }: GroupOfFile, lastKey: readonly string[]): Generator<void> {
     const { entry } = group
     if ((this.bytes - this.#offset) * 4 < this.#options.rowGroupBytes && this.#group !== undefined) this.#cutShort++
-    this.flush()
+    yield* this.encode()
     this.#lastKey = lastKey
     this.#lastName = joinKey(lastKey)
     if (group.codec !== this.#options.codec) {
@@ -201,19 +200,19 @@ export abstract class TableWriter {
 
   /** The whole file. Nothing may be added afterwards. */
   finish(): WrittenFile {
-    return this.finishWith({})
+    return exhaust(this.finishing())
   }
 
-  /** Writes what stands after the row groups. `blocks` become sections that `TableReader.section` reads. */
-  protected finishWith(blocks: { readonly [name: string]: Uint8Array }): WrittenFile {
-    this.flush()
+  /** As `finish`, in steps. `blocks` become sections that `TableReader.section` reads. */
+  *finishing(blocks: { readonly [name: string]: Uint8Array } = {}): Generator<void, WrittenFile> {
+    yield* this.encode()
     const sections: { [name: string]: Section } = {}
     for (const [name, bytes] of Object.entries(blocks)) sections[name] = this.#section(bytes)
     const statistics = this.#options.kind === 'run' ? this.#statistics.build() : undefined
     if (statistics !== undefined) sections[statisticsSection] = this.#section(statistics)
     const filters = new ByteBuffer(1024)
-    this.filters.keys.write(filters)
-    this.filters.ids.write(filters)
+    yield* this.filters.keys.write(filters)
+    yield* this.filters.ids.write(filters)
     const hasFilters = filters.length <= inlineFilterBytesMax
     if (!hasFilters) sections['filters'] = this.#section(filters.view())
     const index = new ByteBuffer(4096)
@@ -251,6 +250,14 @@ export abstract class TableWriter {
   #write(bytes: Uint8Array): void {
     this.#parts.push(bytes)
     this.#offset += bytes.length
+  }
+}
+
+/** Does all of the steps at once. */
+function exhaust<Result>(steps: Generator<void, Result>): Result {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
   }
 }
 

@@ -96,7 +96,7 @@ describe('a segment', () => {
     for (const event of earlier) source.append(event)
     const { bytes, ...facts } = source.finish()
     const merged = new SegmentFileWriter()
-    for await (const group of (await SegmentFileReader.open(sourceOfBytes('s', bytes), facts)).groupsToMerge({ bytesMax: 1_000_000 })) merged.copy(group)
+    for await (const group of (await SegmentFileReader.open(sourceOfBytes('s', bytes), facts)).groupsToMerge({ bytesMax: 1_000_000 })) for (const _ of merged.copy(group));
     for (const edge of edges.slice(2)) merged.append(edge)
     const { bytes: mergedBytes, ...mergedFacts } = merged.finish()
     const reader = await SegmentFileReader.open(sourceOfBytes('m', mergedBytes), mergedFacts)

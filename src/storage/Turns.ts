@@ -32,8 +32,12 @@ export class Turns {
   }
 
   /** Does all of the larger steps. */
-  async through(steps: Iterable<void>): Promise<void> {
-    for (const _ of steps) await this.look()
+  async through<Result>(steps: Generator<void, Result>): Promise<Result> {
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+      await this.look()
+    }
   }
 
   /** Others have their turn now. */

@@ -97,7 +97,7 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
     { compare: byIdNewestFirst, takes: (source) => !isForgetting && writer.takes(source) },
   )
   for await (const step of steps) {
-    if (step.kind === 'group') writer.copy(step.source)
+    if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
     else {
       for (const state of step.rows) {
         if (writer.isFull) await parts.turns.through(writer.encode())
@@ -110,12 +110,12 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
       }
     }
     if (writer.bytes >= runFileBytesMax) {
-      outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
+      outputs.push(await parts.output.writeRun(job.ns, await parts.turns.through(writer.finishing())))
       writer = new RunFileWriter(options)
     }
     await endStep(step, parts)
   }
-  if (writer.rows > 0) outputs.push(await parts.output.writeRun(job.ns, writer.finish()))
+  if (writer.rows > 0) outputs.push(await parts.output.writeRun(job.ns, await parts.turns.through(writer.finishing())))
   return { level: Math.max(...job.inputs.map((run) => run.level)) + 1, files: outputs, ...(deletedMinSeq !== undefined && { deletedMinSeq }) }
 }
 
@@ -171,11 +171,11 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
       writer.append(isKept ? event : { ...event, state: takesSnapshot ? state : undefined })
       before = { ns: event.ns, id: event.id, state }
     }
-    if (step.kind === 'group') writer.copy(step.source)
+    if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
     await endStep(step, parts)
   }
   const [first, last] = [job.inputs[0], job.inputs.at(-1)] as [FileEntry, FileEntry]
-  return withSpan(await parts.output.writeSegment(writer.finish()), { from: spanOf(first).from, to: spanOf(last).to })
+  return withSpan(await parts.output.writeSegment(await parts.turns.through(writer.finishing())), { from: spanOf(first).from, to: spanOf(last).to })
 }
 
 async function* groupsOfSegment(file: FileEntry, tables: TableFiles, options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupToMerge<StoredEvent>> {

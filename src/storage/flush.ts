@@ -35,7 +35,7 @@ export async function writeFlush(input: FlushInput): Promise<FlushOutput> {
     const run = await writeNamespace(ns, segment, input)
     if (run !== undefined) runs.set(ns, run)
   }
-  return { segment: await output.writeSegment(segment.finish()), runs, lastTs: last.ts }
+  return { segment: await output.writeSegment(await input.turns.through(segment.finishing())), runs, lastTs: last.ts }
 }
 
 /** Adds its events to the segment, by id and then by seq, and writes its run; undefined when it has no state up to `toSeq`. */
@@ -68,7 +68,7 @@ async function writeNamespace(ns: string, segment: SegmentFileWriter, { overlay,
     const turn = turns.step()
     if (turn !== undefined) await turn
   }
-  return { level: 0, files: [await output.writeRun(ns, writer.finish())], ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) }
+  return { level: 0, files: [await output.writeRun(ns, await turns.through(writer.finishing()))], ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) }
 }
 
 /** Documents that are all looked at to choose columns, and of the later ones the share, one in so many. */

@@ -36,13 +36,13 @@ export async function writeRunFiles({ ns, states, shape, forgetUpTo }: RunInput,
     }
     parts.onRows?.(batch.length)
     if (writer.bytes >= runFileBytesMax) {
-      files.push(await parts.output.writeRun(ns, writer.finish()))
+      files.push(await parts.output.writeRun(ns, await parts.turns.through(writer.finishing())))
       writer = new RunFileWriter(options)
     }
     await parts.turns.end()
     checkAborted(parts.signal)
   }
-  if (writer.rows > 0) files.push(await parts.output.writeRun(ns, writer.finish()))
+  if (writer.rows > 0) files.push(await parts.output.writeRun(ns, await parts.turns.through(writer.finishing())))
   return { files, ...(deletedMinSeq !== undefined && { deletedMinSeq }) }
 }
 
