@@ -1,8 +1,10 @@
 // What `npm run coverage` and `npm run mutation` measure: the log, the manifest, commits, recovery and garbage collection, and the tests that are about them.
 
+import { existsSync } from 'node:fs'
+
 export const protocolFiles = [
   'EpochFence', 'FileLog', 'FollowerSession', 'Maintenance', 'Publisher', 'Rewriter', 'SharedSession', 'Staging', 'Writer', 'WriterSession',
-  'frame', 'garbage', 'head', 'log-part', 'log-payload', 'log-reader', 'manifest', 'proposal', 'recover', 'repeated', 'replay', 'sound-files', 'sound-frames',
+  'frame', 'garbage', 'head', 'log-part', 'log-payload', 'log-reader', 'manifest', 'proposal', 'recover', 'repeated', 'replay',
 ].map((name) => `src/storage/${name}.ts`)
 
 /** The quick ones: a mutant that one of them sees need not meet the others. */
@@ -37,3 +39,6 @@ export const slowerTests = [
 
 /** Too slow to be run for a mutant. */
 export const protocolTrials = ['test/simulate.test.ts', 'test/faults/crash-points.test.ts', 'test/faults/bit-rot.test.ts', 'src/db/database-contract.test.ts', 'src/storage/FilesHead.test.ts', 'src/storage/compaction.test.ts', 'src/storage/copy-database.test.ts', 'src/storage/opening.test.ts', 'src/testing/FaultyBackend.test.ts']
+
+const missing = [...protocolFiles, ...quickTests, ...slowerTests, ...protocolTrials].filter((path) => !existsSync(new URL(`../${path}`, import.meta.url)))
+if (missing.length > 0) throw new Error(`scripts/protocol-files.mjs names what is not there: ${missing.join(', ')}`)

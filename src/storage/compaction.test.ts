@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { parquetMetadata } from 'hyparquet'
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../base/random.ts'
+import { ParqueDB } from '../db/ParqueDB.ts'
 import type { GroupOfFile } from '../parquet/TableReader.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
@@ -119,6 +120,36 @@ describe('compaction', () => {
     const [states = 0, events = 0, smallStates = 0, smallEvents = 0] = sizes
     expect(smallStates).toBeLessThan(states * 0.9)
     expect(smallEvents).toBeLessThan(events * 0.9)
+  })
+
+  test('a merge of some runs keeps what says that an entity was deleted, for the runs that still have it', async () => {
+    const engine = withEventSourcing(new MemoryBackend(), { random: seededRandom(1), compaction: { fanIn: 2 }, graceMs: 0, schedule: () => undefined })
+    await commit(engine, Array.from({ length: 3000 }, (_, index) => index), 1)
+    for (const id of ['e000007', 'e000009']) {
+      await engine.appendEvent({ op: 'DELETE', target: `items:${id}` })
+      await engine.flush()
+    }
+    await engine.maintain()
+    // The large one, and that of the two small ones.
+    expect((await engine.stats()).namespaces['items']?.runs).toBe(2)
+    expect(await engine.reconstructEntity('items', 'e000007')).toBeUndefined()
+    expect(await engine.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+    await engine.close()
+  })
+
+  test('of a collection of which all was deleted and is forgotten, a merge leaves no file', async () => {
+    const db = new ParqueDB({ storage: new MemoryBackend(), compaction: { background: false }, graceMs: 0 })
+    const items = db.collection('items')
+    await items.createMany([{ $id: 'a' }, { $id: 'b' }])
+    await items.deleteMany({})
+    await db.collection('others').create({ $id: 'c' })
+    await db.flush()
+    await db.retain({ policy: { mode: 'drop', maxEvents: 0 } })
+    const { namespaces } = await db.stats()
+    expect([namespaces['items']?.runs ?? 0, namespaces['others']?.runs]).toEqual([0, 1])
+    expect(await db.collection('others').count()).toBe(1)
+    expect(await db.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+    await db.close()
   })
 
   test('refuses a codec that it has not', () => {
