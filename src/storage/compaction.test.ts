@@ -113,6 +113,7 @@ describe('compaction', () => {
       const later = withEventSourcing(storage, { random: seededRandom(2), compaction: { background: false }, graceMs: 0 })
       await commit(later, [5, 6], 2)
       await later.compact()
+      await later.retain({ policy: { mode: 'drop', maxEvents: 10 } })
       for (const { codecs } of await filesIn()) expect(codecs).toEqual(new Set(['UNCOMPRESSED', codec.toUpperCase()]))
       expect(await later.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
       await later.close()

@@ -128,7 +128,7 @@ async function eraseFromRun({ ns, ids, file }: { ns: string; ids: ReadonlySet<st
   if ((await reader.getMany([...ids].toSorted(compareStrings))).size === 0 && (await hasAllNames(rest(), await reader.shape()))) return
   const shape = new ShapeBuilder()
   for await (const states of rest()) for (const { document } of states) shape.add(document)
-  to.files.set(file.path, (await writeRunFiles({ ns, states: rest(), shape: shape.build(), forgetUpTo: 0 }, to.parts)).files)
+  to.files.set(file.path, (await writeRunFiles({ ns, states: rest(), shape: shape.build(), forgetUpTo: 0 }, { ...to.parts, codec: to.parts.codec ?? reader.codec })).files)
 }
 
 /** Whether each field that a shape names is in some state; most are in one of the first. */

@@ -112,9 +112,14 @@ async function writeHorizon({ ns, seq, ts, mode }: Step, parts: MergeParts & { m
   const before = horizonOf(parts.manifest, ns)
   const archive = mode === 'archive' ? (before?.archive ?? before ?? { seq: 0, ts: 0, base: [] }) : undefined
   const shape = new ShapeBuilder()
-  for (const run of filesOfRuns(parts.manifest, ns)) for (const file of run.files) shape.merge(await (await parts.tables.run(file)).shape())
+  let { codec } = parts
+  for (const file of filesOfRuns(parts.manifest, ns).flatMap(({ files }) => files)) {
+    const reader = await parts.tables.run(file)
+    shape.merge(await reader.shape())
+    codec ??= reader.codec
+  }
   const states = statesInOrder(parts.view.scan(ns, { asOf: { seq }, signal: parts.signal }))
-  const run = await writeRunFiles({ ns, states, shape: shape.build(), forgetUpTo: archive === undefined ? seq : archive.seq }, parts)
+  const run = await writeRunFiles({ ns, states, shape: shape.build(), forgetUpTo: archive === undefined ? seq : archive.seq }, { ...parts, codec })
   assert(run.files.every(({ maxSeq }) => maxSeq <= seq), 'R2: the base of a horizon holds nothing from after it')
   const base: RunEntry[] = run.files.length === 0 ? [] : [{ level: 0, ...run }]
   return { seq, ts, base, ...(archive !== undefined && { archive: { seq: archive.seq, ts: archive.ts, base: archive.base } }) }
