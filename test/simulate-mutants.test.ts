@@ -199,7 +199,7 @@ const ofBoth: readonly Omit<Mutant, 'home'>[] = [
   {
     broken: 'what is being erased may be written',
     file: 'Staging.ts',
-    line: 'if (!this.#partition.erasing.isEmpty) for (const key of request.keys) this.#refuseErased(key)',
+    line: 'if (!this.#partition.erasing.isEmpty) this.#partition.refuseErased(request.keys)',
     instead: '',
   },
   {

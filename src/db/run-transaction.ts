@@ -36,6 +36,7 @@ class TransactionSession implements Session {
   readonly limits: DatabaseLimits
   readonly relations: Relations
   readonly isTransaction = true
+  readonly #outer: Session
   readonly #base: View
   readonly #defaults: TransactionDefaults
   readonly #reads = new ReadSet()
@@ -51,6 +52,7 @@ class TransactionSession implements Session {
     this.random = outer.random
     this.limits = outer.limits
     this.relations = outer.relations
+    this.#outer = outer
     this.#base = base
     this.#defaults = defaults
   }
@@ -76,8 +78,12 @@ class TransactionSession implements Session {
       const states = await this.#base.getMany(unwritten)
       const flushed = new Map(unwritten.map((key, index) => [formatEntityId(key), states[index]]))
       this.#assertOpen()
-      // From here to the end nothing waits, so two writes at once cannot decide on the same state.
-      return this.#decide(request, (key) => this.#ownState(key) ?? flushed.get(formatEntityId(key)))
+      // From here on nothing waits, so two writes at once cannot decide on the same state.
+      const committed = this.#decide(request, (key) => this.#ownState(key) ?? flushed.get(formatEntityId(key)))
+      // Edges that stay as they are may be those of what is being erased: the writer refuses that.
+      const unchanged = request.keys.filter((key) => isEdgeSpace(key.ns) && this.#ownState(key) === undefined)
+      if (unchanged.length > 0) await this.#outer.commit({ keys: unchanged, decide: () => [] })
+      return committed
     } finally {
       this.#writesRunning -= 1
     }

@@ -1,4 +1,7 @@
 import type { Clock } from '../base/clock.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
+import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { EntityCache } from './EntityCache.ts'
@@ -55,6 +58,22 @@ export class Partition {
     const state = this.#overlay.add(event, from)
     this.cache.refresh(event, state)
     return state
+  }
+
+  /** E2: neither an entity that is being erased nor an edge of it may be written, as far as this process knows: TRANSACTION_CONFLICT. */
+  refuseErased(keys: readonly EntityKey[]): void {
+    for (const key of keys) {
+      const ends = isEdgeSpace(key.ns) ? parseEdgeKey(key) : { from: key, to: key }
+      for (const end of [ends.from, ends.to]) {
+        const $id = formatEntityId(end)
+        if (this.#isErasing(end)) throw new ParqueDBError('TRANSACTION_CONFLICT', `${$id} is being erased; try again once that is done.`, { details: { $id } })
+      }
+    }
+  }
+
+  /** Whoever has not the writer role knows of it from the log and the manifest. */
+  #isErasing(key: EntityKey): boolean {
+    return this.erasing.has(key) || this.#overlay.newest(key)?.event.op === 'ERASE' || this.#manifest.erasing.some(({ ns, id }) => ns === key.ns && id === key.id)
   }
 
   publish(events: readonly StoredEvent[]): void {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../base/clock.ts'
+import { ParqueDB } from '../db/ParqueDB.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { withEventSourcing, type EventSourcedBackend } from './EventSourcedBackend.ts'
 import { FsBackend } from './backends/FsBackend.ts'
@@ -77,6 +78,36 @@ describe('a guest', () => {
     folder.isFull = false
     await guest.flush()
     expect(await owner.stats()).toMatchObject({ flushedSeq: 1, role: 'writer' })
+  })
+
+  test.each([{ what: 'the log', nth: 1 }, { what: 'the manifest', nth: 2 }])('knows from $what what is being erased, and links nothing to it again', async ({ nth }) => {
+    let release = (): void => undefined
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    class SlowFolder extends FsBackend {
+      segments = Number.NEGATIVE_INFINITY
+      override async put(path: string, bytes: Uint8Array, condition?: PutCondition): Promise<{ etag: string }> {
+        if (path.startsWith('events/') && ++this.segments === nth) await released
+        return super.put(path, bytes, condition)
+      }
+    }
+    const folder = new SlowFolder(root)
+    const owner = new ParqueDB({ storage: folder, share: true })
+    for (const $id of ['a', 'b']) await owner.collection('users').create({ $id })
+    await owner.collection('users').link('b', 'likes', 'users/a')
+    await owner.flush()
+    const guest = new ParqueDB({ storage: new FsBackend(root), share: true })
+    expect(await guest.collection('users').link('b', 'likes', 'users/a')).toEqual({ changedCount: 0 })
+    folder.segments = 0
+    const erasing = owner.erase('users/a')
+    while (folder.segments < nth) await systemClock.sleep(1)
+    await expect(guest.collection('users').link('b', 'likes', 'users/a')).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT', details: { $id: 'users/a' } })
+    release()
+    await erasing
+    expect(await guest.collection('users').link('b', 'likes', 'users/a')).toEqual({ changedCount: 1 })
+    await guest.close()
+    await owner.close()
   })
 
   test('whose requests fail as no store should finds the line broken, and says so in the end', async () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { isEdgeSpace, mirrorSpace, parseEdgeKey } from '../model/edge.ts'
+import { isEdgeSpace, mirrorSpace } from '../model/edge.ts'
 import { stringifyExtendedJson } from '../model/ejson.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
@@ -73,7 +73,7 @@ export class Staging {
 
   /** Decides a request and stages its events; undefined when there are none. Throws what the decision throws, and changes nothing then. */
   decide(request: CommitRequest, states: RequestedStates): StagedCommit | undefined {
-    if (!this.#partition.erasing.isEmpty) for (const key of request.keys) this.#refuseErased(key)
+    if (!this.#partition.erasing.isEmpty) this.#partition.refuseErased(request.keys)
     const nowMs = Math.max(this.#clock.nowMs(), this.#lastTs)
     const context: DecisionContext = {
       nowMs,
@@ -92,14 +92,6 @@ export class Staging {
     const commit = { ...staged, text }
     this.#keep(commit, ts)
     return commit
-  }
-
-  /** E2: neither an entity that is being erased nor an edge of it may be written. */
-  #refuseErased(key: EntityKey): void {
-    const ends = isEdgeSpace(key.ns) ? parseEdgeKey(key) : { from: key, to: key }
-    for (const { ns, id } of [ends.from, ends.to]) {
-      if (this.#partition.erasing.has({ ns, id })) throw new ParqueDBError('TRANSACTION_CONFLICT', `${ns}/${id} is being erased; try again once that is done.`, { details: { $id: `${ns}/${id}` } })
-    }
   }
 
   /** From here on each entity begins with a snapshot again: what is staged next will be read without what came before. */

@@ -130,13 +130,17 @@ describe('a commit', () => {
     const db = new ParqueDB({ storage })
     const users = db.collection<{ n: number }>('users')
     for (const $id of ['a', 'b']) await users.create({ $id, n: 1 })
+    await users.link('b', 'likes', 'users/a')
     await db.flush()
     const { effect, release } = stall()
     storage.plan({ on: 'put', path: 'events/', nth: 1, when: 'before', effect })
     const erasing = db.erase('users/a')
     await settle()
     await expect(users.create({ $id: 'a', n: 2 })).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT', details: { $id: 'users/a' } })
-    await expect(users.link('b', 'knows', 'users/a')).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT' })
+    for (const name of ['knows', 'likes']) {
+      await expect(users.link('b', name, 'users/a')).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT' })
+      await expect(db.transaction((tx) => tx.collection('users').link('b', name, 'users/a'))).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT' })
+    }
     expect(await users.update('b', { $inc: { n: 1 } })).toMatchObject({ n: 2 })
     release()
     await erasing

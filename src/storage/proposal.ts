@@ -24,7 +24,7 @@ export class ProposalConflict extends Error {}
 /** Of a draft that brings no time of its own. */
 const noTime = -1
 
-/** Decides a request on what this process knows; `eventIds` are of the events that it proposes. Throws what the decision throws. */
+/** Decides a request on what this process knows; `eventIds` are of the events that it proposes. Throws what the decision throws, and TRANSACTION_CONFLICT where nothing is to be written to what is being erased. */
 export async function propose(partition: Partition, request: CommitRequest, by: { ids: IdSource; nowMs: number }): Promise<{ message: Uint8Array; eventIds: string[] }> {
   const { lastTs } = partition.overlay
   const found = await partition.newestOfMany(request.keys)
@@ -39,6 +39,8 @@ export async function propose(partition: Partition, request: CommitRequest, by: 
       return newest
     },
   })
+  // Where something is proposed, the writer looks itself.
+  if (drafts.length === 0) partition.refuseErased(request.keys)
   const none = { seq: 0, version: 0, txId: undefined, state: undefined, after: undefined, patch: undefined, actor: undefined, metadata: undefined }
   const events = drafts.map((draft) => ({ ...none, ...draft, eventId: draft.eventId ?? by.ids.next(), ts: draft.ts ?? noTime }))
   const entities = request.keys.map(({ ns, id }, index) => [ns, id, found[index]?.seq ?? 0] as const)

@@ -311,20 +311,12 @@ export class Oracle {
 
   #couldBe(write: Write, matches: (outcome: Outcome) => boolean): boolean {
     const { command } = write
-    const first = Math.min(this.#seqAfter(write.afterWrites), this.#seqBeforeErasure(command))
+    const first = this.#seqAfter(write.afterWrites)
     const isMany = command.kind === 'updateMany' || command.kind === 'deleteMany'
     for (let seq = first; seq <= this.lastSeq; seq++) {
       for (let foundAt = isMany ? first : seq; foundAt <= seq; foundAt++) if (matches(this.reference.evaluate(command, seq, foundAt))) return true
     }
     return false
-  }
-
-  /** As long as an entity is being erased, edges to it that are linked again count as being there: nothing is written, and nobody refuses. */
-  #seqBeforeErasure(command: Command): number {
-    if (command.kind !== 'edges') return Number.POSITIVE_INFINITY
-    const ends = [`${command.ns}/${command.near}`, ...command.linking.to]
-    const erasures = [...this.writes.values()].filter((write) => write.seq !== undefined && write.command.kind === 'erase' && write.command.names.some((name) => ends.includes(name)))
-    return Math.min(...erasures.map(({ seq = 0, changeCount }) => seq - changeCount))
   }
 
   /** Each reader's observations in their order, each at the earliest state that it can be of: if that does not fit, nothing does. */
