@@ -219,7 +219,8 @@ describe('the database', () => {
     expect(await run(['aggregate', 'users', '[{"$nope": 1}]'])).toMatchObject({ code: 2, stderr: expect.stringContaining('$nope is not a stage') })
     expect(lines((await run(['explain', 'users', '{"$id": "alice"}'])).stdout)).toMatchObject([{ plan: 'ids', rowsReturned: 1 }])
     const told = await run(['explain', 'users', '{"none": 1}', '--sort', '{"name": 1}', '--limit', '2', '--pretty'])
-    expect(told.stdout).toMatch(/^plan +a scan of the collection\norder +the first ones are kept while reading\nstart +the states at event \d+, 0 events folded\nfiles +1, 0 passed over by their ids\nrow groups +1, \d passed over by their bounds, 0 in memory\n/)
+    expect(told.stdout).toMatch(/^plan +a scan of the collection\norder +the first ones are kept while reading\nfiles +1, 0 passed over by their ids\nrow groups +1, \d passed over by their bounds, 0 in memory\n/)
+    expect((await run(['explain', 'users', '--at', '2', '--pretty'])).stdout).toMatch(/\nstart +the states at event 0, 2 events folded\n/)
     expect(told.stdout).toMatch(/\nrows +\d looked at, 0 as documents, 0 match, 0 returned\n/)
   })
 

@@ -131,11 +131,12 @@ export function explainCommand(cli: CommandLine): Command {
     .argument('[filter]', 'a filter as JSON', '{}')
     .option('--sort <json>', "fields and directions: '{\"year\": -1, \"title\": 1}'", parseSortArgument)
     .option('--limit <n>', 'at most so many', wholeNumber(1))
-    .action(async (ns: string, text: string, options: { sort?: Record<string, 1 | -1>; limit?: number }) => {
+    .addOption(atOption())
+    .action(async (ns: string, text: string, { at, ...options }: { sort?: Record<string, 1 | -1>; limit?: number; at?: number | string }) => {
       const filter = parseFilterArgument(text)
       await cli.read(async (db) => {
-        const told = await db.collection(ns).explain(filter, given({ ...options, signal: cli.signal }))
-        if (cli.terminal.forPeople) await cli.terminal.write(formatExplanation(told))
+        const told = await db.collection(ns).explain(filter, given({ ...options, asOf: at, signal: cli.signal }))
+        if (cli.terminal.forPeople) await cli.terminal.write(formatExplanation(told, at !== undefined))
         else await printFacts(cli.terminal, { ...told } satisfies Document)
       })
     })
@@ -144,12 +145,12 @@ export function explainCommand(cli: CommandLine): Command {
 const plans = { ids: 'point reads of the ids that are named', range: 'a scan between two ids', scan: 'a scan of the collection' } as const
 const sorts = { none: 'as the rows come', top: 'the first ones are kept while reading', all: 'all that match are sorted' } as const
 
-function formatExplanation(told: Awaited<ReturnType<Collection['explain']>>): string {
+function formatExplanation(told: Awaited<ReturnType<Collection['explain']>>, isOfThePast: boolean): string {
   const count = formatCount
   return formatPairs([
     ['plan', plans[told.plan]],
     ['order', sorts[told.sort]],
-    ['start', `the states at event ${count(told.startSeq)}, ${count(told.eventsFolded)} events folded`],
+    ...(isOfThePast ? [['start', `the states at event ${count(told.startSeq)}, ${count(told.eventsFolded)} events folded`] as const] : []),
     ['files', `${count(told.files)}, ${count(told.prunedFiles)} passed over by their ids`],
     ['row groups', `${count(told.rowGroups)}, ${count(told.prunedRowGroups)} passed over by their bounds, ${count(told.cachedRowGroups)} in memory`],
     ['read', `${formatBytes(told.bytes)} in ${count(told.requests)} requests`],
