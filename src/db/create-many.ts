@@ -8,7 +8,7 @@ import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
 import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { DecisionContext } from '../storage/engine.ts'
 import { iterable, parseNewDocument, type NewEntity } from './parse-input.ts'
-import { givesWay, replacingEdges } from './replace-edges.ts'
+import { givesWay, replacingEdges, takenEnds } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { idempotentOptionNames, parseWrite, type ParsedWrite } from './write-options.ts'
 
@@ -51,7 +51,9 @@ const createManyOptionNames = [...idempotentOptionNames, 'batchSize', 'onConflic
 interface Batch {
   readonly firstIndex: number
   readonly entities: NewEntity[]
+  /** Of its documents; and names of ends that their edges take, each for one. */
   readonly ids: Set<string>
+  readonly ends: Set<string>
   bytes: number
 }
 
@@ -87,12 +89,15 @@ class BulkCreate {
     checkAborted(this.#write.signal)
     const index = this.#batch.firstIndex + this.#batch.entities.length
     const entity = located(() => index, () => parseNewDocument(this.#session, this.#ns, input))
-    // Within a commit every document sees the state before it, so a second one of the same id has to wait for the next.
-    return this.#batch.ids.has(entity.key.id) ? this.#submit().then(() => this.#put(entity)) : this.#put(entity)
+    const ends = entity.links.length === 0 ? [] : takenEnds(entity.links)
+    // Within a commit every document sees the state before it, so a second one of the same id, or that links the same end, has to wait for the next.
+    const waits = this.#batch.ids.has(entity.key.id) || ends.some((end) => this.#batch.ends.has(end))
+    return waits ? this.#submit().then(() => this.#put(entity, ends)) : this.#put(entity, ends)
   }
 
-  #put(entity: NewEntity): Promise<void> | undefined {
+  #put(entity: NewEntity, ends: readonly string[]): Promise<void> | undefined {
     const batch = this.#batch
+    for (const end of ends) batch.ends.add(end)
     batch.entities.push(entity)
     batch.ids.add(entity.key.id)
     batch.bytes += entity.bytes + entity.links.length * linkBytes
@@ -207,7 +212,7 @@ class BulkCreate {
 }
 
 function newBatch(firstIndex: number): Batch {
-  return { firstIndex, entities: [], ids: new Set(), bytes: 0 }
+  return { firstIndex, entities: [], ids: new Set(), ends: new Set(), bytes: 0 }
 }
 
 /** Says in an error which document it was. */

@@ -7,7 +7,7 @@ import { decideLinks, keysOfLinks, parseLinks, type Link } from '../model/links.
 import { isPlainObject } from '../model/parse-document.ts'
 import { checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import { iterable } from './parse-input.ts'
-import { replacingEdges } from './replace-edges.ts'
+import { replacingEdges, takenEnds } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
 import { idempotentOptionNames, parseWrite, versionedOptionNames } from './write-options.ts'
@@ -51,19 +51,22 @@ export async function linkMany(session: Session, target: { ns: string; edges: un
       (error: unknown) => ({ error: located(error, counts) }),
     )
   }
-  let batch = new Map<string, Link>()
+  let batch: Link[] = []
+  let names = new Set<string>()
   for await (const edge of iterable(target.edges, 'linkMany', 'edges')) {
     for (const link of parseEdge(session, target.ns, edge)) {
-      const name = link.key.ns + link.key.id
-      // Within a commit every edge sees the state before it, so one that is named again waits for the next.
-      if (batch.size >= size || batch.has(name)) {
-        await submit([...batch.values()])
-        batch = new Map()
+      const own = [link.key.ns + link.key.id, ...takenEnds([link])]
+      // Within a commit every edge sees the state before it, so one that is named again, or replaces another, waits for the next.
+      if (batch.length >= size || own.some((name) => names.has(name))) {
+        await submit(batch)
+        batch = []
+        names = new Set()
       }
-      batch.set(name, link)
+      batch.push(link)
+      for (const name of own) names.add(name)
     }
   }
-  if (batch.size > 0) await submit([...batch.values()])
+  if (batch.length > 0) await submit(batch)
   await settle()
   return counts
 }

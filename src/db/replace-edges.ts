@@ -1,6 +1,7 @@
 import { compareStrings } from '../base/bytes.ts'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { edgeRange, edgeSpace, parseEdgeKey, type Direction, type EdgeRange } from '../model/edge.ts'
-import { formatTarget } from '../model/entity-id.ts'
+import { formatEntityId, formatTarget } from '../model/entity-id.ts'
 import type { EntityKey } from '../model/entity.ts'
 import { unlinkOf, type Link } from '../model/links.ts'
 import { withView, type Session } from './session.ts'
@@ -16,6 +17,7 @@ export async function replacingEdges<Result extends object>(
   work: (session: Session, links: readonly Link[], write: ParsedWrite) => Promise<Result>,
 ): Promise<(Result & { isFinal: boolean }) | undefined> {
   const single = links.flatMap(singleEnds)
+  refuseTwoAtOneEnd(single)
   // An entity that is being made has edges only where its id was used before.
   const isPlain = single.length === 0 || (isNew && single.every(({ link, direction }) => direction === 'out' && link.relation.direction === 'out') && (await othersOf(session, single)).length === 0)
   if (isPlain) return { ...(await work(session, links, write)), isFinal: true }
@@ -34,13 +36,35 @@ interface SingleEnd {
 /** The ends of a new edge that may have one edge of its kind. */
 function singleEnds(link: Link): SingleEnd[] {
   const { kind, ends, relation } = link
-  if (kind === 'unlink') return []
+  if (kind === 'unlink' || (relation.isMany && relation.isManyBack)) return []
   const back = relation.direction === 'out' ? 'in' : 'out'
   const nearOf = (direction: Direction): EntityKey => (direction === 'out' ? ends.from : ends.to)
   return [
     ...(relation.isMany ? [] : [{ link, near: nearOf(relation.direction), direction: relation.direction }]),
     ...(relation.isManyBack ? [] : [{ link, near: nearOf(back), direction: back } as const]),
   ]
+}
+
+/** The ends that edges take for themselves, by name: of two that take the same one the later has to be of a later commit, which replaces the earlier. */
+export function takenEnds(links: readonly Link[]): string[] {
+  return links.flatMap(singleEnds).map(nameOf)
+}
+
+function nameOf({ link, near, direction }: SingleEnd): string {
+  return `${edgeSpace(near.ns, direction)}/${edgeRange(near, link.ends.predicate).fromId}`
+}
+
+function refuseTwoAtOneEnd(ends: readonly SingleEnd[]): void {
+  const taken = new Map<string, string>()
+  for (const end of ends) {
+    const { near, direction, link } = end
+    const name = nameOf(end)
+    const edge = formatTarget(link.key)
+    if ((taken.get(name) ?? edge) !== edge) {
+      throw new ParqueDBError('VALIDATION_FAILED', `'${link.ends.predicate}' ${direction === 'out' ? 'of' : 'to'} ${formatEntityId(near)} is one edge, and one write is to make two.`, { details: { $id: formatEntityId(near), path: link.ends.predicate } })
+    }
+    taken.set(name, edge)
+  }
 }
 
 /** Whether an edge has to go for another one of its kind. */

@@ -205,6 +205,27 @@ export function linkTests(test: DatabaseTest, { expect }: TestTools): void {
     expect(await codeOf(() => posts.link('p1', 'author', 'tags/x'))).toBe('INVALID_ARGUMENT')
   })
 
+  test('of two that one call links to the end of one edge the later has it, as of two calls', async ({ reopen }) => {
+    const db = await reopen({ schema: { seats: { holder: '-> people.seat' }, people: { seat: '<- seats.holder' } } })
+    const [seats, people] = [db.collection('seats'), db.collection('people')]
+    const holders = async (): Promise<string[][]> => Promise.all(['s1', 's2'].map(async (seat) => (await seats.related(seat, 'holder').toArray()).map(({ $id }) => $id)))
+    await seats.createMany([{ $id: 's1' }, { $id: 's2' }])
+    await people.createMany([{ $id: 'ada', $link: { seat: 's1' } }, { $id: 'bob', $link: { seat: 's1' } }, { $id: 'eve', $link: { seat: 's2' } }])
+    expect(await holders()).toEqual([['people/bob'], ['people/eve']])
+    expect(await people.countRelated('ada', 'seat')).toBe(0)
+    await people.linkMany([{ from: 'ada', predicate: 'seat', to: 'seats/s2' }, { from: 'ada', predicate: 'seat', to: 'seats/s1' }, { from: 'eve', predicate: 'seat', to: 'seats/s1' }])
+    expect(await holders()).toEqual([['people/eve'], []])
+    await db.transaction(async (tx) => {
+      await tx.collection('people').createMany([{ $id: 'fay', $link: { seat: 's2' } }, { $id: 'guy', $link: { seat: 's2' } }])
+      await tx.collection('people').link('fay', 'seat', 's1')
+    })
+    expect(await holders()).toEqual([['people/fay'], ['people/guy']])
+    // No order of these is told.
+    expect((await failureOf(() => people.updateMany({ $id: { $in: ['people/ada', 'people/bob'] } }, { $link: { seat: 's1' } })))?.details).toEqual({ $id: 'seats/s1', path: 'holder' })
+    expect(await people.updateMany({ $id: 'people/ada' }, { $link: { seat: 's1' } })).toEqual({ matchedCount: 1, modifiedCount: 1 })
+    expect(await holders()).toEqual([['people/ada'], ['people/guy']])
+  })
+
   test('deleting what others lead to restricts, cascades or unlinks as the schema says', async ({ reopen }) => {
     const schema = {
       posts: { author: { rel: '-> users', onDelete: 'restrict' } },
