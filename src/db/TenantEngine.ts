@@ -7,11 +7,12 @@ import { namespaceBytesMax } from '../model/entity-id.ts'
 import { collectionOf, edgeSpace, isEdgeSpace, isEdgeState, renameEnds, stateWithKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
+import type { IdRange } from '../parquet/key-ranges.ts'
 import type { CommitRequest, CommitResult, Engine, EngineStats } from '../storage/engine.ts'
 import { resolveRetention } from '../storage/engine-options.ts'
 import { assertRangeKept } from '../storage/horizon.ts'
 import type { Horizon } from '../storage/manifest.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions, View } from '../storage/view.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, View } from '../storage/view.ts'
 
 /**
  * The part of an engine whose namespaces begin with a tenant's name and '~', under the names that the tenant uses. All that goes in gets the beginning and all that
@@ -150,7 +151,7 @@ class TenantView implements View {
     return this.#told(() => this.#base.scan(this.#names.prefix + ns, options))
   }
 
-  async *scanRanges(ns: string, ranges: readonly IdBounds[], options?: Pick<ScanOptions, 'asOf' | 'signal'>): AsyncGenerator<readonly EntityState[]> {
+  async *scanRanges(ns: string, ranges: readonly IdRange[], options?: Pick<ScanOptions, 'asOf' | 'signal'>): AsyncGenerator<readonly EntityState[]> {
     const { prefix, stored } = this.#names
     const bounds = ranges.map((range) => (range.afterId === undefined ? range : { ...range, afterId: stored({ ns, id: range.afterId }).id }))
     for await (const states of this.#told(() => this.#base.scanRanges(prefix + ns, bounds, options))) {
@@ -192,7 +193,7 @@ class TenantView implements View {
     this.#base.release()
   }
 
-  async *#told<T>(read: () => AsyncIterable<T>): AsyncGenerator<T> {
+  async *#told<T>(read: () => AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
     try {
       yield* read()
     } catch (error) {

@@ -89,7 +89,7 @@ function parseRead<T extends object>(session: Session, near: EntityKey, { predic
 function relatedBatches<T extends object>(session: Session, { near, query, populate }: RelatedRead): AsyncGenerator<readonly Related<T>[]> {
   return overView(session, query, async function* (view) {
     const { sortDocumentsMax } = session.limits
-    for await (const rows of relatedRows(query, near, { view, sortDocumentsMax })) yield await relatedOf<T>(rows, { session, view, populate, query })
+    for await (const rows of await relatedRows(query, near, { view, sortDocumentsMax })) yield await relatedOf<T>(rows, { session, view, populate, query })
   })
 }
 
@@ -98,7 +98,7 @@ async function relatedPage<T extends object>(session: Session, { near, query, po
   return withView(session, async (view) => {
     const rows = []
     // One more than asked for tells whether there is another page.
-    for await (const batch of relatedRows({ ...query, limit: limit + 1 }, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) rows.push(...batch)
+    for await (const batch of await relatedRows({ ...query, limit: limit + 1 }, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) rows.push(...batch)
     const items = await relatedOf<T>(rows.slice(0, limit), { session, view, populate, query })
     const last = rows[limit - 1]
     return rows.length <= limit || last === undefined ? { items } : { items, cursor: encodeCursor(positioned(query.sort)(last), query.fingerprint()) }

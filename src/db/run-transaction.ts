@@ -12,11 +12,13 @@ import type { EntityKey, EntityState } from '../model/entity.ts'
 import { eventOf, type EventDraft, type StoredEvent } from '../model/event.ts'
 import { fold } from '../model/fold.ts'
 import type { Relations } from '../model/relations.ts'
+import type { IdRange } from '../parquet/key-ranges.ts'
 import type { CommitRequest, DecisionContext } from '../storage/engine.ts'
 import type { Horizon } from '../storage/manifest.ts'
 import type { Scratch } from '../storage/Scratch.ts'
+import { isWithin } from '../storage/range-scan.ts'
 import { mergeStates } from '../storage/strips.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, ScanOptions, ScanSlice, View } from '../storage/view.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice, View } from '../storage/view.ts'
 import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
 import { nameLengthMax } from './write-options.ts'
 
@@ -145,9 +147,7 @@ class TransactionSession implements Session {
     if (states.length === 0 && !isMirrorSpace(draft.ns)) this.#entityCount += 1
     const most = this.limits.transactionEntitiesMax
     if (this.#entityCount > most) {
-      throw new ParqueDBError('LIMIT_EXCEEDED', `A transaction may change at most ${most} entities; split it, or raise transactionEntitiesMax.`, {
-        details: { limit: 'transactionEntitiesMax', most },
-      })
+      throw new ParqueDBError('LIMIT_EXCEEDED', `A transaction may change at most ${most} entities; split it, or raise transactionEntitiesMax.`, { details: { limit: 'transactionEntitiesMax', most } })
     }
     states.push(state)
     this.#own.set(draft.ns, entities.set(draft.id, states))
@@ -171,11 +171,7 @@ const retriesDefault = 10
  * Serializable: when anything that was read has changed by then, nothing is written and `work` runs again, on the newest state. TRANSACTION_CONFLICT when that
  * has happened too often. What `work` throws rolls back and is thrown on unchanged. Under a txId that was committed before, `work` does not run: undefined.
  */
-export async function runTransaction<Result>(
-  outer: Session,
-  work: (session: Session) => Promise<Result>,
-  run: { options: { [Name in keyof TransactionOptions]: TransactionOptions[Name] | undefined } | undefined; random: Random },
-): Promise<Result | undefined> {
+export async function runTransaction<Result>(outer: Session, work: (session: Session) => Promise<Result>, run: { options: { [Name in keyof TransactionOptions]: TransactionOptions[Name] | undefined } | undefined; random: Random }): Promise<Result | undefined> {
   const options = checkOptions('transaction', run.options, ['retries', 'txId', 'actor', 'signal'])
   const retries = checkWholeNumber(options.retries, { option: 'retries', least: 0, most: 1000 }) ?? retriesDefault
   const txId = checkName(options.txId, { option: 'txId', charactersMax: nameLengthMax })
@@ -260,7 +256,7 @@ class TransactionView implements View {
     return Promise.all(keys.map((key) => this.get(key, asOf)))
   }
 
-  scanRanges(ns: string, ranges: readonly IdBounds[], options: Pick<ScanOptions, 'asOf' | 'signal'> = {}): AsyncIterable<readonly EntityState[]> {
+  scanRanges(ns: string, ranges: readonly IdRange[], options: Pick<ScanOptions, 'asOf' | 'signal'> = {}): ReturnType<View['scanRanges']> {
     const base = this.#base.scanRanges(ns, ranges, options)
     if (options.asOf !== undefined) {
       this.#notePast(ns, options.asOf)
@@ -269,7 +265,7 @@ class TransactionView implements View {
     this.#reads.noteNamespace(ns)
     const own = this.#own.get(ns)
     if (own === undefined || own.size === 0) return base
-    return mergeStates([base, [newestOf(own).filter((state) => ranges.some((range) => isWithin(range)(state))).toSorted(byId)]])
+    return mergeStates([base, [newestOf(own).filter((state) => ranges.some((range) => isWithin(state.id, range))).toSorted(byId)]])
   }
 
   scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly ScanSlice[]> {
@@ -280,7 +276,7 @@ class TransactionView implements View {
     this.#reads.noteNamespace(ns)
     const own = this.#own.get(ns)
     // A copy: writing while the scan goes on does not change what it brings.
-    return this.#base.scan(ns, own === undefined || own.size === 0 ? options : { ...options, over: newestOf(own).filter(isWithin(options)).toSorted(byId) })
+    return this.#base.scan(ns, own === undefined || own.size === 0 ? options : { ...options, over: newestOf(own).filter(({ id }) => isWithin(id, options)).toSorted(byId) })
   }
 
   events(options?: EventScanOptions): AsyncIterable<StoredEvent> {
@@ -321,13 +317,6 @@ function newestOf(own: ReadonlyMap<string, readonly EntityState[]>): EntityState
 
 function byId(left: EntityState, right: EntityState): number {
   return compareStrings(left.id, right.id)
-}
-
-function isWithin({ fromId, afterId, beforeId }: IdBounds): (state: EntityState) => boolean {
-  return ({ id }) =>
-    (fromId === undefined || compareStrings(id, fromId) >= 0) &&
-    (afterId === undefined || compareStrings(id, afterId) > 0) &&
-    (beforeId === undefined || compareStrings(id, beforeId) < 0)
 }
 
 /** Entities of one namespace that are noted one by one; past it the namespace is, which conflicts more often and stays small. */

@@ -9,6 +9,8 @@ export interface Kept {
   readonly bytes: number
   /** The cache that has it and counts what is decoded of it. */
   keptBy: GroupCache | undefined
+  /** When it was put to the end, as the cache counts. */
+  movedAt: number
 }
 
 /** Row groups of immutable files with the columns that have been decoded of them, by themselves and joined; bounded by bytes of memory. */
@@ -18,6 +20,8 @@ export class GroupCache {
   readonly #bytesMax: number
   readonly #kept = new Map<string, Kept>()
   #bytes = 0
+  /** Times that something was put to the end. */
+  #moves = 0
   #refused = 0
   readonly #counts = { hits: 0, misses: 0 }
 
@@ -28,17 +32,22 @@ export class GroupCache {
   get(name: string): Kept | undefined {
     const kept = this.#kept.get(name)
     this.#counts[kept === undefined ? 'misses' : 'hits'] += 1
-    if (kept === undefined) return undefined
-    this.#kept.delete(name)
-    this.#kept.set(name, kept)
+    // One that was among the last quarter is not moved again: that costs several times what finding it does.
+    if (kept !== undefined && this.#moves - kept.movedAt > this.#kept.size / 4) this.#put(name, kept)
     return kept
   }
 
   put(name: string, kept: Kept): void {
     if (this.#kept.has(name) || !this.admits(kept.bytes)) return
-    this.#kept.set(name, kept)
+    this.#put(name, kept)
     kept.keptBy = this
     this.grow(kept.bytes)
+  }
+
+  #put(name: string, kept: Kept): void {
+    this.#kept.delete(name)
+    this.#kept.set(name, kept)
+    kept.movedAt = ++this.#moves
   }
 
   /** Whether so many bytes more may be kept. */

@@ -42,6 +42,7 @@ export class RowGroup implements Kept {
   #passCount = 0
   #decodedCount = 0
   keptBy: GroupCache | undefined
+  movedAt = 0
 
   /** `bytes` are those from `entry.start` to `entry.end`. */
   constructor(entry: RowGroupEntry, bytes: Uint8Array, file: { path: string; leaves: readonly Leaf[]; arena: Arena; codec: Codec }) {
@@ -103,16 +104,18 @@ export class RowGroup implements Kept {
     this.grow(bytes)
   }
 
-  /** The states from an id up to, and without, another one: made once, as an entity and its edges are asked for again and again. */
-  statesWithin({ fromId, beforeId }: { fromId: string; beforeId: string }, make: () => readonly EntityState[] | undefined): readonly EntityState[] | undefined {
+  /** What was kept of the states from an id up to, and without, another one. */
+  statesWithin(fromId: string, beforeId: string): readonly EntityState[] | undefined {
     const known = this.#ranges.get(fromId)
-    if (known?.beforeId === beforeId) return known.states
-    const states = make()
-    const bytes = stateBytes + fromId.length + (states?.length ?? 0) * 8
-    if (states === undefined || known !== undefined || this.keptBy?.admits(bytes) !== true) return states
+    return known?.beforeId === beforeId ? known.states : undefined
+  }
+
+  /** Keeps all states within a range, as an entity and its edges are asked for again and again. */
+  keepStatesWithin({ fromId, beforeId, states }: { fromId: string; beforeId: string; states: readonly EntityState[] }): void {
+    const bytes = stateBytes + fromId.length + states.length * 8
+    if (this.#ranges.has(fromId) || this.keptBy?.admits(bytes) !== true) return
     this.#ranges.set(fromId, { beforeId, states })
     this.grow(bytes)
-    return states
   }
 
   /** More of it is kept. */

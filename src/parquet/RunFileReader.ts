@@ -1,4 +1,4 @@
-import { utf8Decode } from '../base/bytes.ts'
+import { compareStrings, utf8Decode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityState } from '../model/entity.ts'
 import { foldVersion } from '../model/fold.ts'
@@ -76,19 +76,25 @@ export class RunFileReader {
   }
 
   /** The states within a range, shared, where memory tells them; undefined where the file has to be read, or for more than `most` of them. */
-  statesNow(range: { fromId: string; beforeId: string }, most: number): readonly EntityState[] | undefined {
+  statesNow({ fromId, beforeId }: { fromId: string; beforeId: string }, most: number): readonly EntityState[] | undefined {
+    const { rowGroups } = this.#table
     let found: readonly EntityState[] = []
-    for (const index of groupsWithin(this.#table, { ...range, prefix: [] })) {
+    for (let index = Math.max(0, lastGroupFrom(rowGroups, [fromId])); compareStrings(rowGroups[index]?.firstKey[0] ?? beforeId, beforeId) < 0; index++) {
       const group = this.#table.rowGroupNow(index)
-      const states = group?.statesWithin(range, () => {
-        const stretch = new Stretch([group])
-        const { start, end } = rowsWithin(stretch, { ...range, prefix: [] })
-        return end - start > most ? undefined : this.#batch(stretch).states(rowsBetween(start, end))
-      })
+      const states = group?.statesWithin(fromId, beforeId) ?? (group && this.#statesToKeep(group, { fromId, beforeId }, most))
       if (states === undefined || found.length + states.length > most) return undefined
       found = found.length === 0 ? states : [...found, ...states]
     }
     return found
+  }
+
+  #statesToKeep(group: RowGroup, range: { fromId: string; beforeId: string }, most: number): readonly EntityState[] | undefined {
+    const stretch = new Stretch([group])
+    const { start, end } = rowsWithin(stretch, { ...range, prefix: [] })
+    if (end - start > most) return undefined
+    const states = this.#batch(stretch).states(rowsBetween(start, end))
+    group.keepStatesWithin({ ...range, states })
+    return states
   }
 
   /** Those of the ids that the run has. Each row group is read once; adjacent ones share requests. */

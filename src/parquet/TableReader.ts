@@ -96,6 +96,7 @@ export class TableReader {
   readonly #facts: FileFacts
   readonly #leaves: readonly Leaf[]
   readonly #arena: Arena
+  readonly #names: string[] = []
   #filters: Filters | undefined
   #statistics: GroupStatistics | undefined
   #wastedReads = 0
@@ -332,7 +333,7 @@ export class TableReader {
   }
 
   #nameOf(index: number): string {
-    return `${this.path}#${index}`
+    return (this.#names[index] ??= `${this.path}#${index}`)
   }
 }
 
@@ -345,9 +346,7 @@ function stretchOf(index: number): { start: number; end: number } {
 
 async function readSection(source: ByteSource, section: Section, name: string): Promise<Uint8Array> {
   if (section.start < 0 || section.end < section.start || section.end > source.sizeBytes) {
-    throw new ParqueDBError('CORRUPT_FILE', `${source.path} has ${source.sizeBytes} bytes, and its ${name} would end at ${section.end}. Restore the file from a backup.`, {
-      details: { path: source.path, offset: section.start },
-    })
+    throw new ParqueDBError('CORRUPT_FILE', `${source.path} has ${source.sizeBytes} bytes, and its ${name} would end at ${section.end}. Restore the file from a backup.`, { details: { path: source.path, offset: section.start } })
   }
   const bytes = await source.readRange({ start: section.start, end: section.end })
   inFile({ path: source.path, offset: section.start }, () => {

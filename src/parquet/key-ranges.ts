@@ -33,9 +33,10 @@ export function groupsWithin({ rowGroups, index }: TableReader, range: KeyRange)
   // In a segment an earlier row group may end with the key that this one begins with.
   const start = Math.max(0, lastGroupFrom(rowGroups, from, { isBelow: index.kind === 'segment' }))
   const groups: number[] = []
+  const end = beforeId === undefined ? undefined : [...prefix, beforeId]
   for (let at = start; at < rowGroups.length; at++) {
     const firstKey = rowGroups[at]?.firstKey ?? []
-    if (beforeId === undefined ? compareKeys(firstKey.slice(0, prefix.length), prefix) > 0 : compareKeys(firstKey, [...prefix, beforeId]) >= 0) break
+    if (end === undefined ? compareKeys(firstKey.slice(0, prefix.length), prefix) > 0 : compareKeys(firstKey, end) >= 0) break
     groups.push(at)
   }
   return groups
@@ -67,7 +68,8 @@ export async function* rowsInRanges(table: TableReader, ranges: readonly KeyRang
 
 /** The least key that a range can hold. */
 function startOf({ prefix, fromId, afterId }: KeyRange): readonly string[] {
-  const id = [fromId, afterId === undefined ? undefined : `${afterId}\0`].filter((bound) => bound !== undefined).toSorted(compareStrings).at(-1)
+  const after = afterId === undefined ? undefined : `${afterId}\0`
+  const id = fromId === undefined || (after !== undefined && compareStrings(after, fromId) > 0) ? after : fromId
   return id === undefined ? prefix : [...prefix, id]
 }
 

@@ -26,9 +26,7 @@ export function parseAsOf(input: unknown, option = 'asOf'): AsOf | undefined {
 export function resolveAsOf(asOf: AsOf | undefined, view: View): AsOf | undefined {
   if (asOf === undefined) return undefined
   if (asOf.seq !== undefined && asOf.seq > view.seq) {
-    throw new ParqueDBError('INVALID_ARGUMENT', `The seq ${asOf.seq} has not happened yet: the newest event is ${view.seq}.`, {
-      details: { seq: asOf.seq, newestSeq: view.seq },
-    })
+    throw new ParqueDBError('INVALID_ARGUMENT', `The seq ${asOf.seq} has not happened yet: the newest event is ${view.seq}.`, { details: { seq: asOf.seq, newestSeq: view.seq } })
   }
   const isNewest = (asOf.seq === undefined || asOf.seq >= view.seq) && (asOf.ts === undefined || asOf.ts >= view.ts)
   return isNewest ? undefined : asOf

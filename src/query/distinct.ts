@@ -70,9 +70,7 @@ function add(value: Value, values: Map<string, Value>): void {
 }
 
 function tooManyValues({ path, valuesMax }: { path: FieldPath; valuesMax: number }): ParqueDBError {
-  return new ParqueDBError('LIMIT_EXCEEDED', `'${path.join('.')}' has more than ${valuesMax} different values; narrow the filter, or raise distinctValuesMax.`, {
-    details: { limit: 'distinctValuesMax', most: valuesMax, path: path.join('.') },
-  })
+  return new ParqueDBError('LIMIT_EXCEEDED', `'${path.join('.')}' has more than ${valuesMax} different values; narrow the filter, or raise distinctValuesMax.`, { details: { limit: 'distinctValuesMax', most: valuesMax, path: path.join('.') } })
 }
 
 /** Equal for values that filters take for equal; inside of objects and arrays numbers of different types stay apart. */

@@ -1,7 +1,9 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { edgeRange, edgeSpace, farEnd, type Direction, type EdgeRange } from '../model/edge.ts'
+import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { IdRange } from '../parquet/key-ranges.ts'
 import type { AsOf, View } from '../storage/view.ts'
 
 /** Edges whose far ends are read together. */
@@ -39,19 +41,28 @@ export interface HopRow {
  * requests however many entities there are, and at most a thousand edges in memory besides what the files' readers hold.
  */
 export async function* hop(view: View, of: Hop): AsyncGenerator<readonly HopRow[]> {
-  const byNamespace = new Map<string, Map<string, EntityKey>>()
-  for (const near of of.nears) {
-    const ids = byNamespace.get(near.ns)
-    if (ids === undefined) byNamespace.set(near.ns, new Map([[near.id, near]]))
-    else ids.set(near.id, near)
+  for (const walk of walks(view, of)) {
+    for await (const states of view.scanRanges(walk.space, walk.ranges, of)) {
+      for (let at = 0; at < states.length && !walk.isLeft; at += edgesAtOnce) {
+        checkAborted(of.signal)
+        const rows = await walk.rowsOf(states.slice(at, at + edgesAtOnce))
+        if (rows.length > 0) yield rows
+      }
+      if (walk.isLeft) break
+    }
   }
-  for (const [ns, nears] of byNamespace) {
-    const ends = [...nears.values()].map((near) => ({ near, range: rangeOf(near, of) })).toSorted((left, right) => compareStrings(left.range.fromId, right.range.fromId))
+}
+
+/** A pass over the edges of each collection's entities, and another one from where that was left. */
+function* walks(view: View, of: Hop): Generator<Walk> {
+  const nears = [...new Map(of.nears.map((near) => [formatEntityId(near), near])).values()]
+  for (const ns of new Set(nears.map((near) => near.ns))) {
+    const own = nears.filter((near) => near.ns === ns).map((near) => ({ near, range: rangeOf(near, of) }))
+    const ends = own.toSorted((left, right) => compareStrings(left.range.fromId, right.range.fromId))
     for (let start = 0; start < ends.length; ) {
-      const walk = new Walk(view, of, ends.slice(start))
-      yield* walk.rows(edgeSpace(ns, of.direction))
-      // Left early, within the edges of an end that had enough of them.
-      start += walk.endsDone
+      const walk = new Walk(view, of, { ns, ends: ends.slice(start) })
+      yield walk
+      start += walk.isLeft ? walk.endsDone : ends.length
     }
   }
 }
@@ -77,10 +88,14 @@ interface Group {
   count: number
 }
 
-/** One pass over the edges of some ends, which it leaves where a long stretch of them is not wanted. */
+/** One pass over the edges of some ends. */
 class Walk {
-  /** Ends whose edges are all behind. */
+  readonly space: string
+  readonly ranges: readonly IdRange[]
+  /** Ends whose edges are all behind, or enough. */
   endsDone = 0
+  /** A long stretch of edges that are not wanted any more is left: another pass goes on with the next end. */
+  isLeft = false
   readonly #view: View
   readonly #of: Hop
   readonly #ends: readonly End[]
@@ -88,33 +103,26 @@ class Walk {
   /** Rows of the end that the pass has come to. */
   #count = 0
 
-  constructor(view: View, of: Hop, ends: readonly End[]) {
+  constructor(view: View, of: Hop, { ns, ends }: { ns: string; ends: readonly End[] }) {
+    this.space = edgeSpace(ns, of.direction)
+    this.ranges = ends.map(({ range }) => range)
     this.#view = view
     this.#of = of
     this.#ends = ends
     this.#limit = of.limit ?? Number.POSITIVE_INFINITY
   }
 
-  async *rows(space: string): AsyncGenerator<readonly HopRow[]> {
-    const { asOf, signal } = this.#of
-    const ranges = this.#ends.map(({ range }) => range)
-    for await (const states of this.#view.scanRanges(space, ranges, { asOf, signal })) {
-      for (let at = 0; at < states.length; at += edgesAtOnce) {
-        checkAborted(signal)
-        const groups = this.#grouped(states.slice(at, at + edgesAtOnce))
-        for (let open = groups, take = this.#limit + spareEdges; open.length > 0; take *= 8) {
-          await this.#read(open, take)
-          open = open.filter((group) => group.count < this.#limit && group.read < group.edges.length)
-        }
-        const rows = groups.flatMap((group) => group.rows)
-        if (rows.length > 0) yield rows
-        this.#count = groups.at(-1)?.count ?? this.#count
-        if (groups.length !== 1 || this.#count < this.#limit) continue
-        this.endsDone += 1
-        return
-      }
+  /** What the next edges lead to. */
+  async rowsOf(edges: readonly EntityState[]): Promise<readonly HopRow[]> {
+    const groups = this.#grouped(edges)
+    for (let open = groups, take = this.#limit + spareEdges; open.length > 0; take *= 8) {
+      await this.#read(open, take)
+      open = open.filter((group) => group.count < this.#limit && group.read < group.edges.length)
     }
-    this.endsDone = this.#ends.length
+    this.#count = groups.at(-1)?.count ?? this.#count
+    this.isLeft = groups.length === 1 && this.#count >= this.#limit
+    if (this.isLeft) this.endsDone += 1
+    return groups.length === 1 ? (groups[0] as Group).rows : groups.flatMap((group) => group.rows)
   }
 
   #grouped(edges: readonly EntityState[]): Group[] {

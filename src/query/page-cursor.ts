@@ -22,9 +22,7 @@ export function encodeCursor(position: Position, fingerprint: number): string {
   const payload = utf8Encode(stringifyExtendedJson([formatVersion, fingerprint, position.id, values]))
   const text = encodeBase64(utf8Encode(`${crc32(payload)}:${utf8Decode(payload)}`))
   if (text.length > cursorLengthMax) {
-    throw new ParqueDBError('LIMIT_EXCEEDED', `The values that the query sorts by are too long for a cursor of ${cursorLengthMax} characters; sort by a shorter field.`, {
-      details: { limit: 'cursorLengthMax', most: cursorLengthMax },
-    })
+    throw new ParqueDBError('LIMIT_EXCEEDED', `The values that the query sorts by are too long for a cursor of ${cursorLengthMax} characters; sort by a shorter field.`, { details: { limit: 'cursorLengthMax', most: cursorLengthMax } })
   }
   return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }

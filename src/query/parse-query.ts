@@ -102,9 +102,7 @@ function compiled(ns: string, filter: FilterNode): Pick<Query, 'matches' | 'colu
 
 /** A limit would be exceeded that the database sets for itself, and that the caller can raise or avoid. */
 export function tooManyToSort(rowsMax: number): ParqueDBError {
-  return new ParqueDBError('LIMIT_EXCEEDED', `The query would sort more than ${rowsMax} documents; add a limit, narrow the filter, or raise sortDocumentsMax.`, {
-    details: { limit: 'sortDocumentsMax', most: rowsMax },
-  })
+  return new ParqueDBError('LIMIT_EXCEEDED', `The query would sort more than ${rowsMax} documents; add a limit, narrow the filter, or raise sortDocumentsMax.`, { details: { limit: 'sortDocumentsMax', most: rowsMax } })
 }
 
 type BoundsOf = Parameters<GroupFilter>[0]

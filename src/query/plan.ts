@@ -1,24 +1,15 @@
 import { compareStrings } from '../base/bytes.ts'
 import type { FilterNode } from '../model/filter/filter-node.ts'
 import type { Value } from '../model/values.ts'
+import type { IdRange } from '../parquet/key-ranges.ts'
 
 /** Where the rows of a query come from. Each brings at least every row that the filter accepts, in the order of ids. */
 export type ScanPlan =
   /** Point reads; ids are distinct and in order. */
   | { readonly kind: 'ids'; readonly ids: readonly string[] }
-  /** A part of the namespace. */
+  /** A part of the namespace; at least one bound is given. */
   | { readonly kind: 'range'; readonly range: IdRange }
   | { readonly kind: 'scan' }
-
-/** Bounds are ids without their namespace; at least one is given. */
-export interface IdRange {
-  /** Inclusive. */
-  readonly fromId?: string | undefined
-  /** Exclusive. */
-  readonly afterId?: string | undefined
-  /** Exclusive. */
-  readonly beforeId?: string | undefined
-}
 
 /** Up to here a point read each costs less than a scan between the ids. */
 const pointReadsMax = 10_000

@@ -74,11 +74,7 @@ export function parseDirection(direction: unknown): Direction | undefined {
  * What entities of one collection bring along, by `$id` and name: one pass over the edges for each name and level, however many entities there are. LIMIT_EXCEEDED
  * past 100,000 entities brought along, INVALID_ARGUMENT past five levels.
  */
-export async function populated(
-  nears: readonly EntityKey[],
-  nodes: readonly PopulateNode[],
-  run: { view: View; relations: Relations; asOf: AsOf | undefined; signal: AbortSignal | undefined },
-): Promise<Map<string, Map<string, Populated>>> {
+export async function populated(nears: readonly EntityKey[], nodes: readonly PopulateNode[], run: { view: View; relations: Relations; asOf: AsOf | undefined; signal: AbortSignal | undefined }): Promise<Map<string, Map<string, Populated>>> {
   const { view, asOf, signal } = run
   const result = new Map(nears.map((key) => [formatEntityId(key), new Map<string, Populated>()]))
   for (const { name, query, isMany, limit, inner } of nodes) {

@@ -57,15 +57,15 @@ export function parseRelated(relation: Relation, near: EntityKey | undefined, in
  * What an entity's edges of one kind lead to, in the query's order; nothing where the entity itself is not there. Without a sort it streams, whatever the number of
  * edges; with one it holds `limit` rows, or all where there is none: LIMIT_EXCEEDED past `sortDocumentsMax`.
  */
-export async function* relatedRows(query: RelatedQuery, near: EntityKey, run: { view: View; sortDocumentsMax: number }): AsyncGenerator<readonly HopRow[]> {
+export async function relatedRows(query: RelatedQuery, near: EntityKey, run: { view: View; sortDocumentsMax: number }): Promise<AsyncIterable<readonly HopRow[]> | Iterable<readonly HopRow[]>> {
   const { view } = run
   const asOf = resolveAsOf(query.asOf, view)
   const state = await view.get(near, asOf)
-  if (state === undefined || state.deletedAt !== undefined) return
+  if (state === undefined || state.deletedAt !== undefined) return []
   const { sort, limit, after } = query
   const isSorted = sort.length > 0
   const rows = hop(view, { ...query, nears: [near], asOf, limit: isSorted ? undefined : limit, after: isSorted ? undefined : after?.id })
-  if (!isSorted) return yield* rows
+  if (!isSorted) return rows
   if (limit !== undefined && limit > run.sortDocumentsMax) throw tooManyToSort(run.sortDocumentsMax)
   const compare = comparePositions(sort)
   const toRow = positioned(sort)
@@ -79,13 +79,13 @@ export async function* relatedRows(query: RelatedQuery, near: EntityKey, run: { 
     }
     if (limit === undefined && count > run.sortDocumentsMax) throw tooManyToSort(run.sortDocumentsMax)
   }
-  if (count > 0) yield top.sorted()
+  return count > 0 ? [top.sorted()] : []
 }
 
 /** How many entities there are at the other ends: edges are counted where both ends are there and nothing is held. */
 export async function countRelated(query: RelatedQuery, near: EntityKey, run: { view: View; sortDocumentsMax: number }): Promise<number> {
   let count = 0
-  for await (const rows of relatedRows({ ...query, sort: [] }, near, run)) count += rows.length
+  for await (const rows of await relatedRows({ ...query, sort: [] }, near, run)) count += rows.length
   return count
 }
 

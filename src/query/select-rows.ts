@@ -3,13 +3,13 @@ import { compareStrings } from '../base/bytes.ts'
 import { entityDocument } from '../model/entity-document.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import { rowsBetween } from '../parquet/Column.ts'
+import type { IdRange } from '../parquet/key-ranges.ts'
 import type { ScanTrace } from '../parquet/TableReader.ts'
 import { StateBatch } from '../storage/StateBatch.ts'
 import type { AsOf, RowBatch, ScanSlice, View } from '../storage/view.ts'
 import { resolveAsOf } from './as-of.ts'
 import { marks, marksOf, wordsOf } from './column-filter.ts'
 import type { Query } from './parse-query.ts'
-import type { IdRange } from './plan.ts'
 
 /** What a query has done so far. */
 export interface QueryTrace extends ScanTrace {

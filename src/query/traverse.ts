@@ -123,7 +123,7 @@ export async function* traverseLevels(starts: readonly Reached[], steps: readonl
       else if (walk.visited === 'path' || addTo(given, $id)) found.push(reached)
     }
     const follow = ({ $id, key, state, edge }: HopRow, { reached, step, taken }: Position): void => {
-      if (walk.visited === 'path' && isOnPath(reached, $id)) return
+      if (walk.visited === 'path' && pathTo(reached).some((each) => each.$id === $id)) return
       count += 1
       if (count > walk.entitiesMax) throw tooFar(walk.entitiesMax)
       arrive({ reached: { $id, key, state, edge, parent: reached, depth }, step, taken: taken + 1 })
@@ -210,10 +210,6 @@ export function pathTo(reached: Reached): Reached[] {
   const path: Reached[] = []
   for (let at: Reached | undefined = reached; at !== undefined; at = at.parent) path.push(at)
   return path.toReversed()
-}
-
-function isOnPath(reached: Reached, $id: string): boolean {
-  return pathTo(reached).some((each) => each.$id === $id)
 }
 
 function tooFar(most: number): ParqueDBError {

@@ -3,6 +3,7 @@ import { collectionOf, edgeSpace, isEdgeSpace, isMirrorSpace } from '../model/ed
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { checkAborted } from '../base/abort.ts'
+import type { IdRange } from '../parquet/key-ranges.ts'
 import type { RowGroupEntry } from '../parquet/sparse-index.ts'
 import { entityEvents, filesToRead, holdsRange, overlayStates, scanRanges, segmentStates, type RangeScan } from './range-scan.ts'
 import type { EntityCache } from './EntityCache.ts'
@@ -13,7 +14,7 @@ import type { Overlay } from './Overlay.ts'
 import type { Scratch } from './Scratch.ts'
 import { rangesOf, strips, type BatchRange } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, IdBounds, PresentView, ScanOptions, ScanSlice } from './view.ts'
+import type { AsOf, EntityEventOptions, EventScanOptions, PresentView, ScanOptions, ScanSlice, View } from './view.ts'
 
 /** Events of a segment that are put in seq order at once: what bounds memory when the log's history is read. */
 const eventWindow = 20_000
@@ -116,7 +117,7 @@ export class ReadView implements PresentView {
     ])
   }
 
-  scanRanges(ns: string, bounds: readonly IdBounds[], { asOf, signal }: Pick<ScanOptions, 'asOf' | 'signal'> = {}): AsyncIterable<readonly EntityState[]> {
+  scanRanges(ns: string, bounds: readonly IdRange[], { asOf, signal }: Pick<ScanOptions, 'asOf' | 'signal'> = {}): ReturnType<View['scanRanges']> {
     const past = asOf === undefined || this.#isPresent(asOf) ? undefined : asOf
     if (past !== undefined) assertKept(this.#parts.manifest, ns, past)
     return scanRanges(this.#within(ns, bounds, { past, signal }))
@@ -185,7 +186,7 @@ export class ReadView implements PresentView {
 
   readonly #before = (event: StoredEvent): Promise<EntityState | undefined> => this.#past(event, { seq: event.seq - 1 })
 
-  #within(ns: string, bounds: readonly IdBounds[], at: Pick<RangeScan, 'past' | 'signal' | 'trace'>): RangeScan {
+  #within(ns: string, bounds: readonly IdRange[], at: Pick<RangeScan, 'past' | 'signal' | 'trace'>): RangeScan {
     const { manifest, overlay, files } = this.#parts
     return { manifest, overlay, files, past: at.past, signal: at.signal, trace: at.trace, seq: this.seq, ns, ranges: bounds, before: this.#before }
   }

@@ -4,6 +4,7 @@ import { edgeRange, edgeSpace } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
+import type { IdRange } from '../parquet/key-ranges.ts'
 import type { ScanTrace } from '../parquet/TableReader.ts'
 import { startOf } from './horizon.ts'
 import { reaches, segmentsFor, spansNamespace } from './lookup.ts'
@@ -13,7 +14,7 @@ import type { Overlay } from './Overlay.ts'
 import { lowerBound } from './SortedIds.ts'
 import { mergeStates } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
-import type { AsOf, EntityEventOptions, IdBounds } from './view.ts'
+import type { AsOf, EntityEventOptions } from './view.ts'
 
 /** Rows that are handed on at once, of the overlay or of memory. */
 const batchRows = 1024
@@ -26,7 +27,7 @@ export interface RangeScan {
   readonly seq: number
   readonly ns: string
   /** Ascend and do not overlap. */
-  readonly ranges: readonly IdBounds[]
+  readonly ranges: readonly IdRange[]
   /** undefined: now. */
   readonly past: AsOf | undefined
   /** The state before an event whose snapshot is of another fold. */
@@ -35,25 +36,33 @@ export interface RangeScan {
   readonly trace?: ScanTrace | undefined
 }
 
-/** The states of a namespace within several ranges of ids, in order: of those before the first that memory does not tell, from there; then each row group of a file is read once for all that are left. */
-export async function* scanRanges(of: RangeScan): AsyncGenerator<readonly EntityState[]> {
-  let at = 0
-  let batch: EntityState[] = []
-  for (const range of of.past === undefined ? of.ranges : []) {
-    const states = statesInMemory(of, range)
-    if (states === undefined) break
-    at += 1
-    batch.push(...states)
-    if (batch.length < batchRows) continue
-    yield batch
-    batch = []
+/** The states of a namespace within several ranges of ids, in order: of those before the first that memory does not tell, from there, without waiting where that is all; then each row group of a file is read once for all that are left. */
+export function scanRanges(of: RangeScan): AsyncIterable<readonly EntityState[]> | Iterable<readonly EntityState[]> {
+  const known = knownFrom(of, 0)
+  return known.end === of.ranges.length ? [known.states] : scanOn(of, known)
+}
+
+async function* scanOn(of: RangeScan, known: ReturnType<typeof knownFrom>): AsyncGenerator<readonly EntityState[]> {
+  let { states, end } = known
+  for (; states.length > 0; ({ states, end } = knownFrom(of, end))) yield states
+  if (end < of.ranges.length) yield* readRanges({ ...of, ranges: of.ranges.slice(end) })
+}
+
+/** The states of the ranges from `start` on, up to those before `end`: until they are many, or memory does not tell the next ones. */
+function knownFrom(of: RangeScan, start: number): { states: readonly EntityState[]; end: number } {
+  const states: EntityState[] = []
+  let end = start
+  while (of.past === undefined && end < of.ranges.length && states.length < batchRows) {
+    const within = statesInMemory(of, of.ranges[end] as IdRange)
+    if (within === undefined) break
+    for (const state of within) states.push(state)
+    end += 1
   }
-  if (batch.length > 0) yield batch
-  if (at < of.ranges.length) yield* readRanges({ ...of, ranges: of.ranges.slice(at) })
+  return { states, end }
 }
 
 /** The newest states within a range, where they are few and in memory. */
-function statesInMemory(of: RangeScan, range: IdBounds): readonly EntityState[] | undefined {
+function statesInMemory(of: RangeScan, range: IdRange): readonly EntityState[] | undefined {
   const { manifest, files, overlay, ns } = of
   const { fromId, afterId, beforeId } = range
   const sources: (readonly EntityState[])[] = []
@@ -129,7 +138,7 @@ export async function* overlayStates(of: RangeScan): AsyncGenerator<readonly Ent
   if (batch.length > 0) yield batch
 }
 
-function* overlayRange({ overlay, ns, seq, past }: RangeScan, range: IdBounds): Generator<EntityState> {
+function* overlayRange({ overlay, ns, seq, past }: RangeScan, range: IdRange): Generator<EntityState> {
   for (const id of overlayIds(overlay, ns, range)) {
     const state = overlay.state({ ns, id }, { seq, asOf: past })
     if (state !== undefined) yield state
@@ -137,7 +146,7 @@ function* overlayRange({ overlay, ns, seq, past }: RangeScan, range: IdBounds): 
 }
 
 /** The overlay's ids within a range, those that came after a view included. */
-function* overlayIds(overlay: Overlay, ns: string, range: IdBounds): Generator<string> {
+function* overlayIds(overlay: Overlay, ns: string, range: IdRange): Generator<string> {
   const ids = overlay.sortedIds(ns)
   for (let index = lowerBound(ids, (id) => isBelow(id, range)); index < ids.length; index++) {
     const id = ids[index] as string
@@ -147,12 +156,16 @@ function* overlayIds(overlay: Overlay, ns: string, range: IdBounds): Generator<s
 }
 
 /** Whether a file's ids reach into a range. */
-export function holdsRange({ minKey: [minId = ''], maxKey: [maxId = ''] }: FileEntry, range: IdBounds): boolean {
+export function holdsRange({ minKey: [minId = ''], maxKey: [maxId = ''] }: FileEntry, range: IdRange): boolean {
   return !isBelow(maxId, range) && (range.beforeId === undefined || compareStrings(minId, range.beforeId) < 0)
 }
 
+export function isWithin(id: string, range: IdRange): boolean {
+  return !isBelow(id, range) && (range.beforeId === undefined || compareStrings(id, range.beforeId) < 0)
+}
+
 /** Whether an id comes before where a range begins. */
-function isBelow(id: string, range: IdBounds): boolean {
+function isBelow(id: string, range: IdRange): boolean {
   return (range.fromId !== undefined && compareStrings(id, range.fromId) < 0) || (range.afterId !== undefined && compareStrings(id, range.afterId) <= 0)
 }
 

@@ -3,6 +3,7 @@ import type { EventOp, StoredEvent } from '../model/event.ts'
 import type { Horizon } from './manifest.ts'
 import type { ByteArrays } from '../parquet/byte-arrays.ts'
 import type { GroupFilter } from '../parquet/GroupStatistics.ts'
+import type { IdRange } from '../parquet/key-ranges.ts'
 import type { RunBatch } from '../parquet/RunBatch.ts'
 import type { ScanTrace } from '../parquet/TableReader.ts'
 import type { Scratch } from './Scratch.ts'
@@ -15,16 +16,7 @@ export interface AsOf {
   readonly ts?: number | undefined
 }
 
-export interface IdBounds {
-  /** Only ids >= this (by UTF-8 bytes). */
-  readonly fromId?: string | undefined
-  /** Only ids > this. */
-  readonly afterId?: string | undefined
-  /** Only ids < this. */
-  readonly beforeId?: string | undefined
-}
-
-export interface ScanOptions extends IdBounds {
+export interface ScanOptions extends IdRange {
   readonly asOf?: AsOf | undefined
   /** States that stand over those of the view, in the order of ids; their seqs are greater. */
   readonly over?: readonly EntityState[] | undefined
@@ -76,19 +68,11 @@ export interface EventScanOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface EntityEventOptions {
-  /** Inclusive. */
-  readonly fromSeq?: number | undefined
-  /** Inclusive. */
-  readonly toSeq?: number | undefined
-  /** Inclusive, milliseconds, as is the next. */
-  readonly fromTs?: number | undefined
-  readonly toTs?: number | undefined
+export interface EntityEventOptions extends Pick<EventScanOptions, 'fromSeq' | 'toSeq' | 'fromTs' | 'toTs' | 'signal'> {
   /** Newest first. */
   readonly reverse?: boolean | undefined
   /** Also those of the edges that begin at the entity. */
   readonly edges?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -111,7 +95,7 @@ export interface View {
    */
   scan(ns: string, options?: ScanOptions): AsyncIterable<readonly ScanSlice[]>
   /** The newest states, tombstones included, within several ranges of ids, which ascend and do not overlap; in order, and in batches of bounded size. */
-  scanRanges(ns: string, ranges: readonly IdBounds[], options?: Pick<ScanOptions, 'asOf' | 'signal'>): AsyncIterable<readonly EntityState[]>
+  scanRanges(ns: string, ranges: readonly IdRange[], options?: Pick<ScanOptions, 'asOf' | 'signal'>): AsyncIterable<readonly EntityState[]> | Iterable<readonly EntityState[]>
   /** Events in seq order. */
   events(options?: EventScanOptions): AsyncIterable<StoredEvent>
   /** One entity's events in seq order (or reversed); the first one yielded within a file carries its snapshot. */

@@ -233,7 +233,7 @@ function problemOf(error: Error): string | undefined {
   return undefined
 }
 
-async function collect(rows: AsyncIterable<unknown>): Promise<unknown[]> {
+async function collect(rows: AsyncIterable<unknown> | Iterable<unknown>): Promise<unknown[]> {
   const all: unknown[] = []
   for await (const row of rows) all.push(row)
   return all.flat()

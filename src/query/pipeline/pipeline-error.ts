@@ -19,8 +19,6 @@ export class Holding {
   add(count: number): void {
     this.#count += count
     if (this.#count <= this.#most) return
-    throw new ParqueDBError('LIMIT_EXCEEDED', `The pipeline would hold more than ${this.#most} documents or values in memory; match or project earlier, add a $limit, or raise sortDocumentsMax.`, {
-      details: { limit: 'sortDocumentsMax', most: this.#most },
-    })
+    throw new ParqueDBError('LIMIT_EXCEEDED', `The pipeline would hold more than ${this.#most} documents or values in memory; match or project earlier, add a $limit, or raise sortDocumentsMax.`, { details: { limit: 'sortDocumentsMax', most: this.#most } })
   }
 }
