@@ -100,9 +100,7 @@ export class Subscription implements AsyncIterableIterator<Event> {
     const { seq } = view
     view.release()
     if (fromSeq !== undefined && fromSeq > seq + 1) {
-      throw new ParqueDBError('INVALID_ARGUMENT', `The option 'fromSeq' is ${fromSeq}, but the newest event is ${seq}: a subscription begins at ${seq + 1} at the latest.`, {
-        details: { option: 'fromSeq', newestSeq: seq },
-      })
+      throw new ParqueDBError('INVALID_ARGUMENT', `The option 'fromSeq' is ${fromSeq}, but the newest event is ${seq}: a subscription begins at ${seq + 1} at the latest.`, { details: { option: 'fromSeq', newestSeq: seq } })
     }
     this.#nextSeq = fromSeq ?? seq + 1
     this.#newestSeq = Math.max(this.#newestSeq, seq)

@@ -11,11 +11,7 @@ import type { AsOf, View } from '../storage/view.ts'
 import type { Session } from './session.ts'
 
 /** Reads what entities bring along; the result puts it into the copy of one of them. */
-export async function alongWith(
-  keys: readonly EntityKey[],
-  nodes: readonly PopulateNode[],
-  by: { session: Session; view: View; asOf: AsOf | undefined; signal: AbortSignal | undefined },
-): Promise<<E extends object>(key: EntityKey, entity: E) => E> {
+export async function alongWith(keys: readonly EntityKey[], nodes: readonly PopulateNode[], by: { session: Session; view: View; asOf: AsOf | undefined; signal: AbortSignal | undefined }): Promise<<E extends object>(key: EntityKey, entity: E) => E> {
   if (nodes.length === 0 || keys.length === 0) return (_key, entity) => entity
   const { session, view, signal } = by
   const found = await populated(keys, nodes, { view, relations: session.relations, asOf: resolveAsOf(by.asOf, view), signal })

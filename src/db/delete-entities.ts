@@ -112,9 +112,7 @@ async function checkRestricted(session: Session, plan: DeletePlan): Promise<void
   const held = staying.find(({ from }) => live.has(from))
   if (held === undefined) return
   const to = farEnd(held.state, 'out')
-  throw new ParqueDBError('REFERENCE_VIOLATION', `${to} cannot be deleted: ${held.from} leads to it as '${predicateOf(held.state)}', which restricts that. Unlink or delete ${held.from} first.`, {
-    details: { $id: to, from: held.from, predicate: predicateOf(held.state) },
-  })
+  throw new ParqueDBError('REFERENCE_VIOLATION', `${to} cannot be deleted: ${held.from} leads to it as '${predicateOf(held.state)}', which restricts that. Unlink or delete ${held.from} first.`, { details: { $id: to, from: held.from, predicate: predicateOf(held.state) } })
 }
 
 function tooMuch(session: Session): ParqueDBError {

@@ -15,6 +15,7 @@ import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import { decodeCursor, encodeCursor, fingerprintOf } from '../query/page-cursor.ts'
 import { assertRangeKept, historyUnavailable } from '../storage/horizon.ts'
 import type { AsOf, View } from '../storage/view.ts'
+import { pageLimitDefault } from './find.ts'
 import { parseOps } from './read-events.ts'
 import { overView, withView, type Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
@@ -22,7 +23,6 @@ import { nameLengthMax, type ParsedWrite } from './write-options.ts'
 
 /** Entries are folded this many at a time: what is in memory, and what a page in reverse folds at once. */
 const entriesAtOnce = 100
-const pageLimitDefault = 100
 const historyOptionNames = ['from', 'to', 'actor', 'op', 'limit', 'cursor', 'reverse', 'includeArchived', 'signal'] as const
 
 type HistoryQuery = ReturnType<typeof parseHistory>

@@ -68,16 +68,12 @@ export function parseReplacement(session: Session, key: EntityKey, replace: { in
 function checkSameId(key: EntityKey, value: unknown): void {
   if (parseEntityId(value, key.ns) === key.id) return
   const $id = formatEntityId(key)
-  throw new ParqueDBError('VALIDATION_FAILED', `The document that is to replace ${$id} has another $id, ${String(value).slice(0, 80)}; an entity keeps its id.`, {
-    details: { $id, path: '$id' },
-  })
+  throw new ParqueDBError('VALIDATION_FAILED', `The document that is to replace ${$id} has another $id, ${String(value).slice(0, 80)}; an entity keeps its id.`, { details: { $id, path: '$id' } })
 }
 
 function agreedVersion(ofDocument: ExpectedVersion | undefined, ofOptions: ExpectedVersion | undefined): ExpectedVersion | undefined {
   if (ofOptions === undefined || ofDocument === ofOptions) return ofDocument
-  throw new ParqueDBError('INVALID_ARGUMENT', `The document says version ${ofDocument}, expectedVersion says ${ofOptions}; give one of them.`, {
-    details: { option: 'expectedVersion' },
-  })
+  throw new ParqueDBError('INVALID_ARGUMENT', `The document says version ${ofDocument}, expectedVersion says ${ofOptions}; give one of them.`, { details: { option: 'expectedVersion' } })
 }
 
 /** What a method in bulk is given; INVALID_ARGUMENT. */

@@ -11,11 +11,7 @@ import type { ParsedWrite } from './write-options.ts'
  * Runs a write of edges. Where a relationship leads to one entity, from either of its ends, the edge that is there is replaced: then the write is a transaction,
  * whose result is provisional (`isFinal` false), and undefined when its txId was committed before.
  */
-export async function replacingEdges<Result extends object>(
-  session: Session,
-  { links, isNew, write }: { links: readonly Link[]; isNew: boolean; write: ParsedWrite },
-  work: (session: Session, links: readonly Link[], write: ParsedWrite) => Promise<Result>,
-): Promise<(Result & { isFinal: boolean }) | undefined> {
+export async function replacingEdges<Result extends object>(session: Session, { links, isNew, write }: { links: readonly Link[]; isNew: boolean; write: ParsedWrite }, work: (session: Session, links: readonly Link[], write: ParsedWrite) => Promise<Result>): Promise<(Result & { isFinal: boolean }) | undefined> {
   const single = links.flatMap(singleEnds)
   refuseTwoAtOneEnd(single)
   // An entity that is being made has edges only where its id was used before.
@@ -55,16 +51,11 @@ function nameOf({ link, near, direction }: SingleEnd): string {
 }
 
 function refuseTwoAtOneEnd(ends: readonly SingleEnd[]): void {
-  const taken = new Map<string, string>()
-  for (const end of ends) {
-    const { near, direction, link } = end
-    const name = nameOf(end)
-    const edge = formatTarget(link.key)
-    if ((taken.get(name) ?? edge) !== edge) {
-      throw new ParqueDBError('VALIDATION_FAILED', `'${link.ends.predicate}' ${direction === 'out' ? 'of' : 'to'} ${formatEntityId(near)} is one edge, and one write is to make two.`, { details: { $id: formatEntityId(near), path: link.ends.predicate } })
-    }
-    taken.set(name, edge)
-  }
+  const taken = new Map(ends.map((end) => [nameOf(end), formatTarget(end.link.key)]))
+  const left = ends.find((end) => taken.get(nameOf(end)) !== formatTarget(end.link.key))
+  if (left === undefined) return
+  const [$id, path] = [formatEntityId(left.near), left.link.ends.predicate]
+  throw new ParqueDBError('VALIDATION_FAILED', `'${path}' ${left.direction === 'out' ? 'of' : 'to'} ${$id} is one edge, and one write is to make two.`, { details: { $id, path } })
 }
 
 /** Whether an edge has to go for another one of its kind. */

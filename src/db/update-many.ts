@@ -56,11 +56,7 @@ export function linksOf(session: Session, command: Command, near: EntityKey): Li
   return command.update.links.flatMap(({ kind, fields }) => parseLinkFields(session.relations, { near, kind, fields, limits: session.limits }))
 }
 
-async function writeBatch(
-  session: Session,
-  { query, command, states }: { query: Query; command: Command; states: readonly EntityState[] },
-  write: ParsedWrite,
-): Promise<UpdateManyResult> {
+async function writeBatch(session: Session, { query, command, states }: { query: Query; command: Command; states: readonly EntityState[] }, write: ParsedWrite): Promise<UpdateManyResult> {
   if (command.kind === 'delete' && hasDeletePolicies(session, query.ns)) {
     const count = await deleteEntities(session, { keys: states.map(({ id }) => ({ ns: query.ns, id })), accepts: acceptor(query) }, write)
     return { matchedCount: count, modifiedCount: count }
@@ -99,11 +95,7 @@ const attemptsMax = 100
 /** Upper bound of the wait before finding anew: what took the candidates away may not be durable, and so not be seen, yet. */
 const backoffMsMax = 32
 
-export async function findOneAndUpdate<T extends object>(
-  session: Session,
-  target: { ns: string; filter: unknown; update: unknown },
-  options: FindOneAndUpdateOptions<T> | undefined,
-): Promise<Entity<T> | undefined> {
+export async function findOneAndUpdate<T extends object>(session: Session, target: { ns: string; filter: unknown; update: unknown }, options: FindOneAndUpdateOptions<T> | undefined): Promise<Entity<T> | undefined> {
   const { sort, project, returnDocument, arrayFilters, ...rest } = checkOptions('findOneAndUpdate', options, [...writeOptionNames, 'sort', 'project', 'returnDocument', 'arrayFilters'])
   if (returnDocument !== undefined && returnDocument !== 'before' && returnDocument !== 'after') {
     throw new ParqueDBError('INVALID_ARGUMENT', "The option 'returnDocument' must be 'before' or 'after'.", { details: { option: 'returnDocument' } })

@@ -51,7 +51,5 @@ function metadataOf(session: Session, options: VersionedOptions): Document | und
 export function parseExpectedVersion(value: unknown): ExpectedVersion | undefined {
   if (value === undefined || value === 'absent') return value
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
-  throw new ParqueDBError('INVALID_ARGUMENT', "The option 'expectedVersion' must be a version, a whole number from 1 on, or 'absent'.", {
-    details: { option: 'expectedVersion' },
-  })
+  throw new ParqueDBError('INVALID_ARGUMENT', "The option 'expectedVersion' must be a version, a whole number from 1 on, or 'absent'.", { details: { option: 'expectedVersion' } })
 }

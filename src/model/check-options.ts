@@ -37,9 +37,7 @@ export function checkFlag(value: unknown, option: string): boolean {
 export function checkName(value: unknown, rule: { option: string; charactersMax: number }): string | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'string' && value !== '' && value.length <= rule.charactersMax && isWellFormed(value)) return value
-  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${rule.option}' must be a string of 1 to ${rule.charactersMax} characters, without half of a surrogate pair; it is ${shown(value)}.`, {
-    details: { option: rule.option },
-  })
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${rule.option}' must be a string of 1 to ${rule.charactersMax} characters, without half of a surrogate pair; it is ${shown(value)}.`, { details: { option: rule.option } })
 }
 
 export function checkFunction(value: unknown, option: string): void {

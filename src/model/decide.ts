@@ -74,16 +74,12 @@ export function decide(state: EntityState | undefined, command: Command, context
 export function notFound(state: EntityState | undefined, key: EntityKey): ParqueDBError {
   const $id = formatEntityId(key)
   if (state?.deletedAt === undefined) return new ParqueDBError('NOT_FOUND', `There is no ${$id}.`, { details: { $id } })
-  return new ParqueDBError('NOT_FOUND', `${$id} was deleted at ${new Date(state.deletedAt).toISOString()}; restore it to use it again.`, {
-    details: { $id, deletedVersion: state.version },
-  })
+  return new ParqueDBError('NOT_FOUND', `${$id} was deleted at ${new Date(state.deletedAt).toISOString()}; restore it to use it again.`, { details: { $id, deletedVersion: state.version } })
 }
 
 export function alreadyExists(state: EntityState, key: EntityKey): ParqueDBError {
   const $id = formatEntityId(key)
-  return new ParqueDBError('ALREADY_EXISTS', `${$id} exists already, at version ${state.version}; update or replace it, or create under another id.`, {
-    details: { $id, version: state.version },
-  })
+  return new ParqueDBError('ALREADY_EXISTS', `${$id} exists already, at version ${state.version}; update or replace it, or create under another id.`, { details: { $id, version: state.version } })
 }
 
 /** VERSION_CONFLICT unless the state, undefined where the entity is absent, is of the expected version. */
@@ -91,9 +87,7 @@ export function checkVersion(state: EntityState | undefined, { key, expectedVers
   const found = state?.version ?? 'absent'
   if (expectedVersion === undefined || expectedVersion === found) return
   const $id = formatEntityId(key)
-  throw new ParqueDBError('VERSION_CONFLICT', `${$id} was expected at version ${expectedVersion}, and is ${found === 'absent' ? 'absent' : `at ${found}`}; read it again and decide anew.`, {
-    details: { $id, expected: expectedVersion, found },
-  })
+  throw new ParqueDBError('VERSION_CONFLICT', `${$id} was expected at version ${expectedVersion}, and is ${found === 'absent' ? 'absent' : `at ${found}`}; read it again and decide anew.`, { details: { $id, expected: expectedVersion, found } })
 }
 
 /** A reader may send back what it fetched; what the database wrote into it has to be unchanged. */

@@ -105,7 +105,5 @@ function checkEnds({ from, predicate, to }: EdgeEnds, relation: Relation, contex
   }
   if (!isThere(from)) throw notFound(context.state(from), from)
   if (!relation.refusesDangling || isThere(to)) return
-  throw new ParqueDBError('REFERENCE_VIOLATION', `'${predicate}' of ${formatEntityId(from)} cannot lead to ${formatEntityId(to)}, which is not there; create that first.`, {
-    details: { $id: formatEntityId(from), predicate, to: formatEntityId(to) },
-  })
+  throw new ParqueDBError('REFERENCE_VIOLATION', `'${predicate}' of ${formatEntityId(from)} cannot lead to ${formatEntityId(to)}, which is not there; create that first.`, { details: { $id: formatEntityId(from), predicate, to: formatEntityId(to) } })
 }

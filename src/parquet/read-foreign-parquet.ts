@@ -181,9 +181,7 @@ function checkReadable(source: ByteSource, { metadata, root }: { metadata: FileM
     const rows = Number(group.num_rows)
     const values = group.columns.reduce((sum, { meta_data: chunk }) => sum + Math.max(Number(chunk?.num_values ?? 0), rows), 0)
     if (!(rows >= 0 && rows <= rowGroupRowsMax) || values > rowGroupValuesMax || Number(group.total_byte_size) > rowGroupBytesMax) {
-      throw new ParqueDBError('LIMIT_EXCEEDED', `${source.path}: row group ${index} has ${rows} rows and ${values} values in ${group.total_byte_size} bytes, more than is decoded at once; write the file with smaller row groups.`, {
-        details: { path: source.path, rowGroup: index },
-      })
+      throw new ParqueDBError('LIMIT_EXCEEDED', `${source.path}: row group ${index} has ${rows} rows and ${values} values in ${group.total_byte_size} bytes, more than is decoded at once; write the file with smaller row groups.`, { details: { path: source.path, rowGroup: index } })
     }
     for (const { meta_data: chunk } of group.columns) {
       if (chunk === undefined) throw unsupported(source, 'its columns are encrypted or in other files')

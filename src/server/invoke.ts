@@ -48,9 +48,7 @@ export async function invoke(db: Pick<Database, 'collection'>, { name, operation
 export async function pageOf(results: unknown, limit: unknown, { pageItemsMax, principal, signer }: Caller): Promise<Page<unknown>> {
   const { items, cursor } = typeof limit === 'number' && limit > pageItemsMax ? { items: [] } : await (results as ResultCursor<unknown>).page()
   if (typeof limit === 'number' && limit > pageItemsMax || items.length > pageItemsMax) {
-    throw new ParqueDBError('LIMIT_EXCEEDED', `A page has at most ${pageItemsMax} items; ask for the next ones with its cursor, or for all of them as application/x-ndjson.`, {
-      details: { limit: 'pageItemsMax', most: pageItemsMax },
-    })
+    throw new ParqueDBError('LIMIT_EXCEEDED', `A page has at most ${pageItemsMax} items; ask for the next ones with its cursor, or for all of them as application/x-ndjson.`, { details: { limit: 'pageItemsMax', most: pageItemsMax } })
   }
   return { items, ...(cursor !== undefined && { cursor: await signer.sign(cursor, { purpose: 'cursor', tenant: principal.tenant }) }) }
 }

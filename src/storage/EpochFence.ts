@@ -39,8 +39,6 @@ export class EpochFence {
   /** Throws WRITER_FENCED when `newest`, of a listing that began after this epoch was taken, is another epoch. */
   assertNewest(newest: number): void {
     if (newest === this.epoch) return
-    throw new ParqueDBError('WRITER_FENCED', `Another writer took over this database (epoch ${newest}; this one had ${this.epoch}). Whether the writes that were under way are in it is for the new writer to say: open the database again and read them.`, {
-      details: { epoch: this.epoch, newest },
-    })
+    throw new ParqueDBError('WRITER_FENCED', `Another writer took over this database (epoch ${newest}; this one had ${this.epoch}). Whether the writes that were under way are in it is for the new writer to say: open the database again and read them.`, { details: { epoch: this.epoch, newest } })
   }
 }

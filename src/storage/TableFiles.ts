@@ -51,9 +51,7 @@ export class TableFiles {
           throw isParqueDBError(error, 'NOT_FOUND') ? missing(file.path, error) : error
         })
         if (bytes.length !== range.end - range.start) {
-          throw new ParqueDBError('CORRUPT_FILE', `${file.path} ends at byte ${range.start + bytes.length}; the manifest says that it has ${file.sizeBytes} bytes. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, {
-            details: { path: file.path, offset: range.start + bytes.length },
-          })
+          throw new ParqueDBError('CORRUPT_FILE', `${file.path} ends at byte ${range.start + bytes.length}; the manifest says that it has ${file.sizeBytes} bytes. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path: file.path, offset: range.start + bytes.length } })
         }
         return bytes
       },

@@ -27,9 +27,7 @@ export function assertRangeKept(ns: string, horizon: Horizon | undefined, range:
 export function historyUnavailable(ns: string, { seq, ts, archive }: Horizon): ParqueDBError {
   const hint = archive === undefined ? '' : ' What is older is archived: ask with includeArchived: true.'
   const what = isEdgeSpace(ns) ? `the relationships of '${collectionOf(ns)}'` : `'${ns}'`
-  return new ParqueDBError('HISTORY_UNAVAILABLE', `The history of ${what} begins after event ${seq}, at ${new Date(ts).toISOString()}: retention has removed what came before.${hint}`, {
-    details: { ns, horizonSeq: seq, horizonTs: ts },
-  })
+  return new ParqueDBError('HISTORY_UNAVAILABLE', `The history of ${what} begins after event ${seq}, at ${new Date(ts).toISOString()}: retention has removed what came before.${hint}`, { details: { ns, horizonSeq: seq, horizonTs: ts } })
 }
 
 /** The newest moment at or before `asOf` whose states stand whole in runs; what came after it is folded. Of seq 0 when there is none. */

@@ -2,8 +2,7 @@ import { compareStrings } from '../base/bytes.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { foldFromSnapshot, stateAfter } from '../model/fold.ts'
-import type { FileEntry, Manifest, NamespaceRuns, RunEntry } from './manifest.ts'
-import { filesOfRuns } from './manifest.ts'
+import { filesOfRuns, type FileEntry, type Manifest, type NamespaceRuns } from './manifest.ts'
 import type { TableFiles } from './TableFiles.ts'
 import type { AsOf } from './view.ts'
 
@@ -11,7 +10,7 @@ import type { AsOf } from './view.ts'
 export function runFilesFor(of: { runs: NamespaceRuns }, key: EntityKey): FileEntry[] {
   const found: FileEntry[] = []
   for (const run of filesOfRuns(of, key.ns)) {
-    const file = fileWithKey(run, key.id)
+    const file = run.files.find((one) => holdsId(one, key.id))
     if (file !== undefined) found.push(file)
   }
   return found.length < 2 ? found : found.toSorted((left, right) => right.maxSeq - left.maxSeq)
@@ -57,8 +56,7 @@ export async function newestOfMany(files: TableFiles, manifest: Manifest, of: { 
 
 /** Segments that may hold events of the key at or before `asOf`, newest first, from the manifest alone. */
 export function segmentsFor(manifest: Manifest, key: EntityKey, asOf?: AsOf): FileEntry[] {
-  const found = manifest.segments.filter((file) => reaches(file, asOf) && segmentMayHold(file, key))
-  return found.toReversed()
+  return manifest.segments.filter((file) => reaches(file, asOf) && compareKeys(file.minKey, key) <= 0 && compareKeys(file.maxKey, key) >= 0).toReversed()
 }
 
 /**
@@ -86,16 +84,8 @@ export function spansNamespace(file: FileEntry, ns: string): boolean {
   return compareStrings(file.minKey[0] ?? '', ns) <= 0 && compareStrings(file.maxKey[0] ?? '', ns) >= 0
 }
 
-function segmentMayHold(file: FileEntry, key: EntityKey): boolean {
-  return compareKeys(file.minKey, key) <= 0 && compareKeys(file.maxKey, key) >= 0
-}
-
 function compareKeys(bound: readonly string[], key: EntityKey): number {
   return compareStrings(bound[0] ?? '', key.ns) || compareStrings(bound[1] ?? '', key.id)
-}
-
-function fileWithKey(run: RunEntry, id: string): FileEntry | undefined {
-  return run.files.find((file) => holdsId(file, id))
 }
 
 function holdsId(file: FileEntry, id: string): boolean {

@@ -45,7 +45,5 @@ async function refuses(backend: StorageBackend, what: string, put: Promise<unkno
 
 function expectTrue(backend: StorageBackend, failed: string, holds: boolean): void {
   if (holds) return
-  throw new ParqueDBError('STORAGE_UNAVAILABLE', `This ${backend.kind} store cannot hold a database: it fails at ${failed}. Use one that heeds If-None-Match and If-Match on puts and shows at once what was written, such as R2, S3 or MinIO.`, {
-    details: { failed, store: backend.kind, permanent: true },
-  })
+  throw new ParqueDBError('STORAGE_UNAVAILABLE', `This ${backend.kind} store cannot hold a database: it fails at ${failed}. Use one that heeds If-None-Match and If-Match on puts and shows at once what was written, such as R2, S3 or MinIO.`, { details: { failed, store: backend.kind, permanent: true } })
 }

@@ -34,9 +34,7 @@ async function eventsByIds(partition: Partition, eventIds: readonly string[]): P
   const found: StoredEvent[] = []
   for (const eventId of eventIds) found.push(...(await eventsById(partition, eventId)))
   if (found.length > 0 && found.length < eventIds.length) {
-    throw new ParqueDBError('INVALID_ARGUMENT', `Of ${eventIds.length} events that were to be committed together, ${found.length} were committed before, under the same ids (${found[0]?.eventId} is one). Commit the new ones by themselves.`, {
-      details: { committed: found.map((event) => event.eventId) },
-    })
+    throw new ParqueDBError('INVALID_ARGUMENT', `Of ${eventIds.length} events that were to be committed together, ${found.length} were committed before, under the same ids (${found[0]?.eventId} is one). Commit the new ones by themselves.`, { details: { committed: found.map((event) => event.eventId) } })
   }
   return found
 }

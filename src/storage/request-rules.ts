@@ -28,9 +28,7 @@ export function parseCondition(path: string, condition: PutCondition | undefined
     if (ifAbsent === true && ifMatch === undefined) return { kind: 'absent' }
     if (ifAbsent === undefined && typeof ifMatch === 'string') return { kind: 'match', etag: ifMatch }
   }
-  throw new ParqueDBError('INVALID_ARGUMENT', `The condition of the put of ${path} must be { ifAbsent: true }, { ifMatch: etag } or nothing.`, {
-    details: { path, condition },
-  })
+  throw new ParqueDBError('INVALID_ARGUMENT', `The condition of the put of ${path} must be { ifAbsent: true }, { ifMatch: etag } or nothing.`, { details: { path, condition } })
 }
 
 /** The condition of a put did not hold; `found` is the etag that is there, undefined when nothing is. */

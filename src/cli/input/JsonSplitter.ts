@@ -111,9 +111,7 @@ export class JsonSplitter {
   #carry(text: string): void {
     this.#carried += text
     if (this.#carried.length <= pieceCharsMax) return
-    throw new ParqueDBError('LIMIT_EXCEEDED', `${this.#where}, line ${this.#pieceLine}: one value is longer than ${pieceCharsMax} characters; is it ${this.#mode === 'lines' ? 'ndjson, one object a line' : 'an array of objects'}?`, {
-      details: { file: this.#where, line: this.#pieceLine, limit: pieceCharsMax },
-    })
+    throw new ParqueDBError('LIMIT_EXCEEDED', `${this.#where}, line ${this.#pieceLine}: one value is longer than ${pieceCharsMax} characters; is it ${this.#mode === 'lines' ? 'ndjson, one object a line' : 'an array of objects'}?`, { details: { file: this.#where, line: this.#pieceLine, limit: pieceCharsMax } })
   }
 
   #cut(tail: string): Piece {

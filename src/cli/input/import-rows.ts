@@ -131,9 +131,7 @@ function advice(error: ParqueDBError): string {
 function checkIds(rows: readonly Row[], { where, onConflict }: ImportRequest): void {
   const row = rows.find(({ document }) => document.$id === undefined)
   if (row === undefined) return
-  throw new ParqueDBError('VALIDATION_FAILED', `${where}, line ${row.line}: --on-conflict ${onConflict} needs documents with ids; name the field that holds them with --id <field>`, {
-    details: { file: where, line: row.line },
-  })
+  throw new ParqueDBError('VALIDATION_FAILED', `${where}, line ${row.line}: --on-conflict ${onConflict} needs documents with ids; name the field that holds them with --id <field>`, { details: { file: where, line: row.line } })
 }
 
 function sum(left: ImportCounts, right: ImportCounts): ImportCounts {

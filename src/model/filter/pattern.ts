@@ -32,9 +32,7 @@ const surrogateEscape = /(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]/
  */
 export function compilePattern(source: string, flags: string, path: string): Pattern {
   if (source.length > patternLengthMax) {
-    throw new ParqueDBError('LIMIT_EXCEEDED', `The regular expression on '${path}' is longer than ${patternLengthMax} characters.`, {
-      details: { limit: 'patternLengthMax', most: patternLengthMax, path },
-    })
+    throw new ParqueDBError('LIMIT_EXCEEDED', `The regular expression on '${path}' is longer than ${patternLengthMax} characters.`, { details: { limit: 'patternLengthMax', most: patternLengthMax, path } })
   }
   if (!isWellFormed(source) || surrogateEscape.test(source)) throw invalid(path, "names half of a surrogate pair; write the character itself, or '\\u{…}' with the flag u")
   const known = sortedFlags(flags, path)

@@ -389,7 +389,5 @@ function isNoObject(error: unknown): boolean {
 }
 
 function tooLarge(path: string, sizeBytes: number): ParqueDBError {
-  return new ParqueDBError('LIMIT_EXCEEDED', `${path} has ${sizeBytes} bytes; ${readBytesMax} are read at once. Read it by ranges.`, {
-    details: { path, sizeBytes, sizeBytesMax: readBytesMax },
-  })
+  return new ParqueDBError('LIMIT_EXCEEDED', `${path} has ${sizeBytes} bytes; ${readBytesMax} are read at once. Read it by ranges.`, { details: { path, sizeBytes, sizeBytesMax: readBytesMax } })
 }

@@ -119,9 +119,7 @@ function refusal(status: number, text: string): ParqueDBError {
   const isPassing = status >= 500 || [408, 409, 429].includes(status) || code === 'RequestTimeout'
   const permanent = !isPassing || status === 501
   const advice = status === 403 || status === 401 ? ' Check the credentials, their rights and this clock.' : status >= 300 && status < 400 ? ' Check the region and the endpoint.' : ''
-  return new ParqueDBError('STORAGE_UNAVAILABLE', `the store answered ${status} ${code}${code === '' ? '' : `: ${tag(text, 'Message') ?? ''}`}.${advice}`, {
-    details: { status, s3Code: code, ...(permanent ? { permanent } : {}), ...(permanent || status === 409 || status === 429 ? { outcome: 'none' } : {}) },
-  })
+  return new ParqueDBError('STORAGE_UNAVAILABLE', `the store answered ${status} ${code}${code === '' ? '' : `: ${tag(text, 'Message') ?? ''}`}.${advice}`, { details: { status, s3Code: code, ...(permanent ? { permanent } : {}), ...(permanent || status === 409 || status === 429 ? { outcome: 'none' } : {}) } })
 }
 
 function conditionHeaders(condition: ParsedCondition): Readonly<Record<string, string>> {
