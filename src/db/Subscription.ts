@@ -197,10 +197,7 @@ export type ConsumerLags = { readonly [name: string]: { readonly seq: number; re
 
 export function consumerPosition(session: Session, name: string): NonNullable<SubscriptionUse['position']> {
   const records = new Collection<{ seq: number }>(session, space)
-  return {
-    load: async () => (await records.get(name))?.seq,
-    save: async (seq) => void (await records.upsert(name, { $set: { seq } })),
-  }
+  return { load: async () => (await records.get(name))?.seq, save: async (seq) => void (await records.upsert(name, { $set: { seq } })) }
 }
 
 export async function consumerLags(session: Session, stats: { lastSeq: number; namespaces: object }): Promise<ConsumerLags> {

@@ -122,10 +122,7 @@ class BulkCreate {
     // A larger batch may be past a commit's limit, which is seen after it was decided.
     await this.#settle(batch.bytes > 2 * batchBytesMax ? 0 : committingMax - 1)
     await new Promise<void>((decided) => {
-      const committing = this.#commit(batch, decided).then(
-        () => undefined,
-        (error: unknown) => ({ error }),
-      )
+      const committing = this.#commit(batch, decided).then(() => undefined, (error: unknown) => ({ error }))
       void committing.then(() => decided())
       this.#committing.push(committing)
     })

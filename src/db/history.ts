@@ -229,9 +229,5 @@ function compareSides({ before, after }: { before: Value | undefined; after: Val
   }
   // Also where only the order of fields differs, which no field shows.
   if (differences.length > count) return
-  differences.push({
-    path: encodePatchPath(path),
-    ...(before !== undefined && { before: cloneValue(before) }),
-    ...(after !== undefined && { after: cloneValue(after) }),
-  })
+  differences.push({ path: encodePatchPath(path), ...(before !== undefined && { before: cloneValue(before) }), ...(after !== undefined && { after: cloneValue(after) }) })
 }

@@ -20,18 +20,12 @@ import { qualifyIds } from './qualify-ids.ts'
 import { effectiveSort, type Position } from './row-order.ts'
 
 /** Unparsed: what users gave, option names checked already. */
-export interface QueryInput {
-  readonly filter?: unknown
-  readonly sort?: unknown
-  readonly skip?: unknown
-  readonly limit?: unknown
-  readonly cursor?: unknown
-  readonly project?: unknown
-  readonly asOf?: unknown
-  readonly includeDeleted?: unknown
-  readonly includeArchived?: unknown
+export interface QueryInput extends Unparsed<'filter' | 'sort' | 'skip' | 'limit' | 'cursor' | 'project' | 'asOf' | 'includeDeleted' | 'includeArchived'> {
   readonly signal?: AbortSignal | undefined
 }
+
+/** Options as users gave them, names checked already. */
+export type Unparsed<Names extends string> = { readonly [Name in Names]?: unknown }
 
 /** A query that has been checked wholly; nothing in it can fail for the user's sake any more but a seq that has not happened. */
 export interface Query {

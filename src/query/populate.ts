@@ -7,6 +7,7 @@ import type { Relations } from '../model/relations.ts'
 import type { AsOf, View } from '../storage/view.ts'
 import { checkOptions } from '../model/check-options.ts'
 import { hop, type HopRow } from './hop.ts'
+import type { Unparsed } from './parse-query.ts'
 import { parseRelated, positioned, type RelatedQuery } from './related.ts'
 import { comparePositions } from './row-order.ts'
 
@@ -56,14 +57,7 @@ export function parsePopulate(relations: Relations, of: { ns: string; depth?: nu
   })
 }
 
-interface PopulateOptions {
-  readonly direction?: Direction
-  readonly predicate?: string
-  readonly filter?: unknown
-  readonly sort?: unknown
-  readonly limit?: unknown
-  readonly populate?: unknown
-}
+type PopulateOptions = Unparsed<'direction' | 'predicate' | 'filter' | 'sort' | 'limit' | 'populate'>
 
 export function parseDirection(direction: unknown): Direction | undefined {
   if (direction === undefined || direction === 'out' || direction === 'in') return direction

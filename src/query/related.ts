@@ -9,19 +9,13 @@ import { parseAsOf, resolveAsOf } from './as-of.ts'
 import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
 import { hop, type HopRow } from './hop.ts'
 import { decodeCursor, fingerprintOf } from './page-cursor.ts'
-import { tooManyToSort } from './parse-query.ts'
+import { tooManyToSort, type Unparsed } from './parse-query.ts'
 import { qualifyIds } from './qualify-ids.ts'
 import { comparePositions, effectiveSort, rowMaker, type Position } from './row-order.ts'
 import { TopRows } from './top-rows.ts'
 
 /** Which of the entities at the other ends are wanted, and in which order; option names checked already. */
-export interface RelatedInput {
-  readonly filter?: unknown
-  readonly sort?: unknown
-  readonly limit?: unknown
-  readonly cursor?: unknown
-  readonly asOf?: unknown
-  readonly includeArchived?: unknown
+export interface RelatedInput extends Unparsed<'filter' | 'sort' | 'limit' | 'cursor' | 'asOf' | 'includeArchived'> {
   readonly signal?: AbortSignal | undefined
 }
 

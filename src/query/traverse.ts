@@ -10,6 +10,7 @@ import { isPlainObject } from '../model/parse-document.ts'
 import type { Relations } from '../model/relations.ts'
 import type { AsOf, View } from '../storage/view.ts'
 import { hop, type Hop, type HopRow } from './hop.ts'
+import type { Unparsed } from './parse-query.ts'
 
 /** Hops of one path where `depth` is not given. */
 const depthDefault = 10
@@ -66,13 +67,7 @@ export function parseSteps(input: unknown, depth: number): Step[] {
   })
 }
 
-interface StepInput {
-  readonly relationship?: unknown
-  readonly direction?: unknown
-  readonly min?: unknown
-  readonly max?: unknown
-  readonly filter?: unknown
-}
+type StepInput = Unparsed<'relationship' | 'direction' | 'min' | 'max' | 'filter'>
 
 export function parseDepth(depth: unknown): number {
   return checkWholeNumber(depth, { option: 'depth', least: 1, most: depthMax }) ?? depthDefault

@@ -75,11 +75,7 @@ export class Staging {
   decide(request: CommitRequest, states: RequestedStates): StagedCommit | undefined {
     if (!this.#partition.erasing.isEmpty) this.#partition.refuseErased(request.keys)
     const nowMs = Math.max(this.#clock.nowMs(), this.#lastTs)
-    const context: DecisionContext = {
-      nowMs,
-      state: (key) => states.get(key),
-      namespaceSeq: (ns) => this.#namespaceSeqs.get(ns) ?? this.#partition.namespaceSeq(ns),
-    }
+    const context: DecisionContext = { nowMs, state: (key) => states.get(key), namespaceSeq: (ns) => this.#namespaceSeqs.get(ns) ?? this.#partition.namespaceSeq(ns) }
     const drafts = request.decide(context)
     if (drafts.length === 0) return undefined
     const ts = this.#commitTs(drafts, nowMs)
