@@ -164,7 +164,6 @@ export class Maintenance {
       rewrittenFiles = written.rewrittenFiles
       return written.change
     }, { signal })
-    partition.cache.clear()
     await this.collectGarbage()
     // Older manifests have keys, and what writers before this one left behind may have anything.
     await sweep()

@@ -49,6 +49,8 @@ export class Partition {
 
   /** Moves to a newer manifest, and the overlay that begins where it ends. */
   install(next: { manifest: Manifest; overlay: Overlay }): void {
+    // Edges of what was erased have no event that says so.
+    if (next.manifest.erasedCount !== this.#manifest.erasedCount) this.cache.clear()
     this.#manifest = next.manifest
     this.#overlay = next.overlay
   }
