@@ -35,6 +35,9 @@ export interface BatchOptions extends IdRange {
 /** Ids asked for at once from which on the filters are read first. */
 const filterWorthIds = 16
 
+/** Between what is wanted for several ids: a request costs as much as reading so much from a disk, and more in a bucket. */
+const bridgeBytes = 64 * 1024
+
 /** Reads a run that RunFileWriter wrote. CORRUPT_FILE with path and offset where the bytes are not those that were written. */
 export class RunFileReader {
   readonly #table: TableReader
@@ -103,7 +106,7 @@ export class RunFileReader {
     if (sortedIds.length >= filterWorthIds) await this.#table.loadFilters()
     const found = new Map<string, EntityState>()
     const wanted = sortedIds.filter((id) => this.mayContain(id)).map((id) => rangeOfKey([], id))
-    for await (const states of this.#states(wanted, { cache: this.#table.cache })) for (const state of states) found.set(state.id, state)
+    for await (const states of this.#states(wanted, { cache: this.#table.cache, bridgeBytes })) for (const state of states) found.set(state.id, state)
     return found
   }
 
@@ -114,7 +117,7 @@ export class RunFileReader {
 
   /** States within several ranges, which ascend and do not overlap, in order: each row group is read once, adjacent ones share requests. */
   scanRanges(ranges: readonly IdRange[], signal?: AbortSignal): AsyncGenerator<EntityState[]> {
-    return this.#states(ranges.map((range) => ({ ...range, prefix: [] })), { signal, cache: this.#table.cache })
+    return this.#states(ranges.map((range) => ({ ...range, prefix: [] })), { signal, cache: this.#table.cache, bridgeBytes: ranges.length > 1 ? bridgeBytes : undefined })
   }
 
   /** Its row groups for a merge. */
@@ -137,7 +140,7 @@ export class RunFileReader {
       trace.prunedRowGroups += this.#table.rowGroups.length - within.length
     }
     const isWanted = wants && ((index: number): boolean => wants(this.#table.rowGroups[index] as RowGroupEntry, index))
-    for await (const stretch of this.#table.stretches(within, { signal, trace, cache: this.#table.cache, wants: isWanted })) {
+    for await (const stretch of this.#table.stretches(within, { signal, trace, cache: this.#table.cache, isJoined: true, wants: isWanted })) {
       const batch = this.#batch(stretch)
       const rows = rowsWithin(stretch, range)
       if (rows.start < rows.end) yield [{ batch, ...rows }]

@@ -76,6 +76,10 @@ export interface GroupsOptions {
   readonly cache?: GroupCache | undefined
   /** Of one request of several row groups; 2 MiB. */
   readonly bytesMax?: number | undefined
+  /** Between two row groups of one request, of those who want a few of many and all of them: so many bytes are rather read than asked around. */
+  readonly bridgeBytes?: number | undefined
+  /** Cut at the same places whoever asks, so that joined columns serve everybody; a reader that begins in the middle begins with less. */
+  readonly isJoined?: boolean
   /** Whether a row group is to be read, asked shortly before that. */
   readonly wants?: ((index: number) => boolean) | undefined
 }
@@ -275,11 +279,10 @@ export class TableReader {
     return reading
   }
 
-  /** Cuts at the same places whoever asks, so that joined columns serve everybody; a reader that begins in the middle begins with less. */
-  *#pieces(indexes: readonly number[], { bytesMax = requestBytesMax, wants, trace }: GroupsOptions): Generator<Piece> {
-    let most = firstGroups
+  *#pieces(indexes: readonly number[], { bytesMax = requestBytesMax, bridgeBytes, isJoined = false, wants, trace }: GroupsOptions): Generator<Piece> {
+    let most = bridgeBytes === undefined ? firstGroups : stretchGroups
     for (let at = 0; at < indexes.length; most = Math.min(most * 2, stretchGroups)) {
-      const { start, end } = stretchOf(indexes[at] as number)
+      const { start, end } = isJoined ? stretchOf(indexes[at] as number) : { start: 0, end: Number.POSITIVE_INFINITY }
       const piece: number[] = []
       let bytes = 0
       for (; at < indexes.length && (indexes[at] as number) < end && piece.length < most; at++) {
@@ -291,30 +294,32 @@ export class TableReader {
           bytes += entry.end - entry.start
         } else if (trace !== undefined) trace.prunedRowGroups += 1
       }
-      if (piece.length > 0) yield { indexes: piece, isWhole: piece.length === Math.min(end, this.rowGroups.length) - start }
+      if (piece.length > 0) yield { indexes: piece, isWhole: isJoined && piece.length === Math.min(end, this.rowGroups.length) - start }
     }
   }
 
   /** Those that the cache does not have come in a request for each row of neighbours, all at once. */
   async #read(indexes: readonly number[], options: GroupsOptions): Promise<RowGroup[]> {
-    const { cache, trace } = options
+    const { cache, trace, bridgeBytes = 0 } = options
     const groups: RowGroup[] = []
-    const requests: { start: number; end: number }[] = []
+    const requests: number[][] = []
+    let end = Number.NEGATIVE_INFINITY
     for (const index of indexes) {
       const cached = cache?.get(this.#nameOf(index)) as RowGroup | undefined
-      const last = requests.at(-1)
+      const entry = this.rowGroups[index] as RowGroupEntry
       if (cached !== undefined) groups.push(cached)
-      else if (last?.end === index) last.end = index + 1
-      else requests.push({ start: index, end: index + 1 })
+      else if (entry.start - end <= bridgeBytes) requests.at(-1)?.push(index)
+      else requests.push([index])
+      if (cached === undefined) end = entry.end
     }
     if (trace !== undefined) trace.cachedRowGroups += groups.length
     if (requests.length === 0) return groups
-    const read = await Promise.all(requests.map((request) => this.#readAdjacent(request, options)))
+    const read = await Promise.all(requests.map((request) => this.#readAtOnce(request, options)))
     return [...groups, ...read.flat()].toSorted((left, right) => left.entry.start - right.entry.start)
   }
 
-  async #readAdjacent({ start, end }: { start: number; end: number }, { cache, trace }: GroupsOptions): Promise<RowGroup[]> {
-    const entries = this.index.rowGroups.slice(start, end)
+  async #readAtOnce(indexes: readonly number[], { cache, trace }: GroupsOptions): Promise<RowGroup[]> {
+    const entries = indexes.map((index) => this.rowGroups[index] as RowGroupEntry)
     const from = (entries[0] as RowGroupEntry).start
     const to = (entries[entries.length - 1] as RowGroupEntry).end
     const bytes = await this.#source.readRange({ start: from, end: to })
@@ -323,11 +328,11 @@ export class TableReader {
       trace.bytes += to - from
     }
     const file = { path: this.path, leaves: this.#leaves, arena: this.#arena, codec: this.index.codec ?? ('snappy' as const) }
-    return entries.map((entry, index) => {
+    return entries.map((entry, at) => {
       const part = bytes.subarray(entry.start - from, entry.end - from)
       // What is kept must not keep the bytes of its neighbours.
       const group = new RowGroup(entry, cache === undefined || entries.length === 1 ? part : part.slice(), file)
-      cache?.put(this.#nameOf(start + index), group)
+      cache?.put(this.#nameOf(indexes[at] as number), group)
       return group
     })
   }

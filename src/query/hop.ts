@@ -22,6 +22,8 @@ export interface Hop {
   readonly accepts?: ((key: EntityKey, state: EntityState) => boolean) | undefined
   /** Rows of one near end, at most: the first in order. */
   readonly limit?: number | undefined
+  /** Whether there are no rows where the near end itself is not there: it is read with the far ones. With one near end. */
+  readonly checksNear?: boolean
   /** Only far ends whose `$id` is greater; with one near end and a predicate. */
   readonly after?: string | undefined
 }
@@ -117,10 +119,10 @@ class Walk {
     const groups = this.#grouped(edges)
     for (let open = groups, take = this.#limit + spareEdges; open.length > 0; take *= 8) {
       await this.#read(open, take)
-      open = open.filter((group) => group.count < this.#limit && group.read < group.edges.length)
+      open = this.isLeft ? [] : open.filter((group) => group.count < this.#limit && group.read < group.edges.length)
     }
     this.#count = groups.at(-1)?.count ?? this.#count
-    this.isLeft = groups.length === 1 && this.#count >= this.#limit
+    this.isLeft ||= groups.length === 1 && this.#count >= this.#limit
     if (this.isLeft) this.endsDone += 1
     return groups.length === 1 ? (groups[0] as Group).rows : groups.flatMap((group) => group.rows)
   }
@@ -143,7 +145,7 @@ class Walk {
 
   /** Reads the far ends of the next `take` edges of each group. */
   async #read(groups: readonly Group[], take: number): Promise<void> {
-    const { direction, asOf, accepts } = this.#of
+    const { direction, asOf, accepts, checksNear = false, nears } = this.#of
     // Each entity is read once, however many edges lead to it.
     const places = new Map<string, number>()
     const keys: EntityKey[] = []
@@ -153,8 +155,10 @@ class Walk {
         if (places.size < places.set($id, places.get($id) ?? keys.length).size) keys.push(keyOf($id))
       }
     }
+    if (checksNear) keys.push(nears[0] as EntityKey)
     const states = await this.#view.getMany(keys, asOf)
-    for (const group of groups) {
+    this.isLeft = checksNear && isGone(states.at(-1))
+    for (const group of this.isLeft ? [] : groups) {
       const end = Math.min(group.edges.length, group.read + take)
       for (; group.read < end; group.read++) {
         const edge = group.edges[group.read] as EntityState
@@ -162,12 +166,16 @@ class Walk {
         const place = places.get($id) as number
         const key = keys[place] as EntityKey
         const state = states[place]
-        if (group.count >= this.#limit || state === undefined || state.deletedAt !== undefined || accepts?.(key, state) === false) continue
+        if (group.count >= this.#limit || state === undefined || isGone(state) || accepts?.(key, state) === false) continue
         group.count += 1
         group.rows.push({ near: group.end.near, edge, $id, key, state })
       }
     }
   }
+}
+
+export function isGone(state: EntityState | undefined): boolean {
+  return state === undefined || state.deletedAt !== undefined
 }
 
 /** The key of a stored `$id`. */

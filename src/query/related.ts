@@ -7,7 +7,7 @@ import { parseSort, type SortKey } from '../model/sort.ts'
 import type { View } from '../storage/view.ts'
 import { parseAsOf, resolveAsOf } from './as-of.ts'
 import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
-import { hop, type HopRow } from './hop.ts'
+import { hop, isGone, type HopRow } from './hop.ts'
 import { decodeCursor, fingerprintOf } from './page-cursor.ts'
 import { tooManyToSort, type Unparsed } from './parse-query.ts'
 import { qualifyIds } from './qualify-ids.ts'
@@ -54,11 +54,11 @@ export function parseRelated(relation: Relation, near: EntityKey | undefined, in
 export async function relatedRows(query: RelatedQuery, near: EntityKey, run: { view: View; sortDocumentsMax: number }): Promise<AsyncIterable<readonly HopRow[]> | Iterable<readonly HopRow[]>> {
   const { view } = run
   const asOf = resolveAsOf(query.asOf, view)
-  const state = await view.get(near, asOf)
-  if (state === undefined || state.deletedAt !== undefined) return []
+  // Of the past the near end is read first, as its collection has a horizon of its own.
+  if (asOf !== undefined && isGone(await view.get(near, asOf))) return []
   const { sort, limit, after } = query
   const isSorted = sort.length > 0
-  const rows = hop(view, { ...query, nears: [near], asOf, limit: isSorted ? undefined : limit, after: isSorted ? undefined : after?.id })
+  const rows = hop(view, { ...query, nears: [near], checksNear: asOf === undefined, asOf, limit: isSorted ? undefined : limit, after: isSorted ? undefined : after?.id })
   if (!isSorted) return rows
   if (limit !== undefined && limit > run.sortDocumentsMax) throw tooManyToSort(run.sortDocumentsMax)
   const compare = comparePositions(sort)

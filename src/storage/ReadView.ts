@@ -90,13 +90,9 @@ export class ReadView implements PresentView {
     const { manifest, files } = this.#parts
     const states = keys.map((key) => this.inMemory(key))
     const missing = keys.filter((_, index) => states[index] === 'in files')
-    for (const ns of new Set(missing.map((key) => key.ns))) {
-      const found = await newestOfMany(files, manifest, { ns, ids: missing.flatMap((key) => (key.ns === ns ? [key.id] : [])) })
-      keys.forEach((key, index) => {
-        if (key.ns === ns && states[index] === 'in files') states[index] = found.get(key.id)
-      })
-    }
-    return states as (EntityState | undefined)[]
+    const found = new Map<string, Map<string, EntityState>>()
+    for (const ns of new Set(missing.map((key) => key.ns))) found.set(ns, await newestOfMany(files, manifest, { ns, ids: missing.flatMap((key) => (key.ns === ns ? [key.id] : [])) }))
+    return keys.map(({ ns, id }, index) => (states[index] === 'in files' ? found.get(ns)?.get(id) : (states[index] as EntityState | undefined)))
   }
 
   scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly ScanSlice[]> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../base/random.ts'
+import { ParqueDB } from '../db/ParqueDB.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import { epochPath, publishHead, readHead } from './head.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
@@ -21,6 +22,28 @@ async function readOne(storage: MemoryBackend): Promise<{ meter: Meter; index: u
   await reader.close()
   return { meter, index: entity?.index }
 }
+
+test('the first hop after opening needs four requests at most, wherever its ends stand: an index and a stretch of the edges, and of the entities where there are edges', async () => {
+  const storage = new MemoryBackend()
+  const nodes = 6000
+  const id = (n: number): string => `n${String(n % nodes).padStart(4, '0')}`
+  const starts = Array.from({ length: 40 }, (_, n) => n * 150)
+  const writer = new ParqueDB({ storage, random: seededRandom(1) })
+  const items = writer.collection('items')
+  await items.createMany(Array.from({ length: nodes }, (_, n) => ({ $id: id(n), text: `${n} of many` })))
+  await items.linkMany(starts.flatMap((from) => Array.from({ length: 12 }, (_, n) => ({ from: id(from), predicate: 'next', to: `items/${id(from * 7 + n * 499)}` }))))
+  await writer.compact()
+  await writer.close()
+  for (const [start, edges, requests] of [...starts.map((from) => [from, 12, 4] as const), [151, 0, 2] as const]) {
+    const { backend, meter } = metered(storage)
+    const reader = new ParqueDB({ storage: backend, readOnly: true })
+    await reader.stats()
+    const { requests: opening } = meter
+    expect((await reader.collection('items').related(id(start), 'next').toArray()).length).toBe(edges)
+    expect(meter.requests - opening).toBeLessThanOrEqual(requests)
+    await reader.close()
+  }
+})
 
 describe('a reader of a folder that nobody has open', () => {
   test('gets its first document with four requests', async () => {
