@@ -108,10 +108,7 @@ export class FollowerSession {
     this.#isPolling = true
     while (this.#listenerCount > 0 && !signal.aborted) {
       // Closing cuts the sleep short. A store that fails for a moment is asked again; whoever reads meets the failure itself.
-      await clock.sleep(Math.max(followMs, pollMsMin), signal).then(
-        () => this.refresh().catch(() => undefined),
-        () => undefined,
-      )
+      await clock.sleep(Math.max(followMs, pollMsMin), signal).then(() => this.refresh().catch(() => undefined), () => undefined)
     }
     this.#isPolling = false
   }

@@ -155,10 +155,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   let before: (EntityKey & { state: EntityState | undefined }) | undefined
   let sinceSnapshot = 0
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }
-  const steps = mergeGroups(
-    job.inputs.map((file) => groupsOfSegment(file, parts.tables, scan)),
-    { compare: byKeyAndSeq, takes: (source) => writer.takes(source) },
-  )
+  const steps = mergeGroups(job.inputs.map((file) => groupsOfSegment(file, parts.tables, scan)), { compare: byKeyAndSeq, takes: (source) => writer.takes(source) })
   for await (const step of steps) {
     for (const event of step.kind === 'group' ? [] : step.rows) {
       if (writer.isFull) await parts.turns.through(writer.encode())

@@ -47,9 +47,5 @@ export function notFound(path: string, cause?: unknown): ParqueDBError {
 /** `pid` is undefined when the holder does not answer, or is in this process. */
 export function writerLocked(details: { root: string; pid?: number; since?: string }): ParqueDBError {
   const holder = details.pid === undefined ? 'by another writer' : `by process ${details.pid}`
-  return new ParqueDBError(
-    'WRITER_LOCKED',
-    `${details.root} is already open for writing ${holder}. Close it there first, or open it here with readOnly: true.`,
-    { details },
-  )
+  return new ParqueDBError('WRITER_LOCKED', `${details.root} is already open for writing ${holder}. Close it there first, or open it here with readOnly: true.`, { details })
 }

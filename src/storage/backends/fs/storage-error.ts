@@ -26,10 +26,7 @@ export function storageError(error: unknown, where: { operation: string; path: s
   const errno = errnoOf(error)
   const advice = adviceByErrno[errno ?? ''] ?? 'Check the disk and the folder, then try again.'
   const reason = error instanceof Error ? error.message : String(error)
-  return new ParqueDBError('STORAGE_UNAVAILABLE', `Could not ${where.operation} ${where.path}: ${reason}. ${advice}`, {
-    details: { ...where, errno },
-    cause: error,
-  })
+  return new ParqueDBError('STORAGE_UNAVAILABLE', `Could not ${where.operation} ${where.path}: ${reason}. ${advice}`, { details: { ...where, errno }, cause: error })
 }
 
 /** 'ENOENT', …; undefined for what is not an error of the system. */
