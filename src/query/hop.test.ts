@@ -55,6 +55,19 @@ test('what was read of the graph is in memory, and what is written, flushed and 
   await db.close()
 })
 
+test('what hops pass by pushes nothing out of the cache of entities', async () => {
+  const db = new ParqueDB({ storage: new MemoryBackend(), graceMs: 0, maxCachedEntities: 5 })
+  const nodes = db.collection('n')
+  await nodes.createMany(Array.from({ length: 300 }, (_, n) => ({ $id: `n${n}`, n })))
+  await nodes.linkMany(Array.from({ length: 900 }, (_, n) => ({ from: `n${n % 300}`, predicate: 'next', to: `n/n${(n * 7 + 1) % 300}` })))
+  await db.compact()
+  await nodes.get('n299')
+  const before = (await db.stats()).cache.entities
+  for (let round = 0; round < 2; round++) for (let n = 0; n < 20; n++) expect((await nodes.related(`n${n}`, 'next').toArray()).length).toBe(1)
+  expect([before, (await db.stats()).cache.entities]).toEqual([1, 1])
+  await db.close()
+})
+
 test('a node with 100,000 edges pages through them in bounded memory, from either end at the same cost', async () => {
   const storage = new CountingBackend()
   const edges = 100_000

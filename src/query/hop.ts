@@ -152,7 +152,9 @@ class Walk {
     for (const { edges, read } of groups) {
       for (let at = read; at < edges.length && at < read + take; at++) {
         const $id = farEnd(edges[at] as EntityState, direction)
-        if (places.size < places.set($id, places.get($id) ?? keys.length).size) keys.push(keyOf($id))
+        if (places.size === places.set($id, places.get($id) ?? keys.length).size) continue
+        const slash = $id.indexOf('/')
+        keys.push({ ns: $id.slice(0, slash), id: $id.slice(slash + 1) })
       }
     }
     if (checksNear) keys.push(nears[0] as EntityKey)
@@ -176,10 +178,4 @@ class Walk {
 
 export function isGone(state: EntityState | undefined): boolean {
   return state === undefined || state.deletedAt !== undefined
-}
-
-/** The key of a stored `$id`. */
-function keyOf($id: string): EntityKey {
-  const slash = $id.indexOf('/')
-  return { ns: $id.slice(0, slash), id: $id.slice(slash + 1) }
 }

@@ -87,8 +87,12 @@ export class ReadView implements PresentView {
   async getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
     // Of the past each entity is a segment's stretch of its own.
     if (asOf !== undefined || keys.length === 1) return Promise.all(keys.map((key) => this.get(key, asOf)))
-    const { manifest, files } = this.#parts
-    const states = keys.map((key) => this.inMemory(key))
+    const { manifest, overlay, files } = this.#parts
+    const states = keys.map((key) => {
+      const found = overlay.state(key, { seq: this.seq }) ?? newestInMemory(files, runFilesFor(manifest, key), key.id)
+      // What a row group keeps is not put into the cache of entities: many would push out those that are asked for one by one.
+      return found === 'in files' ? (this.#cached(key) ?? found) : found
+    })
     const missing = keys.filter((_, index) => states[index] === 'in files')
     const found = new Map<string, Map<string, EntityState>>()
     for (const ns of new Set(missing.map((key) => key.ns))) found.set(ns, await newestOfMany(files, manifest, { ns, ids: missing.flatMap((key) => (key.ns === ns ? [key.id] : [])) }))
