@@ -11,10 +11,7 @@ export function actingAs(db: Pick<Database, 'collection' | 'transaction'>, who: 
   if (typeof who !== 'string' && !isPlainObject(who)) throw new ParqueDBError('INVALID_ARGUMENT', 'as takes the name of an actor, or { actor, reason, correlationId, causationId }.')
   const by = checkOptions<Acting>('as', typeof who === 'string' ? { actor: who } : who, ['actor', 'reason', 'correlationId', 'causationId'])
   const within = (tx: DatabaseTransaction): DatabaseTransaction => ({ collection: (name) => acting(tx.collection(name), by) })
-  return {
-    ...within(db),
-    transaction: (work, options = {}) => db.transaction((tx) => work(within(tx)), options as TransactionOptions & { txId: string }),
-  }
+  return { ...within(db), transaction: (work, options = {}) => db.transaction((tx) => work(within(tx)), options as TransactionOptions & { txId: string }) }
 }
 
 function acting<T extends object = Document>(collection: DatabaseCollection<T>, by: Acting): DatabaseCollection<T> {

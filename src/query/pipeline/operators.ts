@@ -81,11 +81,7 @@ function sum(operands: readonly Operand[], at: At, sign: 1 | -1): Value {
 }
 
 function arithmetic(sign: 1 | -1): Operator {
-  return numeric(
-    some,
-    (numbers) => numbers.reduce((left, right) => left + sign * right),
-    (whole) => whole.reduce((left, right) => left + BigInt(sign) * right),
-  )
+  return numeric(some, (numbers) => numbers.reduce((left, right) => left + sign * right), (whole) => whole.reduce((left, right) => left + BigInt(sign) * right))
 }
 
 /** Half to even, at a number of decimal places, as MongoDB rounds. */
