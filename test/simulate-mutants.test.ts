@@ -127,14 +127,14 @@ const ofBoth: readonly Omit<Mutant, 'home'>[] = [
   {
     broken: 'edges to what is deleted are seen',
     file: '../query/hop.ts',
-    line: 'state === undefined || state.deletedAt !== undefined ||',
+    line: 'state === undefined || isGone(state) ||',
     instead: 'state === undefined ||',
   },
   {
     broken: 'the graph of the past is that of now',
     file: '../query/hop.ts',
-    line: 'this.#view.scanRanges(space, ranges, { asOf, signal })',
-    instead: 'this.#view.scanRanges(space, ranges, { signal })',
+    line: 'view.scanRanges(walk.space, walk.ranges, of)',
+    instead: 'view.scanRanges(walk.space, walk.ranges)',
   },
   {
     broken: 'a delete that cascades is a commit for each entity',
