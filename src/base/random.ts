@@ -5,9 +5,7 @@ export interface Random {
 }
 
 /** The platform's cryptographic randomness. */
-export const systemRandom: Random = {
-  bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
-}
+export const systemRandom: Random = { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) }
 
 /** A repeatable source for tests and simulation (mulberry32); not for secrets. */
 export function seededRandom(seed: number): Random {

@@ -1,10 +1,8 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { systemClock } from '../base/clock.ts'
-import type { Clock } from '../base/clock.ts'
+import { systemClock, type Clock } from '../base/clock.ts'
 import type { ParqueDB } from '../db/ParqueDB.ts'
 import { isDatabase, openToRead, openToWrite } from '../node/open-database.ts'
-import { exitCodes } from './exit-codes.ts'
-import type { ExitCode } from './exit-codes.ts'
+import { exitCodes, type ExitCode } from './exit-codes.ts'
 import type { Terminal } from './Terminal.ts'
 
 /** What every command takes. */

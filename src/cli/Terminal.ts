@@ -54,10 +54,6 @@ export class Terminal {
     return this.#options.pretty || (this.isTTY && !this.#options.json)
   }
 
-  get json(): boolean {
-    return this.#options.json
-  }
-
   /** stdout is a terminal. */
   get isTTY(): boolean {
     return this.#stdout.isTTY === true

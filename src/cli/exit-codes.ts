@@ -1,5 +1,4 @@
-import { isParqueDBError } from '../base/ParqueDBError.ts'
-import type { ErrorCode } from '../base/ParqueDBError.ts'
+import { isParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
 
 /** What a process answers to its shell; docs/guides/command-line.md says the same to users. */
 export const exitCodes = {

@@ -4,10 +4,9 @@ import type { Document, Value } from '../model/values.ts'
 /** A value for a person's eyes: text as it is, unless it could be taken for something else or would move the cursor. */
 export function formatValue(value: Value | undefined): string {
   if (value === undefined) return ''
-  if (typeof value === 'string') return isPlain(value) ? value : quote(value)
-  if (typeof value === 'bigint') return String(value)
+  if (typeof value === 'string') return isPlain(value) ? value : escapeControls(JSON.stringify(value))
+  if (typeof value === 'bigint' || typeof value === 'number') return String(value)
   if (value instanceof Date) return formatTime(value.getTime())
-  if (typeof value === 'number') return String(value)
   return escapeControls(stringifyExtendedJson(value))
 }
 
@@ -60,10 +59,6 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 
 function isPlain(text: string): boolean {
   return text !== '' && text === text.trim() && !/^(?:true|false|null|[-+.]?\d[\d.eE+:TZ-]*|["[{].*)$/.test(text) && text === escapeControls(text)
-}
-
-function quote(text: string): string {
-  return escapeControls(JSON.stringify(text))
 }
 
 /** Stored text must not be able to drive the terminal. */

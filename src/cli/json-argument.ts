@@ -1,8 +1,6 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { ErrorCode } from '../base/ParqueDBError.ts'
+import { ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
 import { fromExtendedJson } from '../model/ejson.ts'
-import { isObject } from '../model/values.ts'
-import type { Document, Value } from '../model/values.ts'
+import { isObject, type Document, type Value } from '../model/values.ts'
 import { parseJson } from './input/parse-json.ts'
 
 export interface JsonArgument {

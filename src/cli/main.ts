@@ -1,11 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { CommanderError } from 'commander'
-import type { Command } from 'commander'
+import { CommanderError, type Command } from 'commander'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { CommandLine } from './CommandLine.ts'
-import { exitCodeOf, exitCodes } from './exit-codes.ts'
-import type { ExitCode } from './exit-codes.ts'
+import { exitCodeOf, exitCodes, type ExitCode } from './exit-codes.ts'
 import { makeProgram } from './program.ts'
 import { OutputClosed, Terminal } from './Terminal.ts'
 
@@ -58,22 +56,11 @@ function packageVersion(): string {
   return manifest.version
 }
 
-interface ReportOptions {
-  readonly json: boolean
-  /** Also the stack and what caused it. */
-  readonly verbose: boolean
-  readonly exitCode: ExitCode
-}
-
-/** Says on stderr what ended a command: one line for people, one JSON object for machines. */
-function reportError(terminal: Terminal, error: unknown, options: ReportOptions): void {
+/** Says on stderr what ended a command: one line for people, one JSON object for machines; with `verbose` also the stack and what caused it. */
+function reportError(terminal: Terminal, error: unknown, options: { json: boolean; verbose: boolean; exitCode: ExitCode }): void {
   const { code, message, details } = facts(error)
-  if (options.json) {
-    const more = options.verbose ? { stack: stackOf(error) } : {}
-    terminal.complain(JSON.stringify({ code, message, details, exitCode: options.exitCode, ...more }))
-    return
-  }
-  terminal.complain(`parquedb: ${code}: ${oneLine(message)}`)
+  if (options.json) return terminal.complain(JSON.stringify({ code, message, details, exitCode: options.exitCode, ...(options.verbose && { stack: stackOf(error) }) }))
+  terminal.complain(`parquedb: ${code}: ${message.replace(/\s*\n\s*/g, ' ')}`)
   if (options.verbose) terminal.complain(stackOf(error))
 }
 
@@ -81,10 +68,6 @@ function facts(error: unknown): { code: string; message: string; details: unknow
   if (isParqueDBError(error)) return { code: error.code, message: error.message, details: error.details }
   const message = error instanceof Error ? error.message : String(error)
   return { code: 'INTERNAL', message: `${message} (--verbose shows where; please report it)`, details: {} }
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ')
 }
 
 function stackOf(error: unknown): string {

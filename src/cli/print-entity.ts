@@ -14,12 +14,17 @@ export async function printEntity(terminal: Terminal, entity: object): Promise<v
 
 /** A value that is not an entity: a line of Extended JSON, or its fields for people. */
 export async function printFacts(terminal: Terminal, facts: Document): Promise<void> {
-  await (terminal.forPeople ? terminal.write(formatFields(facts)) : terminal.line(stringifyExtendedJson(facts)))
+  await printText(terminal, formatFields(facts), facts)
 }
 
 /** What a command has done: a line for people, facts for machines. */
 export async function printReport(terminal: Terminal, line: string, facts: Document): Promise<void> {
-  await (terminal.forPeople ? terminal.line(line) : terminal.line(stringifyExtendedJson(facts)))
+  await printText(terminal, `${line}\n`, facts)
+}
+
+/** Lines for people, facts for machines. */
+export async function printText(terminal: Terminal, text: string, facts: Document): Promise<void> {
+  await (terminal.forPeople ? terminal.write(text) : terminal.line(stringifyExtendedJson(facts)))
 }
 
 function heading(terminal: Terminal, entity: Document): string {

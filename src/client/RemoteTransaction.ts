@@ -22,8 +22,7 @@ interface BatchAnswer {
 export class RemoteTransaction implements Remote {
   readonly #transport: Transport
   readonly #ids: IdSource
-  readonly #signal: AbortSignal | undefined
-  readonly #actor: string | undefined
+  readonly #options: { readonly signal?: AbortSignal; readonly actor?: string }
   readonly #steps: string[] = []
   #isWriting = false
   #at: number | undefined
@@ -34,8 +33,7 @@ export class RemoteTransaction implements Remote {
   constructor(transport: Transport, ids: IdSource, options: { signal?: AbortSignal; actor?: string }) {
     this.#transport = transport
     this.#ids = ids
-    this.#signal = options.signal
-    this.#actor = options.actor
+    this.#options = options
   }
 
   collection<T extends object>(name: string): DatabaseCollection<T> {
@@ -84,9 +82,7 @@ export class RemoteTransaction implements Remote {
   /** Commits what was written; false when that had been done before. TRANSACTION_CONFLICT when an answer would be another one now. */
   async commit(txId: string): Promise<boolean> {
     this.close()
-    if (this.#running > 0) {
-      throw new ParqueDBError('INVALID_ARGUMENT', 'The transaction ended while some of its calls were still running, so it was rolled back; await every call.')
-    }
+    if (this.#running > 0) throw new ParqueDBError('INVALID_ARGUMENT', 'The transaction ended while some of its calls were still running, so it was rolled back; await every call.')
     return !this.#isWriting || !(await this.#send({ txId: encodeValue('txId', txId) }, this.#steps)).repeated
   }
 
@@ -109,8 +105,9 @@ export class RemoteTransaction implements Remote {
 
   async #send(more: { [name: string]: string }, steps: readonly string[]): Promise<BatchAnswer> {
     const texts = new Map([...Object.entries(more), ['operations', `[${steps.join(',')}]`]])
-    if (this.#actor !== undefined) texts.set('actor', encodeValue('actor', this.#actor))
-    return (await this.#transport.json(databaseOperations.transaction, { texts, signal: this.#signal })) as unknown as BatchAnswer
+    const { actor, signal } = this.#options
+    if (actor !== undefined) texts.set('actor', encodeValue('actor', actor))
+    return (await this.#transport.json(databaseOperations.transaction, { texts, signal })) as unknown as BatchAnswer
   }
 
   #withIds(text: string): string {

@@ -1,6 +1,6 @@
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkAborted } from '../base/abort.ts'
-import { checkFunction } from '../model/check-options.ts'
+import { checkFunction, checkIterable } from '../model/check-options.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 import type { IdempotentOptions } from '../model/database-options.ts'
 import { collectionOperations, type Operation } from '../model/operations.ts'
@@ -46,10 +46,7 @@ type BulkOptions = IdempotentOptions & { batchSize?: number; onProgress?: (count
 /** One request for each batch, the next one filled when the last one is durable. With a `txId`, batch n is committed under `txId#n`. */
 async function sendInBatches(remote: Remote, { name, ns, items }: { name: keyof typeof bulk; ns: string; items: unknown }, options: BulkOptions = {}): Promise<object> {
   const { argument, item, counts: countNames } = bulk[name]
-  const source = items as AsyncIterable<unknown>
-  if (typeof source !== 'object' || source === null || !(Symbol.iterator in source || Symbol.asyncIterator in source)) {
-    throw new ParqueDBError('INVALID_ARGUMENT', `${name} takes an array, an iterable or an async iterable of ${argument}.`)
-  }
+  const source = checkIterable(name, items, argument)
   const { onProgress, ...others } = options
   checkFunction(onProgress, 'onProgress')
   const { texts, signal } = encodeArguments({ name, operation: collectionOperations[name], ns }, [undefined, typeof options === 'object' ? others : options])

@@ -56,8 +56,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   async create(document: NewDocument<T>, options?: IdempotentOptions): Promise<Entity<T>> {
     const write = parseWrite(this.#session, checkOptions('create', options, idempotentOptionNames))
     const { key, document: own, links } = parseNewDocument(this.#session, this.name, document)
-    const { after } = await writeEntity(this.#session, { key, command: { kind: 'create', document: own }, links }, write)
-    return this.#entity(key, after)
+    return this.#entity(key, (await writeEntity(this.#session, { key, command: { kind: 'create', document: own }, links }, write)).after)
   }
 
   async createMany(documents: Iterable<NewDocument<T>> | AsyncIterable<NewDocument<T>>, options?: CreateManyOptions): Promise<CreateManyResult> {
@@ -136,8 +135,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     const write = parseWrite(this.#session, versioned)
     const { expectedVersion, ...parsed } = parseReplacement(this.#session, key, { input: document, expectedVersion: write.expectedVersion })
     const command: Command = { kind: 'replace', ...parsed, orCreate: checkFlag(upsert, 'upsert') }
-    const { after } = await writeEntity(this.#session, { key, command }, { ...write, expectedVersion })
-    return this.#entity(key, after)
+    return this.#entity(key, (await writeEntity(this.#session, { key, command }, { ...write, expectedVersion })).after)
   }
 
   async upsert(id: string, update: Update<T>, options?: UpdateOptions): Promise<Entity<T>> {
@@ -152,8 +150,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   async delete(id: string, options?: VersionedOptions): Promise<boolean> {
     const write = parseWrite(this.#session, checkOptions('delete', options, versionedOptionNames))
     if (hasDeletePolicies(this.#session, this.name)) return (await deleteEntities(this.#session, { keys: [this.#key(id)] }, write)) > 0
-    const { isChanged } = await writeEntity(this.#session, { key: this.#key(id), command: { kind: 'delete' } }, write)
-    return isChanged
+    return (await writeEntity(this.#session, { key: this.#key(id), command: { kind: 'delete' } }, write)).isChanged
   }
 
   async deleteMany(filter: Filter<T>, options?: WriteOptions): Promise<DeleteManyResult> {
@@ -241,7 +238,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
       const entities: (Entity<T> | undefined)[] = []
       for await (const states of pointReads(view, keys, { asOf: resolveAsOf(parsed, view), signal: options.signal })) {
         const shown = states.map((state) => (state === undefined || (state.deletedAt !== undefined && !includeDeleted) ? undefined : state))
-        const along = await alongWith(keysOf(this.name, shown), nodes, { session: this.#session, view, asOf: parsed, signal: options.signal })
+        const along = await alongWith(shown.flatMap((state) => (state === undefined ? [] : [{ ns: this.name, id: state.id }])), nodes, { session: this.#session, view, asOf: parsed, signal: options.signal })
         for (const state of shown) entities.push(state === undefined ? undefined : along({ ns: this.name, id: state.id }, copyEntity<T>(this.name, state)))
       }
       return entities
@@ -250,8 +247,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
 
   async #write(id: string, command: Command, options: VersionedOptions): Promise<Entity<T>> {
     const key = this.#key(id)
-    const { after } = await writeEntity(this.#session, { key, command, links: linksOf(this.#session, command, key) }, parseWrite(this.#session, options))
-    return this.#entity(key, after)
+    return this.#entity(key, (await writeEntity(this.#session, { key, command, links: linksOf(this.#session, command, key) }, parseWrite(this.#session, options))).after)
   }
 
   #populate(input: unknown): PopulateNode[] {
@@ -266,10 +262,6 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     if (state === undefined) throw notFound(state, key)
     return copyEntity<T>(this.name, state)
   }
-}
-
-function keysOf(ns: string, states: readonly (EntityState | undefined)[]): EntityKey[] {
-  return states.flatMap((state) => (state === undefined ? [] : [{ ns, id: state.id }]))
 }
 
 /** A filter that changes or deletes must be written out: a forgotten one would be everything. */

@@ -1,5 +1,5 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { systemRandom, type Random } from '../base/random.ts'
+import { systemRandom } from '../base/random.ts'
 import { actingAs } from '../model/acting.ts'
 import { tenantPattern, type Database, type DatabaseTransaction, type Acting, type ActingDatabase } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, ImportEventsResult, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
@@ -15,7 +15,6 @@ import type { CommitRequest, Engine, EngineStats } from '../storage/engine.ts'
 import { engineOptionNames, type EngineOptions } from '../storage/engine-options.ts'
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
-import type { View } from '../storage/view.ts'
 import { Collection } from './Collection.ts'
 import { consumerLags, consumerPosition, Subscription, type ConsumerLags } from './Subscription.ts'
 import { countCollections } from './find.ts'
@@ -23,7 +22,7 @@ import { EventProjection, type ProjectionDefinition } from './EventProjection.ts
 import { importEvents } from './import-events.ts'
 import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
-import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
+import type { Committed, DatabaseLimits, Session } from './session.ts'
 import { findShortestPath, traverse } from './graph.ts'
 import { nameLengthMax } from './write-options.ts'
 import { TenantEngine } from './TenantEngine.ts'
@@ -60,7 +59,6 @@ const defaultLimits: DatabaseLimits = {
 export class ParqueDB implements Database {
   readonly #engine: Engine
   readonly #session: Session
-  readonly #random: Random
   readonly #schema: SchemaInput
   /** Its tenants' among them. */
   #subscriptions = new Set<Subscription>()
@@ -74,43 +72,38 @@ export class ParqueDB implements Database {
     this.#engine = openEngine(storage, engineOptions)
     this.#whole = this.#engine
     this.#schema = schema
-    this.#random = engineOptions.random ?? systemRandom
     this.#session = {
       clock: this.#engine.clock,
       ids: this.#engine.ids,
-      random: this.#random,
+      random: engineOptions.random ?? systemRandom,
       limits: parseLimits(limits),
       relations: new Relations(schema),
       isTransaction: false,
-      view: (view) => this.#view(view),
+      view: async (view) => this.#open.#engine.view(view),
       viewNow: (view) => (this.#closing === undefined ? this.#engine.viewNow(view) : undefined),
       commit: (request) => this.#commit(request),
-      transact: (work, { txId, signal }) => runTransaction(this.#session, work, { options: { txId, signal }, random: this.#random }),
+      transact: (work, { txId, signal }) => runTransaction(this.#session, work, { txId, signal }),
     }
   }
 
   collection<T extends object = Document>(name: string): Collection<T> {
-    this.#assertOpen()
-    return new Collection<T>(this.#session, validateNamespace(name))
+    return new Collection<T>(this.#open.#session, validateNamespace(name))
   }
 
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result, options: TransactionOptions & { txId: string }): Promise<Result | undefined>
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result, options?: TransactionOptions & { txId?: never }): Promise<Result>
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result, options?: TransactionOptions): Promise<Result | undefined> {
-    this.#assertOpen()
+    const session = this.#open.#session
     if (typeof work !== 'function') throw new ParqueDBError('INVALID_ARGUMENT', 'transaction takes a function that is given the transaction.')
-    const onSession = async (session: Session): Promise<Result> => work({ collection: (name) => new Collection(session, validateNamespace(name)) })
-    return runTransaction(this.#session, onSession, { options, random: this.#random })
+    return runTransaction(session, async (within) => work({ collection: (name) => new Collection(within, validateNamespace(name)) }), options)
   }
 
   traverse<T extends object = Document>(start: string | readonly string[], steps: TraverseStep | readonly TraverseStep[], options?: TraverseOptions<T>): ResultCursor<Traversed<T>> {
-    this.#assertOpen()
-    return traverse<T>(this.#session, { start, steps }, options)
+    return traverse<T>(this.#open.#session, { start, steps }, options)
   }
 
   async shortestPath<T extends object = Document>(from: string, to: string, options?: ShortestPathOptions): Promise<Traversed<T>[] | undefined> {
-    this.#assertOpen()
-    return findShortestPath<T>(this.#session, { from, to }, options)
+    return findShortestPath<T>(this.#open.#session, { from, to }, options)
   }
 
   as(who: string | Acting): ActingDatabase {
@@ -118,58 +111,52 @@ export class ParqueDB implements Database {
   }
 
   events(options?: EventQueryOptions): AsyncIterableIterator<Event> {
-    this.#assertOpen()
-    return readEvents(this.#session, parseEventQuery(options))
+    return readEvents(this.#open.#session, parseEventQuery(options))
   }
 
   subscribe(options?: SubscribeOptions): Subscription {
-    this.#assertOpen()
-    const own = this.#engine instanceof TenantEngine ? this.#engine.own : (event: StoredEvent): StoredEvent => event
+    const engine = this.#open.#engine
+    const own = engine instanceof TenantEngine ? engine.own : (event: StoredEvent): StoredEvent => event
     const onEnd = (): void => void this.#subscriptions.delete(subscription)
     const checked = checkOptions('subscribe', options, ['fromSeq', 'ns', 'ops', 'consumer', 'signal'])
     const consumer = checkName(checked.consumer, { option: 'consumer', charactersMax: 100 })
     const position = consumer === undefined ? undefined : consumerPosition(this.#session, consumer)
-    const subscription = new Subscription(this.#engine, checked, { own, onEnd, position })
+    const subscription = new Subscription(engine, checked, { own, onEnd, position })
     this.#subscriptions.add(subscription)
     return subscription
   }
 
   /** Keeps a state of your own, folded from events, in the database, and up to date as long as this handle is open. INVALID_ARGUMENT for what is no definition. */
   project<State extends object>(definition: ProjectionDefinition<State>): EventProjection<State> {
-    this.#assertOpen()
-    const projection = new EventProjection<State>(this.#engine, this.#session, definition)
+    const projection = new EventProjection<State>(this.#open.#engine, this.#session, definition)
     this.#projections.add(projection)
     return projection
   }
 
   async importEvents(events: readonly Event[]): Promise<ImportEventsResult> {
-    this.#assertOpen()
-    return importEvents(this.#engine, events)
+    return importEvents(this.#open.#engine, events)
   }
 
   async collections(options?: { signal?: AbortSignal }): Promise<CollectionInfo[]> {
-    this.#assertOpen()
-    const { signal } = checkOptions('collections', options, ['signal'])
-    return countCollections(this.#session, signal)
+    return countCollections(this.#open.#session, checkOptions('collections', options, ['signal']).signal)
   }
 
   async flush(): Promise<void> {
-    this.#assertOpen()
-    return this.#engine.flush()
+    return this.#open.#engine.flush()
   }
 
   async compact(options?: CompactOptions): Promise<void> {
-    this.#assertOpen()
+    const engine = this.#open.#engine
     const checked = checkOptions('compact', options, ['signal', 'onProgress'])
     checkFunction(checked.onProgress, 'onProgress')
-    return this.#engine.compact(checked)
+    return engine.compact(checked)
   }
 
   async retain(options?: RetainOptions): Promise<RetentionReport> {
-    this.#assertOpen()
+    const engine = this.#open.#engine
     const checked = checkOptions('retain', options, ['policy', 'dryRun', 'signal'])
     checkFlag(checked.dryRun, 'dryRun')
-    return this.#engine.retain(checked)
+    return engine.retain(checked)
   }
 
   /**
@@ -177,7 +164,7 @@ export class ParqueDB implements Database {
    * resolves, no file has anything of them, but for what `pendingFiles` says; a crash in between is finished when the database is opened. The ids may be used again. NOT_FOUND for one that never was.
    */
   async erase(target: string | readonly string[], options?: EraseOptions): Promise<EraseReport> {
-    this.#assertOpen()
+    const engine = this.#open.#engine
     const { reason, actor } = checkOptions('erase', options, ['reason', 'actor', 'signal'])
     const targets: readonly unknown[] = [...new Set<unknown>(Array.isArray(target) ? target : [target])]
     if (targets.length === 0 || targets.length > erasedAtOnceMax) throw new ParqueDBError('INVALID_ARGUMENT', `erase takes 1 to ${erasedAtOnceMax} ids, as 'posts/abc'.`, { details: { option: 'target' } })
@@ -186,32 +173,29 @@ export class ParqueDB implements Database {
     checkName(actor, { option: 'actor', charactersMax: nameLengthMax })
     // What was derived from them is built again without them.
     const derived = await new Collection(this.#session, '$projections').find().toArray()
-    return this.#engine.erase({ ...options, keys: [...keys, ...derived.map(({ $id }) => ({ ns: '$projections', id: parseEntityId($id, '$projections') }))] })
+    return engine.erase({ ...options, keys: [...keys, ...derived.map(({ $id }) => ({ ns: '$projections', id: parseEntityId($id, '$projections') }))] })
   }
 
   /** Keeps the states of now whole: `find` with an `asOf` at or after it starts from them. The newest ones stay, as many as `checkpoints.keep` says. */
   async checkpoint(): Promise<CheckpointInfo> {
-    this.#assertOpen()
-    return this.#engine.checkpoint()
+    return this.#open.#engine.checkpoint()
   }
 
   async stats(): Promise<EngineStats & { readonly consumers: ConsumerLags }> {
-    this.#assertOpen()
-    const stats = await this.#engine.stats()
+    const stats = await this.#open.#engine.stats()
     return { ...stats, consumers: await consumerLags(this.#session, stats) }
   }
 
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
-    this.#assertOpen()
+    const engine = this.#open.#engine
     const checked = checkOptions('verify', options, ['deep', 'signal', 'onProgress'])
     checkFlag(checked.deep, 'deep')
     checkFunction(checked.onProgress, 'onProgress')
-    return this.#engine.verify(checked)
+    return engine.verify(checked)
   }
 
   tenant(name: string): ParqueDB {
-    this.#assertOpen()
-    if (!tenantPattern.test(name) || this.#whole !== this.#engine) throw new ParqueDBError('INVALID_ARGUMENT', `${JSON.stringify(name)} cannot be a tenant here.`, { details: { tenant: name } })
+    if (!tenantPattern.test(name) || this.#whole !== this.#open.#engine) throw new ParqueDBError('INVALID_ARGUMENT', `${JSON.stringify(name)} cannot be a tenant here.`, { details: { tenant: name } })
     const tenant = new ParqueDB({ storage: new TenantEngine(this.#engine, name), limits: this.#session.limits, schema: this.#schema })
     tenant.#whole = this.#engine
     tenant.#subscriptions = this.#subscriptions
@@ -234,22 +218,18 @@ export class ParqueDB implements Database {
     await this.#engine.close()
   }
 
-  async #view(options?: ViewOptions): Promise<View> {
-    this.#assertOpen()
-    return this.#engine.view(options)
-  }
-
   async #commit(request: CommitRequest): Promise<Committed> {
-    this.#assertOpen()
-    const committed = await this.#engine.commit(request)
+    const committed = await this.#open.#engine.commit(request)
     // Who may write here need not be allowed to see what was written there.
     const isOthers = committed.repeated && request.keys.length > 0 && committed.events.some(({ ns }) => !request.keys.some((key) => key.ns === ns))
     if (!isOthers) return committed
     throw new ParqueDBError('INVALID_ARGUMENT', `The txId '${request.txId}' was used for a write in another collection; use another one.`, { details: { option: 'txId' } })
   }
 
-  #assertOpen(): void {
-    if (this.#closing !== undefined) throw new ParqueDBError('CLOSED', 'The database is closed; open it again with new ParqueDB({ storage }).')
+  /** This, as long as it is not closed: CLOSED. */
+  get #open(): this {
+    if (this.#closing === undefined) return this
+    throw new ParqueDBError('CLOSED', 'The database is closed; open it again with new ParqueDB({ storage }).')
   }
 }
 
@@ -259,9 +239,7 @@ function openEngine(storage: StorageBackend | Engine, options: EngineOptions): E
     if (given === undefined) return storage
     throw new ParqueDBError('INVALID_ARGUMENT', `The storage is event-sourced already, so give '${given}' to withEventSourcing() instead.`, { details: { option: given } })
   }
-  if (typeof storage !== 'object' || storage === null || typeof storage.put !== 'function') {
-    throw new ParqueDBError('INVALID_ARGUMENT', "ParqueDB needs a storage: new ParqueDB({ storage: new MemoryBackend() }).", { details: { option: 'storage' } })
-  }
+  if (typeof storage !== 'object' || storage === null || typeof storage.put !== 'function') throw new ParqueDBError('INVALID_ARGUMENT', "ParqueDB needs a storage: new ParqueDB({ storage: new MemoryBackend() }).", { details: { option: 'storage' } })
   return withEventSourcing(storage, options)
 }
 

@@ -128,7 +128,7 @@ export class Subscription implements AsyncIterableIterator<Event> {
         // What came meanwhile is ready, and wakes nobody.
         continue
       }
-      if (this.#newestSeq < this.#nextSeq) await this.#nextCommit()
+      if (this.#newestSeq < this.#nextSeq) await new Promise<void>((resolve) => (this.#wake = resolve))
       else await this.#readLog()
     }
   }
@@ -158,13 +158,6 @@ export class Subscription implements AsyncIterableIterator<Event> {
     } finally {
       view.release()
     }
-  }
-
-  async #nextCommit(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
-    this.#wake = undefined
   }
 
   #offer(events: readonly StoredEvent[]): void {

@@ -27,30 +27,30 @@ export class TenantEngine implements Engine {
   readonly verify: Engine['verify'] = (options) => this.#base.verify(options)
   readonly checkpoint: Engine['checkpoint'] = () => this.#base.checkpoint()
   readonly #base: Engine
-  readonly #prefix: string
+  readonly prefix: string
 
   constructor(base: Engine, tenant: string) {
     this.clock = base.clock
     this.ids = base.ids
     this.#base = base
-    this.#prefix = `${tenant}~`
+    this.prefix = `${tenant}~`
   }
 
   async commit(request: CommitRequest): Promise<CommitResult> {
     const result = await this.#base.commit({
       ...request,
-      keys: request.keys.map(this.#stored),
-      txId: request.txId === undefined ? undefined : this.#prefix + request.txId,
+      keys: request.keys.map(this.stored),
+      txId: request.txId === undefined ? undefined : this.prefix + request.txId,
       decide: (context) =>
         request
-          .decide({ nowMs: context.nowMs, state: (key) => context.state(this.#stored(key)), namespaceSeq: (ns) => context.namespaceSeq(this.#prefix + ns) })
-          .map((draft) => ({ ...draft, ...this.#stored(draft) })),
-    }).catch(this.#refuse)
+          .decide({ nowMs: context.nowMs, state: (key) => context.state(this.stored(key)), namespaceSeq: (ns) => context.namespaceSeq(this.prefix + ns) })
+          .map((draft) => ({ ...draft, ...this.stored(draft) })),
+    }).catch(this.refuse)
     return { ...result, events: result.events.flatMap((event) => this.own(event) ?? []) }
   }
 
   async view(options?: { includeArchived?: boolean }): Promise<View> {
-    return new TenantView(await this.#base.view(options), { prefix: this.#prefix, stored: this.#stored, own: this.own, refuse: this.#refuse })
+    return new TenantView(await this.#base.view(options), this)
   }
 
   readonly viewNow = (): undefined => undefined
@@ -66,7 +66,7 @@ export class TenantEngine implements Engine {
   }
 
   erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport> {
-    return this.#base.erase({ ...options, keys: options.keys.map(this.#stored) })
+    return this.#base.erase({ ...options, keys: options.keys.map(this.stored) })
   }
 
   /** Of the tenant's own collections, by a policy that is given: FORBIDDEN without one, as that of the database is about everybody's. */
@@ -77,7 +77,7 @@ export class TenantEngine implements Engine {
     const collections = new Set([...Object.keys(namespaces), ...Object.keys(edges).map(collectionOf)])
     const own = [...collections].flatMap((ns) => {
       const one = Object.hasOwn(exceptions, ns) ? exceptions[ns] : general
-      return one === undefined ? [] : [[this.#prefix + ns, one]]
+      return one === undefined ? [] : [[this.prefix + ns, one]]
     })
     const report = await this.#base.retain({ ...options, policy: { namespaces: Object.fromEntries(own) } })
     return { ...report, namespaces: this.#ownNames(report.namespaces) }
@@ -88,28 +88,28 @@ export class TenantEngine implements Engine {
 
   /** The event as the tenant sees it; undefined when it is another's. */
   readonly own = (event: StoredEvent): StoredEvent | undefined => {
-    if (!event.ns.startsWith(this.#prefix)) return undefined
-    const txId = event.txId?.startsWith(this.#prefix) === true ? event.txId.slice(this.#prefix.length) : event.txId
-    return { ...event, ...ownKey(event, this.#prefix), txId }
+    if (!event.ns.startsWith(this.prefix)) return undefined
+    const txId = event.txId?.startsWith(this.prefix) === true ? event.txId.slice(this.prefix.length) : event.txId
+    return { ...event, ...ownKey(event, this.prefix), txId }
   }
 
   #ownNames<Facts>(of: { readonly [ns: string]: Facts }): { readonly [ns: string]: Facts } {
-    return Object.fromEntries(Object.entries(of).flatMap(([ns, facts]) => (ns.startsWith(this.#prefix) ? [[ns.slice(this.#prefix.length), facts]] : [])))
+    return Object.fromEntries(Object.entries(of).flatMap(([ns, facts]) => (ns.startsWith(this.prefix) ? [[ns.slice(this.prefix.length), facts]] : [])))
   }
 
   /** Throws a failure under the tenant's own names. */
-  readonly #refuse = (error: unknown): never => {
-    if (!isParqueDBError(error) || !error.message.includes(this.#prefix)) throw error
-    const names = new RegExp(`(?<=^|[' ])${this.#prefix}`, 'g')
+  readonly refuse = (error: unknown): never => {
+    if (!isParqueDBError(error) || !error.message.includes(this.prefix)) throw error
+    const names = new RegExp(`(?<=^|[' ])${this.prefix}`, 'g')
     const details = Object.entries(error.details).map(([name, value]) => [name, typeof value === 'string' ? value.replace(names, '') : value])
     throw new ParqueDBError(error.code, error.message.replace(names, ''), { details: Object.fromEntries(details) })
   }
 
-  readonly #stored = ({ ns, id }: EntityKey): EntityKey => {
-    const stored = this.#prefix + ns
-    if (isEdgeSpace(ns)) return renameEnds({ ns, id }, (end) => this.#stored({ ns: end, id }).ns)
+  readonly stored = ({ ns, id }: EntityKey): EntityKey => {
+    const stored = this.prefix + ns
+    if (isEdgeSpace(ns)) return renameEnds({ ns, id }, (end) => this.stored({ ns: end, id }).ns)
     if (utf8Encode(stored).length <= namespaceBytesMax) return { ns: stored, id }
-    throw new ParqueDBError('INVALID_ARGUMENT', `The collection name '${ns.slice(0, 40)}…' is too long for a tenant.`, { details: { most: namespaceBytesMax - this.#prefix.length } })
+    throw new ParqueDBError('INVALID_ARGUMENT', `The collection name '${ns.slice(0, 40)}…' is too long for a tenant.`, { details: { most: namespaceBytesMax - this.prefix.length } })
   }
 }
 
@@ -119,20 +119,13 @@ function ownKey(key: EntityKey, prefix: string): EntityKey {
   return isEdgeSpace(key.ns) ? renameEnds(key, rename) : { ns: rename(key.ns), id: key.id }
 }
 
-interface TenantNames {
-  readonly prefix: string
-  readonly stored: (key: EntityKey) => EntityKey
-  readonly own: (event: StoredEvent) => StoredEvent | undefined
-  readonly refuse: (error: unknown) => never
-}
-
 class TenantView implements View {
   readonly seq: number
   readonly ts: number
   readonly #base: View
-  readonly #names: TenantNames
+  readonly #names: TenantEngine
 
-  constructor(base: View, names: TenantNames) {
+  constructor(base: View, names: TenantEngine) {
     this.seq = base.seq
     this.ts = base.ts
     this.#base = base

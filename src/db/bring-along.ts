@@ -1,6 +1,6 @@
 import type { EdgeFields, Related } from '../model/graph-options.ts'
 import { edgeData, predicateOf } from '../model/edge.ts'
-import { copyEntity, type Entity } from '../model/entity-document.ts'
+import { copyEntity } from '../model/entity-document.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import { cloneDocument } from '../model/values.ts'
@@ -29,9 +29,7 @@ function withRelated<E extends object>(entity: E, along: ReadonlyMap<string, Pop
 }
 
 export function relatedEntity<T extends object>({ key, state, edge }: Pick<HopRow, 'key' | 'state' | 'edge'>): Related<T> {
-  const entity = copyEntity<T>(key.ns, state) as Entity<T> & { $edge: EdgeFields }
-  entity.$edge = edgeFields(edge)
-  return entity
+  return Object.assign(copyEntity<T>(key.ns, state), { $edge: edgeFields(edge) })
 }
 
 function edgeFields(edge: EntityState): EdgeFields {

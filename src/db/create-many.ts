@@ -5,9 +5,9 @@ import { decide } from '../model/decide.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EventDraft } from '../model/event.ts'
 import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
-import { checkFlag, checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
+import { checkFlag, checkFunction, checkIterable, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { DecisionContext } from '../storage/engine.ts'
-import { iterable, parseNewDocument, type NewEntity } from './parse-input.ts'
+import { parseNewDocument, type NewEntity } from './parse-input.ts'
 import { givesWay, replacingEdges, takenEnds } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { idempotentOptionNames, parseWrite, type ParsedWrite } from './write-options.ts'
@@ -28,7 +28,7 @@ const linkBytes = 200
  */
 export async function createMany(session: Session, target: { ns: string; documents: unknown }, options: CreateManyOptions | undefined): Promise<CreateManyResult> {
   const checked = checkOptions('createMany', options, createManyOptionNames)
-  const source = iterable(target.documents, 'createMany', 'documents')
+  const source = checkIterable('createMany', target.documents, 'documents')
   const run = new BulkCreate(session, target.ns, checked)
   try {
     if (Symbol.asyncIterator in source) for await (const document of source) await run.add(document)
@@ -79,9 +79,7 @@ class BulkCreate {
     this.#batchSize = checkWholeNumber(options.batchSize, { option: 'batchSize', least: 1, most: batchDocumentsMax }) ?? batchDocumentsMax
     this.#ids = checkFlag(options.returnIds, 'returnIds') ? [] : undefined
     checkFunction(options.onProgress, 'onProgress')
-    if (![undefined, 'error', 'skip', 'replace'].includes(options.onConflict)) {
-      throw new ParqueDBError('INVALID_ARGUMENT', "The option 'onConflict' must be 'error', 'skip' or 'replace'.", { details: { option: 'onConflict' } })
-    }
+    if (![undefined, 'error', 'skip', 'replace'].includes(options.onConflict)) throw new ParqueDBError('INVALID_ARGUMENT', "The option 'onConflict' must be 'error', 'skip' or 'replace'.", { details: { option: 'onConflict' } })
   }
 
   /** undefined when the next document can come at once. */
@@ -162,15 +160,9 @@ class BulkCreate {
     )
     const { states, repeated } = committed ?? { states: [], repeated: true }
     const total = batch.entities.length
-    const { counts } = this
-    this.counts = repeated
-      ? { ...counts, repeatedCount: counts.repeatedCount + total }
-      : {
-          ...counts,
-          createdCount: counts.createdCount + total - replacedCount - skipped.size,
-          replacedCount: counts.replacedCount + replacedCount,
-          skippedCount: counts.skippedCount + skipped.size,
-        }
+    const { createdCount, repeatedCount, skippedCount } = this.counts
+    const counted = { createdCount: createdCount + total - replacedCount - skipped.size, replacedCount: this.counts.replacedCount + replacedCount, skippedCount: skippedCount + skipped.size }
+    this.counts = { ...this.counts, ...(repeated ? { repeatedCount: repeatedCount + total } : counted) }
     const ids = repeated && states.length === total ? states.map(({ id }) => id) : batch.entities.map(({ key }) => key.id)
     for (const id of this.#ids === undefined ? [] : ids) this.#ids?.push(formatEntityId({ ns: this.#ns, id }))
     this.#options.onProgress?.(this.counts)

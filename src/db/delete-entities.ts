@@ -58,7 +58,7 @@ async function planDelete(session: Session, roots: Roots): Promise<DeletePlan> {
       plan.entities.set(formatEntityId(key), key)
       const { relations } = session
       const outgoing = relations.unlinkedWith(key.ns).map((relation) => ({ near: key, relation, direction: 'out' as const }))
-      const incoming = relations.incoming(key.ns).map(({ relation }) => ({ near: key, relation, direction: 'in' as const }))
+      const incoming = relations.incoming(key.ns).map((relation) => ({ near: key, relation, direction: 'in' as const }))
       for (const end of [...outgoing, ...incoming]) next.push(...followEdges(plan, end, await edgesOf(session, end)))
       if (plan.entities.size + plan.unlinks.length > session.limits.cascadeEntitiesMax) throw tooMuch(session)
     }

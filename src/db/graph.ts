@@ -1,6 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkFlag, checkOptions, checkWholeNumber } from '../model/check-options.ts'
-import { copyEntity, type Entity } from '../model/entity-document.ts'
+import { copyEntity } from '../model/entity-document.ts'
 import { validatePredicate } from '../model/entity-id.ts'
 import type { EntityKey } from '../model/entity.ts'
 import type { Related, RelatedOptions, ShortestPathOptions, Traversed, TraverseOptions } from '../model/graph-options.ts'
@@ -58,16 +58,10 @@ export async function findShortestPath<T extends object>(session: Session, ends:
 function traversed<T extends object>(reached: Reached): Traversed<T> {
   const { key, state, edge } = reached
   const entity = edge === undefined ? copyEntity<T>(key.ns, state) : relatedEntity<T>({ key, state, edge })
-  const withPath = entity as Entity<T> & { $path: readonly string[] }
-  withPath.$path = pathTo(reached).map(({ $id }) => $id)
-  return withPath
+  return Object.assign(entity, { $path: pathTo(reached).map(({ $id }) => $id) })
 }
 
-interface RelatedRead {
-  readonly near: EntityKey
-  readonly query: RelatedQuery
-  readonly populate: readonly PopulateNode[]
-}
+type RelatedRead = ReturnType<typeof parseRead>
 
 /** The entities at the other ends of an entity's edges of one kind. */
 export function relatedEntities<T extends object>(session: Session, near: EntityKey, of: { predicate: string; options: RelatedOptions<T> | undefined }): ResultCursor<Related<T>> {
@@ -80,7 +74,7 @@ export async function countRelatedEntities<T extends object>(session: Session, n
   return withView(session, (view) => countRelated(query, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax }), query)
 }
 
-function parseRead<T extends object>(session: Session, near: EntityKey, { predicate, options }: { predicate: string; options: RelatedOptions<T> | undefined }): RelatedRead {
+function parseRead<T extends object>(session: Session, near: EntityKey, { predicate, options }: { predicate: string; options: RelatedOptions<T> | undefined }) {
   const { direction, populate, ...rest } = checkOptions('related', options, ['direction', 'filter', 'sort', 'limit', 'cursor', 'populate', 'asOf', 'includeArchived', 'signal'])
   const relation = session.relations.of(near.ns, validatePredicate(predicate), parseDirection(direction))
   return { near, query: parseRelated(relation, near, rest), populate: parsePopulate(session.relations, { ns: relation.far ?? near.ns }, populate) }

@@ -148,12 +148,9 @@ export function parsePoint(point: unknown, name: string): ParsedPoint {
   if (typeof point !== 'object' || point === null || point instanceof Date) return { kind: 'asOf', asOf: parseAsOf(point, name) }
   const { version, asOf, ...unknown } = point as { version?: unknown; asOf?: unknown }
   const isOne = (version === undefined) !== (asOf === undefined) && Object.keys(unknown).length === 0
-  if (!isOne) {
-    throw new ParqueDBError('INVALID_ARGUMENT', `'${name}' must be { version } or { asOf }, one of them alone.`, { details: { option: name } })
-  }
+  if (!isOne) throw new ParqueDBError('INVALID_ARGUMENT', `'${name}' must be { version } or { asOf }, one of them alone.`, { details: { option: name } })
   if (version === undefined) return { kind: 'asOf', asOf: parseAsOf(asOf, name) }
-  const parsed = checkWholeNumber(version, { option: `${name}.version`, least: 1 })
-  return { kind: 'version', version: parsed ?? 1 }
+  return { kind: 'version', version: checkWholeNumber(version, { option: `${name}.version`, least: 1 }) ?? 1 }
 }
 
 /** One view for several points, so that they are of one history. */

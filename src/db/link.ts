@@ -5,8 +5,7 @@ import { parseEntityId } from '../model/entity-id.ts'
 import type { EntityKey } from '../model/entity.ts'
 import { decideLinks, keysOfLinks, parseLinks, type Link } from '../model/links.ts'
 import { isPlainObject } from '../model/parse-document.ts'
-import { checkFunction, checkOptions, checkWholeNumber } from '../model/check-options.ts'
-import { iterable } from './parse-input.ts'
+import { checkFunction, checkIterable, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import { replacingEdges, takenEnds } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
@@ -53,7 +52,7 @@ export async function linkMany(session: Session, target: { ns: string; edges: un
   }
   let batch: Link[] = []
   let names = new Set<string>()
-  for await (const edge of iterable(target.edges, 'linkMany', 'edges')) {
+  for await (const edge of checkIterable('linkMany', target.edges, 'edges')) {
     for (const link of parseEdge(session, target.ns, edge)) {
       const own = [link.key.ns + link.key.id, ...takenEnds([link])]
       // Within a commit every edge sees the state before it, so one that is named again, or replaces another, waits for the next.

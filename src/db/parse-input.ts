@@ -76,8 +76,3 @@ function agreedVersion(ofDocument: ExpectedVersion | undefined, ofOptions: Expec
   throw new ParqueDBError('INVALID_ARGUMENT', `The document says version ${ofDocument}, expectedVersion says ${ofOptions}; give one of them.`, { details: { option: 'expectedVersion' } })
 }
 
-/** What a method in bulk is given; INVALID_ARGUMENT. */
-export function iterable(input: unknown, method: string, what: string): AsyncIterable<unknown> | Iterable<unknown> {
-  if (typeof input === 'object' && input !== null && (Symbol.asyncIterator in input || Symbol.iterator in input)) return input as AsyncIterable<unknown> | Iterable<unknown>
-  throw new ParqueDBError('INVALID_ARGUMENT', `${method} takes an array, an iterable or an async iterable of ${what}.`)
-}

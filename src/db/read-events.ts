@@ -41,9 +41,7 @@ export function readEvents(session: Session, query: EventScanOptions & ViewOptio
 }
 
 function parseTime(time: unknown, option: string): number | undefined {
-  if (typeof time === 'number') {
-    throw new ParqueDBError('INVALID_ARGUMENT', `'${option}' is a time, a Date or an ISO 8601 string; for a position use '${option}Seq'.`, { details: { option } })
-  }
+  if (typeof time === 'number') throw new ParqueDBError('INVALID_ARGUMENT', `'${option}' is a time, a Date or an ISO 8601 string; for a position use '${option}Seq'.`, { details: { option } })
   return parseAsOf(time, option)?.ts
 }
 

@@ -1,7 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
-import type { Clock } from '../base/clock.ts'
-import type { IdSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import { checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
@@ -11,7 +9,6 @@ import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import { eventOf, type EventDraft, type StoredEvent } from '../model/event.ts'
 import { fold } from '../model/fold.ts'
-import type { Relations } from '../model/relations.ts'
 import type { IdRange } from '../parquet/key-ranges.ts'
 import type { CommitRequest, DecisionContext } from '../storage/engine.ts'
 import type { Horizon } from '../storage/manifest.ts'
@@ -19,28 +16,20 @@ import type { Scratch } from '../storage/Scratch.ts'
 import { isWithin } from '../storage/range-scan.ts'
 import { mergeStates } from '../storage/strips.ts'
 import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice, View } from '../storage/view.ts'
-import type { Committed, DatabaseLimits, Session, ViewOptions } from './session.ts'
+import type { Committed, Session, ViewOptions } from './session.ts'
 import { nameLengthMax } from './write-options.ts'
-
-/** What all writes of a transaction carry that bring nothing of their own. */
-export interface TransactionDefaults {
-  readonly actor: string | undefined
-}
 
 /**
  * One attempt of a transaction: it reads from one view under its own writes, decides at once, and keeps what it decided. Its owner commits
  * the drafts, or drops them.
  */
-class TransactionSession implements Session {
-  readonly clock: Clock
-  readonly ids: IdSource
-  readonly random: Random
-  readonly limits: DatabaseLimits
-  readonly relations: Relations
-  readonly isTransaction = true
+class TransactionAttempt {
+  /** What the transaction's callback reads from and writes to. */
+  readonly session: Session
   readonly #outer: Session
   readonly #base: View
-  readonly #defaults: TransactionDefaults
+  /** Of all writes that bring none of their own. */
+  readonly #actor: string | undefined
   readonly #reads = new ReadSet()
   readonly #own = new Map<string, Map<string, EntityState[]>>()
   readonly #drafts: EventDraft[] = []
@@ -48,29 +37,21 @@ class TransactionSession implements Session {
   #writesRunning = 0
   #isOver = false
 
-  constructor(outer: Session, base: View, defaults: TransactionDefaults) {
-    this.clock = outer.clock
-    this.ids = outer.ids
-    this.random = outer.random
-    this.limits = outer.limits
-    this.relations = outer.relations
+  constructor(outer: Session, base: View, actor: string | undefined) {
     this.#outer = outer
     this.#base = base
-    this.#defaults = defaults
+    this.#actor = actor
+    // What is read has to be noted, so nothing is there without a wait.
+    this.session = { ...outer, isTransaction: true, view: (options) => this.#view(options), viewNow: () => undefined, commit: (request) => this.#commit(request), transact: (work) => work(this.session) }
   }
 
-  async view(options: ViewOptions = {}): Promise<View> {
+  async #view(options: ViewOptions = {}): Promise<View> {
     this.#assertOpen()
     if (options.includeArchived === true) throw new ParqueDBError('INVALID_ARGUMENT', 'A transaction does not read the archive; read it before.', { details: { option: 'includeArchived' } })
     return new TransactionView(this.#base, this.#own, this.#reads)
   }
 
-  /** What it reads has to be noted. */
-  viewNow(): undefined {
-    return undefined
-  }
-
-  async commit(request: CommitRequest): Promise<Committed> {
+  async #commit(request: CommitRequest): Promise<Committed> {
     this.#assertOpen()
     checkAborted(request.signal)
     this.#writesRunning += 1
@@ -89,10 +70,6 @@ class TransactionSession implements Session {
     } finally {
       this.#writesRunning -= 1
     }
-  }
-
-  transact<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
-    return work(this)
   }
 
   /** Every later use is CLOSED. */
@@ -123,11 +100,11 @@ class TransactionSession implements Session {
   }
 
   #decide(request: CommitRequest, stateOf: (key: EntityKey) => EntityState | undefined): Committed {
-    const nowMs = this.clock.nowMs()
+    const nowMs = this.session.clock.nowMs()
     const context: DecisionContext = { state: stateOf, namespaceSeq: () => this.#base.seq, nowMs }
     const states: EntityState[] = []
     for (const draft of request.decide(context)) {
-      const own = { ...draft, actor: draft.actor ?? this.#defaults.actor }
+      const own = { ...draft, actor: draft.actor ?? this.#actor }
       // Provisional: the seq and the ts that the commit will give are others.
       const state = fold(stateOf(own), eventOf(own, { seq: this.#base.seq + this.#drafts.length + 1, ts: Math.max(nowMs, this.#base.ts), version: (stateOf(own)?.version ?? 0) + 1 }))
       this.#keep(own, state)
@@ -145,7 +122,7 @@ class TransactionSession implements Session {
     const entities = this.#own.get(draft.ns) ?? new Map<string, EntityState[]>()
     const states = entities.get(draft.id) ?? []
     if (states.length === 0 && !isMirrorSpace(draft.ns)) this.#entityCount += 1
-    const most = this.limits.transactionEntitiesMax
+    const most = this.session.limits.transactionEntitiesMax
     if (this.#entityCount > most) {
       throw new ParqueDBError('LIMIT_EXCEEDED', `A transaction may change at most ${most} entities; split it, or raise transactionEntitiesMax.`, { details: { limit: 'transactionEntitiesMax', most } })
     }
@@ -171,15 +148,16 @@ const retriesDefault = 10
  * Serializable: when anything that was read has changed by then, nothing is written and `work` runs again, on the newest state. TRANSACTION_CONFLICT when that
  * has happened too often. What `work` throws rolls back and is thrown on unchanged. Under a txId that was committed before, `work` does not run: undefined.
  */
-export async function runTransaction<Result>(outer: Session, work: (session: Session) => Promise<Result>, run: { options: { [Name in keyof TransactionOptions]: TransactionOptions[Name] | undefined } | undefined; random: Random }): Promise<Result | undefined> {
-  const options = checkOptions('transaction', run.options, ['retries', 'txId', 'actor', 'signal'])
+export async function runTransaction<Result>(outer: Session, work: (session: Session) => Promise<Result>, given: { [Name in keyof TransactionOptions]: TransactionOptions[Name] | undefined } | undefined): Promise<Result | undefined> {
+  const options = checkOptions('transaction', given, ['retries', 'txId', 'actor', 'signal'])
   const retries = checkWholeNumber(options.retries, { option: 'retries', least: 0, most: 1000 }) ?? retriesDefault
   const txId = checkName(options.txId, { option: 'txId', charactersMax: nameLengthMax })
   const actor = checkName(options.actor, { option: 'actor', charactersMax: nameLengthMax })
   const { signal } = options
   for (let attempt = 0; ; attempt++) {
     checkAborted(signal)
-    if (txId !== undefined && (await isCommitted(outer, txId))) return undefined
+    // A commit of nothing tells whether its txId is known.
+    if (txId !== undefined && (await outer.commit({ keys: [], decide: () => [], txId })).repeated) return undefined
     const { result, request } = await runOnce(outer, work, actor)
     if (request === undefined) return result
     try {
@@ -188,27 +166,21 @@ export async function runTransaction<Result>(outer: Session, work: (session: Ses
     } catch (error) {
       if (!isParqueDBError(error, 'TRANSACTION_CONFLICT') || attempt >= retries) throw error
     }
-    await outer.clock.sleep(backoffMs(attempt, run.random), signal).catch(() => checkAborted(signal))
+    await outer.clock.sleep(backoffMs(attempt, outer.random), signal).catch(() => checkAborted(signal))
   }
 }
 
 async function runOnce<Result>(outer: Session, work: (session: Session) => Promise<Result>, actor: string | undefined) {
   const base = await outer.view()
-  const session = new TransactionSession(outer, base, { actor })
+  const attempt = new TransactionAttempt(outer, base, actor)
   try {
-    const result = await work(session)
-    session.end()
-    return { result, request: session.request() }
+    const result = await work(attempt.session)
+    attempt.end()
+    return { result, request: attempt.request() }
   } finally {
-    session.close()
+    attempt.close()
     base.release()
   }
-}
-
-/** A commit of nothing tells whether its txId is known. */
-async function isCommitted(session: Session, txId: string): Promise<boolean> {
-  const { repeated } = await session.commit({ keys: [], decide: () => [], txId })
-  return repeated
 }
 
 /** Spread at random, so that two that met do not meet again. */

@@ -97,9 +97,7 @@ const backoffMsMax = 32
 
 export async function findOneAndUpdate<T extends object>(session: Session, target: { ns: string; filter: unknown; update: unknown }, options: FindOneAndUpdateOptions<T> | undefined): Promise<Entity<T> | undefined> {
   const { sort, project, returnDocument, arrayFilters, ...rest } = checkOptions('findOneAndUpdate', options, [...writeOptionNames, 'sort', 'project', 'returnDocument', 'arrayFilters'])
-  if (returnDocument !== undefined && returnDocument !== 'before' && returnDocument !== 'after') {
-    throw new ParqueDBError('INVALID_ARGUMENT', "The option 'returnDocument' must be 'before' or 'after'.", { details: { option: 'returnDocument' } })
-  }
+  if (returnDocument !== undefined && returnDocument !== 'before' && returnDocument !== 'after') throw new ParqueDBError('INVALID_ARGUMENT', "The option 'returnDocument' must be 'before' or 'after'.", { details: { option: 'returnDocument' } })
   const query = parseQuery(target.ns, { filter: target.filter, sort, project, limit: candidatesMax, signal: rest.signal })
   const command = updateCommand(target.update, { arrayFilters, orCreate: false })
   const write = parseWrite(session, rest)
@@ -127,9 +125,9 @@ async function candidates(session: Session, query: Query): Promise<EntityKey[]> 
 /** Updates the first of the entities that the filter still accepts; undefined when it accepts none any more. */
 async function updateFirst(session: Session, { query, command, keys }: { query: Query; command: Command; keys: readonly EntityKey[] }, write: ParsedWrite) {
   const accepts = acceptor(query)
+  const condition = (state: EntityState | undefined): boolean => state !== undefined && accepts?.(state) !== false
   if (linksOf(session, command, { ns: query.ns, id: 'any' }).length > 0) {
     for (const key of keys) {
-      const condition = (state: EntityState | undefined): boolean => state !== undefined && accepts?.(state) !== false
       const { before, after, isStale } = await writeEntity(session, { key, command, links: linksOf(session, command, key), condition }, write)
       if (!isStale && before !== undefined && after !== undefined) return { before, after }
     }
@@ -139,10 +137,7 @@ async function updateFirst(session: Session, { query, command, keys }: { query: 
   const { states } = await session.commit({
     keys,
     decide: (context) => {
-      const key = keys.find((candidate) => {
-        const state = context.state(candidate)
-        return state !== undefined && accepts?.(state) !== false
-      })
+      const key = keys.find((candidate) => condition(context.state(candidate)))
       met.before = key === undefined ? undefined : context.state(key)
       return key === undefined ? [] : decide(met.before, command, { key, nowMs: context.nowMs, limits: session.limits, ...write })
     },

@@ -25,9 +25,7 @@ export const nameLengthMax = 256
 /** The values of write options whose names have been checked. */
 export function parseWrite(session: Session, options: VersionedOptions): ParsedWrite {
   const txId = checkName(options.txId, { option: 'txId', charactersMax: nameLengthMax })
-  if (txId !== undefined && session.isTransaction) {
-    throw new ParqueDBError('INVALID_ARGUMENT', 'Inside a transaction a write has no txId of its own; give it to transaction().', { details: { option: 'txId' } })
-  }
+  if (txId !== undefined && session.isTransaction) throw new ParqueDBError('INVALID_ARGUMENT', 'Inside a transaction a write has no txId of its own; give it to transaction().', { details: { option: 'txId' } })
   return {
     actor: checkName(options.actor, { option: 'actor', charactersMax: nameLengthMax }),
     metadata: metadataOf(session, options),

@@ -25,17 +25,13 @@ export class ResultCursor<Item> implements AsyncIterable<Item> {
 
   /** One after the other, in bounded memory. Leaving the loop ends the run. */
   async *[Symbol.asyncIterator](): AsyncIterator<Item> {
-    for await (const batch of this.#source.batches()) {
-      for (const item of batch) yield item
-    }
+    for await (const batch of this.#source.batches()) for (const item of batch) yield item
   }
 
   /** All of them, in memory. */
   async toArray(): Promise<Item[]> {
     const items: Item[] = []
-    for await (const batch of this.#source.batches()) {
-      for (const item of batch) items.push(item)
-    }
+    for await (const batch of this.#source.batches()) for (const item of batch) items.push(item)
     return items
   }
 

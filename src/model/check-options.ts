@@ -7,9 +7,7 @@ import { isWellFormed } from './well-formed.ts'
  */
 export function checkOptions<Options extends object>(method: string, options: Options | undefined, known: readonly (keyof Options & string)[]): Options {
   if (options === undefined) return {} as Options
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new ParqueDBError('INVALID_ARGUMENT', `${method}: the options must be an object.`, { details: { method } })
-  }
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw new ParqueDBError('INVALID_ARGUMENT', `${method}: the options must be an object.`, { details: { method } })
   for (const name of Object.keys(options)) {
     if ((known as readonly string[]).includes(name)) continue
     const advice = known.length === 0 ? 'It takes none.' : `Known here: ${known.join(', ')}.`
@@ -38,6 +36,12 @@ export function checkName(value: unknown, rule: { option: string; charactersMax:
   if (value === undefined) return undefined
   if (typeof value === 'string' && value !== '' && value.length <= rule.charactersMax && isWellFormed(value)) return value
   throw new ParqueDBError('INVALID_ARGUMENT', `The option '${rule.option}' must be a string of 1 to ${rule.charactersMax} characters, without half of a surrogate pair; it is ${shown(value)}.`, { details: { option: rule.option } })
+}
+
+/** What a method in bulk is given; INVALID_ARGUMENT. */
+export function checkIterable(method: string, input: unknown, what: string): AsyncIterable<unknown> | Iterable<unknown> {
+  if (typeof input === 'object' && input !== null && (Symbol.asyncIterator in input || Symbol.iterator in input)) return input as AsyncIterable<unknown> | Iterable<unknown>
+  throw new ParqueDBError('INVALID_ARGUMENT', `${method} takes an array, an iterable or an async iterable of ${what}.`)
 }
 
 export function checkFunction(value: unknown, option: string): void {

@@ -36,24 +36,14 @@ export function valuesMatchEqual(left: Value | undefined, right: Value | undefin
 }
 
 function compareWithinRank(rank: TypeRank, left: Value | undefined, right: Value | undefined): number {
-  switch (rank) {
-    case typeRanks.null:
-      return 0
-    case typeRanks.number:
-      return compareNumbers(left as number | bigint, right as number | bigint)
-    case typeRanks.string:
-      return compareStrings(left as string, right as string)
-    case typeRanks.object:
-      return compareObjects(left as Document, right as Document)
-    case typeRanks.array:
-      return compareArrays(left as Value[], right as Value[])
-    case typeRanks.binary:
-      return compareBinary(left as Uint8Array, right as Uint8Array)
-    case typeRanks.boolean:
-      return Number(left) - Number(right)
-    case typeRanks.date:
-      return (left as Date).getTime() - (right as Date).getTime()
-  }
+  if (rank === typeRanks.null) return 0
+  if (rank === typeRanks.number) return compareNumbers(left as number | bigint, right as number | bigint)
+  if (rank === typeRanks.string) return compareStrings(left as string, right as string)
+  if (rank === typeRanks.object) return compareObjects(left as Document, right as Document)
+  if (rank === typeRanks.array) return compareArrays(left as Value[], right as Value[])
+  if (rank === typeRanks.binary) return (left as Uint8Array).length - (right as Uint8Array).length || compareBytes(left as Uint8Array, right as Uint8Array)
+  // Booleans and dates are what their numbers are.
+  return Number(left) - Number(right)
 }
 
 /** JavaScript compares a number with a bigint by exact value; only NaN needs a place. */
@@ -61,10 +51,6 @@ function compareNumbers(left: number | bigint, right: number | bigint): number {
   if (left < right) return -1
   if (left > right) return 1
   return Number(Number.isNaN(right)) - Number(Number.isNaN(left))
-}
-
-function compareBinary(left: Uint8Array, right: Uint8Array): number {
-  return left.length - right.length || compareBytes(left, right)
 }
 
 function compareArrays(left: readonly Value[], right: readonly Value[]): number {
@@ -81,22 +67,10 @@ function compareObjects(left: Document, right: Document): number {
   const others = Object.keys(right)
   const shorter = Math.min(names.length, others.length)
   for (let index = 0; index < shorter; index++) {
-    const difference = compareFields(fieldAt(left, names, index), fieldAt(right, others, index))
+    const name = names[index] as string
+    const other = others[index] as string
+    const difference = typeRank(left[name]) - typeRank(right[other]) || compareStrings(name, other) || compareValues(left[name], right[other])
     if (difference !== 0) return difference
   }
   return names.length - others.length
-}
-
-interface Field {
-  readonly name: string
-  readonly value: Value | undefined
-}
-
-function fieldAt(object: Document, names: readonly string[], index: number): Field {
-  const name = names[index] as string
-  return { name, value: object[name] }
-}
-
-function compareFields(left: Field, right: Field): number {
-  return typeRank(left.value) - typeRank(right.value) || compareStrings(left.name, right.name) || compareValues(left.value, right.value)
 }

@@ -103,22 +103,19 @@ export interface UpdateOptions extends VersionedOptions {
   arrayFilters?: readonly object[]
 }
 
-export interface UpdateManyOptions extends WriteOptions {
-  arrayFilters?: readonly object[]
-}
+export type UpdateManyOptions = WriteOptions & Pick<UpdateOptions, 'arrayFilters'>
 
 export interface ReplaceOptions extends VersionedOptions {
   /** Whether to create the entity where it is absent. Default false: NOT_FOUND. */
   upsert?: boolean
 }
 
-export interface FindOneAndUpdateOptions<T extends object> extends WriteOptions {
+export interface FindOneAndUpdateOptions<T extends object> extends UpdateManyOptions {
   /** Which entity is the first. Default: ascending by id. */
   sort?: Sort<T>
   project?: Projection<T>
   /** Default 'before', as in MongoDB. */
   returnDocument?: 'before' | 'after'
-  arrayFilters?: readonly object[]
 }
 
 export type RestoreOptions = VersionedOptions & { includeArchived?: boolean }
@@ -161,7 +158,8 @@ export interface DeleteManyResult {
   readonly deletedCount: number
 }
 
-export interface HistoryOptions {
+/** With `includeArchived` what retention has archived, too; by default it begins at the horizon. */
+export interface HistoryOptions extends ArchiveOptions {
   /** Only changes by this actor. */
   actor?: string
   /** Only changes of these kinds. */
@@ -175,9 +173,6 @@ export interface HistoryOptions {
   cursor?: string
   /** Newest first. Default: oldest first. */
   reverse?: boolean
-  /** Whether to read what retention has archived, too. Default false: it begins at the horizon. */
-  includeArchived?: boolean
-  signal?: AbortSignal
 }
 
 /** One change of an entity, and the entity before and after it. */
@@ -223,7 +218,8 @@ export interface QueryExplanation {
   readonly rowsReturned: number
 }
 
-export interface EventQueryOptions {
+/** With `includeArchived` what retention has archived, too; by default they begin at the horizon. */
+export interface EventQueryOptions extends ArchiveOptions {
   /** Only events of this collection. */
   ns?: string
   /** Inclusive. */
@@ -239,9 +235,6 @@ export interface EventQueryOptions {
   /** Only events whose write said so. */
   correlationId?: string
   causationId?: string
-  /** Whether to read what retention has archived, too. Default false: they begin at the horizon. */
-  includeArchived?: boolean
-  signal?: AbortSignal
 }
 
 export interface SubscribeOptions {
@@ -343,12 +336,8 @@ export interface CheckpointInfo {
   readonly at: Date
 }
 
-export interface EraseOptions {
-  /** Why: it stays in the events, so it must not say what was erased. */
-  reason?: string
-  actor?: string
-  signal?: AbortSignal
-}
+/** `reason` stays in the events, so it must not say what was erased. */
+export type EraseOptions = Pick<WriteOptions, 'reason' | 'actor' | 'signal'>
 
 /** Events that were appended, and those that were there already. */
 export interface ImportEventsResult {

@@ -1,4 +1,5 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { systemPart } from './entity-document.ts'
 import { formatEntityId } from './entity-id.ts'
 import type { EntityKey, EntityState } from './entity.ts'
 import type { EventDraft } from './event.ts'
@@ -6,8 +7,7 @@ import type { DocumentLimits } from './parse-document.ts'
 import { diffDocuments, isEmptyPatch } from './patch.ts'
 import { applyUpdate } from './update/apply-update.ts'
 import type { ParsedUpdate } from './update/parse-update.ts'
-import { equalValues } from './values.ts'
-import type { Document } from './values.ts'
+import { equalValues, type Document } from './values.ts'
 
 /** What an entity's version must be for the command to go ahead; 'absent' also holds for a deleted entity. */
 export type ExpectedVersion = number | 'absent'
@@ -92,19 +92,12 @@ export function checkVersion(state: EntityState | undefined, { key, expectedVers
 
 /** A reader may send back what it fetched; what the database wrote into it has to be unchanged. */
 function checkFields(live: EntityState | undefined, fields: Document, key: EntityKey): void {
-  const current: Document = live === undefined ? {} : systemValues(live)
+  const current: Document = live === undefined ? {} : systemPart(key.ns, live)
   for (const name of Object.keys(fields)) {
     if (equalValues(fields[name], current[name])) continue
     const $id = formatEntityId(key)
     throw new ParqueDBError('VALIDATION_FAILED', `'${name}' of ${$id} is kept by the database and cannot be changed; leave it out.`, { details: { $id, path: name } })
   }
-}
-
-function systemValues(state: EntityState): Document {
-  const values: Document = { createdAt: new Date(state.createdAt), updatedAt: new Date(state.updatedAt) }
-  if (state.createdBy !== undefined) values.createdBy = state.createdBy
-  if (state.updatedBy !== undefined) values.updatedBy = state.updatedBy
-  return values
 }
 
 function updated(document: Document | undefined, update: ParsedUpdate, { nowMs, limits }: CommandContext): Document {

@@ -106,25 +106,13 @@ class Unwrap {
   }
 
   value(json: unknown, depth: number): Value {
-    switch (typeof json) {
-      case 'string':
-        if (!isWellFormed(json)) throw this.#error(depth, 'holds a lone surrogate')
-        return json
-      case 'number':
-      case 'boolean':
-        return json
-      case 'object':
-        if (json === null) return null
-        if (depth >= depthMax) throw this.#tooDeep(depth)
-        if (Array.isArray(json)) return this.#array(json, depth)
-        if (isPlainObject(json)) return this.#object(json, depth)
-        throw this.#error(depth, `holds ${describe(json)}, which is not JSON`)
-      case 'bigint':
-      case 'undefined':
-      case 'function':
-      case 'symbol':
-        throw this.#error(depth, `holds ${describe(json)}, which is not JSON`)
-    }
+    if (typeof json === 'number' || typeof json === 'boolean' || json === null) return json
+    if (typeof json === 'string' && isWellFormed(json)) return json
+    if (typeof json === 'string') throw this.#error(depth, 'holds a lone surrogate')
+    if (typeof json === 'object' && depth >= depthMax) throw new ParqueDBError('LIMIT_EXCEEDED', `The JSON is nested more than ${depthMax} levels deep.`, { details: { limit: 'depthMax', most: depthMax, path: this.#path(depth) } })
+    if (Array.isArray(json)) return this.#array(json, depth)
+    if (isPlainObject(json)) return this.#object(json, depth)
+    throw this.#error(depth, `holds ${describe(json)}, which is not JSON`)
   }
 
   #array(json: readonly unknown[], depth: number): Value[] {
@@ -170,7 +158,7 @@ class Unwrap {
     if (names.length !== 1 || name === undefined) return undefined
     const inside = json[name]
     if (name === '$date') return this.#date(inside, depth)
-    if (name === '$numberLong') return this.#long(inside, depth)
+    if (name === '$numberLong') return this.#integer(inside, { bits: 64, name, depth })
     if (name === '$numberInt') return Number(this.#integer(inside, { bits: 32, name, depth }))
     if (name === '$numberDouble') return this.#double(inside, depth)
     if (name === '$binary') return this.#binary(inside, depth)
@@ -189,18 +177,14 @@ class Unwrap {
   }
 
   #date(inside: unknown, depth: number): Date {
-    const date = new Date(typeof inside === 'string' ? parseIsoDate(inside) : Number(this.#longInside(inside, depth)))
+    const date = new Date(typeof inside === 'string' ? parseIsoDate(inside) : this.#msInside(inside, depth))
     if (Number.isNaN(date.getTime())) throw this.#malformed('$date', inside, depth)
     return date
   }
 
-  #longInside(inside: unknown, depth: number): bigint {
+  #msInside(inside: unknown, depth: number): number {
     if (!isPlainObject(inside) || Object.keys(inside).length !== 1) throw this.#malformed('$date', inside, depth)
-    return this.#long(inside['$numberLong'], depth)
-  }
-
-  #long(inside: unknown, depth: number): bigint {
-    return this.#integer(inside, { bits: 64, name: '$numberLong', depth })
+    return Number(this.#integer(inside['$numberLong'], { bits: 64, name: '$numberLong', depth }))
   }
 
   #integer(inside: unknown, { bits, name, depth }: { bits: number; name: string; depth: number }): bigint {
@@ -233,10 +217,6 @@ class Unwrap {
   #error(depth: number, problem: string): ParqueDBError {
     const path = this.#path(depth)
     return new ParqueDBError('VALIDATION_FAILED', path === '' ? `The JSON ${problem}.` : `'${path}' ${problem}.`, { details: { path } })
-  }
-
-  #tooDeep(depth: number): ParqueDBError {
-    return new ParqueDBError('LIMIT_EXCEEDED', `The JSON is nested more than ${depthMax} levels deep.`, { details: { limit: 'depthMax', most: depthMax, path: this.#path(depth) } })
   }
 
   #path(depth: number): string {

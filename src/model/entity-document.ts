@@ -1,7 +1,6 @@
 import { formatEntityId } from './entity-id.ts'
 import type { EntityState } from './entity.ts'
-import { cloneValue } from './values.ts'
-import type { Document, Value } from './values.ts'
+import { cloneValue, type Document, type Value } from './values.ts'
 
 /** What the database itself writes into every entity that it returns. */
 export interface EntityFields {
@@ -34,7 +33,8 @@ export function copyEntity<T extends object>(ns: string, state: EntityState): En
   return entity as unknown as Entity<T>
 }
 
-function systemPart(ns: string, state: EntityState): Document {
+/** What the database itself writes into an entity. */
+export function systemPart(ns: string, state: EntityState): Document {
   const entity: Document = { $id: formatEntityId({ ns, id: state.id }), version: state.version, createdAt: new Date(state.createdAt) }
   if (state.createdBy !== undefined) entity.createdBy = state.createdBy
   entity.updatedAt = new Date(state.updatedAt)

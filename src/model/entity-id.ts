@@ -75,9 +75,7 @@ export function parseTarget(target: unknown): EntityKey {
   if (typeof target !== 'string' || at < 0) throw invalid(`A target has the form 'ns:id', which ${JSON.stringify(String(target))} has not.`, target)
   const ns = validateNamespace(target.slice(0, at))
   const id = target.slice(at + 1)
-  if (id === '' || !isWellFormed(id) || isLongerThan(id, idBytesMax)) {
-    throw invalid(`The target '${target.slice(0, 80)}' needs an id of 1 to ${idBytesMax} bytes of UTF-8 after the ':'.`, target)
-  }
+  if (id === '' || !isWellFormed(id) || isLongerThan(id, idBytesMax)) throw invalid(`The target '${target.slice(0, 80)}' needs an id of 1 to ${idBytesMax} bytes of UTF-8 after the ':'.`, target)
   return { ns, id }
 }
 

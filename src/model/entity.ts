@@ -6,6 +6,11 @@ export interface EntityKey {
   readonly id: string
 }
 
+/** Whether an entity is there: it was created, and not deleted since. */
+export function isLive(state: EntityState | undefined): state is EntityState {
+  return state !== undefined && state.deletedAt === undefined
+}
+
 /**
  * The state of one entity after one event. Immutable, and so is its document: states are shared between
  * the overlay, caches and readers; whoever hands a document to a user hands out a copy.

@@ -3,16 +3,11 @@ import type { Value } from './values.ts'
 /** What one value may be compared with: an array field also matches by its elements. */
 type Operand<V> = (V extends readonly (infer E)[] ? V | E : V) | null
 
+/** Operators that take the same. */
+type Each<Operators extends string, Taken> = { readonly [Operator in Operators]?: Taken }
+
 /** A condition on a field of type `V`. */
-export interface FieldOperators<V> {
-  readonly $eq?: Operand<V>
-  readonly $ne?: Operand<V>
-  readonly $gt?: Operand<V>
-  readonly $gte?: Operand<V>
-  readonly $lt?: Operand<V>
-  readonly $lte?: Operand<V>
-  readonly $in?: readonly (Operand<V> | RegExp)[]
-  readonly $nin?: readonly (Operand<V> | RegExp)[]
+export interface FieldOperators<V> extends Each<'$eq' | '$ne' | '$gt' | '$gte' | '$lt' | '$lte', Operand<V>>, Each<'$in' | '$nin', readonly (Operand<V> | RegExp)[]>, Each<'$startsWith' | '$endsWith' | '$contains', string> {
   readonly $exists?: boolean
   readonly $type?: string | number | readonly (string | number)[]
   readonly $regex?: string | RegExp
@@ -22,9 +17,6 @@ export interface FieldOperators<V> {
   readonly $size?: number
   readonly $mod?: readonly [divisor: number | bigint, remainder: number | bigint]
   readonly $not?: FieldOperators<V> | RegExp
-  readonly $startsWith?: string
-  readonly $endsWith?: string
-  readonly $contains?: string
 }
 
 export type Condition<V> = Operand<V> | RegExp | FieldOperators<V>
@@ -38,9 +30,7 @@ export type Filter<T = Record<string, Value>> = {
 } & {
   readonly [K in PathName as K extends keyof T ? never : K]?: unknown
 } & {
-  readonly $and?: readonly Filter<T>[]
-  readonly $or?: readonly Filter<T>[]
-  readonly $nor?: readonly Filter<T>[]
+  readonly [K in '$and' | '$or' | '$nor']?: readonly Filter<T>[]
 }
 
 /** An operand of type `V` for each field of `T`, open for dotted paths. */
@@ -61,20 +51,11 @@ export interface Links {
 }
 
 /** An update of documents of type `T`: precise for top-level fields of $set and its like, open for dotted paths. */
-export interface Update<T = Record<string, Value>> {
-  readonly $set?: SetFields<T>
-  readonly $setOnInsert?: SetFields<T>
+export interface Update<T = Record<string, Value>> extends Each<'$set' | '$setOnInsert' | '$min' | '$max', SetFields<T>>, Each<'$inc' | '$mul', Fields<T, number | bigint>>, Each<'$push' | '$pull' | '$addToSet', ElementFields<T>> {
   readonly $unset?: Fields<T, unknown> & { readonly $type?: unknown }
-  readonly $inc?: Fields<T, number | bigint>
-  readonly $mul?: Fields<T, number | bigint>
-  readonly $min?: SetFields<T>
-  readonly $max?: SetFields<T>
   readonly $rename?: Fields<T, string>
   readonly $currentDate?: Fields<T, true | { readonly $type: 'date' }>
-  readonly $push?: ElementFields<T>
-  readonly $pull?: ElementFields<T>
   readonly $pullAll?: Fields<T, readonly unknown[]>
-  readonly $addToSet?: ElementFields<T>
   readonly $pop?: Fields<T, 1 | -1>
   /** Relationships by name; see the docs' guide on graphs. */
   readonly $link?: Links

@@ -51,10 +51,7 @@ export function foldFromSnapshot(events: readonly StoredEvent[]): EntityState | 
   let start = events.length - 1
   while (start > 0 && events[start]?.state === undefined) start--
   let state: EntityState | undefined
-  for (let index = Math.max(start, 0); index < events.length; index++) {
-    const event = events[index]
-    if (event !== undefined) state = stateAfter(state, event)
-  }
+  for (const event of events.slice(Math.max(start, 0))) state = stateAfter(state, event)
   return state
 }
 

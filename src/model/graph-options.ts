@@ -1,4 +1,4 @@
-import type { AsOfInput, IdempotentOptions, Populate, VersionedOptions } from './database-options.ts'
+import type { AggregateOptions, IdempotentOptions, Populate, VersionedOptions } from './database-options.ts'
 import type { Direction } from './edge.ts'
 import type { Entity } from './entity-document.ts'
 import type { Filter, LinkTarget, Sort } from './filter-types.ts'
@@ -16,7 +16,8 @@ export interface EdgeFields {
 
 export type Related<T extends object = Document> = Entity<T> & { readonly $edge: EdgeFields }
 
-export interface RelatedOptions<T extends object = Document> {
+/** `asOf`: the graph as it was then. */
+export interface RelatedOptions<T extends object = Document> extends AggregateOptions {
   /** 'in': the entities whose edges lead here. Default: as the schema says, else 'out'. */
   direction?: Direction
   /** Of the entities at the other end. */
@@ -28,11 +29,6 @@ export interface RelatedOptions<T extends object = Document> {
   /** Of a page of the same query: goes on behind it. */
   cursor?: string
   populate?: Populate
-  /** The graph as it was then. */
-  asOf?: AsOfInput
-  /** Whether what retention has archived answers, too. Default false. */
-  includeArchived?: boolean
-  signal?: AbortSignal
 }
 
 /** One step of a traversal, by the name of a relationship, or with options. */
@@ -49,7 +45,8 @@ export type TraverseStep = string | {
   readonly filter?: Filter
 }
 
-export interface TraverseOptions<T extends object = Document> {
+/** `asOf`: the graph as it was then. */
+export interface TraverseOptions<T extends object = Document> extends AggregateOptions {
   /** Edges of one path, at most. Default 10, at most 1,000. */
   depth?: number
   /** Entities that are given, at most. Default: all. */
@@ -58,23 +55,15 @@ export interface TraverseOptions<T extends object = Document> {
   filter?: Filter<T>
   /** 'once', the default: each entity by one of its shortest paths. 'path': by every path that does not cross itself. */
   visited?: 'once' | 'path'
-  /** The graph as it was then. */
-  asOf?: AsOfInput
-  /** Whether what retention has archived answers, too. Default false. */
-  includeArchived?: boolean
-  signal?: AbortSignal
 }
 
-export interface ShortestPathOptions {
+export interface ShortestPathOptions extends AggregateOptions {
   /** One name or several; default: edges of every name. */
   relationship?: string | readonly string[]
   /** Default 'out'. */
   direction?: Direction | 'both'
   /** Edges of the path, at most. Default 10, at most 1,000. */
   depth?: number
-  asOf?: AsOfInput
-  includeArchived?: boolean
-  signal?: AbortSignal
 }
 
 /** An entity with the way to it: its edge is the last one, `$path` the `$id`s from the start to itself. */

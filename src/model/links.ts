@@ -2,12 +2,11 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { notFound } from './decide.ts'
 import { edgeData, edgeKey, type EdgeEnds } from './edge.ts'
 import { formatEntityId, parseReference, validatePredicate } from './entity-id.ts'
-import type { EntityKey, EntityState } from './entity.ts'
+import { isLive, type EntityKey, type EntityState } from './entity.ts'
 import type { EventDraft } from './event.ts'
 import { isPlainObject, parseDocument, type DocumentLimits } from './parse-document.ts'
 import type { Relation, Relations } from './relations.ts'
-import { equalValues } from './values.ts'
-import type { Document } from './values.ts'
+import { equalValues, type Document } from './values.ts'
 
 /** One edge that is wanted, or wanted gone. */
 export interface Link {
@@ -86,7 +85,7 @@ export function decideLinks(links: readonly Link[], context: LinkContext): Event
   const decided = new Set<string>()
   for (const { kind, ends, key, relation, data } of links) {
     const state = context.state(key)
-    const isThere = state !== undefined && state.deletedAt === undefined
+    const isThere = isLive(state)
     const common = { ns: key.ns, id: key.id, actor: context.actor, metadata: context.metadata }
     if (kind === 'link') checkEnds(ends, relation, context)
     const isWanted = kind === 'link' ? !isThere || (data !== undefined && !equalValues(edgeData(state), data)) : isThere
@@ -98,11 +97,7 @@ export function decideLinks(links: readonly Link[], context: LinkContext): Event
 }
 
 function checkEnds({ from, predicate, to }: EdgeEnds, relation: Relation, context: LinkContext): void {
-  const isThere = (key: EntityKey): boolean => {
-    if (context.isMade?.(key) === true) return true
-    const state = context.state(key)
-    return state !== undefined && state.deletedAt === undefined
-  }
+  const isThere = (key: EntityKey): boolean => context.isMade?.(key) === true || isLive(context.state(key))
   if (!isThere(from)) throw notFound(context.state(from), from)
   if (!relation.refusesDangling || isThere(to)) return
   throw new ParqueDBError('REFERENCE_VIOLATION', `'${predicate}' of ${formatEntityId(from)} cannot lead to ${formatEntityId(to)}, which is not there; create that first.`, { details: { $id: formatEntityId(from), predicate, to: formatEntityId(to) } })

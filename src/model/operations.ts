@@ -51,9 +51,7 @@ export const collectionOperations = {
   updateMany: { routes: ['POST /collections/:ns/update-many'], verbs: ['read', 'write'], args: ['filter', 'update'], options: `${stamp} arrayFilters`, gives: 'object' },
   replace: { routes: [`PUT ${entity}`], verbs: ['read', 'write'], args: ['id', 'document'], body: 'document', options: `${versioned} upsert`, gives: 'entity' },
   upsert: { routes: [`POST ${entity}/upsert`], verbs: ['read', 'write'], args: ['id', 'update'], body: 'update', options: `${versioned} arrayFilters`, gives: 'entity' },
-  findOneAndUpdate: {
-    routes: ['POST /collections/:ns/find-one-and-update'], verbs: ['read', 'write'], args: ['filter', 'update'], options: `${stamp} sort project returnDocument arrayFilters`, gives: 'found',
-  },
+  findOneAndUpdate: { routes: ['POST /collections/:ns/find-one-and-update'], verbs: ['read', 'write'], args: ['filter', 'update'], options: `${stamp} sort project returnDocument arrayFilters`, gives: 'found' },
   delete: { routes: [`DELETE ${entity}`], verbs: ['write'], args: ['id'], options: versioned, gives: 'deleted' },
   deleteMany: { routes: ['POST /collections/:ns/delete-many'], verbs: ['read', 'write'], args: ['filter'], options: stamp, gives: 'object' },
   restore: { routes: [`POST ${entity}/restore`], verbs: ['read', 'write'], args: ['id'], options: `${versioned} includeArchived`, gives: 'entity' },

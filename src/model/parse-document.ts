@@ -1,7 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { prototypeNames } from './field-name.ts'
-import { approximateBytes, slotBytes } from './values.ts'
-import type { Document, Value } from './values.ts'
+import { approximateBytes, slotBytes, type Document, type Value } from './values.ts'
 import { isWellFormed } from './well-formed.ts'
 
 /** How large a document may be. Past one of these: LIMIT_EXCEEDED, with `details.limit` naming it. */
@@ -45,9 +44,7 @@ export function parseDocument(input: unknown, limits: DocumentLimits = defaultDo
 
 /** As parseDocument, with what approximateBytes says of the document. */
 export function parseSizedDocument(input: unknown, limits: DocumentLimits, options: ParseDocumentOptions): { document: Document; bytes: number } {
-  if (!isPlainObject(input)) {
-    throw new ParqueDBError('VALIDATION_FAILED', `A document must be a plain object, not ${describe(input)}.`, { details: { path: '' } })
-  }
+  if (!isPlainObject(input)) throw new ParqueDBError('VALIDATION_FAILED', `A document must be a plain object, not ${describe(input)}.`, { details: { path: '' } })
   const walk = new Walk(limits, input)
   return { document: walk.document(input, options), bytes: walk.bytes }
 }
@@ -246,22 +243,10 @@ export function isPlainObject(input: unknown): input is Record<string, unknown> 
 
 /** What something is, for error messages. */
 export function describe(input: unknown): string {
-  switch (typeof input) {
-    case 'object': {
-      if (input === null) return 'null'
-      if (Array.isArray(input)) return 'an array'
-      if (isPlainObject(input)) return 'an object'
-      const name: unknown = (Object.getPrototypeOf(input) as { constructor?: { name?: unknown } }).constructor?.name
-      return typeof name === 'string' && name !== '' ? `a ${name}` : 'an object of a class'
-    }
-    case 'undefined':
-      return 'undefined'
-    case 'string':
-    case 'number':
-    case 'boolean':
-    case 'bigint':
-    case 'function':
-    case 'symbol':
-      return `a ${typeof input}`
-  }
+  if (input === undefined || input === null) return String(input)
+  if (typeof input !== 'object') return `a ${typeof input}`
+  if (Array.isArray(input)) return 'an array'
+  if (isPlainObject(input)) return 'an object'
+  const name: unknown = (Object.getPrototypeOf(input) as { constructor?: { name?: unknown } }).constructor?.name
+  return typeof name === 'string' && name !== '' ? `a ${name}` : 'an object of a class'
 }

@@ -30,8 +30,7 @@ export function patchFromJson({ set, unset }: PatchJson): Patch {
 }
 
 export function isEmptyPatch(patch: Patch): boolean {
-  if (patch.unset !== undefined && patch.unset.length > 0) return false
-  return patch.set === undefined || Object.keys(patch.set).length === 0
+  return (patch.unset ?? []).length === 0 && Object.keys(patch.set ?? {}).length === 0
 }
 
 /**
@@ -40,9 +39,7 @@ export function isEmptyPatch(patch: Patch): boolean {
  */
 export function diffDocuments(before: Document, after: Document): Patch {
   const { set, unset } = diffFields(before, after) ?? replaceFields(before, after)
-  const hasSet = Object.keys(set).length > 0
-  if (unset.length === 0) return hasSet ? { set } : {}
-  return hasSet ? { set, unset } : { unset }
+  return { ...(Object.keys(set).length > 0 && { set }), ...(unset.length > 0 && { unset }) }
 }
 
 /**
@@ -52,9 +49,7 @@ export function diffDocuments(before: Document, after: Document): Patch {
 export function applyPatch(document: Document, patch: Patch): Document {
   const edit = new Edit(document)
   for (const path of patch.unset ?? []) edit.unset(path)
-  if (patch.set !== undefined) {
-    for (const path of Object.keys(patch.set)) edit.set(path, patch.set[path] as Value)
-  }
+  if (patch.set !== undefined) for (const path of Object.keys(patch.set)) edit.set(path, patch.set[path] as Value)
   return edit.root
 }
 
@@ -68,13 +63,11 @@ class Edit {
   }
 
   set(path: string, value: Value): void {
-    const segments = decodePatchPath(path)
-    this.root = this.#setIn(this.root, segments, value) as Document
+    this.root = this.#setIn(this.root, decodePatchPath(path), value) as Document
   }
 
   unset(path: string): void {
-    const segments = decodePatchPath(path)
-    this.root = this.#unsetIn(this.root, segments) as Document
+    this.root = this.#unsetIn(this.root, decodePatchPath(path)) as Document
   }
 
   /** The container with the value at `segments`; itself when it is already this application's own. */
@@ -84,12 +77,12 @@ class Edit {
     if (Array.isArray(container)) {
       const index = parseArrayIndex(name)
       if (index === undefined || index > container.length) throw unreachable(segments, `an array of ${container.length} elements has no place '${name}'`)
-      const copy = this.#ownArray(container)
+      const copy = this.#ownCopy(container)
       copy[index] = rest.length === 0 ? value : this.#setIn(copy[index], rest, value)
       return copy
     }
     if (container !== undefined && !isObject(container)) throw unreachable(segments, 'it leads through a value that holds no fields')
-    const copy = this.#ownObject(container ?? {})
+    const copy = this.#ownCopy(container ?? {})
     copy[name] = rest.length === 0 ? value : this.#setIn(ownField(copy, name), rest, value)
     return copy
   }
@@ -101,7 +94,7 @@ class Edit {
       const index = parseArrayIndex(name)
       const old = index === undefined ? undefined : container[index]
       if (index === undefined || old === undefined) return container
-      const copy = this.#ownArray(container)
+      const copy = this.#ownCopy(container)
       copy[index] = rest.length === 0 ? null : this.#unsetIn(old, rest)
       return copy
     }
@@ -111,7 +104,7 @@ class Edit {
     if (rest.length === 0) return this.#without(container, name)
     const inside = this.#unsetIn(old, rest)
     if (inside === old) return container
-    const copy = this.#ownObject(container)
+    const copy = this.#ownCopy(container)
     copy[name] = inside
     return copy
   }
@@ -128,16 +121,9 @@ class Edit {
     return copy
   }
 
-  #ownObject(container: Document): Document {
+  #ownCopy<Container extends Document | Value[]>(container: Container): Container {
     if (this.#own.has(container)) return container
-    const copy = { ...container }
-    this.#own.add(copy)
-    return copy
-  }
-
-  #ownArray(container: Value[]): Value[] {
-    if (this.#own.has(container)) return container
-    const copy = container.slice()
+    const copy = (Array.isArray(container) ? container.slice() : { ...(container as Document) }) as Container
     this.#own.add(copy)
     return copy
   }
@@ -180,9 +166,7 @@ interface Pair<V> {
 /** False, with nothing recorded, when the order of the fields of `after` cannot be had. */
 function diffObject({ before, after, prefix }: Pair<Document>, changes: Changes): boolean {
   if (!keepsOrder(before, after)) return false
-  for (const name of Object.keys(before)) {
-    if (!Object.hasOwn(after, name)) changes.unset.push(prefix + encodePatchPath([name]))
-  }
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) changes.unset.push(prefix + encodePatchPath([name]))
   for (const name of Object.keys(after)) {
     const old = ownField(before, name)
     const value = after[name] as Value
@@ -204,9 +188,7 @@ function diffValue({ before, after, prefix }: Pair<Value | undefined>, changes: 
 function diffArray({ before, after, prefix }: Pair<Value[]>, changes: Changes): boolean {
   if (after.length < before.length) return false
   const changed: number[] = []
-  for (let index = 0; index < after.length; index++) {
-    if (index >= before.length || !equalValues(before[index], after[index])) changed.push(index)
-  }
+  for (let index = 0; index < after.length; index++) if (index >= before.length || !equalValues(before[index], after[index])) changed.push(index)
   if (changed.length * 2 > after.length) return false
   for (const index of changed) diffValue({ before: before[index], after: after[index], prefix: `${prefix}${index}` }, changes)
   return true

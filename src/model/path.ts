@@ -1,5 +1,4 @@
-import type { ErrorCode } from '../base/ParqueDBError.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
 import { prototypeNames } from './field-name.ts'
 import { isWellFormed } from './well-formed.ts'
 
@@ -28,8 +27,7 @@ export function parseFieldPath(text: string, code: ErrorCode = 'INVALID_ARGUMENT
 
 /** The index that a segment stands for where an array is, else undefined: '0', '12', but not '01' or '-1'. */
 export function parseArrayIndex(segment: string): number | undefined {
-  if (!/^(?:0|[1-9]\d{0,8})$/.test(segment)) return undefined
-  return Number(segment)
+  return /^(?:0|[1-9]\d{0,8})$/.test(segment) ? Number(segment) : undefined
 }
 
 /** A patch's key: segments joined by '.', with '.' and '\' inside a segment escaped by '\'. */
@@ -48,23 +46,12 @@ export function decodePatchPath(text: string): FieldPath {
 }
 
 function splitEscaped(text: string): string[] {
-  const segments: string[] = []
-  let segment = ''
-  for (let at = 0; at < text.length; at++) {
-    const character = text.charAt(at)
-    if (character === '.') {
-      segments.push(segment)
-      segment = ''
-    } else if (character === '\\') {
-      at += 1
-      const escaped = text.charAt(at)
-      if (escaped !== '.' && escaped !== '\\') throw pathError('VALIDATION_FAILED', text, "has a '\\' that escapes neither '.' nor '\\'")
-      segment += escaped
-    } else {
-      segment += character
-    }
+  const segments = ['']
+  for (const [token] of text.matchAll(/\\[.\\]|[.\\]|[^.\\]+/g)) {
+    if (token === '\\') throw pathError('VALIDATION_FAILED', text, "has a '\\' that escapes neither '.' nor '\\'")
+    if (token === '.') segments.push('')
+    else segments.push(`${segments.pop()}${token.replace('\\', '')}`)
   }
-  segments.push(segment)
   return segments
 }
 

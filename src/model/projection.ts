@@ -1,14 +1,12 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { describe, isPlainObject } from './parse-document.ts'
 import { parseFieldPath } from './path.ts'
-import { isObject } from './values.ts'
-import type { Document, Value } from './values.ts'
+import { isObject, type Document, type Value } from './values.ts'
 
 /** Which fields a reader gets. `include` and `exclude` name paths as a tree; a branch that is `true` is the whole field. */
 export type ProjectionNode =
   | { readonly kind: 'all' }
-  | { readonly kind: 'include'; readonly tree: PathTree }
-  | { readonly kind: 'exclude'; readonly tree: PathTree }
+  | { readonly kind: 'include' | 'exclude'; readonly tree: PathTree }
 
 export type PathTree = ReadonlyMap<string, PathTree | true>
 
@@ -39,14 +37,8 @@ export function parseProjection(project: unknown): ProjectionNode {
 
 /** The document with the fields that are asked for, in its own order. Copy on write: values that are taken whole are shared with the input. */
 export function applyProjection(document: Document, projection: ProjectionNode): Document {
-  switch (projection.kind) {
-    case 'all':
-      return document
-    case 'include':
-      return includeFields(document, projection.tree)
-    case 'exclude':
-      return excludeFields(document, projection.tree)
-  }
+  if (projection.kind === 'all') return document
+  return projection.kind === 'include' ? includeFields(document, projection.tree) : excludeFields(document, projection.tree)
 }
 
 /** The top-level fields that the projection reads, or undefined when it may read any. */

@@ -34,16 +34,10 @@ export interface Relation {
   readonly refusesDangling: boolean
 }
 
-/** A declared forward relationship and the collection that it begins in. */
-export interface Incoming {
-  readonly from: string
-  readonly relation: Relation
-}
-
 /** The relationships of a database, checked. What is not declared is an edge to any collection, to many, that a delete hides. */
 export class Relations {
   readonly #named = new Map<string, Relation>()
-  readonly #incoming = new Map<string, Incoming[]>()
+  readonly #incoming = new Map<string, Relation[]>()
 
   /** INVALID_ARGUMENT names the collection and the relationship that is wrong or contradicts another. */
   constructor(schema: SchemaInput = {}) {
@@ -72,8 +66,8 @@ export class Relations {
     return declared
   }
 
-  /** Declared relationships that point at a collection and say what deleting there does. */
-  incoming(ns: string): readonly Incoming[] {
+  /** Declared forward relationships that point at a collection and say what deleting there does. */
+  incoming(ns: string): readonly Relation[] {
     return this.#incoming.get(ns) ?? []
   }
 
@@ -86,8 +80,7 @@ export class Relations {
     const relation: Relation = { predicate: name, ...parsed }
     this.#named.set(keyOf(ns, name), relation)
     if (relation.onDelete === 'hide') return
-    const incoming = this.#incoming.get(parsed.far) ?? []
-    this.#incoming.set(parsed.far, [...incoming, { from: ns, relation }])
+    this.#incoming.set(parsed.far, [...this.incoming(parsed.far), relation])
   }
 
   #addReverse({ ns, name, parsed }: { ns: string; name: string; parsed: Parsed }): void {

@@ -1,10 +1,8 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { compareValues } from './compare.ts'
 import { describe, isPlainObject } from './parse-document.ts'
-import { parseArrayIndex, parseFieldPath } from './path.ts'
-import type { FieldPath } from './path.ts'
-import { isObject, ownField } from './values.ts'
-import type { Document, Value } from './values.ts'
+import { parseArrayIndex, parseFieldPath, type FieldPath } from './path.ts'
+import { isObject, ownField, type Document, type Value } from './values.ts'
 
 export interface SortKey {
   readonly path: FieldPath
@@ -66,13 +64,8 @@ interface Best {
   isSet: boolean
 }
 
-interface Place {
-  readonly path: FieldPath
-  readonly at: number
-}
-
 /** Walks as an index would: into each element of the arrays on the way, or the one that the path names. */
-function gather(container: Value | undefined, { path, at }: Place, best: Best): void {
+function gather(container: Value | undefined, { path, at }: { path: FieldPath; at: number }, best: Best): void {
   const name = path[at]
   if (name === undefined) return offerAll(container, best)
   if (isObject(container)) return gather(ownField(container, name), { path, at: at + 1 }, best)

@@ -3,12 +3,7 @@ import type { EntityState } from './entity.ts'
 import type { Document } from './values.ts'
 
 /** A state as it is kept beside what says whose it is: its document as Extended JSON, times in milliseconds. */
-export interface StateJson {
-  readonly createdAt: number
-  readonly createdBy?: string | undefined
-  readonly updatedAt: number
-  readonly updatedBy?: string | undefined
-  readonly deletedAt?: number | undefined
+export interface StateJson extends Pick<EntityState, 'createdAt' | 'updatedAt'>, Partial<Pick<EntityState, 'createdBy' | 'updatedBy' | 'deletedAt'>> {
   readonly document: unknown
 }
 

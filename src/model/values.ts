@@ -43,25 +43,16 @@ export function cloneValue(value: Value): Value {
 export function equalValues(left: Value | undefined, right: Value | undefined): boolean {
   if (Object.is(left, right)) return true
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false
-  if (Array.isArray(left)) return Array.isArray(right) && equalArrays(left, right)
+  if (Array.isArray(left)) return Array.isArray(right) && left.length === right.length && left.every((element, index) => equalValues(element, right[index]))
   if (left instanceof Date) return right instanceof Date && left.getTime() === right.getTime()
-  if (left instanceof Uint8Array) return right instanceof Uint8Array && equalBytes(left, right)
+  if (left instanceof Uint8Array) return right instanceof Uint8Array && left.length === right.length && left.every((byte, index) => byte === right[index])
   return isObject(right) && equalObjects(left, right)
-}
-
-function equalArrays(left: readonly Value[], right: readonly Value[]): boolean {
-  return left.length === right.length && left.every((element, index) => equalValues(element, right[index]))
-}
-
-function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index])
 }
 
 function equalObjects(left: Document, right: Document): boolean {
   const names = Object.keys(left)
   const others = Object.keys(right)
-  if (names.length !== others.length) return false
-  return names.every((name, index) => name === others[index] && equalValues(left[name], right[name]))
+  return names.length === others.length && names.every((name, index) => name === others[index] && equalValues(left[name], right[name]))
 }
 
 /** What a field or an element costs besides its name and its value: type, length, pointer. */

@@ -40,9 +40,7 @@ export async function isDatabase(location: string): Promise<boolean> {
 
 /** The database in a folder or bucket, to read along while another process may write. NOT_FOUND when there is none; nothing is created. */
 export async function openToRead(location: string): Promise<ParqueDB> {
-  if (!(await isDatabase(location))) {
-    throw new ParqueDBError('NOT_FOUND', `There is no database in ${location}. Check the path; the first write there makes one.`, { details: { location } })
-  }
+  if (!(await isDatabase(location))) throw new ParqueDBError('NOT_FOUND', `There is no database in ${location}. Check the path; the first write there makes one.`, { details: { location } })
   return new ParqueDB({ storage: storageAt(location), readOnly: true })
 }
 

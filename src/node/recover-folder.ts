@@ -3,15 +3,13 @@ import { resolve, sep } from 'node:path'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import { FsBackend } from '../storage/backends/FsBackend.ts'
-import { recover, type RecoverReport } from '../storage/recover.ts'
+import { recover, type RecoverInput, type RecoverReport } from '../storage/recover.ts'
 
-export interface RecoverFolderInput {
+export interface RecoverFolderInput extends Pick<RecoverInput, 'signal' | 'onProgress'> {
   /** The damaged database. Nothing in it is changed; no process may write to it meanwhile. */
   readonly source: string
   /** A folder that is empty or not there, outside of the damaged one. */
   readonly target: string
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((progress: { events: number }) => void) | undefined
 }
 
 /** Salvages a damaged database into a new folder; the new one is flushed and verified. NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT. */
@@ -21,12 +19,8 @@ export async function recoverFolder({ source, target, signal, onProgress }: Reco
     throw new ParqueDBError('INVALID_ARGUMENT', `The folder ${target} lies in the database that is to be recovered. Name one outside of it: recovering changes nothing in place.`, { details: { source, target } })
   }
   const names = await namesIn(source)
-  if (!['FORMAT', 'epoch', 'log', 'events', 'entities'].some((name) => names.includes(name))) {
-    throw new ParqueDBError('NOT_FOUND', `There is no database in the folder ${source}, nor what is left of one.`, { details: { folder: source } })
-  }
-  if ((await namesIn(target)).length > 0) {
-    throw new ParqueDBError('ALREADY_EXISTS', `The folder ${target} is not empty. Recover into a new one.`, { details: { folder: target } })
-  }
+  if (!['FORMAT', 'epoch', 'log', 'events', 'entities'].some((name) => names.includes(name))) throw new ParqueDBError('NOT_FOUND', `There is no database in the folder ${source}, nor what is left of one.`, { details: { folder: source } })
+  if ((await namesIn(target)).length > 0) throw new ParqueDBError('ALREADY_EXISTS', `The folder ${target} is not empty. Recover into a new one.`, { details: { folder: target } })
   const backend = new FsBackend(source)
   const engine = withEventSourcing(new FsBackend(target))
   try {

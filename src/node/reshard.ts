@@ -6,19 +6,18 @@ import type { EventSourcedBackend } from '../storage/EventSourcedBackend.ts'
 import { HistoryRebuilder } from '../storage/HistoryRebuilder.ts'
 import { partitionsOf, shardOf, shardsMax } from '../storage/partitions.ts'
 import { ShardedEngine } from '../storage/ShardedEngine.ts'
+import type { RecoverInput } from '../storage/recover.ts'
 import { statesInOrder } from '../storage/strips.ts'
 import type { View } from '../storage/view.ts'
 import { isDatabase, locationBelow, openEngine } from './open-database.ts'
 
-export interface ReshardInput {
+export interface ReshardInput extends Pick<RecoverInput, 'signal' | 'onProgress'> {
   /** The folder, or s3:// URL, that has the partitions: what the Worker has as `prefix`. */
   readonly location: string
   readonly ns: string
   /** How many shards the collection has, and is to have; 1 is without. */
   readonly from: number
   readonly to: number
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((progress: { events: number }) => void) | undefined
 }
 
 export interface ReshardReport {

@@ -6,6 +6,7 @@ import type { ByteSource } from './byte-source.ts'
 import { rowsBetween } from './Column.ts'
 import type { Leaf } from './columns.ts'
 import { inFile } from './decode-chunk.ts'
+import { scalarsOf } from './column-values.ts'
 import { DocumentAssembler } from './DocumentAssembler.ts'
 import type { GroupCache } from './GroupCache.ts'
 import { statisticsSection } from './GroupStatistics.ts'
@@ -182,18 +183,19 @@ export class RunFileReader {
     })
   }
 
-  /** Reads and checks every byte of the file; CORRUPT_FILE at the first that is wrong. */
-  async verify(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+  /** Reads and checks every byte of the file, its order and its filter, and with `builds` makes the states; CORRUPT_FILE at the first that is wrong. */
+  async verify({ builds = true, signal }: { builds?: boolean; signal?: AbortSignal | undefined } = {}): Promise<void> {
     const filters = await this.#table.loadFilters()
     let last: string | undefined
     const check = (group: RowGroup): void => {
-      for (const { id } of this.statesOf(group)) {
+      for (const id of scalarsOf(group.column(0), rowsBetween(0, group.rowCount)) as string[]) {
         if (last !== undefined && compareKeys([last], [id]) >= 0) throw malformed(`the id '${id}' is out of order`)
         if (!filters.keys.mayContain(id)) throw malformed(`the id '${id}' is missing in the filter`)
         last = id
       }
+      if (builds) this.statesOf(group)
     }
-    await this.#table.verify(check, options.signal)
+    await this.#table.verify(check, signal)
     await this.shape()
   }
 

@@ -159,20 +159,28 @@ export class SegmentFileReader {
     return salvageGroups(this.#table, (group) => this.eventsOf(group), onLost)
   }
 
-  /** Reads and checks every byte of the file; CORRUPT_FILE at the first that is wrong. */
-  async verify(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+  /** Reads and checks every byte of the file, its order and its filters, and with `builds` makes the events; CORRUPT_FILE at the first that is wrong. */
+  async verify({ builds = true, signal }: { builds?: boolean; signal?: AbortSignal | undefined } = {}): Promise<void> {
     const filters = await this.#table.loadFilters()
-    let last: StoredEvent | undefined
+    let last = ['', '']
+    let lastSeq = 0
     const check = (group: RowGroup): void => {
-      for (const event of this.eventsOf(group)) {
-        const order = last === undefined ? -1 : compareKeys([last.ns, last.id], [event.ns, event.id])
-        if (order > 0 || (order === 0 && last !== undefined && last.seq >= event.seq)) throw malformed(`the event ${event.seq} is out of order`)
-        if (!filters.keys.mayContain(joinKey([event.ns, event.id]))) throw malformed(`the key of the event ${event.seq} is missing in the filter`)
-        if (!isMirrorSpace(event.ns) && !filters.ids.mayContain(event.eventId)) throw malformed(`the id of the event ${event.seq} is missing in the filter`)
-        last = event
+      const rows = rowsBetween(0, group.rowCount)
+      const [spaces, ids, eventIds] = (['ns', 'id', 'eventId'] as const).map((name) => scalarsOf(group.column(segmentColumn[name]), rows) as string[])
+      const seqs = numbersOf(group.column(segmentColumn.seq))
+      for (const row of rows) {
+        const key = [spaces?.[row] ?? '', ids?.[row] ?? '']
+        const seq = seqs[row] as number
+        const order = compareKeys(last, key)
+        if (order > 0 || (order === 0 && lastSeq >= seq)) throw malformed(`the event ${seq} is out of order`)
+        if (order !== 0 && !filters.keys.mayContain(joinKey(key))) throw malformed(`the key of the event ${seq} is missing in the filter`)
+        if (!isMirrorSpace(spaces?.[row] ?? '') && !filters.ids.mayContain(eventIds?.[row] ?? '')) throw malformed(`the id of the event ${seq} is missing in the filter`)
+        last = key
+        lastSeq = seq
       }
+      if (builds) this.eventsOf(group)
     }
-    await this.#table.verify(check, options.signal)
+    await this.#table.verify(check, signal)
   }
 
   /** An import that is resumed asks for one transaction after another. */

@@ -134,7 +134,8 @@ export class Server {
     this.#running.add(controller)
     let goesOn = false
     try {
-      if (headCharacters(request) > headCharactersMax) throw exceeded('LIMIT_EXCEEDED', 'headCharactersMax', headCharactersMax)
+      const headCharacters = [...request.headers].reduce((sum, [name, value]) => sum + name.length + value.length, request.url.length)
+      if (headCharacters > headCharactersMax) throw exceeded('LIMIT_EXCEEDED', 'headCharactersMax', headCharactersMax)
       const principal = await this.#authenticate(request)
       const url = new URL(request.url)
       checkScopes(principal, route.operation, new Map(pathArguments(url, route)).get('ns') ?? url.searchParams.get('ns') ?? undefined)
@@ -161,16 +162,8 @@ export function createServer(database: Database | ((token: string | undefined) =
 }
 
 function routesOf(basePath: string): Route[] {
-  return Object.entries({ ...collectionOperations, ...databaseOperations }).flatMap(([name, operation]) =>
-    operation.routes.map((text) => {
-      const [method = '', path = ''] = text.split(' ')
-      return { name, operation, method, path: basePath + path }
-    }),
-  )
-}
-
-function headCharacters(request: Request): number {
-  return [...request.headers].reduce((sum, [name, value]) => sum + name.length + value.length, request.url.length)
+  const ways = Object.entries({ ...collectionOperations, ...databaseOperations }).flatMap(([name, operation]) => operation.routes.map((text) => ({ name, operation, words: text.split(' ') })))
+  return ways.map(({ name, operation, words: [method = '', path = ''] }) => ({ name, operation, method, path: basePath + path }))
 }
 
 function secretBytes(secret: string | Uint8Array | undefined, random: Random): Uint8Array {

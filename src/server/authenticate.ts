@@ -45,9 +45,7 @@ export function makeAuthenticate(auth: AuthOptions | undefined, clock: Clock): A
   if (auth === 'none') return async () => ({ subject: undefined, tenant: undefined, scopes: [{ verb: '*', namespace: '*' }] })
   const byJwt = auth?.jwt === undefined ? undefined : jwtPrincipal(auth.jwt, clock)
   const byKey = auth?.keys === undefined ? undefined : keyPrincipal(auth.keys)
-  if (byJwt === undefined && byKey === undefined) {
-    throw invalid("The server needs an 'auth': { jwt }, { keys }, or 'none' where nobody else can reach it.")
-  }
+  if (byJwt === undefined && byKey === undefined) throw invalid("The server needs an 'auth': { jwt }, { keys }, or 'none' where nobody else can reach it.")
   return async (request) => {
     const token = /^Bearer ([\w.~+/=-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
     if (token === undefined || token.length > tokenLengthMax) throw unauthorized("The request needs the header 'Authorization: Bearer <token>'.")

@@ -13,10 +13,8 @@ import { actorOf, checkScopes, type Principal } from './scopes.ts'
 /** Operations of one batch, at most. */
 const batchOperationsMax = 1000
 
-interface Step extends Invocation {
-  /** What `check` was when the caller had the answer: the batch holds only if it is the same now. */
-  readonly check: string | undefined
-}
+/** `check`: what it was when the caller had the answer; the batch holds only if it is the same now. */
+type Step = Invocation & { readonly check: string | undefined }
 
 /** An answer that was asked for: one without a `check` of the caller's. */
 type Outcome = { readonly value: unknown; readonly check: string } | { readonly error: unknown; readonly check: string }
@@ -36,7 +34,7 @@ export async function runBatch(db: Database, request: { [name: string]: unknown 
   const { lastSeq } = await db.stats()
   const seq = at ?? lastSeq
   const last = steps.at(-1)
-  if (dryRun === true && last !== undefined && !steps.some(isWrite) && last.operation.options?.includes('asOf') === true) {
+  if (dryRun === true && last !== undefined && !steps.some(({ operation }) => operation.verbs.includes('write')) && last.operation.options?.includes('asOf') === true) {
     const asOf = new Map([['asOf', seq], ...last.args])
     return { results: [told(await outcomeOf(db, { ...last, args: asOf }, caller))], at: seq, repeated: false }
   }
@@ -45,9 +43,7 @@ export async function runBatch(db: Database, request: { [name: string]: unknown 
     results = []
     for (const [index, step] of steps.entries()) {
       const outcome = await outcomeOf(tx, step, caller)
-      if (step.check !== undefined && step.check !== outcome.check) {
-        throw new ParqueDBError('TRANSACTION_CONFLICT', `What operation ${index} of the transaction had read has changed; run it again.`, { details: { operation: index } })
-      }
+      if (step.check !== undefined && step.check !== outcome.check) throw new ParqueDBError('TRANSACTION_CONFLICT', `What operation ${index} of the transaction had read has changed; run it again.`, { details: { operation: index } })
       if ('error' in outcome && step.check === undefined && !(dryRun === true && step === last)) throw atStep(outcome.error, index)
       if (step.check === undefined) results.push(outcome)
     }
@@ -66,9 +62,7 @@ export async function runBatch(db: Database, request: { [name: string]: unknown 
 
 function parseSteps(operations: unknown, principal: Principal): Step[] {
   if (!Array.isArray(operations) || !operations.every(isPlainObject)) throw invalid("'operations' must be a list of objects", 'operations')
-  if (operations.length > batchOperationsMax) {
-    throw new ParqueDBError('LIMIT_EXCEEDED', `A transaction has at most ${batchOperationsMax} operations.`, { details: { limit: 'batchOperationsMax', most: batchOperationsMax } })
-  }
+  if (operations.length > batchOperationsMax) throw new ParqueDBError('LIMIT_EXCEEDED', `A transaction has at most ${batchOperationsMax} operations.`, { details: { limit: 'batchOperationsMax', most: batchOperationsMax } })
   return operations.map(({ operation: name, check, ...args }) => {
     if (typeof name !== 'string' || !Object.hasOwn(collectionOperations, name)) throw invalid(`there is no operation ${JSON.stringify(name)}`, 'operation')
     const operation: Operation = collectionOperations[name as keyof typeof collectionOperations]
@@ -76,10 +70,6 @@ function parseSteps(operations: unknown, principal: Principal): Step[] {
     if (args.actor !== undefined) actorOf(principal, args.actor)
     return { name, operation, args: new Map(Object.entries(args)), check: check as string | undefined }
   })
-}
-
-function isWrite({ operation }: Step): boolean {
-  return operation.verbs.includes('write')
 }
 
 /** Of a cursor its first page. */

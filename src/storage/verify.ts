@@ -62,8 +62,9 @@ export async function verifyPartition(input: VerifyInput): Promise<VerifyReport>
       const current = manifest
       await check(`manifest ${current.id}`, async () => checkManifest(current, report.problems))
       const total = [...dataFiles(current)]
+      const compared = comparedFiles(current)
       for (const entry of total) {
-        await check(entry.file.path, () => verifyFile(entry, { input, report }))
+        await check(entry.file.path, () => verifyFile(entry, { input, report, builds: !compared.has(entry.file) }))
         input.onProgress?.({ checkedFiles: report.checkedFiles, totalFiles: total.length })
       }
       if (input.deep && report.problems.length === 0) await check('entities/', () => verifyStates(current, { input, report }))
@@ -122,8 +123,8 @@ async function checkManifest(manifest: Manifest, problems: Problem[]): Promise<v
   if (next !== manifest.flushedSeq + 1) problems.push({ path: `manifest ${manifest.id}`, code: 'CORRUPT_FILE', message: `The segments end at event ${next - 1}; the manifest says that ${manifest.flushedSeq} events are flushed.` })
 }
 
-async function verifyFile(entry: { kind: 'segment' | 'run'; file: FileEntry }, to: { input: VerifyInput; report: Totals }): Promise<void> {
-  const { input, report } = to
+async function verifyFile(entry: { kind: 'segment' | 'run'; file: FileEntry }, to: { input: VerifyInput; report: Totals; builds: boolean }): Promise<void> {
+  const { input, report, builds } = to
   const { file } = entry
   report.checkedFiles++
   const info = await input.backend.stat(file.path)
@@ -138,7 +139,7 @@ async function verifyFile(entry: { kind: 'segment' | 'run'; file: FileEntry }, t
   tables.forget(file.path)
   const reader = entry.kind === 'segment' ? await tables.segment(file) : await tables.run(file)
   report.checkedBytes += file.sizeBytes
-  if (input.deep) await reader.verify({ signal: input.signal })
+  if (input.deep) await reader.verify({ builds, signal: input.signal })
   if (entry.kind === 'segment') report.checkedEvents += eventsIn(file)
 }
 
@@ -152,6 +153,12 @@ async function checkFooter(file: FileEntry, input: VerifyInput, report: Totals):
   const footer = isMagic && start >= 4 ? await source.readRange({ start, end: file.sizeBytes - footerTailBytes }) : undefined
   if (footer !== undefined && crc32(footer) === file.footerCrc32) return
   report.problems.push({ path: file.path, code: 'CORRUPT_FILE', message: `The footer of ${file.path} is damaged; this database does not need it, other readers of Parquet do. Restore the file from a backup, or compact to write it anew.` })
+}
+
+/** The files of which every event and state is made when the one is compared with the other. */
+function comparedFiles(manifest: Manifest): Set<FileEntry> {
+  const runs = Object.keys(manifest.runs).flatMap((ns) => [...filesOfRuns(manifest, ns), ...(horizonOf(manifest, ns)?.base ?? [])])
+  return new Set([...manifest.segments, ...runs.flatMap(({ files }) => files)])
 }
 
 /**
@@ -203,8 +210,12 @@ async function* foldedStates(batches: AsyncIterable<readonly StoredEvent[]>, bas
         if (base.id === event.id) state = base
         else yield base
       }
-      // After a tombstone that was forgotten an entity begins again, as whichever version it was then; an edge's event tells all by itself.
-      state = isEdgeSpace(event.ns) ? stateOfEdge(event) : state === undefined && event.op === 'CREATE' ? stateOfCreate(event) : fold(state ?? forgottenTombstone(event), event)
+      // An edge's event tells all by itself. After a tombstone that was forgotten an entity begins again, as whichever version it was then.
+      if (isEdgeSpace(event.ns)) {
+        state = event.state ?? stateOfEdge(event)
+        continue
+      }
+      state = state === undefined && event.op === 'CREATE' ? stateOfCreate(event) : fold(state ?? forgottenTombstone(event), event)
       if (event.state !== undefined && !sameState(state, event.state)) problem(event.id, `in the snapshot at version ${event.version} is not what its events give`)
     }
   }

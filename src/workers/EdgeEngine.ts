@@ -42,23 +42,15 @@ export class EdgeEngine implements Engine {
   readonly retain: Engine['retain'] = (options) => this.#ask('retain', options)
   readonly erase: Engine['erase'] = (options) => this.#ask('erase', options)
   readonly verify: Engine['verify'] = (options) => this.#ask('verify', options)
-  readonly #partition: EdgePartition
-  readonly #freshness: () => Freshness
-  readonly #onSeq: (seq: number) => void
-  readonly #readOnly: boolean
-  readonly #check: (keys: readonly EntityKey[]) => void
+  readonly #parts: EdgeEngineParts
 
   constructor(parts: EdgeEngineParts) {
-    this.#partition = parts.partition
-    this.#freshness = parts.freshness
-    this.#onSeq = parts.onSeq
-    this.#readOnly = parts.readOnly
-    this.#check = parts.check
+    this.#parts = parts
   }
 
   async view(options?: { includeArchived?: boolean }): Promise<View> {
-    const view = await this.#partition.view(this.#freshness(), options)
-    this.#onSeq(view.seq)
+    const view = await this.#parts.partition.view(this.#parts.freshness(), options)
+    this.#parts.onSeq(view.seq)
     return view
   }
 
@@ -67,20 +59,20 @@ export class EdgeEngine implements Engine {
   /** A write that the object decides. */
   async write(call: WriteCall): Promise<unknown> {
     const { value, seq } = await valueOf(this.#writer().write(call))
-    this.#onSeq(seq)
+    this.#parts.onSeq(seq)
     return value
   }
 
   /** As a guest: decides on what the isolate knows and proposes that; see docs/adr/0007-guests-propose.md. */
   async commit(request: CommitRequest): Promise<CommitResult> {
     this.#writer()
-    this.#check(request.keys)
+    this.#parts.check(request.keys)
     const sent: string[][] = []
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       checkAborted(sent.length === 0 ? request.signal : undefined)
       const result = await this.#attempt(request, { sent, isFresh: attempt > 0 })
       if (result !== undefined) {
-        this.#onSeq(result.seq)
+        this.#parts.onSeq(result.seq)
         return result
       }
       if (attempt > 0) await this.clock.sleep(Math.min(2 ** attempt, backoffMsMax))
@@ -90,7 +82,7 @@ export class EdgeEngine implements Engine {
 
   /** undefined: to be tried again. What was decided on an old state counts only when it is committed: a refusal, or nothing to write, is looked at again on a new one. */
   async #attempt(request: CommitRequest, { sent, isFresh }: { sent: string[][]; isFresh: boolean }): Promise<CommitResult | undefined> {
-    const edge = this.#partition
+    const edge = this.#parts.partition
     const { partition } = edge
     if (isFresh || request.txId !== undefined || request.eventIds !== undefined) {
       await edge.catchUp()
@@ -128,19 +120,19 @@ export class EdgeEngine implements Engine {
   }
 
   async stats(): Promise<EngineStats & { reads: ReadCounts }> {
-    return { ...(await this.#ask('stats')), readOnly: this.#readOnly, reads: this.#partition.files.counts }
+    return { ...(await this.#ask('stats')), readOnly: this.#parts.readOnly, reads: this.#parts.partition.files.counts }
   }
 
   async close(): Promise<void> {}
 
   #writer(): PartitionRpc {
-    if (!this.#readOnly) return this.#partition.rpc
+    if (!this.#parts.readOnly) return this.#parts.partition.rpc
     throw new ParqueDBError('READ_ONLY', 'This handle was made with readOnly: true. Make one without to write.')
   }
 
   async #ask<Method extends AskedMethod>(method: Method, { signal, ...options }: { signal?: AbortSignal } = {}): Promise<Awaited<ReturnType<Engine[Method]>>> {
     checkAborted(signal)
-    const asked = method === 'stats' || method === 'verify' ? this.#partition.rpc : this.#writer()
+    const asked = method === 'stats' || method === 'verify' ? this.#parts.partition.rpc : this.#writer()
     return (await valueOf(asked.ask(method, options))).value as Awaited<ReturnType<Engine[Method]>>
   }
 
@@ -155,7 +147,7 @@ export class EdgeEngine implements Engine {
 
   /** Tells of the events after `seq`; undefined: of the newest one. Gives the newest seq. */
   async #tellNewer(listener: (events: readonly StoredEvent[]) => void, seq: number | undefined): Promise<number> {
-    const view = await this.#partition.view('strong')
+    const view = await this.#parts.partition.view('strong')
     try {
       const events: StoredEvent[] = []
       for await (const event of view.events({ fromSeq: Math.max(1, seq === undefined ? view.seq : seq + 1), onlyKept: true })) events.push(event)

@@ -12,12 +12,6 @@ export interface WorkerOptions extends Omit<WorkerDatabaseOptions, 'edges' | 'to
   readonly server?: ServerOptions
 }
 
-/** What an isolate keeps between requests. */
-interface Isolate {
-  readonly edges: EdgePartitions
-  server: Server | undefined
-}
-
 /** A collection as another Worker has it over RPC: its methods, of which those that give a cursor give a page. */
 export type RemoteCollection = {
   [Method in Exclude<keyof DatabaseCollection, 'name'>]: (...args: Parameters<DatabaseCollection[Method]>) => Promise<unknown>
@@ -28,7 +22,8 @@ export type RemoteCollection = {
  * Durable Objects that write are reached through it alone.
  */
 export class ParqueDBWorker<Env extends ParqueDBEnv = ParqueDBEnv> extends WorkerEntrypoint<Env> {
-  static readonly #isolate: Isolate = { edges: new EdgePartitions(), server: undefined }
+  /** What an isolate keeps between requests. */
+  static readonly #isolate: { readonly edges: EdgePartitions; server: Server | undefined } = { edges: new EdgePartitions(), server: undefined }
 
   protected options(): WorkerOptions {
     return {}

@@ -104,13 +104,7 @@ export class WorkerDatabase extends AskedDatabase implements Database {
     const partitions = this.#partitionsOf(ns)
     const call = (of: Call, index?: number): unknown => this.#call(index === undefined ? partitions : partitions.slice(index, index + 1), of)
     const shards = { count: partitions.length, ids: this.#ids, call }
-    const reading = this.#database(partitions, {}).collection<T>(ns)
-    return new Proxy<DatabaseCollection<T>>(reading, {
-      get: (_, method: keyof DatabaseCollection) => {
-        if (typeof reading[method] !== 'function') return reading[method]
-        return (...args: readonly unknown[]) => (partitions.length === 1 ? call({ ns, method, args }) : callShards(shards, { ns, method, args }))
-      },
-    })
+    return intercepted(this.#database(partitions, {}).collection<T>(ns), (of) => (partitions.length === 1 ? call(of) : callShards(shards, of)))
   }
 
   /** One shard of a collection as a database of its own: its events and subscriptions, which have an order here, and its maintenance. It reads what is in that shard, and writes nothing else. */
@@ -130,8 +124,9 @@ export class WorkerDatabase extends AskedDatabase implements Database {
       collection: (name) => {
         const partitions = this.#partitionsOf(validateNamespace(name))
         if (partitions.length === 1 && partitions[0] === partition) return tx.collection(name)
-        return this.#calling(tx.collection(name), (call) => {
-          if (partitionFor(partitions, call) !== partition) throw acrossPartitions(`'${name}' is in another partition, and a transaction is within one`, "With partitioning 'database' all collections are in one.")
+        return intercepted(tx.collection(name), (call, carryOut) => {
+          if (partitionFor(partitions, call) !== partition) throw acrossPartitions(`'${name}' is in another partition, and a transaction is within one`, here)
+          return carryOut()
         })
       },
     })
@@ -309,7 +304,7 @@ export class WorkerDatabase extends AskedDatabase implements Database {
         throw found
       }
       if (partitions.length === 1) find({ ns: name, method: 'find', args: [] })
-      return this.#calling(this.#database(partitions, {}).collection<never>(name), find)
+      return intercepted(this.#database(partitions, {}).collection<never>(name), find)
     }
     try {
       await work({ collection: probe as DatabaseTransaction['collection'] })
@@ -317,20 +312,6 @@ export class WorkerDatabase extends AskedDatabase implements Database {
       if (error !== found) throw error
     }
     return first ?? wholeDatabase
-  }
-
-  /** A collection each of whose calls `before` sees first. */
-  #calling<T extends object>(collection: DatabaseCollection<T>, before: (call: Call) => void): DatabaseCollection<T> {
-    return new Proxy(collection, {
-      get: (_, method: keyof DatabaseCollection) => {
-        const member = collection[method]
-        if (typeof member !== 'function') return member
-        return (...args: unknown[]) => {
-          before({ ns: collection.name, method, args })
-          return (member as (...given: unknown[]) => unknown).apply(collection, args)
-        }
-      },
-    })
   }
 
   #assertOpen(): void {
@@ -341,6 +322,17 @@ export class WorkerDatabase extends AskedDatabase implements Database {
 /** Where a read has its options, among its arguments; most have them second. */
 const optionsAt: Partial<Record<string, number>> = { distinct: 2, related: 2, countRelated: 2 }
 const here = "With partitioning 'database' all collections are in one."
+
+/** A collection whose calls `answer` answers; the second argument carries one out on the collection itself. */
+function intercepted<T extends object>(collection: DatabaseCollection<T>, answer: (call: Call, carryOut: () => unknown) => unknown): DatabaseCollection<T> {
+  return new Proxy(collection, {
+    get: (_, method: keyof DatabaseCollection) => {
+      const member = collection[method]
+      if (typeof member !== 'function') return member
+      return (...args: unknown[]) => answer({ ns: collection.name, method, args }, () => (member as (...given: unknown[]) => unknown).apply(collection, args))
+    },
+  })
+}
 
 /** The one that a call is about; CROSS_PARTITION where it is about several shards. */
 function partitionFor(partitions: readonly string[], call: Call): string | undefined {

@@ -3,14 +3,7 @@ import type { Tail } from '../storage/EventSourcedBackend.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 
 /** Writes that the object decides, one commit each, and where among its arguments each has its options. What else writes is decided in the Worker, and proposed. */
-export const decidedByObject: ReadonlyMap<string, number> = new Map<keyof DatabaseCollection, number>([
-  ['create', 1],
-  ['update', 2],
-  ['replace', 2],
-  ['upsert', 2],
-  ['delete', 1],
-  ['findOneAndUpdate', 2],
-])
+export const decidedByObject: ReadonlyMap<string, number> = new Map<keyof DatabaseCollection, number>([['create', 1], ['update', 2], ['replace', 2], ['upsert', 2], ['delete', 1], ['findOneAndUpdate', 2]])
 
 /** One of those, with its arguments. */
 export interface WriteCall {

@@ -16,29 +16,21 @@ Examples:
   parquedb get users alice --at 1041          the state after event 1041, as 'parquedb log' numbers them`
 
 export function getCommand(cli: CommandLine): Command {
-  return command({ name: 'get', summary: 'one document, now or at an earlier time', description: 'Prints one document. Exit code 3 when there is none.', examples: getExamples })
-    .argument('<ns>', 'the collection')
-    .argument('<id>', 'its id, with or without the collection before it')
+  return command({ name: 'get <ns> <id>', summary: 'one document, now or at an earlier time', description: 'Prints one document. Exit code 3 when there is none.', examples: getExamples })
     .addOption(atOption())
     .option('--deleted', 'also when it is deleted')
     .addOption(archivedOption())
-    .action(async (ns: string, id: string, { at, deleted, includeArchived }: { at?: number | string; deleted?: boolean; includeArchived?: boolean }) => {
-      await cli.read(async (db) => {
-        const entity = await db.collection(ns).get(id, given({ asOf: at, includeDeleted: deleted, includeArchived }))
-        if (entity === undefined) throw noSuchDocument({ ns, id, at })
-        await printEntity(cli.terminal, entity)
-      })
-    })
+    .action((ns: string, id: string, { at, deleted, includeArchived }: { at?: number | string; deleted?: boolean; includeArchived?: boolean }) => cli.read(async (db) => {
+      const entity = await db.collection(ns).get(id, given({ asOf: at, includeDeleted: deleted, includeArchived }))
+      if (entity === undefined) throw noSuchDocument({ ns, id, at })
+      await printEntity(cli.terminal, entity)
+    }))
 }
 
 export function noSuchDocument({ ns, id, at }: { ns: string; id: string; at?: number | string | undefined }): ParqueDBError {
   const $id = id.startsWith(`${ns}/`) ? id : `${ns}/${id}`
   const when = at === undefined ? '' : ` at ${typeof at === 'number' ? `seq ${at}` : at}`
   return new ParqueDBError('NOT_FOUND', `there is no ${$id}${when}; 'parquedb history' shows what it was, 'parquedb find' what there is`, { details: { $id } })
-}
-
-interface PutOptions extends WriteFlags {
-  readonly id?: string
 }
 
 /** A document may take 16 MiB; JSON needs more room than that. */
@@ -53,13 +45,12 @@ Examples:
 A document that came from 'get' carries its version: when somebody changed it since, put refuses (exit code 4).`
 
 export function putCommand(cli: CommandLine): Command {
-  return command({ name: 'put', summary: 'create a document, or replace the one with its id', description: 'Creates a document, or replaces the one with its id, and prints it.', examples: putExamples })
-    .argument('<ns>', 'the collection')
+  return command({ name: 'put <ns>', summary: 'create a document, or replace the one with its id', description: 'Creates a document, or replaces the one with its id, and prints it.', examples: putExamples })
     .argument('[json]', "the document; '-' or nothing to read it from stdin", '-')
     .option('--id <id>', 'its id (default: the "$id" in it, else a new one)')
     .addOption(expectedVersionOption())
     .addOption(actorOption())
-    .action(async (ns: string, json: string, options: PutOptions) => {
+    .action(async (ns: string, json: string, options: WriteFlags & { id?: string }) => {
       const text = json === '-' ? await readStdin(cli.stdin) : json
       const parsed = parseJsonArgument(text, { what: 'the document', example: '{"name": "Alice"}', code: 'VALIDATION_FAILED', operators: false })
       const document = withId(parsed, options.id)
@@ -95,19 +86,14 @@ Examples:
   parquedb update users alice '{"$push": {"tags": "new"}}' --expect-version 3 --actor ada`
 
 export function updateCommand(cli: CommandLine): Command {
-  return command({ name: 'update', summary: "change one document with MongoDB's operators", description: "Changes one document with MongoDB's update operators, and prints it. Exit code 3 when there is none.", examples: updateExamples })
-    .argument('<ns>', 'the collection')
-    .argument('<id>', 'its id')
+  return command({ name: 'update <ns> <id>', summary: "change one document with MongoDB's operators", description: "Changes one document with MongoDB's update operators, and prints it. Exit code 3 when there is none.", examples: updateExamples })
     .argument('<update>', 'the operators, as JSON')
     .addOption(expectedVersionOption())
     .addOption(actorOption())
     .action(async (...words: [ns: string, id: string, text: string, options: WriteFlags]) => {
       const [ns, id, text, options] = words
       const update = parseJsonArgument(text, { what: 'the update', example: '{"$set": {"name": "Alice"}}', code: 'INVALID_UPDATE', operators: true })
-      await cli.change(async (db) => {
-        const entity = await db.collection(ns).update(id, update, writeOptions(options))
-        await printEntity(cli.terminal, entity)
-      })
+      await cli.change(async (db) => printEntity(cli.terminal, await db.collection(ns).update(id, update, writeOptions(options))))
     })
 }
 
@@ -116,18 +102,13 @@ Example:
   parquedb rm users alice --db data          and back again: parquedb restore users alice --db data`
 
 export function rmCommand(cli: CommandLine): Command {
-  return command({ name: 'rm', summary: 'delete one document; its history stays', description: 'Deletes one document. Its history stays, and it can be restored. Exit code 3 when there is none.', examples: rmExamples })
-    .argument('<ns>', 'the collection')
-    .argument('<id>', 'its id')
+  return command({ name: 'rm <ns> <id>', summary: 'delete one document; its history stays', description: 'Deletes one document. Its history stays, and it can be restored. Exit code 3 when there is none.', examples: rmExamples })
     .addOption(expectedVersionOption())
     .addOption(actorOption())
-    .action(async (ns: string, id: string, options: WriteFlags) => {
-      await cli.change(async (db) => {
-        const isDeleted = await db.collection(ns).delete(id, writeOptions(options))
-        if (!isDeleted) throw noSuchDocument({ ns, id })
-        await printFacts(cli.terminal, { deleted: id.startsWith(`${ns}/`) ? id : `${ns}/${id}` })
-      })
-    })
+    .action((ns: string, id: string, options: WriteFlags) => cli.change(async (db) => {
+      if (!(await db.collection(ns).delete(id, writeOptions(options)))) throw noSuchDocument({ ns, id })
+      await printFacts(cli.terminal, { deleted: id.startsWith(`${ns}/`) ? id : `${ns}/${id}` })
+    }))
 }
 
 const restoreExamples = `
@@ -135,14 +116,8 @@ Example:
   parquedb restore users alice --db data`
 
 export function restoreCommand(cli: CommandLine): Command {
-  return command({ name: 'restore', summary: 'bring a deleted document back', description: 'Brings a deleted document back as it was, and prints it. Exit code 3 when there never was one.', examples: restoreExamples })
-    .argument('<ns>', 'the collection')
-    .argument('<id>', 'its id')
+  return command({ name: 'restore <ns> <id>', summary: 'bring a deleted document back', description: 'Brings a deleted document back as it was, and prints it. Exit code 3 when there never was one.', examples: restoreExamples })
     .addOption(actorOption())
     .addOption(archivedOption())
-    .action(async (ns: string, id: string, options: { actor?: string; includeArchived?: boolean }) => {
-      await cli.change(async (db) => {
-        await printEntity(cli.terminal, await db.collection(ns).restore(id, given(options)))
-      })
-    })
+    .action((ns: string, id: string, options: { actor?: string; includeArchived?: boolean }) => cli.change(async (db) => printEntity(cli.terminal, await db.collection(ns).restore(id, given(options)))))
 }

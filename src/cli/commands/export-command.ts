@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { Option } from 'commander'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
 import { systemFields } from '../../model/system-fields.ts'
@@ -35,8 +34,7 @@ Each document comes with its $id, so 'parquedb import' puts it where it was. A f
 CSV has a column for each top-level field; what is not text, number, boolean or date is JSON in its cell.`
 
 export function exportCommand(cli: CommandLine): Command {
-  return command({ name: 'export', summary: 'the documents of a collection, to a file or stdout', description: 'Writes the documents of a collection as ndjson, json or csv, all of them as of one moment.', examples })
-    .argument('<ns>', 'the collection')
+  return command({ name: 'export <ns>', summary: 'the documents of a collection, to a file or stdout', description: 'Writes the documents of a collection as ndjson, json or csv, all of them as of one moment.', examples })
     .argument('[file]', "a new file; '-' or nothing for stdout", '-')
     .addOption(new Option('--format <format>', 'how to write them').choices(exportFormats).default('ndjson'))
     .option('--filter <json>', 'only documents that match', parseFilterArgument, {})
@@ -76,9 +74,7 @@ async function writeAll(documents: AsyncIterable<object>, text: ExportText, writ
 
 /** Writes under a temporary name beside the file, and renames it when it is whole and durable. */
 async function writeFile(path: string, isForced: boolean, work: (write: (part: string) => Promise<void>) => Promise<number>): Promise<number> {
-  if (!isForced && (await stat(path).catch(() => undefined)) !== undefined) {
-    throw new ParqueDBError('ALREADY_EXISTS', `the file ${path} exists already; name another one, or add --force to replace it`, { details: { file: path } })
-  }
+  if (!isForced && (await stat(path).catch(() => undefined)) !== undefined) throw new ParqueDBError('ALREADY_EXISTS', `the file ${path} exists already; name another one, or add --force to replace it`, { details: { file: path } })
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   const handle = await open(temporary, 'wx').catch((cause: unknown) => {
     throw new ParqueDBError('STORAGE_UNAVAILABLE', `the file ${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { details: { file: path }, cause })
@@ -104,29 +100,17 @@ interface ExportText {
   end(count: number): string
 }
 
-interface ExportTextOptions {
-  /** Keep the system fields besides `$id`. */
-  readonly system: boolean
-  /** The columns of CSV, in order. */
-  readonly columns: readonly string[]
-}
-
 const columnsMax = 10_000
 
-function exportText(format: ExportFormat, { system, columns }: ExportTextOptions): ExportText {
+/** `system`: with the system fields besides `$id`. `columns`: those of CSV, in order. */
+function exportText(format: ExportFormat, { system, columns }: { system: boolean; columns: readonly string[] }): ExportText {
   const json = (document: object): string => stringifyExtendedJson(withoutSystem(document as Document, system))
-  switch (format) {
-    case 'ndjson':
-      return { start: '', document: (document) => `${json(document)}\n`, end: () => '' }
-    case 'json':
-      return { start: '[', document: (document, index) => `${index === 0 ? '\n' : ',\n'}${json(document)}`, end: (count) => (count === 0 ? ']\n' : '\n]\n') }
-    case 'csv':
-      return {
-        start: columns.length === 0 ? '' : csvLine(columns.map(quoteIfNeeded)),
-        document: (document) => csvLine(columns.map((name) => csvCell((document as Document)[name]))),
-        end: () => '',
-      }
+  const texts: { readonly [Format in ExportFormat]: ExportText } = {
+    ndjson: { start: '', document: (document) => `${json(document)}\n`, end: () => '' },
+    json: { start: '[', document: (document, index) => `${index === 0 ? '\n' : ',\n'}${json(document)}`, end: (count) => (count === 0 ? ']\n' : '\n]\n') },
+    csv: { start: columns.length === 0 ? '' : csvLine(columns.map(quoteIfNeeded)), document: (document) => csvLine(columns.map((name) => csvCell((document as Document)[name]))), end: () => '' },
   }
+  return texts[format]
 }
 
 /** Every top-level field of the documents, in the order in which they first appear. LIMIT_EXCEEDED past 10,000. */
@@ -134,20 +118,14 @@ async function csvHeader(documents: AsyncIterable<object>, system: boolean): Pro
   const names = new Set<string>()
   for await (const document of documents) {
     for (const name of Object.keys(withoutSystem(document as Document, system))) names.add(name)
-    if (names.size > columnsMax) {
-      throw new ParqueDBError('LIMIT_EXCEEDED', `the documents have more than ${columnsMax} different fields, too many for the columns of a CSV file; export as ndjson`, { details: { limit: columnsMax } })
-    }
+    if (names.size > columnsMax) throw new ParqueDBError('LIMIT_EXCEEDED', `the documents have more than ${columnsMax} different fields, too many for the columns of a CSV file; export as ndjson`, { details: { limit: columnsMax } })
   }
   return [...names]
 }
 
 function withoutSystem(document: Document, system: boolean): Document {
   if (system) return document
-  const own: Document = {}
-  for (const name of Object.keys(document)) {
-    if (name === '$id' || !systemFields.has(name)) own[name] = document[name] as Value
-  }
-  return own
+  return Object.fromEntries(Object.entries(document).filter(([name]) => name === '$id' || !systemFields.has(name)))
 }
 
 function csvLine(cells: readonly string[]): string {

@@ -2,7 +2,8 @@ import { type Command, Option } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { ParqueDB } from '../../db/ParqueDB.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
-import type { Event, EventOp } from '../../model/event.ts'
+import type { EventQueryOptions, HistoryOptions } from '../../model/database-options.ts'
+import type { Event } from '../../model/event.ts'
 import type { Patch } from '../../model/patch.ts'
 import { decodePatchPath } from '../../model/path.ts'
 import { systemFields } from '../../model/system-fields.ts'
@@ -14,16 +15,6 @@ import { archivedOption, given, opOption, point, wholeNumber } from '../options.
 import type { Terminal } from '../Terminal.ts'
 import { noSuchDocument } from './document-commands.ts'
 
-interface HistoryCommandOptions {
-  readonly from?: number | string
-  readonly to?: number | string
-  readonly actor?: string
-  readonly op?: EventOp[]
-  readonly limit?: number
-  readonly reverse?: boolean
-  readonly includeArchived?: boolean
-}
-
 const historyExamples = `
 Examples:
   parquedb history users alice --db data
@@ -31,9 +22,7 @@ Examples:
   parquedb history users alice --json          each with the document before and after it`
 
 export function historyCommand(cli: CommandLine): Command {
-  return command({ name: 'history', summary: 'every change of one document', description: 'Prints every change of one document, oldest first. As JSON, each with the document before and after it.', examples: historyExamples })
-    .argument('<ns>', 'the collection')
-    .argument('<id>', 'its id')
+  return command({ name: 'history <ns> <id>', summary: 'every change of one document', description: 'Prints every change of one document, oldest first. As JSON, each with the document before and after it.', examples: historyExamples })
     .addOption(new Option('--from <time|seq>', 'from here on').argParser(point))
     .addOption(new Option('--to <time|seq>', 'up to here').argParser(point))
     .option('--actor <name>', 'only changes by this one')
@@ -41,7 +30,7 @@ export function historyCommand(cli: CommandLine): Command {
     .option('--limit <n>', 'at most so many', wholeNumber(1))
     .option('--reverse', 'newest first')
     .addOption(archivedOption())
-    .action(async (ns: string, id: string, options: HistoryCommandOptions) => {
+    .action(async (ns: string, id: string, options: HistoryOptions) => {
       const { terminal, signal } = cli
       await cli.read(async (db) => {
         const collection = db.collection(ns)
@@ -84,9 +73,7 @@ Examples:
   parquedb diff users alice --from 2026-03-01 --to 1041      a time, and the number of an event`
 
 export function diffCommand(cli: CommandLine): Command {
-  return command({ name: 'diff', summary: 'what changed in one document between two points', description: 'Prints the fields that differ between two points in the life of a document: its last two versions, unless others are named.', examples: diffExamples })
-    .argument('<ns>', 'the collection')
-    .argument('<id>', 'its id')
+  return command({ name: 'diff <ns> <id>', summary: 'what changed in one document between two points', description: 'Prints the fields that differ between two points in the life of a document: its last two versions, unless others are named.', examples: diffExamples })
     .option('--from <point>', "a version as 'v1', a time, or the seq of an event (default: the version before --to)")
     .option('--to <point>', 'likewise (default: the newest version)')
     .addOption(archivedOption())
@@ -127,16 +114,11 @@ function versionBefore(to: Point): Point {
   throw new ParqueDBError('INVALID_ARGUMENT', '--to names a point that is not a version; name --from too')
 }
 
-interface LogOptions {
-  readonly ns?: string
-  readonly op?: EventOp[]
-  readonly actor?: string
+interface LogOptions extends Pick<EventQueryOptions, 'ns' | 'op' | 'actor' | 'fromSeq' | 'includeArchived'> {
   readonly reason?: string
   readonly correlation?: string
-  readonly fromSeq?: number
   readonly limit?: number
   readonly follow?: boolean
-  readonly includeArchived?: boolean
 }
 
 const screenLimit = 20

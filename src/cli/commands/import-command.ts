@@ -1,17 +1,14 @@
 import { resolve } from 'node:path'
-import { Option } from 'commander'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatCount } from '../format-value.ts'
 import { columnTypes, parseColumnTypes, type CsvColumn } from '../input/CsvReader.ts'
-import { importRows } from '../input/import-rows.ts'
-import type { ImportCounts, OnConflict } from '../input/import-rows.ts'
+import { importRows, type ImportCounts, type OnConflict } from '../input/import-rows.ts'
 import { mapRows, parseRenames } from '../input/map-rows.ts'
-import { inputFormats, openRows } from '../input/open-rows.ts'
-import type { InputFormat, OpenRows } from '../input/open-rows.ts'
+import { inputFormats, openRows, type InputFormat, type OpenRows } from '../input/open-rows.ts'
 import { parseJsonArgument } from '../json-argument.ts'
 import { actorOption, repeated } from '../options.ts'
 import { printReport } from '../print-entity.ts'
@@ -48,8 +45,7 @@ command: rows that were imported before are recognised by the file's path and th
 them all the same. From stdin that works with --name.`
 
 export function importCommand(cli: CommandLine): Command {
-  return command({ name: 'import', summary: 'documents from a json, ndjson, csv, tsv or parquet file', description: 'Creates a document for each object or row of a file, in batches; an interrupted import is continued by the same command.', examples })
-    .argument('<ns>', 'the collection')
+  return command({ name: 'import <ns>', summary: 'documents from a json, ndjson, csv, tsv or parquet file', description: 'Creates a document for each object or row of a file, in batches; an interrupted import is continued by the same command.', examples })
     .argument('<file>', "a file, or '-' for stdin")
     .addOption(new Option('--format <format>', 'what the file is, where its name does not tell').choices(inputFormats))
     .option('--id <field>', "this field's value is the id (the field stays in the document)")
@@ -145,13 +141,8 @@ function progressText({ ns, counts, open, ms }: { ns: string; counts: ImportCoun
 }
 
 function describe({ created, replaced, skipped, repeated: again }: ImportCounts): string {
-  const parts = [
-    `${formatCount(created)} created`,
-    ...(replaced > 0 ? [`${formatCount(replaced)} replaced`] : []),
-    ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
-    ...(again > 0 ? [`${formatCount(again)} there before`] : []),
-  ]
-  return parts.join(', ')
+  const others = [[replaced, 'replaced'], [skipped, 'skipped'], [again, 'there before']] as const
+  return [`${formatCount(created)} created`, ...others.filter(([count]) => count > 0).map(([count, what]) => `${formatCount(count)} ${what}`)].join(', ')
 }
 
 /** A failure says what is imported already: whole batches from the start of the file. */

@@ -1,24 +1,19 @@
 import type { Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Collection } from '../../db/Collection.ts'
-import { stringifyExtendedJson } from '../../model/ejson.ts'
+import type { FindOptions } from '../../model/database-options.ts'
 import type { Document } from '../../model/values.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatBytes, formatCount, formatPairs, formatTable } from '../format-value.ts'
 import { parseJsonArgument, parseJsonText } from '../json-argument.ts'
 import { archivedOption, atOption, given, wholeNumber } from '../options.ts'
-import { printEntity, printFacts } from '../print-entity.ts'
+import { printEntity, printFacts, printText } from '../print-entity.ts'
 
-interface FindOptions {
-  readonly sort?: Record<string, 1 | -1>
-  readonly limit?: number
-  readonly skip?: number
-  readonly project?: string[] | Record<string, 0 | 1>
+interface FindFlags extends Pick<FindOptions, 'sort' | 'limit' | 'skip' | 'project' | 'includeArchived'> {
   readonly at?: number | string
   readonly count?: boolean
   readonly deleted?: boolean
-  readonly includeArchived?: boolean
 }
 
 /** What a screen holds; a pipe or file gets all. */
@@ -35,8 +30,7 @@ The filter is MongoDB's, as strict JSON; dates and 64-bit integers as {"$date": 
 On a terminal ${screenLimit} are shown unless --limit says otherwise; into a pipe or file go all, one JSON object a line.`
 
 export function findCommand(cli: CommandLine): Command {
-  return command({ name: 'find', summary: 'the documents that match a filter', description: 'Prints the documents of a collection that match a filter, in the order of their ids or of --sort.', examples: findExamples })
-    .argument('<ns>', 'the collection')
+  return command({ name: 'find <ns>', summary: 'the documents that match a filter', description: 'Prints the documents of a collection that match a filter, in the order of their ids or of --sort.', examples: findExamples })
     .argument('[filter]', 'a filter as JSON', '{}')
     .option('--sort <json>', "fields and directions: '{\"year\": -1, \"title\": 1}'", parseSortArgument)
     .option('--limit <n>', 'at most so many', wholeNumber(1))
@@ -46,20 +40,17 @@ export function findCommand(cli: CommandLine): Command {
     .option('--count', 'only how many they are')
     .option('--deleted', 'also deleted ones')
     .addOption(archivedOption())
-    .action((ns: string, filter: string, options: FindOptions) => find(cli, { ns, filterText: filter, options }))
+    .action((ns: string, filter: string, options: FindFlags) => find(cli, { ns, filterText: filter, options }))
 }
 
-async function find(cli: CommandLine, { ns, filterText, options }: { ns: string; filterText: string; options: FindOptions }): Promise<void> {
+async function find(cli: CommandLine, { ns, filterText, options }: { ns: string; filterText: string; options: FindFlags }): Promise<void> {
   const { terminal, signal } = cli
   const filter = parseFilterArgument(filterText)
   const common = given({ asOf: options.at, includeDeleted: options.deleted, includeArchived: options.includeArchived, signal })
   const { sort, project } = options
   await cli.read(async (db) => {
     const collection = db.collection(ns)
-    if (options.count === true) {
-      await printFacts(terminal, { count: await collection.count(filter, common) })
-      return
-    }
+    if (options.count === true) return printFacts(terminal, { count: await collection.count(filter, common) })
     const shown = options.limit ?? (terminal.isTTY && terminal.forPeople ? screenLimit : undefined)
     // One more than is shown tells whether there are more.
     const limit = shown === undefined || options.limit !== undefined ? shown : shown + 1
@@ -100,8 +91,7 @@ The pipeline is MongoDB's, as strict JSON: $match $project $addFields $group $so
 $count $sortByCount.`
 
 export function aggregateCommand(cli: CommandLine): Command {
-  return command({ name: 'aggregate', summary: 'what a pipeline makes of the documents', description: 'Prints what a pipeline of stages makes of the documents of a collection.', examples: aggregateExamples })
-    .argument('<ns>', 'the collection')
+  return command({ name: 'aggregate <ns>', summary: 'what a pipeline makes of the documents', description: 'Prints what a pipeline of stages makes of the documents of a collection.', examples: aggregateExamples })
     .argument('<pipeline>', 'an array of stages as JSON')
     .addOption(atOption())
     .action(async (ns: string, text: string, { at }: { at?: number | string }) => {
@@ -126,8 +116,7 @@ Example:
   parquedb explain movies '{"IMDB Rating": {"$gte": 8.5}}' --sort '{"IMDB Rating": -1}' --limit 10 --db demo-data`
 
 export function explainCommand(cli: CommandLine): Command {
-  return command({ name: 'explain', summary: 'how a query is answered, and what it reads', description: 'Runs a query, drops its results, and prints how it was answered: what was passed over, read and decoded.', examples: explainExamples })
-    .argument('<ns>', 'the collection')
+  return command({ name: 'explain <ns>', summary: 'how a query is answered, and what it reads', description: 'Runs a query, drops its results, and prints how it was answered: what was passed over, read and decoded.', examples: explainExamples })
     .argument('[filter]', 'a filter as JSON', '{}')
     .option('--sort <json>', "fields and directions: '{\"year\": -1, \"title\": 1}'", parseSortArgument)
     .option('--limit <n>', 'at most so many', wholeNumber(1))
@@ -136,8 +125,7 @@ export function explainCommand(cli: CommandLine): Command {
       const filter = parseFilterArgument(text)
       await cli.read(async (db) => {
         const told = await db.collection(ns).explain(filter, given({ ...options, asOf: at, signal: cli.signal }))
-        if (cli.terminal.forPeople) await cli.terminal.write(formatExplanation(told, at !== undefined))
-        else await printFacts(cli.terminal, { ...told } satisfies Document)
+        await printText(cli.terminal, formatExplanation(told, at !== undefined), { ...told })
       })
     })
 }
@@ -166,16 +154,9 @@ Example:
 
 export function collectionsCommand(cli: CommandLine): Command {
   return command({ name: 'collections', summary: 'their names and how many documents each has', description: 'Prints the name of each collection and how many documents it has.', examples: collectionsExamples })
-    .action(async () => {
-      const { terminal } = cli
-      await cli.read(async (db) => {
-        const collections = await db.collections()
-        if (terminal.forPeople) {
-          const rows = collections.map(({ name, count }) => [name, formatCount(count)])
-          await terminal.write(formatTable(['collection', 'documents'], rows, ['documents']))
-        } else {
-          for (const collection of collections) await terminal.line(stringifyExtendedJson({ ...collection }))
-        }
-      })
-    })
+    .action(() => cli.read(async (db) => {
+      const collections = await db.collections()
+      if (cli.terminal.forPeople) await cli.terminal.write(formatTable(['collection', 'documents'], collections.map(({ name, count }) => [name, formatCount(count)]), ['documents']))
+      else for (const collection of collections) await printFacts(cli.terminal, { ...collection })
+    }))
 }

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander'
 import { command } from '../command.ts'
+import type { RelatedOptions, ShortestPathOptions } from '../../model/graph-options.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { parseJsonArgument } from '../json-argument.ts'
@@ -7,9 +8,7 @@ import { actorOption, archivedOption, atOption, expectedVersionOption, given, re
 import { printEntity, printFacts } from '../print-entity.ts'
 import { parseFilterArgument, parseSortArgument } from './query-commands.ts'
 
-interface LinkOptions extends WriteFlags {
-  readonly data?: Document
-}
+type LinkOptions = WriteFlags & { readonly data?: Document }
 
 const linkExamples = `
 Examples:
@@ -18,27 +17,20 @@ Examples:
   parquedb unlink posts p1 tags tags/sql`
 
 export function linkCommand(cli: CommandLine): Command {
-  return edgeCommand({ name: 'link', summary: 'relate a document to others', description: 'Makes edges from a document to others, or gives them other data; an edge that is there already is not doubled.' })
-    .option('--data <json>', "the edges' own data; without it an edge keeps what it has", parseDataArgument)
-    .action(async (...[ns, id, name, to, options]: [ns: string, id: string, name: string, to: string[], options: LinkOptions]) => {
-      await cli.write(async (db) => printFacts(cli.terminal, { ...(await db.collection(ns).link(id, name, to, options.data, writeOptions(options))) }))
-    })
-}
-
-function parseDataArgument(text: string): Document {
-  return parseJsonArgument(text, { what: '--data', example: '{"weight": 2}', code: 'VALIDATION_FAILED', operators: false })
+  return edgeCommand({ name: 'link <ns>', summary: 'relate a document to others', description: 'Makes edges from a document to others, or gives them other data; an edge that is there already is not doubled.' })
+    .option('--data <json>', "the edges' own data; without it an edge keeps what it has", (text) => parseJsonArgument(text, { what: '--data', example: '{"weight": 2}', code: 'VALIDATION_FAILED', operators: false }))
+    .action((...[ns, id, name, to, options]: [ns: string, id: string, name: string, to: string[], options: LinkOptions]) =>
+      cli.write(async (db) => printFacts(cli.terminal, { ...(await db.collection(ns).link(id, name, to, options.data, writeOptions(options))) })))
 }
 
 export function unlinkCommand(cli: CommandLine): Command {
-  return edgeCommand({ name: 'unlink', summary: 'remove edges between documents', description: 'Removes edges from a document to others; their history stays.' })
-    .action(async (...[ns, id, name, to, options]: [ns: string, id: string, name: string, to: string[], options: LinkOptions]) => {
-      await cli.write(async (db) => printFacts(cli.terminal, { ...(await db.collection(ns).unlink(id, name, to, writeOptions(options))) }))
-    })
+  return edgeCommand({ name: 'unlink <ns>', summary: 'remove edges between documents', description: 'Removes edges from a document to others; their history stays.' })
+    .action((...[ns, id, name, to, options]: [ns: string, id: string, name: string, to: string[], options: LinkOptions]) =>
+      cli.write(async (db) => printFacts(cli.terminal, { ...(await db.collection(ns).unlink(id, name, to, writeOptions(options))) })))
 }
 
 function edgeCommand(about: { name: string; summary: string; description: string }): Command {
   return command({ ...about, examples: linkExamples })
-    .argument('<ns>', 'the collection')
     .argument('<id>', 'where the edges begin')
     .argument('<relationship>', 'their name')
     .argument('<to...>', "what they lead to, as 'users/ada'")
@@ -46,18 +38,12 @@ function edgeCommand(about: { name: string; summary: string; description: string
     .addOption(actorOption())
 }
 
-interface WalkOptions {
+interface WalkOptions extends Pick<RelatedOptions, 'filter' | 'sort' | 'limit' | 'includeArchived'>, Pick<ShortestPathOptions, 'direction' | 'depth'> {
   readonly in?: boolean
-  readonly filter?: Document
-  readonly sort?: Record<string, 1 | -1>
-  readonly limit?: number
   readonly count?: boolean
   readonly at?: number | string
   readonly step?: readonly string[]
-  readonly direction?: 'out' | 'in' | 'both'
-  readonly depth?: number
   readonly to?: string
-  readonly includeArchived?: boolean
 }
 
 const relatedExamples = `
@@ -67,9 +53,7 @@ Examples:
   parquedb related users ada author --in --count`
 
 export function relatedCommand(cli: CommandLine): Command {
-  return command({ name: 'related', summary: 'what a document is related to', description: "Prints the documents at the other ends of a document's edges, each with its edge.", examples: relatedExamples })
-    .argument('<ns>', 'the collection')
-    .argument('<id>', 'its id')
+  return command({ name: 'related <ns> <id>', summary: 'what a document is related to', description: "Prints the documents at the other ends of a document's edges, each with its edge.", examples: relatedExamples })
     .argument('<relationship>', "the edges' name")
     .option('--in', 'what leads here, instead of what this leads to')
     .option('--filter <json>', 'only documents that match', parseFilterArgument)

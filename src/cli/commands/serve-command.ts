@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { Option } from 'commander'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { ParqueDB } from '../../db/ParqueDB.ts'
 import { listen } from '../../node/listen.ts'

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { ParqueDB } from '../../db/ParqueDB.ts'
-import type { RetentionPolicy } from '../../model/database-options.ts'
+import type { RetentionPolicy, VerifyOptions } from '../../model/database-options.ts'
 import type { Document } from '../../model/values.ts'
 import { recoverFolder } from '../../node/recover-folder.ts'
 import { command } from '../command.ts'
@@ -8,7 +8,7 @@ import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatBytes, formatCount, formatPairs, formatTable, formatTime } from '../format-value.ts'
 import { actorOption, given, wholeNumber } from '../options.ts'
-import { printFacts, printReport } from '../print-entity.ts'
+import { printFacts, printReport, printText } from '../print-entity.ts'
 
 const statsExamples = `
 Example:
@@ -16,13 +16,10 @@ Example:
 
 export function statsCommand(cli: CommandLine): Command {
   return command({ name: 'stats', summary: 'sizes, counts and what opening read', description: 'Prints what the database holds and what opening it read.', examples: statsExamples })
-    .action(async () => {
-      await cli.read(async (db) => {
-        const stats = await db.stats()
-        if (cli.terminal.forPeople) await cli.terminal.write(formatStats(stats))
-        else await printFacts(cli.terminal, JSON.parse(JSON.stringify(stats)) as Document)
-      })
-    })
+    .action(() => cli.read(async (db) => {
+      const stats = await db.stats()
+      await printText(cli.terminal, formatStats(stats), JSON.parse(JSON.stringify(stats)) as Document)
+    }))
 }
 
 function formatStats(stats: Awaited<ReturnType<ParqueDB['stats']>>): string {
@@ -57,11 +54,8 @@ export function verifyCommand(cli: CommandLine): Command {
     .action(async (options: { deep?: boolean }) => {
       const { terminal, clock, signal } = cli
       await cli.read(async (db) => {
-        const report = await db.verify({
-          ...given(options),
-          signal,
-          onProgress: ({ checkedFiles, totalFiles }) => terminal.progress(`checked ${checkedFiles} of ${totalFiles} files`, clock.nowMs()),
-        })
+        const onProgress: VerifyOptions['onProgress'] = ({ checkedFiles, totalFiles }) => terminal.progress(`checked ${checkedFiles} of ${totalFiles} files`, clock.nowMs())
+        const report = await db.verify({ ...given(options), signal, onProgress })
         if (!report.ok) cli.exitWith(exitCodes.damaged)
         if (!terminal.forPeople) return printFacts(terminal, JSON.parse(JSON.stringify(report)) as Document)
         for (const { path, code, message } of report.problems) await terminal.line(`${terminal.paint('red', 'damaged')}  ${path}: ${code}: ${message}`)
@@ -92,28 +86,20 @@ export function compactCommand(cli: CommandLine): Command {
           return { files: all.reduce((sum, { runs }) => sum + runs, 0), bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) }
         }
         const [from, to] = [size(before), size(after)]
-        await printReport(terminal, `${formatCount(from.files)} files of ${formatBytes(from.bytes)} are now ${formatCount(to.files)} of ${formatBytes(to.bytes)}`, { before: { ...from }, after: { ...to } })
+        await printReport(terminal, `${formatCount(from.files)} files of ${formatBytes(from.bytes)} are now ${formatCount(to.files)} of ${formatBytes(to.bytes)}`, { before: from, after: to })
       })
     })
 }
 
 export function checkpointCommand(cli: CommandLine): Command {
   return command({ name: 'checkpoint', summary: 'keep the states of now for queries about the past', description: 'Keeps the states of now as they are, so that find --at of a later moment starts from them.' })
-    .action(async () => {
-      await cli.change(async (db) => {
-        const { seq, at } = await db.checkpoint()
-        await printReport(cli.terminal, `checkpoint at event ${formatCount(seq)}, ${formatTime(at.getTime())}`, { seq, at })
-      })
-    })
+    .action(() => cli.change(async (db) => {
+      const { seq, at } = await db.checkpoint()
+      await printReport(cli.terminal, `checkpoint at event ${formatCount(seq)}, ${formatTime(at.getTime())}`, { seq, at })
+    }))
 }
 
-interface RetainCommandOptions {
-  readonly maxAge?: number
-  readonly maxEvents?: number
-  readonly mode: RetentionPolicy['mode']
-  readonly ns?: string
-  readonly dryRun?: boolean
-}
+type RetainCommandOptions = RetentionPolicy & { readonly ns?: string; readonly dryRun?: boolean }
 
 const retainExamples = `
 Examples:
@@ -165,13 +151,11 @@ export function eraseCommand(cli: CommandLine): Command {
     .argument('<ids...>', "with their collections: 'users/alice'")
     .option('--reason <text>', 'why; it is kept, so it must not say what was erased')
     .addOption(actorOption())
-    .action(async (ids: string[], options: { reason?: string; actor?: string }) => {
-      await cli.change(async (db) => {
-        const { rewrittenFiles, pendingFiles, copies } = await db.erase(ids, { ...given({ reason: options.reason, actor: options.actor }), signal: cli.signal })
-        await printReport(cli.terminal, `erased ${formatCount(ids.length)}; ${formatCount(rewrittenFiles)} files were written anew`, { erasedCount: ids.length, rewrittenFiles, pendingFiles, copies: copies.map((one) => ({ ...one })) })
-        for (const { place, at } of cli.terminal.forPeople ? copies : []) await cli.terminal.line(`${place} has a copy of ${formatTime(at.getTime())}: push to it again, or erase there`)
-      })
-    })
+    .action((ids: string[], options: { reason?: string; actor?: string }) => cli.change(async (db) => {
+      const { rewrittenFiles, pendingFiles, copies } = await db.erase(ids, { ...given(options), signal: cli.signal })
+      await printReport(cli.terminal, `erased ${formatCount(ids.length)}; ${formatCount(rewrittenFiles)} files were written anew`, { erasedCount: ids.length, rewrittenFiles, pendingFiles, copies: copies.map((one) => ({ ...one })) })
+      for (const { place, at } of cli.terminal.forPeople ? copies : []) await cli.terminal.line(`${place} has a copy of ${formatTime(at.getTime())}: push to it again, or erase there`)
+    }))
 }
 
 const recoverExamples = `
@@ -188,12 +172,7 @@ export function recoverCommand(cli: CommandLine): Command {
     .argument('<folder>', 'where the new database goes; empty, or not there yet')
     .action(async (target: string) => {
       const { terminal, clock, signal } = cli
-      const report = await recoverFolder({
-        source: cli.folder,
-        target,
-        signal,
-        onProgress: ({ events }) => terminal.progress(`recovered ${formatCount(events)} events`, clock.nowMs()),
-      })
+      const report = await recoverFolder({ source: cli.folder, target, signal, onProgress: ({ events }) => terminal.progress(`recovered ${formatCount(events)} events`, clock.nowMs()) })
       if (!report.ok) cli.exitWith(exitCodes.damaged)
       if (!terminal.forPeople) return printFacts(terminal, JSON.parse(JSON.stringify(report)) as Document)
       for (const { path, code, message, ns, firstKey, untilKey } of report.lost) {

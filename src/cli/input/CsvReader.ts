@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { CsvError, Parser } from 'csv-parse'
-import type { Info } from 'csv-parse'
+import { CsvError, Parser, type Info } from 'csv-parse'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Document, Value } from '../../model/values.ts'
 import { inputError } from './input-error.ts'
@@ -176,9 +175,7 @@ export function parseColumnTypes(pairs: Iterable<readonly [string, unknown]>): R
   const types = new Map<string, ColumnType>()
   for (const [name, type] of pairs) {
     const known = columnTypes.find((each) => each === type)
-    if (known === undefined) {
-      throw new ParqueDBError('INVALID_ARGUMENT', `--types: ${JSON.stringify(type)} for the column ${JSON.stringify(name)} is not a type; the types are ${columnTypes.join(', ')}`, { details: { column: name } })
-    }
+    if (known === undefined) throw new ParqueDBError('INVALID_ARGUMENT', `--types: ${JSON.stringify(type)} for the column ${JSON.stringify(name)} is not a type; the types are ${columnTypes.join(', ')}`, { details: { column: name } })
     types.set(name, known)
   }
   return types
@@ -218,18 +215,15 @@ function guessType(sample: readonly Cell[]): ColumnType {
 
 /** The value of a text under a type; undefined when it does not say such a value exactly. */
 export function readCell(text: string, type: ColumnType): Value | undefined {
-  switch (type) {
-    case 'string':
-      return text
-    case 'number':
-      return readNumber(text)
-    case 'boolean':
-      return Object.hasOwn(booleans, text) ? booleans[text] : undefined
-    case 'date':
-      return readDate(text)
-    case 'bigint':
-      return readBigint(text)
-  }
+  return cellReaders[type](text)
+}
+
+const cellReaders: { readonly [Type in ColumnType]: (text: string) => Value | undefined } = {
+  string: (text) => text,
+  number: readNumber,
+  boolean: (text) => (Object.hasOwn(booleans, text) ? booleans[text] : undefined),
+  date: readDate,
+  bigint: readBigint,
 }
 
 /** A number only where the double says what the text says: '007', 2^53 + 1 and a decimal of 20 digits are none. */

@@ -33,11 +33,6 @@ export interface ImportCounts {
   readonly repeated: number
 }
 
-export interface ImportResult extends ImportCounts {
-  /** The signal came before the end of the rows. */
-  readonly isInterrupted: boolean
-}
-
 /** Rows of one commit: all of them are there after a crash, or none. */
 const batchRowsMax = 1_000
 const batchBytesMax = 512 * 1024
@@ -52,9 +47,9 @@ interface Batch {
  *
  * Resumable: a batch's txId is a hash over the import's name and every row up to its end. So the same rows under the same name give the
  * same txIds, and the engine does not commit those again that it has; a file that is corrected behind the point where it failed goes on there.
- * An error names the row's line, and its `details` carry the counts of what is imported: whole batches, from the start.
+ * It is interrupted when the signal came before the end of the rows. An error names the row's line, and its `details` carry the counts of what is imported: whole batches, from the start.
  */
-export async function importRows(request: ImportRequest): Promise<ImportResult> {
+export async function importRows(request: ImportRequest): Promise<ImportCounts & { readonly isInterrupted: boolean }> {
   let counts: ImportCounts = { created: 0, replaced: 0, skipped: 0, repeated: 0 }
   const batches = cutBatches(request)[Symbol.asyncIterator]()
   try {
@@ -110,22 +105,15 @@ async function commit({ rows, txId }: Batch, request: ImportRequest): Promise<Im
     ...(actor === undefined ? {} : { actor }),
   }
   try {
-    const result = await collection.createMany(
-      rows.map(({ document }) => document),
-      options,
-    )
+    const result = await collection.createMany(rows.map(({ document }) => document), options)
     return { created: result.createdCount, replaced: result.replacedCount, skipped: result.skippedCount, repeated: result.repeatedCount }
   } catch (error) {
     const index = isParqueDBError(error) ? error.details['index'] : undefined
     const row = typeof index === 'number' ? rows[index] : undefined
     if (!isParqueDBError(error) || row === undefined) throw error
     const message = error.message.replace(/^Document \d+: /, '')
-    throw new ParqueDBError(error.code, `${where}, line ${row.line}: ${message}${advice(error)}`, { details: { ...error.details, file: where, line: row.line }, cause: error })
+    throw new ParqueDBError(error.code, `${where}, line ${row.line}: ${message}${error.code === 'ALREADY_EXISTS' ? ' To import all the same: --on-conflict skip, or --on-conflict replace.' : ''}`, { details: { ...error.details, file: where, line: row.line }, cause: error })
   }
-}
-
-function advice(error: ParqueDBError): string {
-  return error.code === 'ALREADY_EXISTS' ? ' To import all the same: --on-conflict skip, or --on-conflict replace.' : ''
 }
 
 function checkIds(rows: readonly Row[], { where, onConflict }: ImportRequest): void {

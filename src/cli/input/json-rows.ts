@@ -1,10 +1,8 @@
 import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
 import { fromExtendedJson } from '../../model/ejson.ts'
-import { isObject } from '../../model/values.ts'
-import type { Document } from '../../model/values.ts'
+import { isObject, type Document } from '../../model/values.ts'
 import { inputError } from './input-error.ts'
-import { JsonSplitter } from './JsonSplitter.ts'
-import type { Piece, SplitMode } from './JsonSplitter.ts'
+import { JsonSplitter, type Piece, type SplitMode } from './JsonSplitter.ts'
 import { parseJson } from './parse-json.ts'
 import { readText } from './read-text.ts'
 import type { Row, Rows } from './row.ts'
@@ -22,9 +20,7 @@ export interface JsonRowsOptions {
 /** Documents of strict Extended JSON; what is not that is VALIDATION_FAILED naming its line. Blank lines of ndjson are skipped. */
 export async function* jsonRows(options: JsonRowsOptions): Rows {
   const splitter = new JsonSplitter(options.where, options.mode)
-  for await (const chunk of readText(options.where, options.chunks)) {
-    yield* readRows(splitter.push(chunk), options)
-  }
+  for await (const chunk of readText(options.where, options.chunks)) yield* readRows(splitter.push(chunk), options)
   yield* readRows(splitter.end(), options)
 }
 

@@ -4,8 +4,7 @@ import { decompress as zstdDecompress } from 'fzstd'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { approximateBytes } from '../../model/values.ts'
 import { readForeignParquet, type ForeignParquetOptions } from '../../parquet/read-foreign-parquet.ts'
-import { CsvReader } from './CsvReader.ts'
-import type { ColumnType, CsvColumn, Misfit } from './CsvReader.ts'
+import { CsvReader, type ColumnType, type CsvColumn, type Misfit } from './CsvReader.ts'
 import { InputFile } from './InputFile.ts'
 import { jsonRows } from './json-rows.ts'
 import type { Rows } from './row.ts'
@@ -39,15 +38,7 @@ export interface OpenRows {
   checkUnchanged(): Promise<void>
 }
 
-const formatsByExtension: Readonly<Record<string, InputFormat>> = {
-  '.json': 'json',
-  '.ndjson': 'ndjson',
-  '.jsonl': 'ndjson',
-  '.csv': 'csv',
-  '.tsv': 'tsv',
-  '.tab': 'tsv',
-  '.parquet': 'parquet',
-}
+const formatsByExtension: Readonly<Record<string, InputFormat>> = { '.json': 'json', '.ndjson': 'ndjson', '.jsonl': 'ndjson', '.csv': 'csv', '.tsv': 'tsv', '.tab': 'tsv', '.parquet': 'parquet' }
 
 /** The rows of a file, read as they are asked for. NOT_FOUND, or INVALID_ARGUMENT when the format is unknown or an option does not go with it. */
 export async function openRows(request: RowsRequest): Promise<OpenRows> {

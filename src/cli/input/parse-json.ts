@@ -1,20 +1,9 @@
 import type { Json } from '../../model/ejson.ts'
 
-/** Why a text is not strict JSON, and where; `line` and `column` count from 1, `line` from the `firstLine` that was given. */
-export interface JsonProblem {
-  readonly reason: string
-  readonly line: number
-  readonly column: number
-}
-
-export type JsonResult = { readonly kind: 'value'; readonly value: Json } | { readonly kind: 'problem'; readonly problem: JsonProblem }
-
-export interface JsonOptions {
-  /** Keep an integer past ±(2^53 - 1) as `{ "$numberLong": "…" }` instead of refusing it. */
-  readonly bigint?: boolean | undefined
-  /** The line on which the text begins in its file. */
-  readonly firstLine?: number | undefined
-}
+/** The value, or why a text is not strict JSON, and where; `line` and `column` count from 1, `line` from the `firstLine` that was given. */
+export type JsonResult =
+  | { readonly kind: 'value'; readonly value: Json }
+  | { readonly kind: 'problem'; readonly problem: { readonly reason: string; readonly line: number; readonly column: number } }
 
 /** Documents nest to 100 levels; Extended JSON wraps a value in at most two more. */
 const depthMax = 104
@@ -26,16 +15,17 @@ const escapePattern = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 /**
  * Strict JSON (RFC 8259), and nothing lost on the way: where `JSON.parse` rounds a large integer, overflows to Infinity,
  * keeps the last of two equal keys or trips over `__proto__`, this is a problem that names its line.
+ * `bigint` keeps an integer past ±(2^53 - 1) as `{ "$numberLong": "…" }` instead of refusing it; `firstLine` is the line on which the text begins in its file.
  */
-export function parseJson(text: string, options: JsonOptions = {}): JsonResult {
-  const parser = new JsonParser(text, options.bigint === true)
+export function parseJson(text: string, { bigint = false, firstLine = 1 }: { bigint?: boolean; firstLine?: number } = {}): JsonResult {
+  const parser = new JsonParser(text, bigint)
   try {
     return { kind: 'value', value: parser.whole() }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     const before = text.slice(0, error.at)
     const lineStart = before.lastIndexOf('\n') + 1
-    const line = (options.firstLine ?? 1) + before.split('\n').length - 1
+    const line = firstLine + before.split('\n').length - 1
     return { kind: 'problem', problem: { reason: error.message, line, column: error.at - lineStart + 1 } }
   }
 }
@@ -143,9 +133,7 @@ class JsonParser {
   #largeInteger(literal: string, start: number): Json {
     const exact = BigInt(literal)
     if (exact > int64Max || exact < int64Min) throw new Refusal(`the integer ${shorten(literal)} does not fit in 64 bits; write it as a string`, start)
-    if (!this.#bigint) {
-      throw new Refusal(`the integer ${literal} is past 2^53 and would be rounded; write {"$numberLong":"${literal}"} or a string (import: --bigint keeps it exactly)`, start)
-    }
+    if (!this.#bigint) throw new Refusal(`the integer ${literal} is past 2^53 and would be rounded; write {"$numberLong":"${literal}"} or a string (import: --bigint keeps it exactly)`, start)
     return { $numberLong: literal }
   }
 

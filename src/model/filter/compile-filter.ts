@@ -1,9 +1,8 @@
 import { compareValues, typeRank, typeRanks, valuesMatchEqual } from '../compare.ts'
-import { isObject } from '../values.ts'
-import type { Document, Value } from '../values.ts'
-import type { CompareNode, FilterNode, InNode, TypeName } from './filter-node.ts'
-import { someAtPath, someWholeAtPath } from './path-values.ts'
-import type { ValueTest } from './path-values.ts'
+import { isObject, type Document, type Value } from '../values.ts'
+import type { CompareNode, FilterNode, InNode, NodeOf, TypeName } from './filter-node.ts'
+import { someAtPath, someWholeAtPath, type ValueTest } from './path-values.ts'
+import { textTests } from './pattern.ts'
 
 /** The filter as a function, made of closures that are specialised for their operands. Pure; it reads own fields only. */
 export function compileFilter(node: FilterNode): (document: Document) => boolean {
@@ -12,46 +11,32 @@ export function compileFilter(node: FilterNode): (document: Document) => boolean
 
 /** The same of one value where every path of the node is empty: a column's. */
 export function compileTest(node: FilterNode): ValueTest {
-  return compile(node)
+  return (compilers[node.kind] as (node: never) => ValueTest)(node as never)
 }
 
-function compile(node: FilterNode): ValueTest {
-  switch (node.kind) {
-    case 'and':
-      return all(node.nodes.map(compile))
-    case 'or':
-      return some(node.nodes.map(compile))
-    case 'nor':
-      return negate(some(node.nodes.map(compile)))
-    case 'not':
-      return negate(compile(node.node))
-    case 'compare':
-      return compileCompare(node)
-    case 'in':
-      return compileIn(node)
-    case 'exists':
-      return someWholeAtPath(node.path, (value) => value !== undefined)
-    case 'type':
-      return someAtPath(node.path, typeTest(node.types))
-    case 'regex':
-      return someAtPath(node.path, (value) => typeof value === 'string' && node.pattern.test(value))
-    case 'startsWith':
-    case 'endsWith':
-    case 'contains':
-      return someAtPath(node.path, textTest(node.kind, node.text))
-    case 'size':
-      return someWholeAtPath(node.path, (value) => Array.isArray(value) && value.length === node.size)
-    case 'mod':
-      return someAtPath(node.path, modTest(node.divisor, node.remainder))
-    case 'elemMatch': {
-      const matches = compile(node.node)
-      return someWholeAtPath(node.path, (value) => Array.isArray(value) && value.some((element) => matchesElement(element, matches)))
-    }
-    case 'elemMatchValue': {
-      const matches = compile(node.node)
-      return someWholeAtPath(node.path, (value) => Array.isArray(value) && value.some(matches))
-    }
-  }
+const compilers: { readonly [Kind in FilterNode['kind']]: (node: NodeOf<Kind>) => ValueTest } = {
+  and: ({ nodes }) => all(nodes.map(compileTest)),
+  or: ({ nodes }) => some(nodes.map(compileTest)),
+  nor: ({ nodes }) => negate(some(nodes.map(compileTest))),
+  not: ({ node }) => negate(compileTest(node)),
+  compare: ({ path, op, value }) => someAtPath(path, op === 'eq' ? equalTest(value) : orderTest(op, value)),
+  in: compileIn,
+  exists: ({ path }) => someWholeAtPath(path, (value) => value !== undefined),
+  type: ({ path, types }) => someAtPath(path, typeTest(types)),
+  regex: ({ path, pattern }) => someAtPath(path, (value) => typeof value === 'string' && pattern.test(value)),
+  startsWith: ({ path, text }) => someAtPath(path, textTests.startsWith(text)),
+  endsWith: ({ path, text }) => someAtPath(path, textTests.endsWith(text)),
+  contains: ({ path, text }) => someAtPath(path, textTests.contains(text)),
+  size: ({ path, size }) => someWholeAtPath(path, (value) => Array.isArray(value) && value.length === size),
+  mod: ({ path, divisor, remainder }) => someAtPath(path, modTest(divisor, remainder)),
+  elemMatch({ path, node }) {
+    const matches = compileTest(node)
+    return someWholeAtPath(path, (value) => Array.isArray(value) && value.some((element) => matchesElement(element, matches)))
+  },
+  elemMatchValue({ path, node }) {
+    const matches = compileTest(node)
+    return someWholeAtPath(path, (value) => Array.isArray(value) && value.some(matches))
+  },
 }
 
 function all(tests: readonly ValueTest[]): ValueTest {
@@ -80,10 +65,6 @@ function negate(test: ValueTest): ValueTest {
 function matchesElement(element: Value, matches: ValueTest): boolean {
   if (isObject(element)) return matches(element)
   return Array.isArray(element) && matches(Object.fromEntries(element.entries()))
-}
-
-function compileCompare({ path, op, value }: CompareNode): ValueTest {
-  return someAtPath(path, op === 'eq' ? equalTest(value) : orderTest(op, value))
 }
 
 function equalTest(wanted: Value): ValueTest {
@@ -125,22 +106,8 @@ function compileIn({ path, values, patterns }: InNode): ValueTest {
 
 /** Equal values have the same key, for all that are no objects: a bigint that a number can hold exactly has that number. */
 function setKey(value: Value): unknown {
-  if (typeof value === 'bigint') {
-    const asNumber = Number(value)
-    return BigInt(asNumber) === value ? asNumber : value
-  }
+  if (typeof value === 'bigint') return BigInt(Number(value)) === value ? Number(value) : value
   return typeof value === 'object' && value !== null ? undefined : value
-}
-
-function textTest(kind: 'startsWith' | 'endsWith' | 'contains', text: string): ValueTest {
-  switch (kind) {
-    case 'startsWith':
-      return (value) => typeof value === 'string' && value.startsWith(text)
-    case 'endsWith':
-      return (value) => typeof value === 'string' && value.endsWith(text)
-    case 'contains':
-      return (value) => typeof value === 'string' && value.includes(text)
-  }
 }
 
 /** Numbers are truncated to whole ones, as MongoDB does; the sign of the remainder is that of the value. */

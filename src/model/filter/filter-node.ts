@@ -23,6 +23,9 @@ export type FilterNode =
   /** Some element of the array matches; the inner paths are empty. */
   | { readonly kind: 'elemMatchValue'; readonly path: FieldPath; readonly node: FilterNode }
 
+/** The node of a kind, which some have in common. */
+export type NodeOf<Kind, Node = FilterNode> = Node extends { readonly kind: infer Kinds } ? (Kind extends Kinds ? Node : never) : never
+
 export type CompareOp = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
 
 export interface CompareNode {

@@ -1,10 +1,8 @@
 import { describe, isPlainObject } from '../parse-document.ts'
-import { parseFieldPath } from '../path.ts'
-import type { FieldPath } from '../path.ts'
+import { parseFieldPath, type FieldPath } from '../path.ts'
 import type { CompareOp, FilterNode, TypeName } from './filter-node.ts'
 import { FilterParse, invalidFilter } from './FilterParse.ts'
-import { compilePattern } from './pattern.ts'
-import type { Pattern } from './pattern.ts'
+import { compilePattern, type Pattern } from './pattern.ts'
 
 /**
  * Checks a user's filter wholly and gives its parsed form. INVALID_FILTER names the operator and its path for whatever is unknown, misplaced
@@ -30,9 +28,7 @@ function parseCondition(condition: unknown, path: FieldPath, parse: FilterParse)
   const text = path.join('.')
   parse.countNode(text)
   if (condition instanceof RegExp) return { kind: 'regex', path, pattern: compilePattern(condition.source, condition.flags, text) }
-  if (!isOperatorObject(condition, text)) {
-    return { kind: 'compare', path, op: 'eq', value: parse.value(condition, 'Equality', text) }
-  }
+  if (!isOperatorObject(condition, text)) return { kind: 'compare', path, op: 'eq', value: parse.value(condition, 'Equality', text) }
   return parse.deeper(text, () => {
     const nodes: FilterNode[] = []
     for (const operator of Object.keys(condition)) {
@@ -229,8 +225,7 @@ function parseMod(use: OperatorUse): FilterNode {
 
 function parseNot(use: OperatorUse, parse: FilterParse): FilterNode {
   const { operand, path } = use
-  if (operand instanceof RegExp) return parseCondition(operand, path, parse)
-  if (!isOperatorObject(operand, path.join('.'))) throw wrong(use, `needs an object of operators or a regular expression, not ${describe(operand)}; use $ne for a value`)
+  if (!(operand instanceof RegExp) && !isOperatorObject(operand, path.join('.'))) throw wrong(use, `needs an object of operators or a regular expression, not ${describe(operand)}; use $ne for a value`)
   return parseCondition(operand, path, parse)
 }
 

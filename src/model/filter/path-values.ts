@@ -1,7 +1,5 @@
-import { parseArrayIndex } from '../path.ts'
-import type { FieldPath } from '../path.ts'
-import { isObject, ownField } from '../values.ts'
-import type { Value } from '../values.ts'
+import { parseArrayIndex, type FieldPath } from '../path.ts'
+import { isObject, ownField, type Value } from '../values.ts'
 
 export type ValueTest = (value: Value | undefined) => boolean
 
@@ -57,9 +55,7 @@ function walkFrom(container: Value | undefined, step: Step, walk: Walk): boolean
 }
 
 function walkArray(elements: readonly Value[], step: Step, walk: Walk): boolean {
-  for (const element of elements) {
-    if (isObject(element) && walkFrom(element, step, walk)) return true
-  }
+  for (const element of elements) if (isObject(element) && walkFrom(element, step, walk)) return true
   const element = step.index === undefined ? undefined : elements[step.index]
   if (element === undefined) return false
   if (step.next === undefined) return walk.atIndex(element)

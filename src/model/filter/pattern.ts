@@ -13,8 +13,16 @@ export interface Pattern {
 }
 
 export interface LiteralPattern {
-  readonly kind: 'equals' | 'startsWith' | 'endsWith' | 'contains'
+  readonly kind: keyof typeof textTests
   readonly text: string
+}
+
+/** What a text asks of a value; what is no text never meets it. */
+export const textTests = {
+  equals: (text: string) => (value: unknown) => value === text,
+  startsWith: (text: string) => (value: unknown) => typeof value === 'string' && value.startsWith(text),
+  endsWith: (text: string) => (value: unknown) => typeof value === 'string' && value.endsWith(text),
+  contains: (text: string) => (value: unknown) => typeof value === 'string' && value.includes(text),
 }
 
 /** Compiling is linear in it, and nobody writes longer ones by hand. UTF-16 units. */
@@ -37,7 +45,7 @@ export function compilePattern(source: string, flags: string, path: string): Pat
   if (!isWellFormed(source) || surrogateEscape.test(source)) throw invalid(path, "names half of a surrogate pair; write the character itself, or '\\u{…}' with the flag u")
   const known = sortedFlags(flags, path)
   const literal = known === '' ? literalOf(source) : undefined
-  return { source, flags: known, literal, test: literal === undefined ? compileRe2(source, known, path) : literalTest(literal) }
+  return { source, flags: known, literal, test: literal === undefined ? compileRe2(source, known, path) : textTests[literal.kind](literal.text) }
 }
 
 function sortedFlags(flags: string, path: string): string {
@@ -55,24 +63,8 @@ function literalOf(source: string): LiteralPattern | undefined {
   return { kind: end === '$' ? 'endsWith' : 'contains', text }
 }
 
-function literalTest({ kind, text }: LiteralPattern): (value: string) => boolean {
-  switch (kind) {
-    case 'equals':
-      return (value) => value === text
-    case 'startsWith':
-      return (value) => value.startsWith(text)
-    case 'endsWith':
-      return (value) => value.endsWith(text)
-    case 'contains':
-      return (value) => value.includes(text)
-  }
-}
-
 function compileRe2(source: string, flags: string, path: string): (value: string) => boolean {
-  let bits = 0
-  if (flags.includes('i')) bits |= RE2JS.CASE_INSENSITIVE
-  if (flags.includes('m')) bits |= RE2JS.MULTILINE
-  if (flags.includes('s')) bits |= RE2JS.DOTALL
+  const bits = (flags.includes('i') ? RE2JS.CASE_INSENSITIVE : 0) | (flags.includes('m') ? RE2JS.MULTILINE : 0) | (flags.includes('s') ? RE2JS.DOTALL : 0)
   try {
     const compiled = RE2JS.compile(RE2JS.translateRegExp(source), bits)
     return (value) => compiled.test(value)

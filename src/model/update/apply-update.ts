@@ -125,9 +125,7 @@ function pushValues(array: readonly Value[], { values, position, sort, slice }: 
 /** The array with each value that it does not hold yet, or the same array. */
 function addMissing(array: Value[], values: readonly Value[]): Value[] {
   const result = array.slice()
-  for (const value of values) {
-    if (!result.some((element) => valuesMatchEqual(element, value))) result.push(value)
-  }
+  for (const value of values) if (!result.some((element) => valuesMatchEqual(element, value))) result.push(value)
   return result.length === array.length ? array : result
 }
 
@@ -207,8 +205,7 @@ const paddingCountMax = 10_000
 
 /** The document with the edit at every place that the path names; what it does not reach keeps its reference, the whole document when nothing changes. */
 function editAtPath(document: Document, path: UpdatePath, edit: FieldEdit): Document {
-  const walk = new EditWalk(path, edit)
-  return walk.inside(document, 0) as Document
+  return new EditWalk(path, edit).inside(document, 0) as Document
 }
 
 class EditWalk {
@@ -222,7 +219,7 @@ class EditWalk {
 
   /** The container after the edit of what step `at` names in it. */
   inside(container: Value, at: number): Value {
-    const step = this.#step(at)
+    const step = this.#path.steps[at] as UpdateStep
     switch (step.kind) {
       case 'field':
         if (isObject(container)) return this.#field(container, step.name, at)
@@ -291,10 +288,6 @@ class EditWalk {
     const value = this.#edit.change(undefined)
     if (value === undefined) return undefined
     return names.reduceRight<Value>((inner, name) => ({ [name]: inner }), value)
-  }
-
-  #step(at: number): UpdateStep {
-    return this.#path.steps[at] as UpdateStep
   }
 
   #error(problem: string): ParqueDBError {

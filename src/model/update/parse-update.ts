@@ -36,7 +36,7 @@ export function parseUpdate(update: unknown, options: { readonly arrayFilters?: 
       continue
     }
     const parse = Object.hasOwn(operators, operator) ? operators[operator] : undefined
-    if (parse === undefined) throw unknownOperator(operator)
+    if (parse === undefined) throw invalidUpdate(operator, '', `is not an update operator; there are ${Object.keys(operators).join(', ')}, $link, $unlink`)
     if (!isPlainObject(fields)) throw invalidUpdate(operator, '', `needs an object of fields, not ${describe(fields)}`)
     for (const name of Object.keys(fields)) {
       const use = { operator, operand: fields[name], path: parseUpdatePath(name, operator, filters) }
@@ -45,19 +45,11 @@ export function parseUpdate(update: unknown, options: { readonly arrayFilters?: 
       conflicts.add(operation.path, operator)
       if (operation.kind === 'rename') conflicts.add(operation.to, operator)
       operations.push(operation)
-      if (operations.length > operationCountMax) throw tooMany()
+      if (operations.length > operationCountMax) throw new ParqueDBError('LIMIT_EXCEEDED', `The update has more than ${operationCountMax} operations.`, { details: { limit: 'operationCountMax', most: operationCountMax } })
     }
   }
   filters.checkAllUsed()
   return { operations, links }
-}
-
-function unknownOperator(operator: string): ParqueDBError {
-  return invalidUpdate(operator, '', `is not an update operator; there are ${Object.keys(operators).join(', ')}, $link, $unlink`)
-}
-
-function tooMany(): ParqueDBError {
-  return new ParqueDBError('LIMIT_EXCEEDED', `The update has more than ${operationCountMax} operations.`, { details: { limit: 'operationCountMax', most: operationCountMax } })
 }
 
 interface FieldUpdate {
@@ -75,10 +67,7 @@ const operators: { readonly [operator: string]: (use: FieldUpdate, filters: Arra
   $min: (use) => ({ kind: 'min', path: use.path, value: operandValue(use) }),
   $max: (use) => ({ kind: 'max', path: use.path, value: operandValue(use) }),
   $rename: (use, filters) => ({ kind: 'rename', path: fieldsOnly(use, use.path), to: fieldsOnly(use, parseTarget(use, filters)) }),
-  $currentDate(use) {
-    checkDate(use)
-    return { kind: 'currentDate', path: use.path }
-  },
+  $currentDate: (use) => ({ kind: 'currentDate', path: dateOnly(use) }),
   $push: ({ operand, path }) => ({ kind: 'push', path, push: parsePush(operand, path.text) }),
   $pull: ({ operand, path }) => ({ kind: 'pull', path, matches: parsePullTest(operand, path.text) }),
   $pullAll: ({ operator, operand, path }) => ({ kind: 'pullAll', path, values: listOf(operand, operator, path.text) }),
@@ -119,9 +108,10 @@ function fieldsOnly({ operator }: FieldUpdate, path: UpdatePath): UpdatePath {
   return path
 }
 
-function checkDate({ operator, operand, path }: FieldUpdate): void {
+function dateOnly({ operator, operand, path }: FieldUpdate): UpdatePath {
   const isDate = operand === true || (isPlainObject(operand) && operand['$type'] === 'date' && Object.keys(operand).length === 1)
   if (!isDate) throw invalidUpdate(operator, path.text, "needs true or { $type: 'date' }")
+  return path
 }
 
 /** One value, or { $each: values } with $position, $sort and $slice. */
@@ -233,33 +223,24 @@ function parseUpdatePath(text: string, operator: string, filters: ArrayFilters):
 
 /** The paths of one update. Two that are equal, or one inside the other, conflict: INVALID_UPDATE, whatever the operators. */
 class PathConflicts {
-  readonly #root: PathNode = newNode()
+  readonly #root: PathNode = { isEnd: false, inside: new Map() }
   readonly #paths: UpdatePath[] = []
 
   add(path: UpdatePath, operator: string): void {
     let node = this.#root
     for (const step of path.steps) {
-      const name = stepName(step)
       if (node.isEnd) throw conflict(operator, path)
-      let next = node.inside.get(name)
-      if (next === undefined) {
-        next = newNode()
-        node.inside.set(name, next)
-      }
+      const name = stepName(step)
+      const next: PathNode = node.inside.get(name) ?? { isEnd: false, inside: new Map() }
+      node.inside.set(name, next)
       node = next
     }
     if (node.isEnd || node.inside.size > 0) throw conflict(operator, path)
     node.isEnd = true
-    this.#checkAllElements(path, operator)
-    this.#paths.push(path)
-  }
-
-  /** 'a.$[]' also meets 'a.0' and 'a.$[x]', under other names. */
-  #checkAllElements(path: UpdatePath, operator: string): void {
+    // 'a.$[]' also meets 'a.0' and 'a.$[x]', under other names.
     const isWide = hasAll(path)
-    for (const other of this.#paths) {
-      if ((isWide || hasAll(other)) && overlap(path, other)) throw conflict(operator, path)
-    }
+    for (const other of this.#paths) if ((isWide || hasAll(other)) && overlap(path, other)) throw conflict(operator, path)
+    this.#paths.push(path)
   }
 }
 
@@ -268,19 +249,9 @@ interface PathNode {
   readonly inside: Map<string, PathNode>
 }
 
-function newNode(): PathNode {
-  return { isEnd: false, inside: new Map() }
-}
-
 function stepName(step: UpdateStep): string {
-  switch (step.kind) {
-    case 'field':
-      return step.name
-    case 'all':
-      return '$[]'
-    case 'matching':
-      return `$[${step.name}]`
-  }
+  if (step.kind === 'field') return step.name
+  return step.kind === 'all' ? '$[]' : `$[${step.name}]`
 }
 
 function hasAll(path: UpdatePath): boolean {
