@@ -1,22 +1,17 @@
-import { readFile, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
-import { build } from 'esbuild'
 import { expect, test } from 'vitest'
-import type { simulate } from 'parquedb/testing'
+import { bundledSimulator, type BrokenLine } from './bundled-simulator.ts'
 
 // Each rule of the commit protocol, of the graph, of retention and of erasing is switched off in turn, by changing its line in the source. The simulator must see
 // every one of them broken: one that it does not see is one that nobody would miss.
 
-interface Mutant {
+interface Mutant extends BrokenLine {
   /** Where the worlds that must notice it have their database. */
   readonly home: 'folder' | 'bucket'
   readonly broken: string
-  readonly file: string
-  readonly line: string
-  readonly instead: string
 }
 
 const ofFolders: readonly Omit<Mutant, 'home'>[] = [
@@ -243,7 +238,7 @@ const seedsMax = 100
 test.each(mutants)('the simulator sees it in a $home when $broken', { timeout: 300_000 }, async (mutant) => {
   const folder = await mkdtemp(join(tmpdir(), 'parquedb-mutant-'))
   try {
-    const broken = await bundle(mutant, join(folder, 'broken.mjs'))
+    const broken = await bundledSimulator(folder, mutant)
     let caughtBy: number | undefined
     for (let seed = 1; seed <= seedsMax && caughtBy === undefined; seed++) {
       const { violation } = await broken.simulate({ seed, home: mutant.home, turn: () => setImmediate() })
@@ -254,29 +249,3 @@ test.each(mutants)('the simulator sees it in a $home when $broken', { timeout: 3
     await rm(folder, { recursive: true, force: true })
   }
 })
-
-async function bundle({ file, line, instead }: Mutant, outfile: string): Promise<{ simulate: typeof simulate }> {
-  const path = resolve('src/storage', file)
-  await build({
-    entryPoints: ['src/testing/simulate.ts'],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    outfile,
-    logLevel: 'silent',
-    plugins: [
-      {
-        name: 'mutant',
-        setup(build) {
-          build.onLoad({ filter: /\.ts$/ }, async (loaded) => {
-            if (loaded.path !== path) return undefined
-            const source = await readFile(path, 'utf8')
-            expect(source, `the line that is to be broken in ${file}`).toContain(line)
-            return { contents: source.replaceAll(line, instead), loader: 'ts' }
-          })
-        },
-      },
-    ],
-  })
-  return import(pathToFileURL(outfile).href)
-}

@@ -1,6 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { coveragePoints, simulate } from 'parquedb/testing'
+import { simulate } from 'parquedb/testing'
+import { bundledSimulator } from './bundled-simulator.ts'
 
 /** Fewer than `npm run simulate` takes: enough to meet everything once. */
 const steps = 90
@@ -8,13 +12,16 @@ const steps = 90
 const turn = (): Promise<void> => setImmediate()
 
 test('a hundred simulated worlds, in which everything fails that can, see no promise broken', { timeout: 300_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'parquedb-simulate-'))
+  const bundled = await bundledSimulator(folder)
+  await rm(folder, { recursive: true })
   const hits = new Set<string>()
   for (let seed = 1; seed <= 100; seed++) {
-    const { coverage, violation } = await simulate({ seed, turn, steps })
+    const { coverage, violation } = await bundled.simulate({ seed, turn, steps })
     expect(violation?.message, `replay: npm run simulate -- --seed ${seed} --steps ${steps}`).toBeUndefined()
     for (const point of Object.keys(coverage)) hits.add(point)
   }
-  expect(coveragePoints.filter((point) => !hits.has(point))).toEqual([])
+  expect(bundled.coveragePoints.filter((point) => !hits.has(point))).toEqual([])
 })
 
 test('a seed gives the same run twice', async () => {
