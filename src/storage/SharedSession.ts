@@ -264,8 +264,7 @@ async function answerGuest(writer: WriterSession, bytes: Uint8Array, courtesy: C
     if (kind === 'commit') {
       await writer.commit(commit)
       courtesy.end(commit.keys)
-    }
-    else if (kind === 'flush') await writer.flush()
+    } else if (kind === 'flush') await writer.flush()
     else if (kind === 'compact') await writer.compact({})
     else if (kind === 'snapshot') commit.keys.forEach((key) => writer.partition.keepSnapshot(key))
     return encodeAnswer('done')
