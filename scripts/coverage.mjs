@@ -7,7 +7,7 @@ import { protocolFiles, protocolTrials, quickTests, slowerTests } from './protoc
 
 const folder = await mkdtemp(join(tmpdir(), 'parquedb-coverage-'))
 const options = ['--coverage.enabled', '--coverage.reportOnFailure', '--coverage.provider=v8', '--coverage.reporter=json', `--coverage.reportsDirectory=${folder}`, ...protocolFiles.map((path) => `--coverage.include=${path}`)]
-const { status, stdout } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--reporter=dot', '--testTimeout=600000', ...options, ...quickTests, ...slowerTests, ...protocolTrials], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 2 ** 30 })
+const { status, stdout } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', '--reporter=dot', '--testTimeout=600000', ...options, ...quickTests, ...slowerTests, ...protocolTrials], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 2 ** 30, env: { ...process.env, SIMULATE_IN_PLACE: '1' } })
 if (status !== 0) console.log(stdout)
 const coverage = JSON.parse(await readFile(join(folder, 'coverage-final.json'), 'utf8'))
 await rm(folder, { recursive: true })
