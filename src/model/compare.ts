@@ -42,8 +42,8 @@ function compareWithinRank(rank: TypeRank, left: Value | undefined, right: Value
   if (rank === typeRanks.object) return compareObjects(left as Document, right as Document)
   if (rank === typeRanks.array) return compareArrays(left as Value[], right as Value[])
   if (rank === typeRanks.binary) return (left as Uint8Array).length - (right as Uint8Array).length || compareBytes(left as Uint8Array, right as Uint8Array)
-  // Booleans and dates are what their numbers are.
-  return Number(left) - Number(right)
+  if (rank === typeRanks.boolean) return Number(left) - Number(right)
+  return (left as Date).getTime() - (right as Date).getTime()
 }
 
 /** JavaScript compares a number with a bigint by exact value; only NaN needs a place. */
@@ -69,7 +69,8 @@ function compareObjects(left: Document, right: Document): number {
   for (let index = 0; index < shorter; index++) {
     const name = names[index] as string
     const other = others[index] as string
-    const difference = typeRank(left[name]) - typeRank(right[other]) || compareStrings(name, other) || compareValues(left[name], right[other])
+    const [value, otherValue] = [left[name], right[other]]
+    const difference = typeRank(value) - typeRank(otherValue) || compareStrings(name, other) || compareValues(value, otherValue)
     if (difference !== 0) return difference
   }
   return names.length - others.length
