@@ -1,29 +1,9 @@
 /** Every way in which the caller or the world can fail, documented in docs/errors.md with what to do about each. */
 export type ErrorCode =
-  | 'NOT_FOUND'
-  | 'ALREADY_EXISTS'
-  | 'VERSION_CONFLICT'
-  | 'UNIQUE_VIOLATION'
-  | 'REFERENCE_VIOLATION'
-  | 'VALIDATION_FAILED'
-  | 'INVALID_FILTER'
-  | 'INVALID_UPDATE'
-  | 'INVALID_ARGUMENT'
-  | 'CROSS_PARTITION'
-  | 'LIMIT_EXCEEDED'
-  | 'WRITER_LOCKED'
-  | 'WRITER_FENCED'
-  | 'PRECONDITION_FAILED'
-  | 'CORRUPT_FILE'
-  | 'UNSUPPORTED_FORMAT'
-  | 'HISTORY_UNAVAILABLE'
-  | 'STORAGE_UNAVAILABLE'
-  | 'TRANSACTION_CONFLICT'
-  | 'READ_ONLY'
-  | 'ABORTED'
-  | 'CLOSED'
-  | 'UNAUTHORIZED'
-  | 'FORBIDDEN'
+  | 'NOT_FOUND' | 'ALREADY_EXISTS' | 'VERSION_CONFLICT' | 'UNIQUE_VIOLATION' | 'REFERENCE_VIOLATION' | 'TRANSACTION_CONFLICT' | 'PRECONDITION_FAILED'
+  | 'VALIDATION_FAILED' | 'INVALID_FILTER' | 'INVALID_UPDATE' | 'INVALID_ARGUMENT' | 'CROSS_PARTITION' | 'LIMIT_EXCEEDED'
+  | 'WRITER_LOCKED' | 'WRITER_FENCED' | 'READ_ONLY' | 'ABORTED' | 'CLOSED' | 'UNAUTHORIZED' | 'FORBIDDEN'
+  | 'CORRUPT_FILE' | 'UNSUPPORTED_FORMAT' | 'HISTORY_UNAVAILABLE' | 'STORAGE_UNAVAILABLE'
 
 /** Facts of a failure that survive a trip through JSON: which entity, file, field, offset, limit. */
 export type ErrorDetails = Readonly<Record<string, unknown>>

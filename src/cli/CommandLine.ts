@@ -3,14 +3,11 @@ import { systemClock, type Clock } from '../base/clock.ts'
 import type { ParqueDB } from '../db/ParqueDB.ts'
 import { isDatabase, openToRead, openToWrite } from '../node/open-database.ts'
 import { exitCodes, type ExitCode } from './exit-codes.ts'
-import type { Terminal } from './Terminal.ts'
+import type { Terminal, TerminalOptions } from './Terminal.ts'
 
 /** What every command takes. */
-export interface GlobalOptions {
+export interface GlobalOptions extends TerminalOptions {
   readonly db?: string
-  readonly json?: boolean
-  readonly pretty?: boolean
-  readonly quiet?: boolean
   readonly verbose?: boolean
 }
 
@@ -30,7 +27,7 @@ export class CommandLine {
 
   begin(options: GlobalOptions): void {
     this.#options = options
-    this.terminal.configure({ json: options.json === true, pretty: options.pretty === true, quiet: options.quiet === true })
+    this.terminal.configure(options)
   }
 
   /** Aborted when the user interrupts. */

@@ -2,11 +2,11 @@ import type { WriteStream } from 'node:tty'
 
 export interface TerminalOptions {
   /** JSON on stdout and stderr, also on a terminal. */
-  readonly json: boolean
+  readonly json?: boolean
   /** The form for people, also into a pipe or file. */
-  readonly pretty: boolean
+  readonly pretty?: boolean
   /** No notes and no progress. */
-  readonly quiet: boolean
+  readonly quiet?: boolean
 }
 
 type Stream = WriteStream | (NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number })
@@ -27,7 +27,7 @@ export class Terminal {
   readonly #stdout: Stream
   readonly #stderr: Stream
   readonly #useColour: boolean
-  #options: TerminalOptions = { json: false, pretty: false, quiet: false }
+  #options: TerminalOptions = {}
   #buffer = ''
   #isClosed = false
   #progressShown = false
@@ -51,7 +51,7 @@ export class Terminal {
 
   /** Results are laid out for people; else they are JSON, one value a line. */
   get forPeople(): boolean {
-    return this.#options.pretty || (this.isTTY && !this.#options.json)
+    return this.#options.pretty === true || (this.isTTY && this.#options.json !== true)
   }
 
   /** stdout is a terminal. */

@@ -30,27 +30,25 @@ export function historyCommand(cli: CommandLine): Command {
     .option('--limit <n>', 'at most so many', wholeNumber(1))
     .option('--reverse', 'newest first')
     .addOption(archivedOption())
-    .action(async (ns: string, id: string, options: HistoryOptions) => {
+    .action((ns: string, id: string, options: HistoryOptions) => cli.read(async (db) => {
       const { terminal, signal } = cli
-      await cli.read(async (db) => {
-        const collection = db.collection(ns)
-        let count = 0
-        for await (const entry of collection.history(id, given({ ...options, signal }))) {
-          count++
-          if (!terminal.forPeople) {
-            await terminal.line(stringifyExtendedJson(entry as unknown as Document))
-            continue
-          }
-          const by = entry.actor === undefined ? '' : `  by ${formatValue(entry.actor)}`
-          await terminal.line(`${terminal.paint('bold', `version ${entry.version}`)}  ${entry.op}  seq ${entry.seq}  ${formatTime(entry.at.getTime())}${by}`)
-          const { before, after } = entry
-          if (entry.to !== undefined) await terminal.line(`  ${entry.predicate ?? ''} ${entry.op === 'REL_CREATE' ? 'to' : 'no longer to'} ${entry.to}${entry.data === undefined ? '' : ` ${stringifyExtendedJson(entry.data)}`}`)
-          if (entry.patch !== undefined) await terminal.write(formatPatch(entry.patch, before))
-          else if (entry.op === 'CREATE' && after !== undefined) await terminal.line(`  with ${Object.keys(after).filter((name) => !systemFields.has(name)).join(', ')}`)
+      const collection = db.collection(ns)
+      let count = 0
+      for await (const entry of collection.history(id, given({ ...options, signal }))) {
+        count++
+        if (!terminal.forPeople) {
+          await terminal.line(stringifyExtendedJson(entry as unknown as Document))
+          continue
         }
-        if (count === 0 && [options.from, options.to, options.actor, options.op].every((bound) => bound === undefined)) throw noSuchDocument({ ns, id })
-      })
-    })
+        const by = entry.actor === undefined ? '' : `  by ${formatValue(entry.actor)}`
+        await terminal.line(`${terminal.paint('bold', `version ${entry.version}`)}  ${entry.op}  seq ${entry.seq}  ${formatTime(entry.at.getTime())}${by}`)
+        const { before, after } = entry
+        if (entry.to !== undefined) await terminal.line(`  ${entry.predicate ?? ''} ${entry.op === 'REL_CREATE' ? 'to' : 'no longer to'} ${entry.to}${entry.data === undefined ? '' : ` ${stringifyExtendedJson(entry.data)}`}`)
+        if (entry.patch !== undefined) await terminal.write(formatPatch(entry.patch, before))
+        else if (entry.op === 'CREATE' && after !== undefined) await terminal.line(`  with ${Object.keys(after).filter((name) => !systemFields.has(name)).join(', ')}`)
+      }
+      if (count === 0 && [options.from, options.to, options.actor, options.op].every((bound) => bound === undefined)) throw noSuchDocument({ ns, id })
+    }))
 }
 
 /** The fields that a change set and unset, a line each. */
@@ -77,21 +75,19 @@ export function diffCommand(cli: CommandLine): Command {
     .option('--from <point>', "a version as 'v1', a time, or the seq of an event (default: the version before --to)")
     .option('--to <point>', 'likewise (default: the newest version)')
     .addOption(archivedOption())
-    .action(async (ns: string, id: string, options: { from?: string; to?: string; includeArchived?: boolean }) => {
+    .action((ns: string, id: string, options: { from?: string; to?: string; includeArchived?: boolean }) => cli.read(async (db) => {
       const { terminal } = cli
-      await cli.read(async (db) => {
-        const collection = db.collection(ns)
-        const newest = async (): Promise<Point> => ({ version: await newestVersion(collection.history(id, { reverse: true, limit: 1 }), `${ns}/${id}`) })
-        const to = options.to === undefined ? await newest() : readPoint(options.to)
-        const from = options.from === undefined ? versionBefore(to) : readPoint(options.from)
-        const differences = await collection.diff(id, from, to, given({ includeArchived: options.includeArchived }))
-        for (const difference of differences) {
-          if (terminal.forPeople) await terminal.line(`${difference.path}: ${side(difference.before)} → ${side(difference.after)}`)
-          else await terminal.line(stringifyExtendedJson(difference as unknown as Document))
-        }
-        if (differences.length === 0 && terminal.forPeople) terminal.note('(no difference)')
-      })
-    })
+      const collection = db.collection(ns)
+      const newest = async (): Promise<Point> => ({ version: await newestVersion(collection.history(id, { reverse: true, limit: 1 }), `${ns}/${id}`) })
+      const to = options.to === undefined ? await newest() : readPoint(options.to)
+      const from = options.from === undefined ? versionBefore(to) : readPoint(options.from)
+      const differences = await collection.diff(id, from, to, given({ includeArchived: options.includeArchived }))
+      for (const difference of differences) {
+        if (terminal.forPeople) await terminal.line(`${difference.path}: ${side(difference.before)} → ${side(difference.after)}`)
+        else await terminal.line(stringifyExtendedJson(difference as unknown as Document))
+      }
+      if (differences.length === 0 && terminal.forPeople) terminal.note('(no difference)')
+    }))
 }
 
 function side(value: unknown): string {

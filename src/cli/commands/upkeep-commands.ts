@@ -51,18 +51,16 @@ Exit code 0 when all is well, 6 when damage was found; each problem is printed w
 export function verifyCommand(cli: CommandLine): Command {
   return command({ name: 'verify', summary: 'check the files; exit code 6 on damage', description: 'Checks the files of the database.', examples: verifyExamples })
     .option('--deep', 'read everything')
-    .action(async (options: { deep?: boolean }) => {
+    .action((options: { deep?: boolean }) => cli.read(async (db) => {
       const { terminal, clock, signal } = cli
-      await cli.read(async (db) => {
-        const onProgress: VerifyOptions['onProgress'] = ({ checkedFiles, totalFiles }) => terminal.progress(`checked ${checkedFiles} of ${totalFiles} files`, clock.nowMs())
-        const report = await db.verify({ ...given(options), signal, onProgress })
-        if (!report.ok) cli.exitWith(exitCodes.damaged)
-        if (!terminal.forPeople) return printFacts(terminal, JSON.parse(JSON.stringify(report)) as Document)
-        for (const { path, code, message } of report.problems) await terminal.line(`${terminal.paint('red', 'damaged')}  ${path}: ${code}: ${message}`)
-        const checked = `${formatCount(report.checkedFiles)} files, ${formatBytes(report.checkedBytes)}, ${formatCount(report.checkedEvents)} events`
-        await terminal.line(report.ok ? `all is well: ${checked}` : `${formatCount(report.problems.length)} problems in ${checked}`)
-      })
-    })
+      const onProgress: VerifyOptions['onProgress'] = ({ checkedFiles, totalFiles }) => terminal.progress(`checked ${checkedFiles} of ${totalFiles} files`, clock.nowMs())
+      const report = await db.verify({ ...given(options), signal, onProgress })
+      if (!report.ok) cli.exitWith(exitCodes.damaged)
+      if (!terminal.forPeople) return printFacts(terminal, JSON.parse(JSON.stringify(report)) as Document)
+      for (const { path, code, message } of report.problems) await terminal.line(`${terminal.paint('red', 'damaged')}  ${path}: ${code}: ${message}`)
+      const checked = `${formatCount(report.checkedFiles)} files, ${formatBytes(report.checkedBytes)}, ${formatCount(report.checkedEvents)} events`
+      await terminal.line(report.ok ? `all is well: ${checked}` : `${formatCount(report.problems.length)} problems in ${checked}`)
+    }))
 }
 
 const compactExamples = `
@@ -74,21 +72,19 @@ it makes scans faster, and the files easier to read for others. Replaced files s
 
 export function compactCommand(cli: CommandLine): Command {
   return command({ name: 'compact', summary: 'merge the files of each collection', description: "Writes what is in the log to Parquet, and merges each collection's files.", examples: compactExamples })
-    .action(async () => {
+    .action(() => cli.change(async (db) => {
       const { terminal, clock, signal } = cli
-      await cli.change(async (db) => {
-        const before = await db.stats()
-        await db.flush()
-        await db.compact({ signal, onProgress: ({ rowsDone, rowsTotal }) => terminal.progress(`merged ${formatCount(rowsDone)} of ${formatCount(rowsTotal)} rows`, clock.nowMs()) })
-        const after = await db.stats()
-        const size = ({ namespaces }: typeof before): { files: number; bytes: number } => {
-          const all = Object.values(namespaces)
-          return { files: all.reduce((sum, { runs }) => sum + runs, 0), bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) }
-        }
-        const [from, to] = [size(before), size(after)]
-        await printReport(terminal, `${formatCount(from.files)} files of ${formatBytes(from.bytes)} are now ${formatCount(to.files)} of ${formatBytes(to.bytes)}`, { before: from, after: to })
-      })
-    })
+      const before = await db.stats()
+      await db.flush()
+      await db.compact({ signal, onProgress: ({ rowsDone, rowsTotal }) => terminal.progress(`merged ${formatCount(rowsDone)} of ${formatCount(rowsTotal)} rows`, clock.nowMs()) })
+      const after = await db.stats()
+      const size = ({ namespaces }: typeof before): { files: number; bytes: number } => {
+        const all = Object.values(namespaces)
+        return { files: all.reduce((sum, { runs }) => sum + runs, 0), bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) }
+      }
+      const [from, to] = [size(before), size(after)]
+      await printReport(terminal, `${formatCount(from.files)} files of ${formatBytes(from.bytes)} are now ${formatCount(to.files)} of ${formatBytes(to.bytes)}`, { before: from, after: to })
+    }))
 }
 
 export function checkpointCommand(cli: CommandLine): Command {
