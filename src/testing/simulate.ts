@@ -182,7 +182,7 @@ function randomOptions(dice: Dice): EngineOptions {
     autoSnapshotThreshold: dice.pick([1, 2, 5, 100]),
     maxCachedEntities: dice.pick([0, 2, 1000]),
     flush: { eventsMax: dice.pick([4, 10, 30]), ageMsMax: dice.pick([1000, 600_000]) },
-    compaction: { background: dice.chance(0.7), fanIn: dice.pick([2, 3]), ...(dice.chance(0.5) && { codec: dice.pick(['snappy', 'gzip'] as const) }) },
+    compaction: { background: dice.chance(0.7), fanIn: dice.pick([2, 3]), ...(dice.chance(0.2) && { codec: dice.pick(['snappy', 'gzip'] as const) }) },
     rowGroupBytes: dice.pick([50, 1000, 65_536, 65_536]),
     graceMs: dice.pick([0, 1000, 60_000]),
     followMs: dice.pick([0, 100]),
