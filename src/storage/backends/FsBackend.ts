@@ -99,7 +99,9 @@ export class FsBackend implements StorageBackend {
   async stat(path: string): Promise<ObjectInfo | undefined> {
     const location = this.#locate(path)
     try {
-      return infoOf(path, lstatSync(location, { bigint: true }))
+      // Each commit looks for a file that is not there: an error for that would cost more than looking.
+      const found = lstatSync(location, { bigint: true, throwIfNoEntry: false })
+      return found && infoOf(path, found)
     } catch (error) {
       if (isAbsence(error)) return undefined
       throw storageError(error, { operation: 'look at', path })
