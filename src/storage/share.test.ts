@@ -94,6 +94,22 @@ test('a guest gets its turn at an entity that the writer never leaves alone', as
   expect(await guest.collection<Counter>('c').get('x')).toMatchObject({ n: byOwner + byGuest })
 })
 
+test('a guest of a writer that was overtaken by force is not told that it was fenced, and loses nothing', async () => {
+  const [owner, guest] = await ownerAndGuest()
+  await owner.collection<Counter>('c').create({ $id: 'x', n: 0 })
+  const third = new ParqueDB({ storage: new FsBackend(root, { takeOver: true }), share: true })
+  open.push(third)
+  expect((await third.stats()).role).toBe('writer')
+  await guest.collection<Counter>('c').update('x', { $inc: { n: 1 } })
+  await guest.collection<Counter>('c').update('x', { $inc: { n: 1 } })
+  // Who overtakes by force has no socket: what the overtaken one frees, the guest takes, and fences the other in its turn.
+  expect((await guest.stats()).role).toBe('writer')
+  const reader = new ParqueDB({ storage: new FsBackend(root), readOnly: true })
+  open.push(reader)
+  expect(await reader.collection<Counter>('c').get('x')).toMatchObject({ n: 2, version: 3 })
+  await expect(third.collection<Counter>('c').update('x', { $inc: { n: 1 } })).rejects.toMatchObject({ code: 'WRITER_FENCED' })
+})
+
 test('refusals, conditions, transactions, writes to many and a txId mean for a guest what they mean for the writer', async () => {
   const [owner, guest] = await ownerAndGuest()
   const counters = guest.collection<Counter>('c')
