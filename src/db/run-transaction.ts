@@ -62,7 +62,7 @@ class TransactionAttempt {
       const flushed = new Map(unwritten.map((key, index) => [formatEntityId(key), states[index]]))
       this.#assertOpen()
       // From here on nothing waits, so two writes at once cannot decide on the same state.
-      const committed = this.#decide(request, (key) => this.#ownState(key) ?? flushed.get(formatEntityId(key)))
+      const committed = await this.#decided(request, (key) => this.#ownState(key) ?? flushed.get(formatEntityId(key)))
       // Edges that stay as they are may be those of what is being erased: the writer refuses that.
       const unchanged = request.keys.filter((key) => isEdgeSpace(key.ns) && this.#ownState(key) === undefined)
       if (unchanged.length > 0) await this.#outer.commit({ keys: unchanged, decide: () => [] })
@@ -96,6 +96,16 @@ class TransactionAttempt {
         if (changed === undefined) return this.#drafts
         throw new ParqueDBError('TRANSACTION_CONFLICT', `Another write changed '${changed}' while the transaction ran; run it again.`, { details: { changed } })
       },
+    }
+  }
+
+  async #decided(request: CommitRequest, stateOf: (key: EntityKey) => EntityState | undefined): Promise<Committed> {
+    try {
+      return this.#decide(request, stateOf)
+    } catch (error) {
+      // What is in another partition seems not to be there: who commits knows.
+      if (isParqueDBError(error, 'NOT_FOUND')) await this.#outer.commit({ keys: request.keys, decide: () => [] })
+      throw error
     }
   }
 
