@@ -2,7 +2,7 @@ import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { edgeRange, edgeSpace, farEnd, type Direction, type EdgeRange } from '../model/edge.ts'
 import { formatEntityId } from '../model/entity-id.ts'
-import type { EntityKey, EntityState } from '../model/entity.ts'
+import { isLive, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { IdRange } from '../parquet/key-ranges.ts'
 import type { AsOf, View } from '../storage/view.ts'
 
@@ -159,7 +159,7 @@ class Walk {
     }
     if (checksNear) keys.push(nears[0] as EntityKey)
     const states = await this.#view.getMany(keys, asOf)
-    this.isLeft = checksNear && isGone(states.at(-1))
+    this.isLeft = checksNear && !isLive(states.at(-1))
     for (const group of this.isLeft ? [] : groups) {
       const end = Math.min(group.edges.length, group.read + take)
       for (; group.read < end; group.read++) {
@@ -168,14 +168,10 @@ class Walk {
         const place = places.get($id) as number
         const key = keys[place] as EntityKey
         const state = states[place]
-        if (group.count >= this.#limit || state === undefined || isGone(state) || accepts?.(key, state) === false) continue
+        if (group.count >= this.#limit || !isLive(state) || accepts?.(key, state) === false) continue
         group.count += 1
         group.rows.push({ near: group.end.near, edge, $id, key, state })
       }
     }
   }
-}
-
-export function isGone(state: EntityState | undefined): boolean {
-  return state === undefined || state.deletedAt !== undefined
 }

@@ -1,5 +1,5 @@
 import { entityDocument } from '../model/entity-document.ts'
-import type { EntityKey, EntityState } from '../model/entity.ts'
+import { isLive, type EntityKey, type EntityState } from '../model/entity.ts'
 import { compileFilter } from '../model/filter/compile-filter.ts'
 import { parseFilter } from '../model/filter/parse-filter.ts'
 import type { Relation } from '../model/relations.ts'
@@ -7,7 +7,7 @@ import { parseSort, type SortKey } from '../model/sort.ts'
 import type { View } from '../storage/view.ts'
 import { parseAsOf, resolveAsOf } from './as-of.ts'
 import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
-import { hop, isGone, type HopRow } from './hop.ts'
+import { hop, type HopRow } from './hop.ts'
 import { decodeCursor, fingerprintOf } from './page-cursor.ts'
 import { tooManyToSort, type Unparsed } from './parse-query.ts'
 import { qualifyIds } from './qualify-ids.ts'
@@ -55,7 +55,7 @@ export async function relatedRows(query: RelatedQuery, near: EntityKey, run: { v
   const { view } = run
   const asOf = resolveAsOf(query.asOf, view)
   // Of the past the near end is read first, as its collection has a horizon of its own.
-  if (asOf !== undefined && isGone(await view.get(near, asOf))) return []
+  if (asOf !== undefined && !isLive(await view.get(near, asOf))) return []
   const { sort, limit, after } = query
   const isSorted = sort.length > 0
   const rows = hop(view, { ...query, nears: [near], checksNear: asOf === undefined, asOf, limit: isSorted ? undefined : limit, after: isSorted ? undefined : after?.id })

@@ -92,9 +92,9 @@ export class SharedSession {
   async commit(request: CommitRequest): Promise<CommitResult> {
     const { keys } = request
     if (this.current.kind === 'writer') {
-      const guestsTurn = this.#courtesy.before(keys) ?? keys.map((key) => this.#lastOf.get(key)).find((waiting) => waiting !== undefined)
-      if (guestsTurn === undefined) return this.current.commit(request)
-      await this.#inTurn(keys, () => guestsTurn)
+      const guestsTurn = this.#courtesy.before(keys)
+      if (guestsTurn === undefined && !keys.some((key) => this.#lastOf.has(key))) return this.current.commit(request)
+      await this.#inTurn(keys, async () => guestsTurn)
       return this.#commit(request)
     }
     if (this.#running.size < commitCountMax) return this.#inTurn(keys, () => this.#commit(request))

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { bundleFsBackend, losePowerInFolder, type Mutation } from './folder-power-loss.ts'
+import type { BrokenLine } from '../broken-line.ts'
+import { bundleFsBackend, losePowerInFolder } from './folder-power-loss.ts'
 
 // The real FsBackend on a simulated file system, where a content is durable by a sync of the file only, and a name by a sync of its folder only.
 
@@ -24,7 +25,7 @@ test('whatever the power leaves after any call of FsBackend, what it promised is
   }
 })
 
-const mutants: readonly (Mutation & { broken: string })[] = [
+const mutants: readonly (BrokenLine & { broken: string })[] = [
   { broken: 'the content of a put is not synced', file: 'FsBackend.ts', line: 'await file.sync()', instead: '' },
   { broken: 'the name of a put is not synced', file: 'FsBackend.ts', line: "else await rename(written.temporary, target)\n    await this.#syncFolderOf(target)", instead: 'else await rename(written.temporary, target)' },
   { broken: 'the end of a name is not synced when it is deleted', file: 'FsBackend.ts', line: 'await unlinkIfThere(target)\n          await this.#syncFolderOf(target)', instead: 'await unlinkIfThere(target)' },

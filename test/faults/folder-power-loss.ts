@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
@@ -6,23 +5,17 @@ import { utf8Encode } from '../../src/base/bytes.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import type { FsBackend } from '../../src/storage/backends/FsBackend.ts'
 import type { StorageBackend } from '../../src/storage/storage-backend.ts'
+import { breakLine, type BrokenLine } from '../broken-line.ts'
 import { SimulatedFileSystem } from './SimulatedFileSystem.ts'
 
 /** Where the bundled FsBackend finds the file system that it is to use instead of Node's. */
 const placeOfCalls = Symbol.for('parquedb.test.file-system')
 const root = '/data/db'
 
-/** A line of the source that is left out, or replaced. */
-export interface Mutation {
-  readonly file: string
-  readonly line: string
-  readonly instead: string
-}
-
 /** The real FsBackend, on a simulated file system. */
 export type MakeBackend = (files: SimulatedFileSystem) => StorageBackend
 
-export async function bundleFsBackend(outfile: string, mutation?: Mutation): Promise<MakeBackend> {
+export async function bundleFsBackend(outfile: string, mutation?: BrokenLine): Promise<MakeBackend> {
   await build({
     entryPoints: ['src/storage/backends/FsBackend.ts'],
     bundle: true,
@@ -39,12 +32,7 @@ export async function bundleFsBackend(outfile: string, mutation?: Mutation): Pro
           const calls = names.map((name) => `export const ${name} = (...given) => globalThis[Symbol.for('parquedb.test.file-system')].${name}(...given)`)
           const unused = ['readFile', 'rm', 'writeFile'].map((name) => `export const ${name} = undefined`)
           build.onLoad({ filter: /.*/, namespace: 'simulated' }, () => ({ contents: [...calls, ...unused].join('\n'), loader: 'js' }))
-          build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-            if (mutation === undefined || path !== resolve('src/storage/backends', mutation.file)) return undefined
-            const source = await readFile(path, 'utf8')
-            if (!source.includes(mutation.line)) throw new Error(`${mutation.file} has no ${mutation.line}`)
-            return { contents: source.replace(mutation.line, mutation.instead), loader: 'ts' }
-          })
+          if (mutation !== undefined) breakLine(build, resolve('src/storage/backends', mutation.file), mutation)
         },
       },
     ],

@@ -67,6 +67,7 @@ export class Grouping {
   readonly #parts: readonly Part[]
   /** Groups by the ids of their key's only part, -1 where there is none yet; else by the combined ids of its parts. */
   #ofOnlyPart = new Int32Array(0)
+  #identity = new Int32Array(0)
   readonly #byParts = new Map<number, number>()
   readonly #accumulators: readonly Accumulator[]
 
@@ -131,7 +132,7 @@ export class Grouping {
         return this.#known({ codes: coded.codes, groupOf }, (code) => part.idOf(coded.texts[code]))
       }
       const codes = partIds(part, batch, { found: only, rows })
-      this.#ofOnlyPart = grown(this.#ofOnlyPart, { length: part.values.length, fill: -1 })
+      this.#ofOnlyPart = grown(this.#ofOnlyPart, part.values.length)
       return this.#known({ codes, groupOf: this.#ofOnlyPart }, (id) => id)
     }
     const ids = keys.map((found, index) => partIds(this.#parts[index] as Part, batch, { found, rows }))
@@ -146,7 +147,9 @@ export class Grouping {
       }
       groups[at] = group
     }
-    return { codes: groups, groupOf: Int32Array.from(this.#keys, (_, group) => group) }
+    // Every group stands for itself; what was counted for a batch serves the next.
+    if (this.#identity.length < this.#keys.length) this.#identity = Int32Array.from({ length: this.#keys.length * 2 }, (_, group) => group)
+    return { codes: groups, groupOf: this.#identity }
   }
 
   /** The same, with a group for each code that a row has. */
@@ -178,9 +181,9 @@ function nextUnknown({ codes, groupOf }: RowGroups, from: number): number {
   return codes.length
 }
 
-function grown(values: Int32Array<ArrayBuffer>, { length, fill }: { length: number; fill: number }): Int32Array<ArrayBuffer> {
+function grown(values: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
   if (values.length >= length) return values
-  const out = new Int32Array(length * 2).fill(fill)
+  const out = new Int32Array(length * 2).fill(-1)
   out.set(values)
   return out
 }
@@ -212,9 +215,7 @@ function partIds(part: Part, batch: RunBatch, { found, rows }: { found: FieldCol
   const coded = codesOf(batch, { found, rows })
   if (coded !== undefined) {
     const ofCodes = Int32Array.from(coded.texts, (text) => part.idOf(text))
-    coded.codes.forEach((code, at) => {
-      out[at] = ofCodes[code] as number
-    })
+    for (let at = 0; at < out.length; at++) out[at] = ofCodes[coded.codes[at] as number] as number
   } else if (places === undefined && values.kind === 'numbers' && column.leaf.kind !== 'date') {
     const { numbers } = values
     for (let at = 0; at < out.length; at++) out[at] = part.idOfNumber(numbers[rows[at] as number] as number)
