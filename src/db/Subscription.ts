@@ -51,7 +51,8 @@ export class Subscription implements AsyncIterableIterator<Event> {
   /** The newest event that is known to be durable. */
   #newestSeq = 0
   #wake: (() => void) | undefined
-  #failure: ParqueDBError | undefined
+  /** What ended it; asked again, it says so again. */
+  #failure: Error | undefined
   #isOver = false
   #last: Promise<unknown> = Promise.resolve()
 
@@ -75,7 +76,7 @@ export class Subscription implements AsyncIterableIterator<Event> {
 
   /** Calls may overlap: each is answered after the one before it. */
   next(): Promise<IteratorResult<Event>> {
-    const result = this.#last.then(() => this.#take())
+    const result = this.#last.then(() => this.#take()).catch((error: unknown) => this.#fail(error))
     this.#last = result.catch(() => undefined)
     return result
   }
@@ -111,11 +112,8 @@ export class Subscription implements AsyncIterableIterator<Event> {
     const doneSeq = this.#givenSeq
     if (doneSeq - this.#savedSeq >= eventsPerPosition) await this.#savePosition(doneSeq)
     for (;;) {
-      if (this.#signal?.aborted === true) this.#failure ??= abortError(this.#signal)
-      if (this.#failure !== undefined) {
-        this.#end()
-        throw this.#failure
-      }
+      if (this.#signal?.aborted === true) throw abortError(this.#signal)
+      if (this.#failure !== undefined) throw this.#failure
       if (this.#isOver) return { done: true, value: undefined }
       const event = this.#ready.shift()
       if (event !== undefined && this.#wants(event)) {
@@ -158,6 +156,13 @@ export class Subscription implements AsyncIterableIterator<Event> {
     } finally {
       view.release()
     }
+  }
+
+  /** A loop that an error leaves does not call return(). */
+  #fail(error: unknown): never {
+    this.#failure ??= error as Error
+    this.#end()
+    throw this.#failure
   }
 
   #offer(events: readonly StoredEvent[]): void {

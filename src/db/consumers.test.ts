@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
+import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import { ParqueDB } from './ParqueDB.ts'
+import { Subscription } from './Subscription.ts'
 import { defineProjection } from './EventProjection.ts'
 
 function open(storage = new MemoryBackend()): ParqueDB {
@@ -45,6 +47,29 @@ test('a subscription has no gap and no repetition at any seam, while what it rea
   expect(all.filter((seq) => seq > 1)).toEqual(events.map(({ seq }) => seq).slice(0, all.filter((seq) => seq > 1).length))
   expect(late).toEqual(events.map(({ seq }) => seq).slice(0, 200))
   expect(slow).toEqual(events.filter(({ op }) => op === 'UPDATE').map(({ seq }) => seq).slice(0, 250))
+  await db.close()
+})
+
+test('a subscription that fails has ended: it listens no more, and asked again it says why again', async () => {
+  const engine = withEventSourcing(new MemoryBackend())
+  const db = new ParqueDB({ storage: engine })
+  await db.collection('users').create({ n: 1 })
+  await db.collection('users').create({ n: 2 })
+  await db.retain({ policy: { mode: 'drop', maxEvents: 1 } })
+  let listening = 0
+  const onCommit = (listener: Parameters<typeof engine.onCommit>[0]): (() => void) => {
+    const stop = engine.onCommit(listener)
+    listening += 1
+    return () => {
+      listening -= 1
+      stop()
+    }
+  }
+  const subscription = new Subscription({ view: () => engine.view(), onCommit }, { fromSeq: 1 }, { own: (event) => event, onEnd: () => undefined })
+  expect(listening).toBe(1)
+  await expect(subscription.next()).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE' })
+  expect(listening).toBe(0)
+  await expect(subscription.next()).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE' })
   await db.close()
 })
 
