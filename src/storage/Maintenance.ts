@@ -146,7 +146,6 @@ export class Maintenance {
     }, { signal })
     // Tombstones from before a horizon are merged away.
     if (!dryRun) await this.#rewriter.mergeAll((manifest) => allMerges(manifest).filter((job) => job.kind === 'runs' && job.ns in report.namespaces), { signal })
-    this.#parts.partition.cache.clear()
     await this.collectGarbage()
     return report
   }

@@ -5,7 +5,7 @@ import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { EntityCache } from './EntityCache.ts'
-import { withArchive } from './horizon.ts'
+import { isForgotten, withArchive } from './horizon.ts'
 import { runFilesFor } from './lookup.ts'
 import { KeyMap } from './KeyMap.ts'
 import { emptyManifest, filesOfRuns, type Manifest } from './manifest.ts'
@@ -109,7 +109,8 @@ export class Partition {
     const state = this.#overlay.state(key, { seq: this.#overlay.lastSeq })
     if (state !== undefined) return state
     if (runFilesFor(this.#manifest, key).length === 0) return undefined
-    return this.cache.get(key) ?? 'in files'
+    const cached = this.cache.get(key)
+    return cached === undefined || isForgotten(this.#manifest, key.ns, cached) ? 'in files' : cached
   }
 
   /** The newest durable states, in the order of the keys. */

@@ -7,7 +7,7 @@ import type { IdRange } from '../parquet/key-ranges.ts'
 import type { RowGroupEntry } from '../parquet/sparse-index.ts'
 import { entityEvents, filesToRead, holdsRange, overlayStates, scanRanges, segmentStates, type RangeScan } from './range-scan.ts'
 import type { EntityCache } from './EntityCache.ts'
-import { assertEventsKept, assertKept, startOf } from './horizon.ts'
+import { assertEventsKept, assertKept, isForgotten, startOf } from './horizon.ts'
 import { newestInMemory, newestInRuns, newestOfMany, pastInSegments, runFilesFor, segmentsFor } from './lookup.ts'
 import { filesOfRuns, horizonOf, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
@@ -175,8 +175,9 @@ export class ReadView implements PresentView {
 
   /** A cached state is the newest one, which a view from before it was made must not see. */
   #cached(key: EntityKey): EntityState | undefined {
-    const cached = this.#parts.cache.get(key)
-    return cached !== undefined && cached.seq <= this.seq ? cached : undefined
+    const { cache, manifest } = this.#parts
+    const cached = cache.get(key)
+    return cached !== undefined && cached.seq <= this.seq && !isForgotten(manifest, key.ns, cached) ? cached : undefined
   }
 
   /** True when the newest state is the state at `asOf`, for every entity. */

@@ -1,5 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { collectionOf, edgeSpace, isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
+import type { EntityState } from '../model/entity.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { horizonOf, withKeys, type Checkpoint, type Horizon, type Manifest } from './manifest.ts'
 import type { AsOf, EventScanOptions } from './view.ts'
@@ -52,6 +53,11 @@ export function withArchive(manifest: Manifest): Manifest {
 export function forgottenSeq(manifest: Manifest, ns: string): number {
   const horizon = horizonOf(manifest, ns)
   return (horizon?.archive ?? horizon)?.seq ?? 0
+}
+
+/** Whether a state that memory has kept may be in no file any more. */
+export function isForgotten(manifest: Manifest, ns: string, { deletedAt, seq }: EntityState): boolean {
+  return deletedAt !== undefined && seq <= forgottenSeq(manifest, ns)
 }
 
 function isBefore(asOf: AsOf, point: { seq: number; ts: number }): boolean {

@@ -141,6 +141,23 @@ test('a deleted entity whose deletion is forgotten leaves no trace, and its id b
   await db.close()
 })
 
+test('a follower that had read a deletion forgets it with the files', async () => {
+  const storage = new MemoryBackend()
+  const clock = manualClock()
+  const db = open(storage, clock)
+  const users = db.collection('users')
+  await users.create({ $id: 'gone' })
+  await users.delete('gone')
+  await db.flush()
+  const follower = new ParqueDB({ storage, clock, readOnly: true, followMs: 0 })
+  const read = (): Promise<unknown> => follower.collection('users').get('gone', { includeDeleted: true })
+  expect(await read()).toMatchObject({ version: 2 })
+  await db.retain({ policy: { mode: 'drop', maxEvents: 0 } })
+  expect(await read()).toBe(undefined)
+  await follower.close()
+  await db.close()
+})
+
 test('what was deleted before the horizon and brought back after it verifies', async () => {
   const db = new ParqueDB({ storage: new MemoryBackend(), autoSnapshotThreshold: 2 })
   const users = db.collection<{ n: number }>('users')
