@@ -132,8 +132,13 @@ export class EdgeEngine implements Engine {
 
   async #ask<Method extends AskedMethod>(method: Method, { signal, ...options }: { signal?: AbortSignal } = {}): Promise<Awaited<ReturnType<Engine[Method]>>> {
     checkAborted(signal)
-    const asked = method === 'stats' || method === 'verify' ? this.#parts.partition.rpc : this.#writer()
-    return (await valueOf(asked.ask(method, options))).value as Awaited<ReturnType<Engine[Method]>>
+    const { partition } = this.#parts
+    const isRead = method === 'stats' || method === 'verify'
+    const { value, seq } = await valueOf((isRead ? partition.rpc : this.#writer()).ask(method, options))
+    // Whoever had files written reads them: what was erased by this handle is not read by it from those that had it.
+    if (!isRead) await partition.catchUp()
+    this.#parts.onSeq(seq)
+    return value as Awaited<ReturnType<Engine[Method]>>
   }
 
   async #poll(listener: (events: readonly StoredEvent[]) => void, signal: AbortSignal): Promise<void> {

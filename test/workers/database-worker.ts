@@ -47,7 +47,8 @@ export default {
     const folder = searchParams.get('folder') ?? inPath
     // A database of its own for each test: its object and its folder in the bucket.
     const own: TestEnv = { BUCKET: env.BUCKET, PARQUEDB: { getByName: (name) => env.PARQUEDB.getByName(`${folder}/${name}`) } }
-    const open = (options: WorkerDatabaseOptions): WorkerDatabase => new WorkerDatabase(own, { prefix: `parquedb/${folder}`, partitioning: 'database', ...options })
+    // A head that is asked for again by time alone would hide that a call of the handle's own has made it old.
+    const open = (options: WorkerDatabaseOptions): WorkerDatabase => new WorkerDatabase(own, { prefix: `parquedb/${folder}`, partitioning: 'database', headTtlMs: 600_000, ...options })
     if (pathname === '/open') return openServer(folder, { own, open, options: JSON.parse(searchParams.get('options') ?? '{}') as Own })
     if (pathname.startsWith('/db/')) return servers.get(folder)?.fetch(request) ?? new Response('It is not open.', { status: 500 })
     if (pathname === '/clicks') {
@@ -89,7 +90,7 @@ export default {
 }
 
 /** Each collection in an object of its own, or, whatever its name, in three. */
-const layouts: { readonly [layout: string]: WorkerDatabaseOptions } = { namespace: { partitioning: 'namespace' }, shards: { partitioning: 'namespace', shards: new Proxy({}, { get: () => 3 }) } }
+const layouts: { readonly [layout: string]: WorkerDatabaseOptions } = { namespace: { partitioning: 'namespace', headTtlMs: 600_000 }, shards: { partitioning: 'namespace', headTtlMs: 600_000, shards: new Proxy({}, { get: () => 3 }) } }
 
 async function apart(env: TestEnv, layout: WorkerDatabaseOptions) {
   let options: Own = {}
