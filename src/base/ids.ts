@@ -9,6 +9,7 @@ export interface IdSource {
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const timeLength = 10
 const randomLength = 16
+const idsAhead = 64
 /** The last two characters, which alone differ between most neighbours, by what they count. */
 const endings = Array.from({ length: 32 * 32 }, (_, count) => `${alphabet[count >>> 5]}${alphabet[count & 31]}`)
 
@@ -22,12 +23,16 @@ export function ulidSource(clock: Clock, random: Random): IdSource {
   let beginning = ''
   let ending = 0
   const digits = new Uint8Array(randomLength - 2)
+  /** Randomness for some ids to come: a call of the platform costs as much as all else of an id. */
+  let ahead: Uint8Array = new Uint8Array(0)
   return {
     next() {
       const nowMs = clock.nowMs()
       if (nowMs > lastMs) {
         lastMs = nowMs
-        const bytes = random.bytes(randomLength)
+        if (ahead.length === 0) ahead = random.bytes(randomLength * idsAhead)
+        const bytes = ahead.subarray(0, randomLength)
+        ahead = ahead.subarray(randomLength)
         for (let index = 0; index < digits.length; index++) digits[index] = (bytes[index] ?? 0) & 31
         // Half of the space stays free, so that increments within the millisecond do not run out.
         digits[0] = (digits[0] ?? 0) & 15

@@ -5,7 +5,7 @@ import { encodeFrames } from './frame.ts'
 import { firstChain, logPartPath } from './log-part.ts'
 import type { OpenLogOptions } from './storage-backend.ts'
 
-/** One open file that only grows. */
+/** One open file, to whose end is written. */
 export interface AppendFile {
   /** Adds all of the bytes at the end; not durable before `sync`. */
   write(bytes: Uint8Array): Promise<void>
@@ -37,7 +37,7 @@ interface OpenPart {
 /** Parts that are deleted at once. */
 const deletesAtOnce = 16
 
-/** The log as files that only grow. A part is created by the first append in it; an append is one write and one sync. */
+/** The log as files that are appended to. A part is created by the first append in it; an append is one write and one sync. */
 export class FileLog implements AppendLog {
   readonly #files: AppendFiles
   readonly #options: OpenLogOptions

@@ -41,7 +41,7 @@ export interface LogEntry {
 /** Where a part's whole frames end. */
 export interface LogTail {
   readonly end: LogPosition
-  /** Bytes behind `end` that an unfinished append left. */
+  /** Bytes behind `end` that an unfinished append left; zeros at the end of them are none, as a folder's log has some ready for what comes. */
   readonly tornBytes: number
 }
 
@@ -65,7 +65,7 @@ export async function listLogParts(backend: StorageBackend, prefix: string): Pro
 
 /**
  * Reads the frames of one part in order, with memory for one chunk or one frame. It reads up to the length that the
- * part has when `frames()` starts, so a writer may append meanwhile.
+ * part has when `frames()` starts, so a writer may append meanwhile, or end the part behind its last frame.
  *
  * A bad frame ends the part as a torn tail when the part is the last of its epoch and no later append is found behind
  * it; else it is CORRUPT_FILE with the file and the offset: bytes that were durable are damaged.
@@ -76,6 +76,8 @@ export class LogPartReader {
   readonly #epoch: number
   #position: LogPosition
   #tail: LogTail | undefined
+  /** Where the part ends, as far as is known. */
+  #partEnd = 0
   #chunk: { readonly start: number; readonly bytes: Uint8Array } = { start: 0, bytes: new Uint8Array(0) }
 
   constructor(source: LogPartSource, options: LogPartOptions) {
@@ -94,11 +96,11 @@ export class LogPartReader {
   }
 
   async *frames(): AsyncGenerator<LogEntry, void> {
-    const endOffset = await this.#findEnd()
-    while (this.#position.offset < endOffset) {
-      const decoded = await this.#frameAt(this.#position.offset, endOffset)
+    await this.#findEnd()
+    while (this.#position.offset < this.#partEnd) {
+      const decoded = await this.#frameAt(this.#position.offset)
       if (decoded === undefined) {
-        await this.#refuseDamage(endOffset)
+        await this.#refuseDamage()
         break
       }
       this.#checkFollows(decoded)
@@ -106,34 +108,47 @@ export class LogPartReader {
       this.#position = { offset: this.#position.offset + sizeBytes, chain: crc, nextSeq: frame.firstSeq + frame.count }
       yield { frame, end: this.#position }
     }
-    this.#tail = { end: this.#position, tornBytes: endOffset - this.#position.offset }
+    this.#tail = { end: this.#position, tornBytes: await this.#tornBytes() }
   }
 
-  async #findEnd(): Promise<number> {
+  async #tornBytes(): Promise<number> {
+    const { offset } = this.#position
+    for (let end = this.#partEnd; end > offset; ) {
+      const start = Math.max(offset, end - chunkBytes)
+      await this.#load({ start, end })
+      const last = this.#chunk.bytes.subarray(0, end - this.#chunk.start).findLastIndex((byte) => byte !== 0)
+      if (this.#chunk.start + last >= offset && last >= 0) return this.#chunk.start + last + 1 - offset
+      end = start
+    }
+    return 0
+  }
+
+  async #findEnd(): Promise<void> {
     const { path } = this.#options
     const info = await this.#source.stat(path)
     if (info === undefined) throw notFound(path)
     const { offset } = this.#position
     if (info.sizeBytes < offset) throw this.#corrupt(info.sizeBytes, `it has ${info.sizeBytes} bytes of the ${offset} that were durable`)
-    return info.sizeBytes
+    this.#partEnd = info.sizeBytes
   }
 
-  /** The frame that begins at `offset` and ends by `endOffset`, if one does. */
-  async #frameAt(offset: number, endOffset: number): Promise<DecodedFrame | undefined> {
-    await this.#load({ start: offset, end: Math.min(offset + frameHeaderBytes, endOffset) }, endOffset)
+  /** The frame that begins at `offset` and ends with the part at the latest, if one does. */
+  async #frameAt(offset: number): Promise<DecodedFrame | undefined> {
+    await this.#load({ start: offset, end: Math.min(offset + frameHeaderBytes, this.#partEnd) })
     const sizeBytes = frameSizeAt(this.#chunk.bytes, offset - this.#chunk.start)
-    if (sizeBytes === undefined || offset + sizeBytes > endOffset) return undefined
-    await this.#load({ start: offset, end: offset + sizeBytes }, endOffset)
+    if (sizeBytes === undefined || offset + sizeBytes > this.#partEnd) return undefined
+    await this.#load({ start: offset, end: offset + sizeBytes })
     return decodeFrame(this.#chunk.bytes, offset - this.#chunk.start)
   }
 
   /** Makes the chunk hold a range: it is read together with what follows, up to a chunk's size. */
-  async #load({ start, end }: { start: number; end: number }, endOffset: number): Promise<void> {
+  async #load({ start, end }: { start: number; end: number }): Promise<void> {
     const loadedEnd = this.#chunk.start + this.#chunk.bytes.length
     if (start >= this.#chunk.start && end <= loadedEnd) return
-    const range = { start, end: Math.max(end, Math.min(start + chunkBytes, endOffset)) }
+    const range = { start, end: Math.max(end, Math.min(start + chunkBytes, this.#partEnd)) }
     const bytes = await this.#source.readRange(this.#options.path, range)
-    if (bytes.length !== range.end - range.start) throw this.#corrupt(range.start + bytes.length, 'it became shorter while it was read')
+    // Its writer has ended it: as if it had been read a moment later.
+    if (bytes.length < range.end - range.start) this.#partEnd = range.start + bytes.length
     this.#chunk = { start, bytes }
   }
 
@@ -146,10 +161,10 @@ export class LogPartReader {
   }
 
   /** Throws unless what begins at the position can be an append that never became durable. */
-  async #refuseDamage(endOffset: number): Promise<void> {
+  async #refuseDamage(): Promise<void> {
     const { offset } = this.#position
     if (!this.#options.isLast) throw this.#corrupt(offset, 'a frame is damaged, and the log goes on in a later file')
-    const laterOffset = await this.#findLaterAppend(endOffset)
+    const laterOffset = await this.#findLaterAppend()
     if (laterOffset !== undefined) throw this.#corrupt(offset, `a frame is damaged, and a good one follows at byte ${laterOffset}`)
   }
 
@@ -158,13 +173,13 @@ export class LogPartReader {
    * synced. A frame that continues an append proves nothing: a crash may keep the later pages of one write and lose
    * the earlier ones.
    */
-  async #findLaterAppend(endOffset: number): Promise<number | undefined> {
+  async #findLaterAppend(): Promise<number | undefined> {
     /** Frames whose checksums are computed: past it the bytes only look like frames to mislead, and are refused as damage. */
-    let checkedBytesLeft = 4 * (framePayloadBytesMax + endOffset - this.#position.offset)
-    for (let offset = this.#position.offset + 1; offset + frameHeaderBytes <= endOffset; offset++) {
-      await this.#load({ start: offset, end: offset + frameHeaderBytes }, endOffset)
+    let checkedBytesLeft = 4 * (framePayloadBytesMax + this.#partEnd - this.#position.offset)
+    for (let offset = this.#position.offset + 1; offset + frameHeaderBytes <= this.#partEnd; offset++) {
+      await this.#load({ start: offset, end: offset + frameHeaderBytes })
       const { bytes, start } = this.#chunk
-      const candidate = this.#nextCandidate(offset - start, endOffset - start)
+      const candidate = this.#nextCandidate(offset - start, this.#partEnd - start)
       if (candidate === undefined) {
         // The last header's worth of the chunk is looked at again with what follows it.
         offset = start + bytes.length - frameHeaderBytes
@@ -173,7 +188,7 @@ export class LogPartReader {
       offset = start + candidate.at
       checkedBytesLeft -= candidate.sizeBytes
       if (checkedBytesLeft < 0) return offset
-      const decoded = await this.#frameAt(offset, endOffset)
+      const decoded = await this.#frameAt(offset)
       if (decoded !== undefined && !decoded.continuesAppend) return offset
     }
     return undefined

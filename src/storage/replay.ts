@@ -52,7 +52,7 @@ export async function replay(backend: StorageBackend, head: Head, start: ReplayS
   let lastSeq = start.afterSeq
   let reached = start.from
   let tornBytes = 0
-  for await (const { part, source } of readAhead(backend, parts)) {
+  for await (const { part, source } of readAhead(backend, parts, start.from)) {
     const from = part.path === start.from?.part ? start.from.position : undefined
     const reader = new LogPartReader(source, { path: part.path, from, isLast: part === parts.at(-1) && !start.wholeParts })
     let offset = from?.offset ?? 0
@@ -81,9 +81,9 @@ export async function knownParts(backend: StorageBackend, knownEpoch: number): P
   throw new ParqueDBError('CORRUPT_FILE', `The head ${path} is missing, though its log ${last.path} is there. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path, offset: 0 } })
 }
 
-/** Small parts are read whole, some at once: a log of objects has many. */
-async function* readAhead(backend: StorageBackend, parts: readonly LogPartInfo[]): AsyncGenerator<{ part: LogPartInfo; source: LogPartSource }, void> {
-  const read = async (part: LogPartInfo) => ({ part, source: part.sizeBytes > wholeBytesMax ? backend : sourceOf(await backend.read(part.path)) })
+/** Small parts are read whole, some at once: a log of objects has many. Of one that was read before there is less to read. */
+async function* readAhead(backend: StorageBackend, parts: readonly LogPartInfo[], from: ReplayPosition | undefined): AsyncGenerator<{ part: LogPartInfo; source: LogPartSource }, void> {
+  const read = async (part: LogPartInfo) => ({ part, source: part.sizeBytes > wholeBytesMax || part.path === from?.part ? backend : sourceOf(await backend.read(part.path)) })
   for (let index = 0; index < parts.length; index += readsAtOnce) yield* await Promise.all(parts.slice(index, index + readsAtOnce).map(read))
 }
 

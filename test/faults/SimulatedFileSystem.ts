@@ -36,6 +36,7 @@ export class SimulatedFileSystem {
   readonly #root = new Inode(1, true)
   #inodeCount = 1
   #changes: NameChange[] = []
+  readonly #openFiles: { readonly file: Inode; readonly path: string; readonly flags: number }[] = []
   onChange: ((what: string) => void) | undefined
 
   constructor(folders: readonly string[] = []) {
@@ -63,7 +64,7 @@ export class SimulatedFileSystem {
     }
   }
 
-  /** As node:fs/promises has them. */
+  /** As node:fs/promises has them, and `writeSync` of node:fs. */
   get calls(): object {
     return {
       open: async (path: string, flags: number | string = 'r') => this.#open(path, typeof flags === 'number' ? flags : constants.O_RDWR | constants.O_CREAT | constants.O_EXCL),
@@ -96,6 +97,7 @@ export class SimulatedFileSystem {
       mkdir: async (path: string) => this.#makeFolder(path),
       lstat: async (path: string, options?: { bigint: boolean }) => statsOf(this.#find(path), options),
       realpath: async (path: string) => path,
+      writeSync: (fd: number, bytes: Uint8Array, start: number, length: number, position: number) => this.#write(fd, bytes.subarray(start, start + length), position),
       readdir: async (path: string) => {
         const { entries } = this.#find(path)
         if (entries === undefined) throw failure('ENOTDIR', path)
@@ -111,35 +113,56 @@ export class SimulatedFileSystem {
     if (found === undefined && (flags & constants.O_CREAT) === 0) throw failure('ENOENT', path)
     const file = found ?? new Inode(++this.#inodeCount, false)
     if (found === undefined) this.#change({ folder, apply: (entriesOf) => void entriesOf(folder).set(name, file) }, `create ${path}`)
-    const sync = async (): Promise<void> => {
-      if (file.entries === undefined) file.durableBytes = file.bytes
-      else {
-        for (const change of this.#changes) if (change.folder === file) change.apply((inode) => inode.durableEntries)
-        this.#changes = this.#changes.filter((change) => change.folder !== file)
-      }
-      this.onChange?.(`sync ${path}`)
-    }
+    const fd = this.#openFiles.push({ file, path, flags }) - 1
+    const sync = async (): Promise<void> => this.#sync(fd)
     return {
+      fd,
       sync,
       datasync: sync,
       close: async () => undefined,
       stat: async (options?: { bigint: boolean }) => statsOf(file, options),
       utimes: async (_accessed: number, modified: number) => void (file.mtimeNs = BigInt(Math.round(modified * 1e6)) * 1000n),
-      write: async (bytes: Uint8Array, start: number, length: number) => {
-        // In two parts: a program may die in the middle.
-        for (const part of [bytes.slice(start, start + (length >>> 1)), bytes.slice(start + (length >>> 1), start + length)]) {
-          file.bytes = Uint8Array.from([...file.bytes, ...part])
-          this.onChange?.(`write ${path}`)
-        }
-        if ((flags & constants.O_DSYNC) !== 0) await sync()
-        return { bytesWritten: length }
+      truncate: async (length: number) => {
+        file.bytes = file.bytes.slice(0, length)
+        this.onChange?.(`truncate ${path}`)
       },
+      write: async (bytes: Uint8Array, start: number, length: number, position: number) => ({ bytesWritten: this.#write(fd, bytes.subarray(start, start + length), position) }),
       read: async (into: Uint8Array, at: number, length: number, position: number) => {
         const bytes = file.bytes.subarray(position, position + length)
         into.set(bytes, at)
         return { bytesRead: bytes.length }
       },
     }
+  }
+
+  #sync(fd: number): void {
+    const { file, path } = this.#opened(fd)
+    if (file.entries === undefined) file.durableBytes = file.bytes
+    else {
+      for (const change of this.#changes) if (change.folder === file) change.apply((inode) => inode.durableEntries)
+      this.#changes = this.#changes.filter((change) => change.folder !== file)
+    }
+    this.onChange?.(`sync ${path}`)
+  }
+
+  #write(fd: number, bytes: Uint8Array, position: number): number {
+    const { file, path, flags } = this.#opened(fd)
+    // In two parts: a program may die in the middle.
+    for (const [from, to] of [[0, bytes.length >>> 1], [bytes.length >>> 1, bytes.length]] as const) {
+      const next = new Uint8Array(Math.max(file.bytes.length, position + to))
+      next.set(file.bytes)
+      next.set(bytes.subarray(from, to), position + from)
+      file.bytes = next
+      this.onChange?.(`write ${path}`)
+    }
+    if ((flags & constants.O_DSYNC) !== 0) this.#sync(fd)
+    return bytes.length
+  }
+
+  #opened(fd: number): { readonly file: Inode; readonly path: string; readonly flags: number } {
+    const opened = this.#openFiles[fd]
+    if (opened === undefined) throw failure('EBADF', String(fd))
+    return opened
   }
 
   #makeFolder(path: string): string | undefined {
@@ -234,10 +257,15 @@ export class SimulatedFileSystem {
 }
 
 function contentOf(file: Inode, fate: (typeof fates)[number]): Uint8Array {
-  if (fate === 'synced') return file.durableBytes
-  const bytes = file.bytes.slice()
-  if (fate === 'torn') bytes.fill(0, file.durableBytes.length + ((bytes.length - file.durableBytes.length) >>> 1))
-  return bytes
+  const { bytes, durableBytes } = file
+  if (fate === 'synced') return durableBytes
+  const content = bytes.slice()
+  if (fate === 'whole') return content
+  const isNew = (byte: number, at: number): boolean => byte !== (durableBytes[at] ?? -1)
+  const first = Math.max(0, bytes.findIndex(isNew))
+  const middle = (first + bytes.findLastIndex(isNew) + 1) >>> 1
+  for (let at = middle; at < content.length; at++) content[at] = durableBytes[at] ?? 0
+  return content
 }
 
 function statsOf({ entries, bytes, number, mtimeNs }: Inode, options: { bigint: boolean } = { bigint: false }): object {

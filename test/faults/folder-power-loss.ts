@@ -27,11 +27,13 @@ export async function bundleFsBackend(outfile: string, mutation?: BrokenLine): P
       {
         name: 'simulated files',
         setup(build) {
-          build.onResolve({ filter: /^node:fs\/promises$/ }, ({ path }) => ({ path, namespace: 'simulated' }))
+          build.onResolve({ filter: /^node:fs(\/promises)?$/ }, ({ path, namespace }) => (namespace === 'simulated' ? { path, external: true } : { path, namespace: 'simulated' }))
           const names = ['open', 'link', 'rename', 'unlink', 'mkdir', 'lstat', 'realpath', 'readdir']
-          const calls = names.map((name) => `export const ${name} = (...given) => globalThis[Symbol.for('parquedb.test.file-system')].${name}(...given)`)
+          const callOf = (name: string): string => `export const ${name} = (...given) => globalThis[Symbol.for('parquedb.test.file-system')].${name}(...given)`
+          const calls = names.map(callOf)
           const unused = ['readFile', 'rm', 'writeFile'].map((name) => `export const ${name} = undefined`)
-          build.onLoad({ filter: /.*/, namespace: 'simulated' }, () => ({ contents: [...calls, ...unused].join('\n'), loader: 'js' }))
+          build.onLoad({ filter: /promises$/, namespace: 'simulated' }, () => ({ contents: [...calls, ...unused].join('\n'), loader: 'js' }))
+          build.onLoad({ filter: /fs$/, namespace: 'simulated' }, () => ({ contents: `export * from 'node:fs'\n${callOf('writeSync')}`, loader: 'js' }))
           if (mutation !== undefined) breakLine(build, resolve('src/storage/backends', mutation.file), mutation)
         },
       },
@@ -60,8 +62,8 @@ export interface PowerLossFindings {
   readonly violations: string[]
 }
 
-/** What may be read of an object: one of these whole texts, or a text that begins with this; undefined: absent. */
-type Allowed = readonly (string | undefined)[] | { readonly beginsWith: string | undefined }
+/** What may be read of an object: one of these whole texts, or a text that begins with this, and when it is closed ends with it; undefined: absent. */
+type Allowed = readonly (string | undefined)[] | { readonly beginsWith: string | undefined; readonly isClosed?: true }
 
 /**
  * Puts, replaces, deletes and appends, and after every single call that FsBackend makes: whatever the power leaves, each object is as it was last
@@ -107,13 +109,13 @@ async function workIn(backend: StorageBackend, during: During): Promise<void> {
   if (log === undefined) throw new Error('FsBackend has a log')
   const part = 'log/00000000000000000001-00000000000000000001.log'
   let written = ''
-  for (const [seq, text] of ['one', 'two', 'three'].entries()) {
+  for (const [seq, text] of ['one', 'two', 'three', 'four', 'five', 'six', 'seven'].entries()) {
     const next = `${written}…${text}`
     await during(part, { beginsWith: written === '' ? undefined : written }, { beginsWith: next }, () => log.append([{ epoch: 1, firstSeq: seq + 1, count: 1, payload: utf8Encode(text) }]))
     written = next
   }
-  await log.rotate(4)
-  await during(part, { beginsWith: undefined }, [undefined], () => log.truncate(4))
+  await during(part, { beginsWith: written }, { beginsWith: written, isClosed: true }, () => log.rotate(8))
+  await during(part, { beginsWith: undefined }, [undefined], () => log.truncate(8))
   await log.close()
 }
 
@@ -124,15 +126,15 @@ async function problemsOf(backend: StorageBackend, allowed: ReadonlyMap<string, 
       (bytes) => Buffer.from(bytes).toString('latin1'),
       (error: { code: string }) => (error.code === 'NOT_FOUND' ? undefined : Promise.reject(error)),
     )
-    const isRight = 'beginsWith' in expected ? holds(found, expected.beginsWith) : expected.some((text) => (text === undefined ? undefined : Buffer.from(text).toString('latin1')) === found)
+    const isRight = 'beginsWith' in expected ? holds(found, expected) : expected.some((text) => (text === undefined ? undefined : Buffer.from(text).toString('latin1')) === found)
     if (!isRight) problems.push(`${path} holds ${JSON.stringify(found)}, not ${JSON.stringify(expected)}`)
   }
   const strays = (await backend.list('')).objects.filter(({ path }) => !allowed.has(path))
   return [...problems, ...strays.map(({ path }) => `${path} is listed, which nobody put`)]
 }
 
-/** Every frame's payload of an acknowledged append is there, in order. */
-function holds(found: string | undefined, payloads: string | undefined): boolean {
+/** Every frame's payload of an acknowledged append is there, in order; behind those of a closed part is nothing. */
+function holds(found: string | undefined, { beginsWith: payloads, isClosed = false }: { readonly beginsWith: string | undefined; readonly isClosed?: boolean }): boolean {
   if (payloads === undefined) return true
   let at = 0
   for (const payload of payloads.split('…').slice(1)) {
@@ -140,6 +142,6 @@ function holds(found: string | undefined, payloads: string | undefined): boolean
     if (at < 0) return false
     at += payload.length
   }
-  return true
+  return !isClosed || at === found?.length
 }
 

@@ -9,9 +9,11 @@ import { toHex } from '../../base/bytes.ts'
 import type { AppendLog } from '../append-log.ts'
 import { FileLog } from '../FileLog.ts'
 import type { AppendFile } from '../FileLog.ts'
+import { appendFile, writesAreSynced } from './fs/append-file.ts'
 import { Folders, syncFolder } from './fs/Folders.ts'
 import { Gate } from './Gate.ts'
 import { errnoOf, storageError } from './fs/storage-error.ts'
+import { transferBytesMax, writeAll } from './fs/transfer.ts'
 import { walkFolder } from './fs/walk-folder.ts'
 import { callWriterSocket, holdWriterSocket } from './fs/writer-socket.ts'
 import { reservedNamePrefix, validatePath, validatePrefix } from '../path-rules.ts'
@@ -27,8 +29,6 @@ const temporaryAgeMsMax = 60 * 60 * 1000
 const readBytesMax = 1024 * 1024 * 1024
 /** Up to here a range is allocated as asked; past it only after a look at the object's size. */
 const uncheckedRangeBytesMax = 1024 * 1024
-/** Node.js reads and writes less than 2 GiB a call. */
-const transferBytesMax = 1024 * 1024 * 1024
 /** Objects of a page looked at together. */
 const statCountMax = 16
 /** Operations with a file open; more wait. Node.js works on four at a time, and a process may open some 1,000 files. */
@@ -299,7 +299,7 @@ export class FsBackend implements StorageBackend {
     const target = this.#locate(path)
     try {
       await this.#folders.prepare(dirname(target))
-      const file = await open(target, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | (writesAreSynced ? constants.O_DSYNC : 0))
+      const file = await open(target, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (writesAreSynced ? constants.O_DSYNC : 0))
       await this.#syncFolderOf(target)
       return appendFile(file, path)
     } catch (error) {
@@ -324,19 +324,6 @@ export class FsBackend implements StorageBackend {
   }
 }
 
-/** Linux writes and syncs in one call, which saves a commit a thread's turn. Elsewhere O_DSYNC promises less than datasync, or is missing. */
-const writesAreSynced = process.platform === 'linux'
-
-function appendFile(file: FileHandle, path: string): AppendFile {
-  return {
-    write: (bytes) => writeAll(file, bytes).catch((error: unknown) => Promise.reject(storageError(error, { operation: 'append to', path }))),
-    sync: async () => {
-      if (!writesAreSynced) await file.datasync().catch((error: unknown) => Promise.reject(storageError(error, { operation: 'sync', path })))
-    },
-    close: () => file.close().catch((error: unknown) => Promise.reject(storageError(error, { operation: 'close', path }))),
-  }
-}
-
 function infoOf(path: string, stats: BigIntStats): ObjectInfo | undefined {
   return stats.isFile() ? { path, sizeBytes: Number(stats.size), etag: etagOf(stats) } : undefined
 }
@@ -344,15 +331,6 @@ function infoOf(path: string, stats: BigIntStats): ObjectInfo | undefined {
 /** Changes with every put (a new file at a time of its own) and with every append (the size). */
 function etagOf(stats: BigIntStats): string {
   return `${stats.ino.toString(36)}-${stats.size.toString(36)}-${stats.mtimeNs.toString(36)}`
-}
-
-/** From the file's position 0, or behind what is there when it was opened for appending. */
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  let at = 0
-  while (at < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, at, Math.min(bytes.length - at, transferBytesMax), null)
-    at += bytesWritten
-  }
 }
 
 async function readUpTo(file: FileHandle, { start, end }: ByteRange): Promise<Uint8Array> {
