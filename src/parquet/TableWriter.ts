@@ -167,10 +167,11 @@ export abstract class TableWriter {
   }
 
   /** Whether a row group of another file can, and should, be taken over as it stands: it has the same columns and is large enough, and those cut short before one stay few. */
-  takes({ group: { entry: { start, end } }, layout }: GroupOfFile): boolean {
+  takes({ group: { entry: { start, end, rows } }, layout }: GroupOfFile): boolean {
     const { rowGroupBytes } = this.#options
     const pendingBytes = this.bytes - this.#offset
-    return layout === this.#layout && (end - start) * 2 >= rowGroupBytes && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
+    const isLarge = (end - start) * 2 >= rowGroupBytes || rows * 2 >= rowGroupRowsMax
+    return layout === this.#layout && isLarge && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
   }
 
   /**

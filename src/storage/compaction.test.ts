@@ -83,6 +83,25 @@ describe('compaction', () => {
     await engine.close()
   })
 
+  test('takes row groups over that are full of rows, however few bytes those take', async () => {
+    const storage = new MemoryBackend()
+    const engine = withEventSourcing(storage, { random: seededRandom(1), compaction: { background: false }, graceMs: 0 })
+    const rows = 20_000
+    for (let run = 0; run < 2; run++) {
+      for (let start = run * rows; start < (run + 1) * rows; start += 5000) {
+        await engine.appendEvents(Array.from({ length: 5000 }, (_, index) => ({ op: 'CREATE' as const, target: `items:e${String(start + index).padStart(6, '0')}`, after: { n: 1 } })))
+      }
+      await engine.flush()
+    }
+    const chunksIn = async (folder: string): Promise<string[]> => (await Promise.all((await storage.list(folder)).objects.map(async ({ path }) => chunksOf(await storage.read(path))))).flat()
+    const before = { states: await chunksIn('entities/'), events: await chunksIn('events/') }
+    await engine.compact()
+    expect((await chunksIn('entities/')).toSorted()).toEqual(before.states.toSorted())
+    expect((await chunksIn('events/')).toSorted()).toEqual(before.events.toSorted())
+    expect(await engine.verify({ deep: true })).toMatchObject({ ok: true, problems: [] })
+    await engine.close()
+  })
+
   test('writes what it merges with gzip where that is asked for: smaller, taken over as it stands by the next, and read by everything', async () => {
     const sizes: number[] = []
     for (const codec of ['snappy', 'gzip'] as const) {
