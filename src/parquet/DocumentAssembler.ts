@@ -2,10 +2,10 @@ import { fromExtendedJson } from '../model/ejson.ts'
 import type { FieldPath } from '../model/path.ts'
 import type { Document, Value } from '../model/values.ts'
 import { isObject } from '../model/values.ts'
-import type { Column } from './Column.ts'
 import { listsOf, rowDefinitions, scalarsOf } from './column-values.ts'
 import type { FieldSpec, Nulls } from './columns.ts'
 import { leavesOf } from './columns.ts'
+import type { RowsOfColumn } from './decode-rows.ts'
 import { restAbsent, restOrder } from './DocumentShredder.ts'
 import { malformed } from './malformed.ts'
 
@@ -21,11 +21,8 @@ interface Node {
 
 type Parsed = { readonly [field: string]: unknown }
 
-/** Some rows of a row group, which ascend, and its physical columns. */
-export interface RowsOfGroup {
-  readonly rows: Int32Array
-  readonly column: (index: number) => Column
-}
+/** Some rows of a row group, in each of its physical columns. */
+export type RowsOfGroup = (index: number) => RowsOfColumn
 
 /** Fields of some rows, in order: of each its name, and its values by row, undefined where it is absent. */
 export interface FieldValues {
@@ -151,17 +148,18 @@ function nodesOf(fields: readonly FieldSpec[], at: { column: number; definition:
 function valuesOf(node: Node, at: RowsOfGroup): (Value | undefined)[] {
   const { spec } = node
   if (spec.kind === 'rest') return []
-  const values: (Value | undefined)[] = spec.kind === 'group' ? groupsOf(node, at) : leafValues(spec.kind, at.column(node.column), at.rows)
+  const values: (Value | undefined)[] = spec.kind === 'group' ? groupsOf(node, at) : leafValues(spec.kind, at(node.column))
   if (spec.nulls === 'null') for (let row = 0; row < values.length; row++) if (values[row] === undefined) values[row] = null
   return values
 }
 
-function leafValues(kind: FieldSpec['kind'], column: Column, rows: Int32Array): (Value | undefined)[] {
+function leafValues(kind: FieldSpec['kind'], { column, rows }: RowsOfColumn): (Value | undefined)[] {
   return kind === 'list' ? listsOf(column, rows) : scalarsOf(column, rows)
 }
 
 function groupsOf(node: Node, at: RowsOfGroup): (Value | undefined)[] {
-  const definitions = rowDefinitions(at.column(node.column), at.rows)
+  const { column, rows } = at(node.column)
+  const definitions = rowDefinitions(column, rows)
   const children = node.children.filter((child) => child.spec.kind !== 'rest')
   const fields = { names: children.map(({ spec }) => spec.name), columns: children.map((child) => valuesOf(child, at)) }
   return Array.from(definitions, (definition, row) => (definition < node.definition ? undefined : objectAt(fields, row)))

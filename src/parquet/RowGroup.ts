@@ -6,7 +6,8 @@ import { ByteCursor } from './ByteCursor.ts'
 import type { Column } from './Column.ts'
 import type { Codec } from './codecs.ts'
 import type { Leaf } from './columns.ts'
-import { decodeChunk, inFile } from './decode-chunk.ts'
+import { decodeChunk, inFile, type ChunkBytes } from './decode-chunk.ts'
+import { decodeRows, type RowsOfColumn } from './decode-rows.ts'
 import type { GroupCache, Kept } from './GroupCache.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroupEntry } from './sparse-index.ts'
@@ -82,12 +83,15 @@ export class RowGroup implements Kept {
     return this.#columns[index] ?? this.#decode(index, this.arena)
   }
 
-  /** Columns to make rows of, void after the arena's next reset. Those of a row group that rows are made of again are kept, as far as there is room. */
-  columnsForRows(): (index: number) => Column {
+  /** Some of its rows, which ascend, in each column, to make documents of; void after the arena's next reset. Columns of a row group that rows are made of again are kept, as far as there is room. */
+  columnsForRows(rows: Int32Array): (index: number) => RowsOfColumn {
     this.arena.reset()
     this.#passCount += 1
-    if (this.#passCount > 1 && this.keptBy?.admits(this.#bytes.length) === true) return (index) => this.column(index)
-    return (index) => this.passingColumn(index)
+    if (this.#passCount > 1 && this.keptBy?.admits(this.#bytes.length) === true) return (index) => ({ column: this.column(index), rows })
+    return (index) => {
+      const column = this.#columns[index]
+      return column === undefined ? this.#opened(index, (chunk) => decodeRows(chunk, rows, this.arena)) : { column, rows }
+    }
   }
 
   /** What was kept of these rows; undefined when that is not all of them. */
@@ -131,6 +135,10 @@ export class RowGroup implements Kept {
   }
 
   #decode(index: number, memory: Arena): Column {
+    return this.#opened(index, (chunk) => decodeChunk(chunk, memory))
+  }
+
+  #opened<Decoded>(index: number, decode: (chunk: ChunkBytes) => Decoded): Decoded {
     this.#decodedCount += 1
     const leaf = this.#leaves[index] as Leaf
     const place = this.#places[index] as ChunkPlace
@@ -138,7 +146,7 @@ export class RowGroup implements Kept {
     const where = { path: this.#path, offset: this.entry.start + place.start, column: leaf.path.join('.') }
     return inFile(where, () => {
       this.#check(index)
-      return decodeChunk({ leaf, rowCount: this.entry.rows, bytes, codec: place.isCompressed ? this.codec : undefined }, memory)
+      return decode({ leaf, rowCount: this.entry.rows, bytes, codec: place.isCompressed ? this.codec : undefined })
     })
   }
 

@@ -8,6 +8,7 @@ import type { ByteArrays } from './byte-arrays.ts'
 import { rowsBetween, type Column } from './Column.ts'
 import { byteArraysOf, numbersOf, scalarsOf } from './column-values.ts'
 import { inFile } from './decode-chunk.ts'
+import { numbersAt, scalarsAt } from './decode-rows.ts'
 import { objectAt, type DocumentAssembler, type FieldColumn } from './DocumentAssembler.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
@@ -102,12 +103,12 @@ export class RunBatch {
     return this.#made(rows, (part) => {
       if (fields === undefined && areFew(part)) return this.#states(part).map((state) => copyEntity<T>(ns, state))
       const { group, rows: own } = part
-      const column = group.columnsForRows()
-      const scalars = (index: number): (Value | undefined)[] => scalarsOf(column(index), own)
+      const at = group.columnsForRows(own)
+      const scalars = (index: number): (Value | undefined)[] => scalarsAt(at(index))
       const names = [...systemColumns.keys()].filter((name) => name === '$id' || fields?.has(name) !== false)
       const columns = names.map((name) => (name === '$id' ? scalars(0).map((id) => `${ns}/${id as string}`) : scalars(systemColumns.get(name) as number)))
       const rests = scalars(this.#restColumn)
-      const entities = this.#documents.documents({ column, rows: own }, { rests, fields, lead: { names, columns } })
+      const entities = this.#documents.documents(at, { rests, fields, lead: { names, columns } })
       scalars(8).forEach((deletedAt, index) => {
         if (isEmptyTombstone(deletedAt, rests[index])) entities[index] = objectAt({ names, columns }, index)
       })
@@ -149,20 +150,19 @@ export class RunBatch {
     const isWorthKeeping = areFew(part)
     const kept = isWorthKeeping ? group.keptStates(rows) : undefined
     if (kept !== undefined) return kept
-    const column = group.columnsForRows()
-    const [ids, createdBys, updatedBys, deletedAts, rests] = [0, 5, 6, 8, this.#restColumn].map((index) => scalarsOf(column(index), rows)) as [string[], Texts, Texts, (Date | undefined)[], Texts]
-    const [versions, seqs, createdAts, updatedAts] = [1, 2, 3, 4].map((index) => numbersOf(column(index))) as [Float64Array, Float64Array, Float64Array, Float64Array]
-    const documents = this.#documents.documents({ column, rows }, { rests })
+    const at = group.columnsForRows(rows)
+    const [ids, createdBys, updatedBys, deletedAts, rests] = [0, 5, 6, 8, this.#restColumn].map((index) => scalarsAt(at(index))) as [string[], Texts, Texts, (Date | undefined)[], Texts]
+    const [versions, seqs, createdAts, updatedAts] = [1, 2, 3, 4].map((index) => numbersAt(at(index))) as [Float64Array, Float64Array, Float64Array, Float64Array]
+    const documents = this.#documents.documents(at, { rests })
     const states = ids.map((id, index): EntityState => {
-      const row = rows[index] as number
       const deletedAt = deletedAts[index]?.getTime()
       return {
         id,
-        version: versions[row] as number,
-        seq: seqs[row] as number,
-        createdAt: createdAts[row] as number,
+        version: versions[index] as number,
+        seq: seqs[index] as number,
+        createdAt: createdAts[index] as number,
         createdBy: createdBys[index],
-        updatedAt: updatedAts[row] as number,
+        updatedAt: updatedAts[index] as number,
         updatedBy: updatedBys[index],
         deletedAt,
         document: isEmptyTombstone(deletedAt, rests[index]) ? {} : (documents[index] as Document),

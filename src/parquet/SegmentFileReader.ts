@@ -9,6 +9,7 @@ import { stateFromJson, type StateJson } from '../model/state-json.ts'
 import type { Document } from '../model/values.ts'
 import type { ByteSource } from './byte-source.ts'
 import { numbersOf, scalarsOf, textBytesAt } from './column-values.ts'
+import { numbersAt, scalarsAt } from './decode-rows.ts'
 import { rowsBetween, type Column } from './Column.ts'
 import { inFile } from './decode-chunk.ts'
 import type { GroupCache } from './GroupCache.ts'
@@ -252,30 +253,30 @@ const textColumns = ['ns', 'id', 'op', 'eventId', 'actor', 'txId', 'patch', 'aft
 /** The events of some rows of a segment's row group; `rows` ascend. Snapshots of another fold are passed over, but for those of a CREATE, which are made here. */
 function readEvents(group: RowGroup, rows: Int32Array, { hasOwnSnapshots }: { hasOwnSnapshots: boolean }): StoredEvent[] {
   if (rows.length === 0) return []
-  const column = group.columnsForRows()
-  const texts = Object.fromEntries(textColumns.map((name) => [name, scalarsOf(column(segmentColumn[name]), rows)])) as unknown as Readonly<Record<(typeof textColumns)[number], readonly (string | undefined)[]>>
-  const [seqs, times, versions] = (['seq', 'ts', 'version'] as const).map((name) => numbersOf(column(segmentColumn[name]))) as [Float64Array, Float64Array, Float64Array]
-  return Array.from(rows, (row, at): StoredEvent => {
-    const op = opOf(texts.op[at])
-    const id = texts.id[at] ?? ''
-    const state = parseOptional(texts.state[at], (json: StateJson & Pick<EntityState, 'version' | 'seq'>) => stateFromJson(json, { ...json, id }))
-    const ns = texts.ns[at] ?? ''
+  const at = group.columnsForRows(rows)
+  const texts = Object.fromEntries(textColumns.map((name) => [name, scalarsAt(at(segmentColumn[name]))])) as unknown as Readonly<Record<(typeof textColumns)[number], readonly (string | undefined)[]>>
+  const [seqs, times, versions] = (['seq', 'ts', 'version'] as const).map((name) => numbersAt(at(segmentColumn[name]))) as [Float64Array, Float64Array, Float64Array]
+  return Array.from(seqs, (seq, index): StoredEvent => {
+    const op = opOf(texts.op[index])
+    const id = texts.id[index] ?? ''
+    const state = parseOptional(texts.state[index], (json: StateJson & Pick<EntityState, 'version' | 'seq'>) => stateFromJson(json, { ...json, id }))
+    const ns = texts.ns[index] ?? ''
     const isEdge = isEdgeSpace(ns)
-    const after = parseOptional((isEdge ? texts.data : texts.after)[at], documentOf)
+    const after = parseOptional((isEdge ? texts.data : texts.after)[index], documentOf)
     const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
-      seq: seqs[row] as number,
-      ts: times[row] as number,
-      eventId: texts.eventId[at] ?? '',
+      seq,
+      ts: times[index] as number,
+      eventId: texts.eventId[index] ?? '',
       op,
       ns,
       id,
-      version: versions[row] as number,
+      version: versions[index] as number,
       // Files of format 1 have a CREATE's document in its snapshot.
       after: after ?? (op === 'CREATE' ? state?.document : undefined),
-      patch: parseOptional(texts.patch[at], patchFromJson),
-      actor: texts.actor[at],
-      txId: texts.txId[at],
-      metadata: parseOptional(texts.metadata[at], documentOf),
+      patch: parseOptional(texts.patch[index], patchFromJson),
+      actor: texts.actor[index],
+      txId: texts.txId[index],
+      metadata: parseOptional(texts.metadata[index], documentOf),
       state: hasOwnSnapshots ? state : undefined,
     }
     if (op === 'CREATE') event.state = stateOfCreate(event)

@@ -84,6 +84,19 @@ export function decodePlainByteArrays(bytes: Uint8Array, count: number, memory: 
   return { blob, offsets }
 }
 
+/** The values at `places`, in their order, which may repeat. */
+export function plainByteArraysAt(bytes: Uint8Array, count: number, places: Uint16Array): ByteArrays {
+  const cursor = new ByteCursor(bytes)
+  const starts = new Int32Array(count + 1)
+  for (let index = 0; index < count; index++) {
+    starts[index] = cursor.at + 4
+    cursor.skip(cursor.uint32())
+  }
+  starts[count] = cursor.at + 4
+  const parts = Array.from(places, (place) => bytes.subarray(starts[place], (starts[place + 1] as number) - 4))
+  return byteArraysOfBytes(parts)
+}
+
 export function encodeDeltaLength({ blob, offsets }: ByteArrays, out: ByteBuffer): void {
   const count = offsets.length - 1
   const lengths = new Int32Array(count)
@@ -134,6 +147,43 @@ export function encodeDeltaBytes({ blob, offsets }: ByteArrays, out: ByteBuffer)
 
 /** `sizeMax` bounds what the values may expand to, as a shared prefix costs next to nothing in the file. */
 export function decodeDeltaBytes(cursor: ByteCursor, count: number, { sizeMax, memory }: { sizeMax: number; memory: Arena }): ByteArrays {
+  const { prefixes, suffixes, offsets } = decodeShared(cursor, count, { sizeMax, memory })
+  const blob = memory.array(Uint8Array, offsets[count] as number)
+  const source = suffixes.blob
+  let to = 0
+  let from = 0
+  let last = 0
+  for (let index = 0; index < count; index++) {
+    const start = to
+    for (const shared = start + (prefixes[index] as number); to < shared; ) blob[to++] = blob[last++] as number
+    for (const end = offsets[index + 1] as number; to < end; ) blob[to++] = source[from++] as number
+    last = start
+  }
+  return { blob, offsets }
+}
+
+/** As decodeDeltaBytes, of the values at `rows` alone, which ascend: of those between only what differs is looked at. */
+export function decodeDeltaBytesAt(cursor: ByteCursor, { count, rows, sizeMax, memory }: { count: number; rows: Int32Array; sizeMax: number; memory: Arena }): ByteArrays {
+  const { prefixes, suffixes, offsets } = decodeShared(cursor, count, { sizeMax, memory })
+  const source = suffixes.blob
+  let current = new Uint8Array(64)
+  const values: Uint8Array[] = []
+  let from = 0
+  for (let index = 0; values.length < rows.length; index++) {
+    const length = (offsets[index + 1] as number) - (offsets[index] as number)
+    if (length > current.length) {
+      const longer = new Uint8Array(length * 2)
+      longer.set(current)
+      current = longer
+    }
+    for (let to = prefixes[index] as number; to < length; ) current[to++] = source[from++] as number
+    if (index === rows[values.length]) values.push(current.slice(0, length))
+  }
+  return byteArraysOfBytes(values)
+}
+
+/** How much each value shares with the one before it, what it has by itself, and where it stands among all of them. */
+function decodeShared(cursor: ByteCursor, count: number, { sizeMax, memory }: { sizeMax: number; memory: Arena }): { prefixes: Int32Array; suffixes: ByteArrays; offsets: Int32Array } {
   const prefixes = memory.array(Int32Array, count)
   decodeDelta(cursor, prefixes)
   const suffixes = decodeDeltaLength(cursor, count, memory)
@@ -149,18 +199,7 @@ export function decodeDeltaBytes(cursor: ByteCursor, count: number, { sizeMax, m
     if (size > sizeMax) throw malformed('values expand to more than their page may hold')
     offsets[index + 1] = size
   }
-  const blob = memory.array(Uint8Array, size)
-  const source = suffixes.blob
-  let to = 0
-  let from = 0
-  let last = 0
-  for (let index = 0; index < count; index++) {
-    const start = to
-    for (const shared = start + (prefixes[index] as number); to < shared; ) blob[to++] = blob[last++] as number
-    for (const end = offsets[index + 1] as number; to < end; ) blob[to++] = source[from++] as number
-    last = start
-  }
-  return { blob, offsets }
+  return { prefixes, suffixes, offsets }
 }
 
 /** Below this, decoding value by value is as fast, and the strings do not hold on to a page's whole text. */

@@ -26,11 +26,23 @@ export interface ChunkBytes {
 /** A run of one value takes five bytes however long it is, so levels and codes are bounded by a count of their own. */
 const entriesMax = 1 << 24
 /** What sorted keys of one row group may expand to. */
-const prefixedBytesMax = 1 << 26
+export const prefixedBytesMax = 1 << 26
+
+/** A chunk with its pages as they were before they were compressed. */
+export interface OpenChunk {
+  readonly page: EncodedPage
+  readonly entryCount: number
+  readonly valueCount: number
+  readonly repetitionLevels: Uint8Array
+  readonly definitionLevels: Uint8Array
+}
 
 /** Decodes a chunk, whose checksum is right, into `memory`; CORRUPT_FILE when it is not what was written. Without file and offset: see `inFile`. */
 export function decodeChunk(chunk: ChunkBytes, memory: Arena): Column {
-  const { leaf, rowCount } = chunk
+  return decodeColumn(chunk, openChunk(chunk, memory))
+}
+
+export function openChunk(chunk: ChunkBytes, memory: Arena): OpenChunk {
   const cursor = new ByteCursor(chunk.bytes)
   let header = readPageHeader(cursor)
   let dictionary: { page: Uint8Array; count: number } | undefined
@@ -42,13 +54,21 @@ export function decodeChunk(chunk: ChunkBytes, memory: Arena): Column {
   const page = pageBytes(cursor, header)
   const levelBytes = header.repetitionBytes + header.definitionBytes
   if (cursor.at !== chunk.bytes.length || levelBytes > page.length || levelBytes > header.uncompressedBytes) throw malformed('a column chunk has another size than its pages')
-  const entryCount = header.valueCount
-  const valueCount = entryCount - header.nullCount
-  const repetitions = leaf.maxRepetition === 0 ? undefined : levels(page.subarray(0, header.repetitionBytes), { count: entryCount, greatest: 1, memory })
-  const definitions = header.nullCount === 0 ? undefined : levels(page.subarray(header.repetitionBytes, levelBytes), { count: entryCount, greatest: leaf.maxDefinition, memory })
   const body = expand(chunk, page.subarray(levelBytes), { size: header.uncompressedBytes - levelBytes, memory })
-  const values = decodeValues({ leaf, header, body, dictionary, memory }, valueCount)
-  return new Column({ leaf, rowCount, entryCount, valueCount, definitions, repetitions, values })
+  return {
+    page: { leaf: chunk.leaf, header, body, dictionary, memory },
+    entryCount: header.valueCount,
+    valueCount: header.valueCount - header.nullCount,
+    repetitionLevels: page.subarray(0, header.repetitionBytes),
+    definitionLevels: page.subarray(header.repetitionBytes, levelBytes),
+  }
+}
+
+export function decodeColumn({ leaf, rowCount }: ChunkBytes, { page, entryCount, valueCount, repetitionLevels, definitionLevels }: OpenChunk): Column {
+  const { memory } = page
+  const repetitions = leaf.maxRepetition === 0 ? undefined : levels(repetitionLevels, { count: entryCount, greatest: 1, memory })
+  const definitions = valueCount === entryCount ? undefined : levels(definitionLevels, { count: entryCount, greatest: leaf.maxDefinition, memory })
+  return new Column({ leaf, rowCount, entryCount, valueCount, definitions, repetitions, values: decodeValues(page, valueCount) })
 }
 
 function checkCounts(header: PageHeader, { leaf, rowCount }: ChunkBytes): void {
@@ -77,7 +97,7 @@ function levels(bytes: Uint8Array, { count, greatest, memory }: { count: number;
   return out
 }
 
-interface EncodedPage {
+export interface EncodedPage {
   readonly leaf: Leaf
   readonly header: PageHeader
   readonly body: Uint8Array
@@ -157,7 +177,7 @@ function joinBytes(split: Uint8Array, numbers: Float64Array): void {
   for (let byte = 0; byte < 8; byte++) for (let from = byte * count, to = byte, end = from + count; from < end; to += 8) plain[to] = split[from++] as number
 }
 
-function checkPlain(body: Uint8Array, count: number): void {
+export function checkPlain(body: Uint8Array, count: number): void {
   if (body.length !== count * 8) throw malformed('a page has another size than its values')
 }
 
@@ -168,21 +188,25 @@ function decodeFlags({ body, memory }: EncodedPage, count: number): Uint8Array {
   return out
 }
 
-function dictionaryOf(page: EncodedPage): { readonly page: Uint8Array; readonly count: number } {
+export function dictionaryOf(page: EncodedPage): { readonly page: Uint8Array; readonly count: number } {
   if (page.dictionary === undefined || page.dictionary.count > 0xffff) throw malformed('a page of codes has no dictionary, or one that is too large')
   return page.dictionary
 }
 
 function decodeCodes(page: EncodedPage, count: number): Uint16Array {
   const codes = page.memory.array(Uint16Array, count)
-  if (count === 0) return codes
-  const width = page.body[0] ?? 0
-  if (width > 16) throw malformed('codes are wider than any dictionary')
-  decodeHybrid(page.body.subarray(1), { count, width, greatest: dictionaryOf(page).count - 1 }, codes)
+  if (count > 0) decodeHybrid(page.body.subarray(1), { count, width: codeWidth(page), greatest: dictionaryOf(page).count - 1 }, codes)
   return codes
 }
 
-function unexpectedEncoding({ leaf, header }: EncodedPage): ParqueDBError {
+/** Bits a code, which stand before the codes. */
+export function codeWidth({ body }: EncodedPage): number {
+  const [width = 0] = body
+  if (width > 16) throw malformed('codes are wider than any dictionary')
+  return width
+}
+
+export function unexpectedEncoding({ leaf, header }: EncodedPage): ParqueDBError {
   return malformed(`a column of the type ${leaf.kind} has the encoding ${header.encoding}`)
 }
 

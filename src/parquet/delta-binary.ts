@@ -52,12 +52,8 @@ function writeMiniblocks(deltas: Float64Array, length: number, out: ByteBuffer):
 
 /** Decodes exactly `out.length` values at the cursor and moves it past them. */
 export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array): void {
-  const perBlock = cursor.varint()
-  const blocks = cursor.varint()
-  const count = cursor.varint()
-  if (perBlock !== blockValues || blocks !== miniblocks) throw malformed('a delta block has an unknown size')
-  if (count !== out.length) throw malformed(`${count} delta values stand where ${out.length} belong`)
-  let value = cursor.zigzag()
+  const count = out.length
+  let value = firstValue(cursor, count)
   if (count > 0) out[0] = value
   const { bytes, view } = cursor
   let index = 1
@@ -79,6 +75,54 @@ export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array):
       } else {
         unpackBits({ bytes, view, at }, { start: index, count: end - index, width }, out)
         for (; index < end; index++) out[index] = value += least + (out[index] as number)
+      }
+    }
+  }
+}
+
+/** The first of `count` values; the cursor moves to their first block. */
+function firstValue(cursor: ByteCursor, expected: number): number {
+  const perBlock = cursor.varint()
+  const blocks = cursor.varint()
+  const count = cursor.varint()
+  if (perBlock !== blockValues || blocks !== miniblocks) throw malformed('a delta block has an unknown size')
+  if (count !== expected) throw malformed(`${count} delta values stand where ${expected} belong`)
+  return cursor.zigzag()
+}
+
+/** As decodeDelta, of the values at `rows` alone, which ascend: those between are added up, and where they all differ by the same that is one step. */
+export function decodeDeltaAt(cursor: ByteCursor, { count, rows }: { count: number; rows: Int32Array }, out: Float64Array): void {
+  let value = firstValue(cursor, count)
+  const { bytes, view } = cursor
+  const deltas = new Float64Array(miniblockValues)
+  let at = 0
+  if (rows[0] === 0) out[at++] = value
+  let [least, widthsAt] = [0, 0]
+  for (let index = 1, block = 0; index < count && at < rows.length; block = (block + 1) % miniblocks) {
+    if (block === 0) {
+      least = cursor.zigzag()
+      widthsAt = cursor.at
+      cursor.skip(miniblocks)
+    }
+    const width = bytes[widthsAt + block] as number
+    if (width > 53) throw malformed('a delta is too wide')
+    const from = cursor.at
+    cursor.skip((width * miniblockValues) / 8)
+    const start = index
+    index = Math.min(count, start + miniblockValues)
+    if (width === 0) {
+      for (; (rows[at] as number) < index; at++) out[at] = value + least * ((rows[at] as number) - start + 1)
+      value += least * (index - start)
+    } else if ((rows[at] as number) >= index && width <= wordWidthMax && cursor.at + 3 < bytes.length) {
+      const mask = (1 << width) - 1
+      let sum = 0
+      for (let bit = 0, end = (index - start) * width; bit < end; bit += width) sum += (view.getInt32(from + (bit >>> 3), true) >>> (bit & 7)) & mask
+      value += least * (index - start) + sum
+    } else {
+      unpackBits({ bytes, view, at: from }, { start: 0, count: index - start, width }, deltas)
+      for (let row = start; row < index; row++) {
+        value += least + (deltas[row - start] as number)
+        if (row === rows[at]) out[at++] = value
       }
     }
   }

@@ -88,6 +88,32 @@ export function decodeHybrid(bytes: Uint8Array, { count, width, greatest }: { co
   for (let at = 0; at < count; at++) if ((out[at] as number) > greatest) throw malformed(`a level or code is over ${greatest}`)
 }
 
+/** As decodeHybrid, of the values at `rows` alone, which ascend. */
+export function decodeHybridAt(bytes: Uint8Array, { width, greatest, rows }: { width: number; greatest: number; rows: Int32Array }, out: Uint16Array): void {
+  const cursor = new ByteCursor(bytes)
+  let end = 0
+  for (let at = 0; at < rows.length; ) {
+    const start = end
+    const header = cursor.varint()
+    const length = Math.floor(header / 2)
+    if (length === 0) throw malformed('a run has no values')
+    end += header % 2 === 0 ? length : length * 8
+    const packedAt = cursor.at
+    const value = header % 2 === 0 ? runValue(cursor, width) : undefined
+    if (value === undefined) cursor.skip(length * width)
+    for (; at < rows.length && (rows[at] as number) < end; at++) {
+      const bit = ((rows[at] as number) - start) * width
+      out[at] = value ?? (wordAt(bytes, packedAt + (bit >>> 3)) >>> (bit & 7)) & ((1 << width) - 1)
+      if ((out[at] as number) > greatest) throw malformed(`a level or code is over ${greatest}`)
+    }
+  }
+}
+
+/** Three bytes, as far as they are there: what a code of up to 16 bits lies in. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] as number) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16)
+}
+
 function runValue(cursor: ByteCursor, width: number): number {
   let value = 0
   for (let shift = 0; shift < width; shift += 8) value |= cursor.byte() << shift
