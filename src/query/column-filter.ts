@@ -1,7 +1,7 @@
 import { compareBytes, utf8Encode } from '../base/bytes.ts'
 import { typeRank, typeRanks, type TypeRank } from '../model/compare.ts'
 import { compileTest } from '../model/filter/compile-filter.ts'
-import type { FilterNode } from '../model/filter/filter-node.ts'
+import type { CompareNode, CompareOp, FilterNode } from '../model/filter/filter-node.ts'
 import type { ValueTest } from '../model/filter/path-values.ts'
 import type { FieldPath } from '../model/path.ts'
 import type { Value } from '../model/values.ts'
@@ -30,11 +30,45 @@ type Leaf = Exclude<FilterNode, { kind: 'and' | 'or' | 'nor' | 'not' }>
 /** The filter over columns. It agrees with compileFilter wherever it does not leave the row to its document. */
 export function compileColumnFilter(ns: string, node: FilterNode): ColumnFilter {
   if (node.kind === 'not') return negated(compileColumnFilter(ns, node.node))
+  if (node.kind === 'and') return allOf(conjuncts(ns, node.nodes))
   if ('nodes' in node) {
     const filters = node.nodes.map((inner) => compileColumnFilter(ns, inner))
-    return node.kind === 'and' ? allOf(filters) : node.kind === 'or' ? anyOf(filters) : negated(anyOf(filters))
+    return node.kind === 'or' ? anyOf(filters) : negated(anyOf(filters))
   }
   return leafFilter(ns, node)
+}
+
+/** Two bounds of one path are one look at its column. */
+function conjuncts(ns: string, nodes: readonly FilterNode[]): ColumnFilter[] {
+  const alone = new Map<string, CompareNode>()
+  const filters: ColumnFilter[] = []
+  for (const node of nodes) {
+    const key = node.kind === 'compare' && numberOf(node.value) !== undefined ? JSON.stringify([node.path, typeof node.value]) : undefined
+    const other = key === undefined ? undefined : alone.get(key)
+    if (key === undefined || node.kind !== 'compare') filters.push(compileColumnFilter(ns, node))
+    else if (other === undefined) alone.set(key, node)
+    else {
+      alone.delete(key)
+      filters.push(betweenFilter(ns, [other, node]))
+    }
+  }
+  return [...[...alone.values()].map((node) => leafFilter(ns, node)), ...filters]
+}
+
+/** Of a list one element may be what one bound asks for, and another one what the other does, so those are looked at one by one. */
+function betweenFilter(ns: string, bounds: readonly CompareNode[]): ColumnFilter {
+  const oneByOne = allOf(bounds.map((node) => leafFilter(ns, node)))
+  const path = bounds[0]?.path ?? []
+  const intervals = bounds.map(({ op, value }) => intervalOf(op, numberOf(value) as number))
+  const interval = { least: Math.max(...intervals.map(({ least }) => least)), greatest: Math.min(...intervals.map(({ greatest }) => greatest)) }
+  return (batch) => {
+    const found = batch.find(path)
+    const column = typeof found !== 'object' || found.isList ? undefined : batch.column(found.index)
+    if (column?.values.kind !== 'numbers' || column.definitions !== undefined || bounds.some(({ value }) => typeRank(value) !== kindRanks[column.leaf.kind])) return oneByOne(batch)
+    const out = markBetween(column.values.numbers, interval)
+    for (const row of batch.restsWith(path[0] ?? '')) out[row] = marks.unknown
+    return out
+  }
 }
 
 /** Once no row is left, the other columns are not even decoded. */
@@ -192,40 +226,65 @@ function markValues(column: Column, node: Leaf, test: ValueTest): Uint8Array {
   const { values } = column
   if (node.kind === 'compare') {
     if (typeRank(node.value) !== kindRanks[column.leaf.kind]) return marksOf(column.valueCount)
-    const number = node.value instanceof Date ? node.value.getTime() : node.value
-    if (values.kind === 'numbers' && typeof number === 'number' && !Number.isNaN(number)) return markNumbers(values.numbers, node.op, number)
+    const number = numberOf(node.value)
+    if (values.kind === 'numbers' && number !== undefined) return markBetween(values.numbers, intervalOf(node.op, number))
     if (values.kind === 'arrays' && typeof node.value === 'string') return markTexts(values.arrays, node.op, utf8Encode(node.value))
   }
   if (node.kind === 'startsWith' && values.kind === 'arrays' && column.leaf.kind === 'string') return markTexts(values.arrays, 'startsWith', utf8Encode(node.text))
   return markBy(column, test)
 }
 
-type Op = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
+/** What a value of a column of numbers or dates is compared with; undefined for anything else, and for NaN. */
+function numberOf(value: Value): number | undefined {
+  const number = value instanceof Date ? value.getTime() : value
+  return typeof number === 'number' && !Number.isNaN(number) ? number : undefined
+}
 
-/** Without a branch: which way it goes is anybody's guess, and a wrong one costs several times the comparison. */
-function markNumbers(numbers: Float64Array, op: Op, wanted: number): Uint8Array {
+interface Interval {
+  readonly least: number
+  readonly greatest: number
+}
+
+/** The numbers that a comparison accepts, both ends included; none where an end is NaN. */
+function intervalOf(op: CompareOp, value: number): Interval {
+  if (op === 'eq') return { least: value, greatest: value }
+  if (op === 'gt' || op === 'gte') return { least: op === 'gt' ? nextAbove(value) : value, greatest: Number.POSITIVE_INFINITY }
+  return { least: Number.NEGATIVE_INFINITY, greatest: op === 'lt' ? -nextAbove(-value) : value }
+}
+
+/** The least number above another one; NaN where there is none. */
+function nextAbove(value: number): number {
+  if (value === 0) return Number.MIN_VALUE
+  if (value === Number.POSITIVE_INFINITY) return Number.NaN
+  const view = new DataView(new ArrayBuffer(8))
+  view.setFloat64(0, value)
+  view.setBigInt64(0, view.getBigInt64(0) + (value > 0 ? 1n : -1n))
+  return view.getFloat64(0)
+}
+
+/** Four at a time, and without a branch for each: which way it goes is anybody's guess, and a wrong one costs several times the comparison. */
+function markBetween(numbers: Float64Array, { least, greatest }: Interval): Uint8Array {
   const out = marksOf(numbers.length)
-  switch (op) {
-    case 'eq':
-      for (let at = 0; at < out.length; at++) out[at] = Number(numbers[at] === wanted) * marks.yes
-      return out
-    case 'gt':
-      for (let at = 0; at < out.length; at++) out[at] = Number((numbers[at] as number) > wanted) * marks.yes
-      return out
-    case 'gte':
-      for (let at = 0; at < out.length; at++) out[at] = Number((numbers[at] as number) >= wanted) * marks.yes
-      return out
-    case 'lt':
-      for (let at = 0; at < out.length; at++) out[at] = Number((numbers[at] as number) < wanted) * marks.yes
-      return out
-    case 'lte':
-      for (let at = 0; at < out.length; at++) out[at] = Number((numbers[at] as number) <= wanted) * marks.yes
-      return out
+  const words = wordsOf(out)
+  const wholeWords = numbers.length >>> 2
+  for (let word = 0, at = 0; word < wholeWords; word++, at += 4) {
+    const first = numbers[at] as number
+    const second = numbers[at + 1] as number
+    const third = numbers[at + 2] as number
+    const fourth = numbers[at + 3] as number
+    const found =
+      (Number(first >= least) & Number(first <= greatest)) |
+      ((Number(second >= least) & Number(second <= greatest)) << 8) |
+      ((Number(third >= least) & Number(third <= greatest)) << 16) |
+      ((Number(fourth >= least) & Number(fourth <= greatest)) << 24)
+    if (found !== 0) words[word] = found * marks.yes
   }
+  for (let at = wholeWords * 4; at < numbers.length; at++) out[at] = (Number((numbers[at] as number) >= least) & Number((numbers[at] as number) <= greatest)) * marks.yes
+  return out
 }
 
 /** Texts order by their bytes. */
-function markTexts({ blob, offsets }: ByteArrays, op: Op | 'startsWith', wanted: Uint8Array): Uint8Array {
+function markTexts({ blob, offsets }: ByteArrays, op: CompareOp | 'startsWith', wanted: Uint8Array): Uint8Array {
   const out = marksOf(offsets.length - 1)
   for (let at = 0; at < out.length; at++) {
     const start = offsets[at] as number

@@ -124,3 +124,25 @@ describe.each([
     await db.close()
   })
 })
+
+test('bounds of numbers and dates, alone and two of a kind, are what the plain filter makes of them, to the last bit', async () => {
+  const edges = [Number.NEGATIVE_INFINITY, -Number.MAX_VALUE, -1.5, -Number.MIN_VALUE, -0, 0, Number.MIN_VALUE, 1, 1 + Number.EPSILON, 2 ** 53, Number.MAX_VALUE, Number.POSITIVE_INFINITY, Number.NaN]
+  const documents = edges.flatMap((x, index): Document[] => [{ x, at: new Date(index * 1000), list: [x, 1] }, { x: index % 2 === 0 ? x : null, at: new Date(index * 1000 + 1), list: [edges[index - 1] ?? 0] }])
+  const db = new ParqueDB({ storage: new MemoryBackend() })
+  const items = db.collection('items')
+  await items.createMany(documents.map((own, index) => ({ $id: `i${String(index).padStart(4, '0')}`, ...own })))
+  await db.flush()
+  await db.compact()
+  const operators = ['$eq', '$gt', '$gte', '$lt', '$lte'] as const
+  const conditions: Filter[] = []
+  for (const [path, values] of [['x', edges], ['list', edges], ['at', [0, 999, 1000, 5001, 12_000].map((ms) => new Date(ms))]] as const) {
+    for (const value of values) for (const operator of operators) conditions.push({ [path]: { [operator]: value } })
+    for (const low of values) for (const high of values) conditions.push({ [path]: { $gt: low, $lte: high } }, { $and: [{ [path]: { $lt: high } }, { x: { $exists: true } }, { [path]: { $gte: low } }, { [path]: { $gt: low } }] })
+  }
+  for (const filter of conditions) {
+    const matches = compileFilter(parseFilter(filter))
+    const wanted = documents.flatMap((own, index) => (matches(own) ? [`items/i${String(index).padStart(4, '0')}`] : []))
+    expect([filter, (await items.find(filter).toArray()).map(({ $id }) => $id)]).toEqual([filter, wanted])
+  }
+  await db.close()
+})

@@ -96,7 +96,9 @@ interface Marked {
 function markedRows(rows: Int32Array, of: Uint8Array): Marked {
   if (rows.length < of.length) return { yes: rows.filter((row) => of[row] === marks.yes), open: rows.filter((row) => of[row] === marks.unknown) }
   const words = wordsOf(of)
-  const yes = new Int32Array(of.length - words.reduce((sum, word) => sum + (word === 0 ? 4 : 0), 0) + 4)
+  let marked = 0
+  for (let word = 0; word < words.length; word++) marked += Number(words[word] !== 0)
+  const yes = new Int32Array(marked * 4)
   const open: number[] = []
   let count = 0
   for (let word = 0; word < words.length; word++) {
