@@ -39,8 +39,15 @@ class Part {
   readonly #numbers = new Map<number, number>()
   /** Of numbers that are small and whole: their id and one. */
   readonly #small = new Int32Array(smallNumbersMax)
+  /** Of a key that is the value itself, and not an object with it, what is absent is null. */
+  readonly #absent: null | undefined
 
-  idOf(value: Value | undefined): number {
+  constructor(absent: null | undefined) {
+    this.#absent = absent
+  }
+
+  idOf(given: Value | undefined): number {
+    const value = given === undefined ? this.#absent : given
     const key = value === undefined ? '' : identityOf(value)
     let id = this.#ids.get(key)
     if (id === undefined) {
@@ -65,8 +72,9 @@ export class Grouping {
   readonly #keys: Value[] = []
   readonly #groups = new Map<string, number>()
   readonly #parts: readonly Part[]
-  /** Groups by the ids of their key's only part, -1 where there is none yet; else by the combined ids of its parts. */
+  /** Groups by the ids of their key's only part, of which so many have one; else by the combined ids of its parts. */
   #ofOnlyPart = new Int32Array(0)
+  #groupedIds = 0
   #identity = new Int32Array(0)
   readonly #byParts = new Map<number, number>()
   readonly #accumulators: readonly Accumulator[]
@@ -74,7 +82,7 @@ export class Grouping {
   constructor(spec: GroupSpec, holding: Holding) {
     this.#spec = spec
     this.#holding = holding
-    this.#parts = (spec.parts ?? []).map(() => new Part())
+    this.#parts = (spec.parts ?? []).map(({ name }) => new Part(name === undefined ? null : undefined))
     this.#accumulators = spec.fields.map(({ accumulator }) => makeAccumulator(accumulator, holding) as Accumulator)
   }
 
@@ -128,12 +136,14 @@ export class Grouping {
     if (keys.length === 1) {
       const coded = codesOf(batch, { found: only, rows })
       if (coded !== undefined) {
-        const groupOf = new Int32Array(coded.texts.length).fill(-1)
-        return this.#known({ codes: coded.codes, groupOf }, (code) => part.idOf(coded.texts[code]))
+        const { codes, texts } = coded
+        // Of a whole column each value of the dictionary occurs, in the order in which they are first seen.
+        if (codes.length < batch.rowCount) return known({ codes, groupOf: new Int32Array(texts.length).fill(-1) }, (code) => this.#groupOfId(part, part.idOf(texts[code])))
+        return { codes, groupOf: Int32Array.from(texts, (text) => this.#groupOfId(part, part.idOf(text))) }
       }
       const codes = partIds(part, batch, { found: only, rows })
-      this.#ofOnlyPart = grown(this.#ofOnlyPart, part.values.length)
-      return this.#known({ codes, groupOf: this.#ofOnlyPart }, (id) => id)
+      this.#groupOfId(part, part.values.length - 1)
+      return { codes, groupOf: this.#ofOnlyPart.subarray(0, part.values.length) }
     }
     const ids = keys.map((found, index) => partIds(this.#parts[index] as Part, batch, { found, rows }))
     const groups = new Int32Array(rows.length)
@@ -149,17 +159,18 @@ export class Grouping {
     }
     // Every group stands for itself; what was counted for a batch serves the next.
     if (this.#identity.length < this.#keys.length) this.#identity = Int32Array.from({ length: this.#keys.length * 2 }, (_, group) => group)
-    return { codes: groups, groupOf: this.#identity }
+    return { codes: groups, groupOf: this.#identity.subarray(0, this.#keys.length) }
   }
 
-  /** The same, with a group for each code that a row has. */
-  #known(groups: RowGroups, idOf: (code: number) => number): RowGroups {
-    const { codes, groupOf } = groups
-    for (let at = 0; (at = nextUnknown(groups, at)) < codes.length; ) {
-      const code = codes[at] as number
-      groupOf[code] = this.#groupOf(this.#keyOf([idOf(code)]))
+  /** The group of a value of the key's only part. Values that are new have theirs first, in their order. */
+  #groupOfId(part: Part, id: number): number {
+    if (part.values.length > this.#ofOnlyPart.length) {
+      const before = this.#ofOnlyPart
+      this.#ofOnlyPart = new Int32Array(part.values.length * 2)
+      this.#ofOnlyPart.set(before)
     }
-    return groups
+    for (; this.#groupedIds <= id; this.#groupedIds++) this.#ofOnlyPart[this.#groupedIds] = this.#groupOf(this.#keyOf([this.#groupedIds]))
+    return this.#ofOnlyPart[id] as number
   }
 
   #keyOf(ids: readonly number[]): Value {
@@ -175,17 +186,20 @@ export class Grouping {
   }
 }
 
+/** The same, with a group for each code that a row has. */
+function known(groups: RowGroups, groupAt: (code: number) => number): RowGroups {
+  const { codes, groupOf } = groups
+  for (let at = 0; (at = nextUnknown(groups, at)) < codes.length; ) {
+    const code = codes[at] as number
+    groupOf[code] = groupAt(code)
+  }
+  return groups
+}
+
 /** The place of the first row, from one on, whose code has no group yet. */
 function nextUnknown({ codes, groupOf }: RowGroups, from: number): number {
   for (let at = from; at < codes.length; at++) if ((groupOf[codes[at] as number] as number) < 0) return at
   return codes.length
-}
-
-function grown(values: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
-  if (values.length >= length) return values
-  const out = new Int32Array(length * 2).fill(-1)
-  out.set(values)
-  return out
 }
 
 type ColumnSource = FieldColumn | 'absent' | { readonly kind: 'constant'; readonly value: number }

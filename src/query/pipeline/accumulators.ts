@@ -3,7 +3,7 @@ import type { Value } from '../../model/values.ts'
 import { identityOf } from '../distinct.ts'
 import type { Holding } from './pipeline-error.ts'
 
-/** The groups of rows: of the row at a place `groupOf[codes[at]]`. */
+/** The groups of rows: of the row at a place `groupOf[codes[at]]`; -1 where no row has the code. No two codes are of one group. */
 export interface RowGroups {
   readonly codes: Uint16Array | Int32Array
   readonly groupOf: Int32Array
@@ -64,9 +64,35 @@ class Totals implements Accumulator {
     }
   }
 
-  addNumbers({ codes, groupOf }: RowGroups, numbers: Float64Array, groupCount: number): void {
+  addNumbers(groups: RowGroups, numbers: Float64Array, groupCount: number): void {
     this.#reserve(groupCount)
-    for (let at = 0; at < codes.length; at++) this.#add((groupOf[codes[at] as number] as number) * 4, numbers[at] as number)
+    const { codes, groupOf } = groups
+    if (this.#kind !== 'around a base' && groupOf.length <= codes.length) this.#addByCode(groups, numbers)
+    else for (let at = 0; at < codes.length; at++) this.#add((groupOf[codes[at] as number] as number) * 4, numbers[at] as number)
+  }
+
+  /** In the order of the rows, as one by one, but with what a code's group has come to in arrays by code. */
+  #addByCode({ codes, groupOf }: RowGroups, numbers: Float64Array): void {
+    const totals = this.#totals
+    const counts = new Float64Array(groupOf.length)
+    const sums = new Float64Array(groupOf.length)
+    for (let code = 0; code < groupOf.length; code++) {
+      const place = (groupOf[code] as number) * 4
+      if (place < 0) continue
+      counts[code] = totals[place] as number
+      sums[code] = totals[place + 1] as number
+    }
+    for (let at = 0; at < codes.length; at++) {
+      const code = codes[at] as number
+      counts[code] = (counts[code] as number) + 1
+      sums[code] = (sums[code] as number) + (numbers[at] as number)
+    }
+    for (let code = 0; code < groupOf.length; code++) {
+      const place = (groupOf[code] as number) * 4
+      if (place < 0) continue
+      totals[place] = counts[code] as number
+      totals[place + 1] = sums[code] as number
+    }
   }
 
   #add(place: number, number: number): void {
