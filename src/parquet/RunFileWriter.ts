@@ -59,7 +59,9 @@ export class RunFileWriter extends TableWriter {
     const ids = byteArraysOf(group.column(0))
     assert(this.#lastId === undefined || compareStrings(this.#lastId, textAt(ids, 0)) < 0, 'P1: the keys of a run ascend strictly')
     this.#lastId = textAt(ids, group.rowCount - 1)
+    yield
     for (let row = 0; row < group.rowCount; row++) this.filters.keys.addText(ids, row, '')
+    yield
     yield* this.takeOver(source, [this.#lastId])
   }
 

@@ -86,10 +86,15 @@ export class SegmentFileWriter extends TableWriter {
     const spaces = scalarsOf(group.column(segmentColumn.ns), rowsBetween(0, group.rowCount)) as string[]
     this.#mirrors += spaces.filter(isMirrorSpace).length
     const ids = byteArraysOf(group.column(segmentColumn.id))
+    yield
     for (let row = 0; row < spaces.length; row++) {
       if (row === 0 || spaces[row] !== spaces[row - 1] || !isSameAsBefore(ids, row)) this.filters.keys.addText(ids, row, `${spaces[row]}\0`)
     }
-    for (const column of [segmentColumn.eventId, segmentColumn.txId]) addNames(group.column(column), this.filters.ids)
+    for (const column of [segmentColumn.eventId, segmentColumn.txId]) {
+      yield
+      addNames(group.column(column), this.filters.ids)
+    }
+    yield
     yield* this.takeOver(source, lastKey)
   }
 

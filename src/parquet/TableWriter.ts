@@ -1,4 +1,4 @@
-import { concatBytes, utf8Encode } from '../base/bytes.ts'
+import { utf8Encode } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
 import { BloomFilterBuilder } from './BloomFilter.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
@@ -24,6 +24,8 @@ const firstRatio = 0.6
 /** Filters up to this size stand in the index and are read with it; larger ones only once they are worth a request of their own. */
 const inlineFilterBytesMax = 64 * 1024
 const parquetMagic = utf8Encode('PAR1')
+/** Room that a file begins with. */
+const fileBytesMin = 64 * 1024
 
 export interface FileOptions {
   /** What a row group should take in the file; 64 KB. */
@@ -56,13 +58,12 @@ export abstract class TableWriter {
   readonly #options: Required<{ readonly [Name in keyof TableOptions]: Exclude<TableOptions[Name], undefined> }>
   readonly #layout: string
   readonly #compressor: Compressor
-  readonly #parts: Uint8Array[] = [parquetMagic]
+  readonly #file = new ByteBuffer(fileBytesMin)
   readonly #groups: RowGroupEntry[] = []
   readonly #thriftGroups = new ByteBuffer(4096)
   /** Of keys, each once, and of the ids by which rows may be looked up besides them. */
   protected readonly filters = { keys: new BloomFilterBuilder(), ids: new BloomFilterBuilder() }
   readonly #statistics = new GroupStatisticsBuilder()
-  #offset = parquetMagic.length
   #rowsWritten = 0
   readonly #gathered = { bytes: 0 }
   #ratio = firstRatio
@@ -77,6 +78,7 @@ export abstract class TableWriter {
     const { rowGroupBytes = defaultRowGroupBytes, codec = 'snappy', metadata = {} } = options
     this.#options = { ...options, rowGroupBytes, codec, metadata }
     this.#layout = layoutOf(this.#options)
+    this.#file.append(parquetMagic)
     this.#compressor = compressorOf(codec)
     this.leaves = leavesOf(options.fields).map((leaf) => new LeafBuilder(leaf, this.#gathered))
   }
@@ -88,7 +90,7 @@ export abstract class TableWriter {
 
   /** Size of the file so far: exact for what is encoded, an estimate for the rows that are not. */
   get bytes(): number {
-    return this.#offset + Math.ceil(this.#gathered.bytes * this.#ratio)
+    return this.#file.length + Math.ceil(this.#gathered.bytes * this.#ratio)
   }
 
   /** Whether the rows gathered fill a row group: `encode` is due. Where it is not called, the next row does `flush`. */
@@ -133,9 +135,9 @@ export abstract class TableWriter {
       chunks.push(this.#encode(leaf, index))
       yield
     }
-    const start = this.#offset
+    const start = this.#file.length
     this.#writeGroup(group, chunks)
-    this.#ratio = Math.min(2, Math.max(0.02, (this.#offset - start) / this.#gathered.bytes))
+    this.#ratio = Math.min(2, Math.max(0.02, (this.#file.length - start) / this.#gathered.bytes))
     this.#gathered.bytes = 0
     this.#group = undefined
     for (const leaf of this.leaves) leaf.clear()
@@ -153,15 +155,15 @@ export abstract class TableWriter {
       directory.varint(chunk.bytes.length * 2 + (chunk.isCompressed ? 1 : 0))
       directory.uint32(crc32(chunk.bytes))
     }
-    const start = this.#offset
-    this.#write(directory.copy())
+    const start = this.#file.length
+    this.#file.append(directory.view())
     const offsets = chunks.map((chunk) => {
-      const offset = this.#offset
-      this.#write(chunk.bytes)
+      const offset = this.#file.length
+      this.#file.append(chunk.bytes)
       return offset
     })
     writeRowGroup({ rows: group.rows, sortedBy, leaves: this.leaves.map(({ leaf }) => leaf), chunks, offsets, codec }, this.#thriftGroups)
-    this.#groups.push({ ...group, start, end: this.#offset, directoryBytes: directory.length, directoryCrc32: crc32(directory.view()) })
+    this.#groups.push({ ...group, start, end: this.#file.length, directoryBytes: directory.length, directoryCrc32: crc32(directory.view()) })
     if (this.#options.kind === 'run') this.#statistics.add(chunks.map(({ statistics }) => statistics))
     this.#rowsWritten += group.rows
   }
@@ -169,7 +171,7 @@ export abstract class TableWriter {
   /** Whether a row group of another file can, and should, be taken over as it stands: it has the same columns and is large enough, and those cut short before one stay few. */
   takes({ group: { entry: { start, end, rows } }, layout }: GroupOfFile): boolean {
     const { rowGroupBytes } = this.#options
-    const pendingBytes = this.bytes - this.#offset
+    const pendingBytes = this.bytes - this.#file.length
     const isLarge = (end - start) * 2 >= rowGroupBytes || rows * 2 >= rowGroupRowsMax
     return layout === this.#layout && isLarge && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
   }
@@ -180,7 +182,7 @@ export abstract class TableWriter {
    */
   protected *takeOver({ group, footer, statistics }: GroupOfFile, lastKey: readonly string[]): Generator<void> {
     const { entry } = group
-    if ((this.bytes - this.#offset) * 4 < this.#options.rowGroupBytes && this.#group !== undefined) this.#cutShort++
+    if ((this.bytes - this.#file.length) * 4 < this.#options.rowGroupBytes && this.#group !== undefined) this.#cutShort++
     yield* this.encode()
     this.#lastKey = lastKey
     this.#lastName = joinKey(lastKey)
@@ -191,12 +193,12 @@ export abstract class TableWriter {
       )
       return
     }
-    const by = this.#offset - entry.start
+    const by = this.#file.length - entry.start
     writeMovedRowGroup(footer, by, this.#thriftGroups)
     this.#groups.push({ ...entry, start: entry.start + by, end: entry.end + by })
     this.#statistics.copy(statistics)
     this.#rowsWritten += entry.rows
-    this.#write(group.checkedBytes())
+    this.#file.append(group.checkedBytes())
   }
 
   /** The whole file. Nothing may be added afterwards. */
@@ -221,13 +223,14 @@ export abstract class TableWriter {
     writeIndex({ format: indexFormats[codec], kind, fields, metadata, ...(codec === 'gzip' && { codec }), sections, hasFilters, rowGroups: this.#groups, lastKey: this.#lastKey }, index)
     if (hasFilters) index.append(filters.view())
     const location = this.#section(index.view())
+    yield
     const footer = this.#footer()
-    this.#write(footer)
+    this.#file.append(footer)
     const size = new ByteBuffer(8)
     size.uint32(footer.length)
     size.append(parquetMagic)
-    this.#write(size.view())
-    return { bytes: concatBytes(this.#parts), ...fileFacts(this.#groups, this.#lastKey), index: location, footerCrc32: crc32(footer) }
+    this.#file.append(size.view())
+    return { bytes: this.#file.view(), ...fileFacts(this.#groups, this.#lastKey), index: location, footerCrc32: crc32(footer) }
   }
 
   #footer(): Uint8Array {
@@ -243,15 +246,11 @@ export abstract class TableWriter {
   }
 
   #section(bytes: Uint8Array): Section {
-    const start = this.#offset
-    this.#write(bytes)
-    return { start, end: this.#offset, crc32: crc32(bytes) }
+    const start = this.#file.length
+    this.#file.append(bytes)
+    return { start, end: this.#file.length, crc32: crc32(bytes) }
   }
 
-  #write(bytes: Uint8Array): void {
-    this.#parts.push(bytes)
-    this.#offset += bytes.length
-  }
 }
 
 /** Does all of the steps at once. */
