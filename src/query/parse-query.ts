@@ -2,7 +2,7 @@ import { compareStrings } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
 import { compareValues, typeRank } from '../model/compare.ts'
-import { compileFilter, compileTest } from '../model/filter/compile-filter.ts'
+import { compileFilter, compileTest, orderHolds } from '../model/filter/compile-filter.ts'
 import { filterFields } from '../model/filter/filter-fields.ts'
 import type { FilterNode } from '../model/filter/filter-node.ts'
 import { parseFilter } from '../model/filter/parse-filter.ts'
@@ -137,18 +137,8 @@ function isOutside(op: 'eq' | 'gt' | 'gte' | 'lt' | 'lte', value: Value, { kind,
   if (kind === 'absent' || typeRank(value) !== kindRanks[kind]) return true
   // Bytes are ordered by their length first, which bounds are not.
   if (least === undefined || greatest === undefined || kind === 'bytes' || Number.isNaN(value)) return false
-  const below = compareValues(value, least)
-  const above = compareValues(value, greatest)
-  switch (op) {
-    case 'eq':
-      return below < 0 || above > 0
-    case 'gt':
-      return above >= 0
-    case 'gte':
-      return above > 0
-    case 'lt':
-      return below <= 0
-    case 'lte':
-      return below < 0
-  }
+  if (op === 'eq') return compareValues(least, value) > 0 || compareValues(greatest, value) < 0
+  // Where the likeliest value does not compare so, none does.
+  const likeliest = op === 'gt' || op === 'gte' ? greatest : least
+  return !orderHolds[op](compareValues(likeliest, value))
 }

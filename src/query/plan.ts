@@ -2,6 +2,7 @@ import { compareStrings } from '../base/bytes.ts'
 import type { FilterNode } from '../model/filter/filter-node.ts'
 import type { Value } from '../model/values.ts'
 import type { IdRange } from '../parquet/key-ranges.ts'
+import { isWithin } from '../storage/range-scan.ts'
 
 /** Where the rows of a query come from. Each brings at least every row that the filter accepts, in the order of ids. */
 export type ScanPlan =
@@ -81,9 +82,9 @@ function intersection(left: Bound | undefined, right: Bound | undefined): Bound 
   return {
     kind: 'range',
     range: {
-      fromId: greater(left.range.fromId, right.range.fromId),
-      afterId: greater(left.range.afterId, right.range.afterId),
-      beforeId: lesser(left.range.beforeId, right.range.beforeId),
+      fromId: farther(left.range.fromId, right.range.fromId, 1),
+      afterId: farther(left.range.afterId, right.range.afterId, 1),
+      beforeId: farther(left.range.beforeId, right.range.beforeId, -1),
     },
   }
 }
@@ -99,19 +100,12 @@ function membership(bound: Bound): (id: string) => boolean {
     const ids = new Set(bound.ids)
     return (id) => ids.has(id)
   }
-  const { fromId, afterId, beforeId } = bound.range
-  return (id) =>
-    (fromId === undefined || compareStrings(id, fromId) >= 0) &&
-    (afterId === undefined || compareStrings(id, afterId) > 0) &&
-    (beforeId === undefined || compareStrings(id, beforeId) < 0)
+  const { range } = bound
+  return (id) => isWithin(id, range)
 }
 
-function greater(left: string | undefined, right: string | undefined): string | undefined {
+/** The one that is the greater, or with a sign of -1 the lesser. */
+function farther(left: string | undefined, right: string | undefined, sign: 1 | -1): string | undefined {
   if (left === undefined || right === undefined) return left ?? right
-  return compareStrings(left, right) >= 0 ? left : right
-}
-
-function lesser(left: string | undefined, right: string | undefined): string | undefined {
-  if (left === undefined || right === undefined) return left ?? right
-  return compareStrings(left, right) <= 0 ? left : right
+  return compareStrings(left, right) * sign >= 0 ? left : right
 }

@@ -86,7 +86,8 @@ function orderTest(op: Exclude<CompareNode['op'], 'eq'>, wanted: Value): ValueTe
   return (value) => typeRank(value) === rank && !Number.isNaN(value) && holds(compareValues(value, wanted))
 }
 
-const orderHolds = { gt: (order: number) => order > 0, gte: (order: number) => order >= 0, lt: (order: number) => order < 0, lte: (order: number) => order <= 0 }
+/** What the order of a value and the operand has to be. */
+export const orderHolds = { gt: (order: number) => order > 0, gte: (order: number) => order >= 0, lt: (order: number) => order < 0, lte: (order: number) => order <= 0 }
 
 /** Values that a set finds by identity are looked up in one; a list is searched for the rest. */
 function compileIn({ path, values, patterns }: InNode): ValueTest {

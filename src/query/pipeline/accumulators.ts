@@ -26,12 +26,12 @@ const makers: { readonly [name: string]: (holding: Holding) => Accumulator } = {
   $count: exactSum,
   $avg: () => new Totals('plain', ({ count, sum: total }) => (count === 0 ? null : total / count)),
   $stdDevPop: () => new Totals('around a base', ({ count, sum: total, squares }) => (count === 0 ? null : Math.sqrt(Math.max(0, squares / count - (total / count) ** 2)))),
-  $min: () => new Extreme(-1),
-  $max: () => new Extreme(1),
-  $first: () => new Kept((present) => present),
-  $last: () => new Kept((_, next) => next),
-  $push: (holding) => new Gathered(holding, false),
-  $addToSet: (holding) => new Gathered(holding, true),
+  $min: () => extreme(-1),
+  $max: () => extreme(1),
+  $first: () => kept((present) => present),
+  $last: () => kept((_, next) => next),
+  $push: (holding) => gathered(holding, false),
+  $addToSet: (holding) => gathered(holding, true),
 }
 
 /** Makes the accumulator of this name; undefined for an unknown one. */
@@ -120,78 +120,53 @@ class Totals implements Accumulator {
   }
 }
 
-class Extreme implements Accumulator {
-  readonly #values: (Value | undefined)[] = []
-  readonly #sign: 1 | -1
-
-  constructor(sign: 1 | -1) {
-    this.#sign = sign
-  }
-
-  add(group: number, value: Value | undefined): void {
+function extreme(sign: 1 | -1): Accumulator {
+  const values: (Value | undefined)[] = []
+  const add = (group: number, value: Value | undefined): void => {
     if (value === undefined || value === null) return
-    const present = this.#values[group]
-    if (present === undefined || compareValues(value, present) * this.#sign > 0) this.#values[group] = value
+    const present = values[group]
+    if (present === undefined || compareValues(value, present) * sign > 0) values[group] = value
   }
-
-  addNumbers({ codes, groupOf }: RowGroups, numbers: Float64Array): void {
-    for (let at = 0; at < codes.length; at++) {
-      const group = groupOf[codes[at] as number] as number
-      const present = this.#values[group]
-      const value = numbers[at] as number
-      if (typeof present !== 'number' || Number.isNaN(value) || Number.isNaN(present)) this.add(group, value)
-      else if (this.#sign === 1 ? value > present : value < present) this.#values[group] = value
-    }
-  }
-
-  result(group: number): Value {
-    return this.#values[group] ?? null
-  }
-}
-
-class Kept implements Accumulator {
-  readonly #values: { readonly value: Value | undefined }[] = []
-  readonly #choose: <T>(present: T, next: T) => T
-
-  constructor(choose: <T>(present: T, next: T) => T) {
-    this.#choose = choose
-  }
-
-  add(group: number, value: Value | undefined): void {
-    const present = this.#values[group]
-    this.#values[group] = present === undefined ? { value } : this.#choose(present, { value })
-  }
-
-  result(group: number): Value {
-    return this.#values[group]?.value ?? null
+  return {
+    add,
+    addNumbers({ codes, groupOf }, numbers) {
+      for (let at = 0; at < codes.length; at++) {
+        const group = groupOf[codes[at] as number] as number
+        const present = values[group]
+        const value = numbers[at] as number
+        if (typeof present !== 'number' || Number.isNaN(value) || Number.isNaN(present)) add(group, value)
+        else if (sign === 1 ? value > present : value < present) values[group] = value
+      }
+    },
+    result: (group) => values[group] ?? null,
   }
 }
 
-class Gathered implements Accumulator {
-  readonly #lists: Value[][] = []
-  readonly #seen: Set<string>[] = []
-  readonly #holding: Holding
-  readonly #isSet: boolean
-
-  constructor(holding: Holding, isSet: boolean) {
-    this.#holding = holding
-    this.#isSet = isSet
+function kept(choose: <T>(present: T, next: T) => T): Accumulator {
+  const values: { readonly value: Value | undefined }[] = []
+  return {
+    add(group, value) {
+      const present = values[group]
+      values[group] = present === undefined ? { value } : choose(present, { value })
+    },
+    result: (group) => values[group]?.value ?? null,
   }
+}
 
-  add(group: number, value: Value | undefined): void {
-    if (value === undefined) return
-    if (this.#isSet) {
-      const seen = (this.#seen[group] ??= new Set())
-      const key = identityOf(value)
-      if (seen.has(key)) return
-      seen.add(key)
-    }
-    this.#holding.add(1)
-    const list = (this.#lists[group] ??= [])
-    list.push(value)
-  }
-
-  result(group: number): Value {
-    return this.#lists[group] ?? []
+function gathered(holding: Holding, isSet: boolean): Accumulator {
+  const lists: Value[][] = []
+  const known: Set<string>[] = []
+  return {
+    add(group, value) {
+      if (value === undefined) return
+      if (isSet) {
+        const seen = (known[group] ??= new Set())
+        if (seen.size === seen.add(identityOf(value)).size) return
+      }
+      holding.add(1)
+      const list = (lists[group] ??= [])
+      list.push(value)
+    },
+    result: (group) => lists[group] ?? [],
   }
 }

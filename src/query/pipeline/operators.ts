@@ -1,4 +1,5 @@
-import { compareValues, valuesMatchEqual } from '../../model/compare.ts'
+import { valuesMatchEqual } from '../../model/compare.ts'
+import { compareSortValues } from '../../model/sort.ts'
 import { isObject, type Value } from '../../model/values.ts'
 import { pipelineError } from './pipeline-error.ts'
 
@@ -13,62 +14,45 @@ export interface Operator {
 
 const many = 1000
 
-/** Numbers in, a number out; null where any operand is null or missing. */
-function numeric(count: { least: number; most: number }, work: (numbers: readonly number[]) => number, whole?: (numbers: readonly bigint[]) => bigint): Operator {
-  return {
-    ...count,
-    apply: (operands, at) => {
-      if (operands.some(isNothing)) return null
-      const wrong = operands.find((operand) => typeof operand !== 'number' && typeof operand !== 'bigint')
-      if (wrong !== undefined) throw pipelineError(at, `needs numbers, not ${nameOf(wrong)}`)
-      // Bigints stay exact as long as all operands are.
-      if (whole !== undefined && operands.every((operand) => typeof operand === 'bigint')) return whole(operands)
-      return work(operands.map(Number))
-    },
-  }
-}
-
 const one = { least: 1, most: 1 }
 const two = { least: 2, most: 2 }
 const some = { least: 1, most: many }
 
-function text(count: { least: number; most: number }, work: (texts: readonly string[]) => Value): Operator {
+type Count = typeof one
+
+/** Operands that are all of one type; null where any is null or missing. */
+function typed<Type extends Value>(count: Count, { names, is }: { names: string; is: (operand: Operand) => operand is Type }, work: (operands: readonly Type[]) => Value): Operator {
   return {
     ...count,
     apply: (operands, at) => {
       if (operands.some(isNothing)) return null
-      const wrong = operands.find((operand) => typeof operand !== 'string')
-      if (wrong !== undefined) throw pipelineError(at, `needs strings, not ${nameOf(wrong)}`)
-      return work(operands as readonly string[])
+      const wrong = operands.find((operand) => !is(operand))
+      if (wrong !== undefined) throw pipelineError(at, `needs ${names}, not ${nameOf(wrong)}`)
+      return work(operands as readonly Type[])
     },
   }
+}
+
+const numbers = { names: 'numbers', is: (operand: Operand) => typeof operand === 'number' || typeof operand === 'bigint' }
+const strings = { names: 'strings', is: (operand: Operand) => typeof operand === 'string' }
+const arrays = { names: 'arrays', is: (operand: Operand) => Array.isArray(operand) }
+const aDate = { names: 'a date', is: (operand: Operand) => operand instanceof Date }
+
+/** Bigints stay exact as long as all operands are. */
+function numeric(count: Count, work: (numbers: readonly number[]) => number, whole?: (numbers: readonly bigint[]) => bigint): Operator {
+  return typed(count, numbers, (operands) => (whole !== undefined && operands.every((operand) => typeof operand === 'bigint') ? whole(operands) : work(operands.map(Number))))
+}
+
+function text(count: Count, work: (texts: readonly string[]) => Value): Operator {
+  return typed(count, strings, work)
 }
 
 function comparison(holds: (order: number) => boolean): Operator {
-  return { ...two, apply: ([left, right]) => holds(orderOf(left, right)) }
+  return { ...two, apply: ([left, right]) => holds(compareSortValues(left, right)) }
 }
 
 function datePart(part: (date: Date) => number): Operator {
-  return {
-    ...one,
-    apply: ([date], at) => {
-      if (isNothing(date)) return null
-      if (!(date instanceof Date)) throw pipelineError(at, `needs a date, not ${nameOf(date)}`)
-      return part(date)
-    },
-  }
-}
-
-function list(count: { least: number; most: number }, work: (lists: readonly (readonly Value[])[]) => Value): Operator {
-  return {
-    ...count,
-    apply: (operands, at) => {
-      if (operands.some(isNothing)) return null
-      const wrong = operands.find((operand) => !Array.isArray(operand))
-      if (wrong !== undefined) throw pipelineError(at, `needs arrays, not ${nameOf(wrong)}`)
-      return work(operands as readonly (readonly Value[])[])
-    },
-  }
+  return typed(one, aDate, (dates) => part(dates[0] as Date))
 }
 
 function sum(operands: readonly Operand[], at: At, sign: 1 | -1): Value {
@@ -77,11 +61,11 @@ function sum(operands: readonly Operand[], at: At, sign: 1 | -1): Value {
   if (date === undefined) return arithmetic(sign).apply(operands, at) ?? null
   if (sign === -1 && operands.every((operand) => operand instanceof Date)) return Number(operands[0]) - Number(operands[1])
   const rest = operands.filter((operand) => operand !== date)
-  return new Date(date.getTime() + sign * Number(numeric(some, (numbers) => numbers.reduce((left, right) => left + right, 0)).apply(rest, at)))
+  return new Date(date.getTime() + sign * Number(numeric(some, (values) => values.reduce((left, right) => left + right, 0)).apply(rest, at)))
 }
 
 function arithmetic(sign: 1 | -1): Operator {
-  return numeric(some, (numbers) => numbers.reduce((left, right) => left + sign * right), (whole) => whole.reduce((left, right) => left + BigInt(sign) * right))
+  return numeric(some, (values) => values.reduce((left, right) => left + sign * right), (whole) => whole.reduce((left, right) => left + BigInt(sign) * right))
 }
 
 /** Half to even, at a number of decimal places, as MongoDB rounds. */
@@ -98,7 +82,7 @@ function round(value: number, places: number): number {
 export const operators: Readonly<Record<string, Operator>> = {
   $add: { ...some, apply: (operands, at) => sum(operands, at, 1) },
   $subtract: { ...two, apply: (operands, at) => sum(operands, at, -1) },
-  $multiply: numeric(some, (numbers) => numbers.reduce((left, right) => left * right), (whole) => whole.reduce((left, right) => left * right)),
+  $multiply: numeric(some, (values) => values.reduce((left, right) => left * right), (whole) => whole.reduce((left, right) => left * right)),
   $divide: { ...two, apply: (operands, at) => (Number(operands[1]) === 0 && !isNothing(operands[1]) && !isNothing(operands[0]) ? fail(at, 'cannot divide by zero') : numeric(two, ([left = 0, right = 1]) => left / right).apply(operands, at)) },
   $mod: numeric(two, ([left = 0, right = 1]) => left % right),
   $abs: numeric(one, ([value = 0]) => Math.abs(value), ([value = 0n]) => (value < 0n ? -value : value)),
@@ -113,7 +97,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   $gte: comparison((order) => order >= 0),
   $lt: comparison((order) => order < 0),
   $lte: comparison((order) => order <= 0),
-  $cmp: { ...two, apply: ([left, right]) => Math.sign(orderOf(left, right)) },
+  $cmp: { ...two, apply: ([left, right]) => Math.sign(compareSortValues(left, right)) },
   $not: { ...one, apply: ([value]) => value === undefined || value === null || value === false || value === 0 || value === 0n },
   $concat: text(some, (texts) => texts.join('')),
   $toLower: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toLowerCase()).apply([value], at) ?? '')) },
@@ -133,7 +117,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   $size: { ...one, apply: ([value], at) => (Array.isArray(value) ? value.length : fail(at, `needs an array, not ${nameOf(value)}`)) },
   $isArray: { ...one, apply: ([value]) => Array.isArray(value) },
   $arrayElemAt: { ...two, apply: ([of, index], at) => (isNothing(of) || isNothing(index) ? null : Array.isArray(of) && typeof index === 'number' ? of.at(index) : fail(at, 'needs an array and an index')) },
-  $concatArrays: list(some, (lists) => lists.flat()),
+  $concatArrays: typed(some, arrays, (lists) => lists.flat()),
   $in: { ...two, apply: ([value, of], at) => (Array.isArray(of) ? of.some((element) => valuesMatchEqual(element, value ?? null)) : fail(at, `needs an array, not ${nameOf(of)}`)) },
   $mergeObjects: { ...some, apply: (operands, at) => Object.assign({}, ...operands.map((operand) => (isNothing(operand) ? {} : isObject(operand) ? operand : fail(at, `needs objects, not ${nameOf(operand)}`)))) as Value },
   $year: datePart((date) => date.getUTCFullYear()),
@@ -151,10 +135,6 @@ function formatDate(date: Date, format: string): string {
   const [day = '', time = ''] = iso.split('T')
   const parts: Readonly<Record<string, string>> = { '%Y': day.slice(0, -6), '%m': day.slice(-5, -3), '%d': day.slice(-2), '%H': time.slice(0, 2), '%M': time.slice(3, 5), '%S': time.slice(6, 8), '%L': time.slice(9, 12), '%%': '%' }
   return format.replaceAll(/%[YmdHMSL%]/g, (part) => parts[part] ?? part)
-}
-
-function orderOf(left: Operand, right: Operand): number {
-  return left === undefined || right === undefined ? Number(left !== undefined) - Number(right !== undefined) : compareValues(left, right)
 }
 
 function isNothing(value: Operand): value is null | undefined {

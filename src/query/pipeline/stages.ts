@@ -99,7 +99,7 @@ function parseStage(name: string, operand: unknown): Stage {
       return { ...stage, run: (input) => windowed(input, { skip: 0, limit }) }
     }
     case '$count':
-      if (typeof operand !== 'string' || operand === '' || operand.startsWith('$') || operand.includes('.')) throw pipelineError(named(name), "needs the name of a field, without '$' or '.'")
+      if (typeof operand !== 'string' || operand === '' || operand.startsWith('$') || operand.includes('.')) throw pipelineError({ stage: name }, "needs the name of a field, without '$' or '.'")
       return { ...stage, isClosed: true, run: (input) => counted(input, operand) }
     case '$unwind':
       return parseUnwind(stage)
@@ -112,11 +112,7 @@ function parseStage(name: string, operand: unknown): Stage {
       return { ...stage, run: (input, run) => sampled(input, size, run) }
     }
   }
-  throw pipelineError(named(name), 'is not a stage; there are $match $project $addFields $group $sort $skip $limit $unwind $lookup $facet $bucket $sample $count $sortByCount')
-}
-
-function named(stage: string): { stage: string } {
-  return { stage }
+  throw pipelineError({ stage: name }, 'is not a stage; there are $match $project $addFields $group $sort $skip $limit $unwind $lookup $facet $bucket $sample $count $sortByCount')
 }
 
 function wholeNumber(stage: string, operand: unknown, least: number): number {
@@ -245,7 +241,7 @@ function parseUnwind(stage: Omit<Stage, 'run'>): Stage {
   const { path: text, includeArrayIndex, preserveNullAndEmptyArrays = false, ...unknown } = isPlainObject(stage.operand) ? stage.operand : { path: stage.operand }
   const path = fieldOf(text)
   if (path === undefined || Object.keys(unknown).length > 0 || (includeArrayIndex !== undefined && typeof includeArrayIndex !== 'string')) {
-    throw pipelineError(named('$unwind'), "needs a path as '$tags', or { path, includeArrayIndex, preserveNullAndEmptyArrays }")
+    throw pipelineError({ stage: '$unwind' }, "needs a path as '$tags', or { path, includeArrayIndex, preserveNullAndEmptyArrays }")
   }
   const withIndex = (document: Document, index: number | null): Document => (includeArrayIndex === undefined ? document : withField(document, parseFieldPath(includeArrayIndex), index))
   const unwind = (document: Document): Document[] => {
@@ -265,7 +261,7 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
   if (isPlainObject(stage.operand) && Object.hasOwn(stage.operand, 'relationship')) return parseEdgeLookup(stage, stage.operand)
   const { from, localField, foreignField, as, ...unknown } = isPlainObject(stage.operand) ? stage.operand : ({} as Record<string, unknown>)
   if (typeof from !== 'string' || typeof localField !== 'string' || typeof foreignField !== 'string' || typeof as !== 'string' || Object.keys(unknown).length > 0) {
-    throw pipelineError(named('$lookup'), 'needs { from, localField, foreignField, as }, or { relationship, direction, filter, sort, limit, as }')
+    throw pipelineError({ stage: '$lookup' }, 'needs { from, localField, foreignField, as }, or { relationship, direction, filter, sort, limit, as }')
   }
   validateNamespace(from)
   const [local, foreign, to] = [parseFieldPath(localField), parseFieldPath(foreignField), parseFieldPath(as)]
@@ -297,7 +293,7 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
 
 function parseEdgeLookup(stage: Omit<Stage, 'run'>, operand: Record<string, unknown>): Stage {
   const { relationship: name, direction, filter = {}, sort, limit, as, ...unknown } = operand
-  if (typeof as !== 'string' || Object.keys(unknown).length > 0) throw pipelineError(named('$lookup'), 'needs { relationship, as } and takes direction, filter, sort and limit beside them')
+  if (typeof as !== 'string' || Object.keys(unknown).length > 0) throw pipelineError({ stage: '$lookup' }, 'needs { relationship, as } and takes direction, filter, sort and limit beside them')
   if (direction !== undefined && direction !== 'out' && direction !== 'in') throw pipelineError({ stage: '$lookup', path: 'direction' }, "must be 'out' or 'in'")
   parseFilter(filter)
   parseSort(sort)
@@ -320,7 +316,7 @@ function parseEdgeLookup(stage: Omit<Stage, 'run'>, operand: Record<string, unkn
 
 function idOf({ $id }: Document): string {
   if (typeof $id === 'string') return $id
-  throw pipelineError(named('$lookup'), "by a relationship needs documents that have their $id: it stands before a $group, and behind a $project only of one that takes '$id'")
+  throw pipelineError({ stage: '$lookup' }, "by a relationship needs documents that have their $id: it stands before a $group, and behind a $project only of one that takes '$id'")
 }
 
 function fileBy(documents: readonly Document[], keysOf: (document: Document) => Iterable<string>, into: Map<string, Document[]>): void {
@@ -334,7 +330,7 @@ function fileBy(documents: readonly Document[], keysOf: (document: Document) => 
 }
 
 function parseFacet(stage: Omit<Stage, 'run'>): Stage {
-  if (!isPlainObject(stage.operand)) throw pipelineError(named('$facet'), 'needs { name: pipeline, … }')
+  if (!isPlainObject(stage.operand)) throw pipelineError({ stage: '$facet' }, 'needs { name: pipeline, … }')
   const facets = Object.entries(stage.operand).map(([name, pipeline]) => [name, parsePipeline(pipeline)] as const)
   return {
     ...stage,
