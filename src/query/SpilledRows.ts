@@ -1,6 +1,6 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { fromExtendedJson, toExtendedJson } from '../model/ejson.ts'
-import type { Document } from '../model/values.ts'
+import { stateFromJson, stateToJson, type StateJson } from '../model/state-json.ts'
 import { mergeSorted } from '../storage/merge-groups.ts'
 import type { Scratch } from '../storage/Scratch.ts'
 import type { Position, Row } from './row-order.ts'
@@ -24,16 +24,15 @@ export class SpilledRows {
     this.#parts.push(paths)
     let lines: string[] = []
     let characters = 0
-    for (const row of rows.toSorted(this.#compare)) {
+    for (const [index, row] of rows.toSorted(this.#compare).entries()) {
       const line = lineOf(row)
       lines.push(line)
       characters += line.length
-      if (characters < blockCharactersMax) continue
+      if (characters < blockCharactersMax && index < rows.length - 1) continue
       paths.push(await this.#scratch.write(utf8Encode(lines.join('\n'))))
       lines = []
       characters = 0
     }
-    if (lines.length > 0) paths.push(await this.#scratch.write(utf8Encode(lines.join('\n'))))
   }
 
   /** All rows that were added, in order, in batches. */
@@ -48,15 +47,11 @@ export class SpilledRows {
 
 function lineOf({ id, values, state }: Row): string {
   const kept = values.map((value) => (value === undefined ? [] : [toExtendedJson(value)]))
-  return JSON.stringify({ id, values: kept, state: { ...state, document: toExtendedJson(state.document) } })
+  return JSON.stringify({ id, values: kept, version: state.version, seq: state.seq, state: stateToJson(state) })
 }
 
 function rowOf(line: string): Row {
-  const { id, values, state } = JSON.parse(line) as { id: string; values: unknown[][]; state: Row['state'] }
-  const { version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document } = state
-  return {
-    id,
-    values: values.map(([value]) => (value === undefined ? undefined : fromExtendedJson(value))),
-    state: { id, version, seq, createdAt, createdBy, updatedAt, updatedBy, deletedAt, document: fromExtendedJson(document) as Document },
-  }
+  const { id, values, version, seq, state } = JSON.parse(line) as { id: string; values: unknown[][]; version: number; seq: number; state: StateJson }
+  const kept = values.map(([value]) => (value === undefined ? undefined : fromExtendedJson(value)))
+  return { id, values: kept, state: stateFromJson(state, { id, version, seq }) }
 }
