@@ -46,7 +46,7 @@ export function parseDocument(input: unknown, limits: DocumentLimits = defaultDo
 export function parseSizedDocument(input: unknown, limits: DocumentLimits, options: ParseDocumentOptions): { document: Document; bytes: number } {
   if (!isPlainObject(input)) throw new ParqueDBError('VALIDATION_FAILED', `A document must be a plain object, not ${describe(input)}.`, { details: { path: '' } })
   const walk = new Walk(limits, input)
-  return { document: walk.document(input, options), bytes: walk.bytes }
+  return { document: walk.document(input, 0, options), bytes: walk.bytes }
 }
 
 /** One valid value, deeply copied, under the rules of parseDocument; `path` is where it stands, for errors. */
@@ -102,20 +102,21 @@ class Walk {
     return this.#bytes
   }
 
-  document(input: Readonly<Record<string, unknown>>, { skip, onSkip }: ParseDocumentOptions): Document {
+  /** The object at `depth` keys below the root; `top` where it is the document itself, which may have a `$type`. */
+  document(input: Readonly<Record<string, unknown>>, depth: number, top?: ParseDocumentOptions): Document {
     const copy: Document = {}
-    this.#count(slotBytes, 0)
+    this.#count(slotBytes, depth)
     for (const name of Object.keys(input)) {
       const value = input[name]
       if (value === undefined) continue
-      if (skip?.has(name)) {
-        onSkip?.(name)
+      if (top?.skip?.has(name)) {
+        top.onSkip?.(name)
         continue
       }
-      this.#keys[0] = name
-      if (name !== '$type' || typeof value !== 'string') this.#checkName(name, 1)
-      this.#countField(name, 1)
-      copy[name] = this.value(value, 1)
+      this.#keys[depth] = name
+      if (top === undefined || name !== '$type' || typeof value !== 'string') this.#checkName(name, depth + 1)
+      this.#countField(name, depth + 1)
+      copy[name] = this.value(value, depth + 1)
     }
     return copy
   }
@@ -160,17 +161,7 @@ class Walk {
       return new Uint8Array(input)
     }
     if (!isPlainObject(input)) this.#fail(depth, `holds ${describe(input)}, which cannot be stored`)
-    const copy: Document = {}
-    this.#count(slotBytes, depth)
-    for (const name of Object.keys(input)) {
-      const value = input[name]
-      if (value === undefined) continue
-      this.#keys[depth] = name
-      this.#checkName(name, depth + 1)
-      this.#countField(name, depth + 1)
-      copy[name] = this.value(value, depth + 1)
-    }
-    return copy
+    return this.document(input, depth)
   }
 
   #array(input: readonly unknown[], depth: number): Value[] {

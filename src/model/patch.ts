@@ -47,47 +47,35 @@ export function diffDocuments(before: Document, after: Document): Patch {
  * VALIDATION_FAILED when a path leads through a value that is neither object nor array, or past an array's end; unset of an element leaves null in its place.
  */
 export function applyPatch(document: Document, patch: Patch): Document {
-  const edit = new Edit(document)
-  for (const path of patch.unset ?? []) edit.unset(path)
-  if (patch.set !== undefined) for (const path of Object.keys(patch.set)) edit.set(path, patch.set[path] as Value)
-  return edit.root
+  const edit = new Edit()
+  let root: Value = document
+  for (const path of patch.unset ?? []) root = edit.unset(root, decodePatchPath(path))
+  if (patch.set !== undefined) for (const path of Object.keys(patch.set)) root = edit.set(root, decodePatchPath(path), patch.set[path] as Value)
+  return root as Document
 }
 
 /** One application: every container on the way is copied once, then changed in place. */
 class Edit {
-  root: Document
   readonly #own = new Set<object>()
 
-  constructor(document: Document) {
-    this.root = document
-  }
-
-  set(path: string, value: Value): void {
-    this.root = this.#setIn(this.root, decodePatchPath(path), value) as Document
-  }
-
-  unset(path: string): void {
-    this.root = this.#unsetIn(this.root, decodePatchPath(path)) as Document
-  }
-
   /** The container with the value at `segments`; itself when it is already this application's own. */
-  #setIn(container: Value | undefined, segments: FieldPath, value: Value): Value {
+  set(container: Value | undefined, segments: FieldPath, value: Value): Value {
     const name = segments[0] as string
     const rest = segments.slice(1)
     if (Array.isArray(container)) {
       const index = parseArrayIndex(name)
       if (index === undefined || index > container.length) throw unreachable(segments, `an array of ${container.length} elements has no place '${name}'`)
       const copy = this.#ownCopy(container)
-      copy[index] = rest.length === 0 ? value : this.#setIn(copy[index], rest, value)
+      copy[index] = rest.length === 0 ? value : this.set(copy[index], rest, value)
       return copy
     }
     if (container !== undefined && !isObject(container)) throw unreachable(segments, 'it leads through a value that holds no fields')
     const copy = this.#ownCopy(container ?? {})
-    copy[name] = rest.length === 0 ? value : this.#setIn(ownField(copy, name), rest, value)
+    copy[name] = rest.length === 0 ? value : this.set(ownField(copy, name), rest, value)
     return copy
   }
 
-  #unsetIn(container: Value, segments: FieldPath): Value {
+  unset(container: Value, segments: FieldPath): Value {
     const name = segments[0] as string
     const rest = segments.slice(1)
     if (Array.isArray(container)) {
@@ -95,14 +83,14 @@ class Edit {
       const old = index === undefined ? undefined : container[index]
       if (index === undefined || old === undefined) return container
       const copy = this.#ownCopy(container)
-      copy[index] = rest.length === 0 ? null : this.#unsetIn(old, rest)
+      copy[index] = rest.length === 0 ? null : this.unset(old, rest)
       return copy
     }
     if (!isObject(container)) return container
     const old = ownField(container, name)
     if (old === undefined) return container
     if (rest.length === 0) return this.#without(container, name)
-    const inside = this.#unsetIn(old, rest)
+    const inside = this.unset(old, rest)
     if (inside === old) return container
     const copy = this.#ownCopy(container)
     copy[name] = inside

@@ -38,7 +38,7 @@ export function parseProjection(project: unknown): ProjectionNode {
 /** The document with the fields that are asked for, in its own order. Copy on write: values that are taken whole are shared with the input. */
 export function applyProjection(document: Document, projection: ProjectionNode): Document {
   if (projection.kind === 'all') return document
-  return projection.kind === 'include' ? includeFields(document, projection.tree) : excludeFields(document, projection.tree)
+  return projectFields(document, projection.tree, projection.kind === 'include')
 }
 
 /** The top-level fields that the projection reads, or undefined when it may read any. */
@@ -46,44 +46,24 @@ export function projectionFields(projection: ProjectionNode): ReadonlySet<string
   return projection.kind === 'include' ? new Set(projection.tree.keys()) : undefined
 }
 
-function includeFields(document: Document, tree: PathTree): Document {
+/** Of what the tree does not name, `includes` leaves out all, else nothing; of what it names whole, the other way round. */
+function projectFields(document: Document, tree: PathTree, includes: boolean): Document {
   const result: Document = {}
   for (const name of Object.keys(document)) {
     const branch = tree.get(name)
-    if (branch === undefined) continue
+    if (branch === (includes ? undefined : true)) continue
     const value = document[name] as Value
-    const kept = branch === true ? value : includeInside(value, branch)
+    const kept = branch === undefined || branch === true ? value : projectInside(value, branch, includes)
     if (kept !== undefined) result[name] = kept
   }
   return result
 }
 
 /** A value that holds no fields has nothing of what was asked for. */
-function includeInside(value: Value, tree: PathTree): Value | undefined {
-  if (isObject(value)) return includeFields(value, tree)
-  if (!Array.isArray(value)) return undefined
-  const kept: Value[] = []
-  for (const element of value) {
-    const part = includeInside(element, tree)
-    if (part !== undefined) kept.push(part)
-  }
-  return kept
-}
-
-function excludeFields(document: Document, tree: PathTree): Document {
-  const result: Document = {}
-  for (const name of Object.keys(document)) {
-    const branch = tree.get(name)
-    const value = document[name] as Value
-    if (branch === undefined) result[name] = value
-    else if (branch !== true) result[name] = excludeInside(value, branch)
-  }
-  return result
-}
-
-function excludeInside(value: Value, tree: PathTree): Value {
-  if (isObject(value)) return excludeFields(value, tree)
-  return Array.isArray(value) ? value.map((element) => excludeInside(element, tree)) : value
+function projectInside(value: Value, tree: PathTree, includes: boolean): Value | undefined {
+  if (isObject(value)) return projectFields(value, tree, includes)
+  if (Array.isArray(value)) return value.map((element) => projectInside(element, tree, includes)).filter((part) => part !== undefined)
+  return includes ? undefined : value
 }
 
 type ProjectEntry = readonly [name: string, given: unknown]
