@@ -98,7 +98,9 @@ export class EventProjection<State extends object> {
   }
 
   async #run(): Promise<void> {
-    let built = await this.#load()
+    const stored = await this.#records.get(this.#definition.name)
+    /** What is kept of this definition, finished or not. */
+    let built = stored?.fingerprint === this.#fingerprint ? { state: stored.state as State, seq: stored.seq } : undefined
     /** Events up to here were seen by a build from the start, which what was erased by then is not in. */
     let freshSeq = built?.seq ?? 0
     while (!this.#isStopped) {
@@ -122,12 +124,6 @@ export class EventProjection<State extends object> {
       this.#tell()
       if (!this.#hasNews && !this.#isStopped) await new Promise<void>((resolve) => (this.#wake = resolve))
     }
-  }
-
-  /** What is kept of this definition, finished or not. */
-  async #load(): Promise<{ state: State; seq: number } | undefined> {
-    const stored = await this.#records.get(this.#definition.name)
-    return stored?.fingerprint === this.#fingerprint ? { state: stored.state as State, seq: stored.seq } : undefined
   }
 
   /** 'erased' when something of what is in the state is gone, or just going: then it is built from the start. */

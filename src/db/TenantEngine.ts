@@ -5,14 +5,13 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EraseOptions, EraseReport, RetainOptions, RetentionReport } from '../model/database-options.ts'
 import { namespaceBytesMax } from '../model/entity-id.ts'
 import { collectionOf, edgeSpace, isEdgeSpace, isEdgeState, renameEnds, stateWithKey } from '../model/edge.ts'
-import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { EntityKey } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
-import type { IdRange } from '../parquet/key-ranges.ts'
 import type { CommitRequest, CommitResult, Engine, EngineStats } from '../storage/engine.ts'
 import { resolveRetention } from '../storage/engine-options.ts'
 import { assertRangeKept } from '../storage/horizon.ts'
 import type { Horizon } from '../storage/manifest.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, View } from '../storage/view.ts'
+import type { View } from '../storage/view.ts'
 
 /**
  * The part of an engine whose namespaces begin with a tenant's name and '~', under the names that the tenant uses. All that goes in gets the beginning and all that
@@ -50,7 +49,7 @@ export class TenantEngine implements Engine {
   }
 
   async view(options?: { includeArchived?: boolean }): Promise<View> {
-    return new TenantView(await this.#base.view(options), this)
+    return tenantView(await this.#base.view(options), this)
   }
 
   readonly viewNow = (): undefined => undefined
@@ -119,85 +118,50 @@ function ownKey(key: EntityKey, prefix: string): EntityKey {
   return isEdgeSpace(key.ns) ? renameEnds(key, rename) : { ns: rename(key.ns), id: key.id }
 }
 
-class TenantView implements View {
-  readonly seq: number
-  readonly ts: number
-  readonly #base: View
-  readonly #names: TenantEngine
-
-  constructor(base: View, names: TenantEngine) {
-    this.seq = base.seq
-    this.ts = base.ts
-    this.#base = base
-    this.#names = names
-  }
-
-  get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> {
-    return this.#base.get(this.#names.stored(key), asOf).catch(this.#names.refuse)
-  }
-
-  getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
-    return this.#base.getMany(keys.map(this.#names.stored), asOf).catch(this.#names.refuse)
-  }
-
-  scan(ns: string, options?: ScanOptions): ReturnType<View['scan']> {
-    return this.#told(() => this.#base.scan(this.#names.prefix + ns, options))
-  }
-
-  async *scanRanges(ns: string, ranges: readonly IdRange[], options?: Pick<ScanOptions, 'asOf' | 'signal'>): AsyncGenerator<readonly EntityState[]> {
-    const { prefix, stored } = this.#names
-    const bounds = ranges.map((range) => (range.afterId === undefined ? range : { ...range, afterId: stored({ ns, id: range.afterId }).id }))
-    for await (const states of this.#told(() => this.#base.scanRanges(prefix + ns, bounds, options))) {
-      yield states.map((state) => (isEdgeState(state) ? stateWithKey(state, ownKey({ ns: prefix + ns, id: state.id }, prefix)) : state))
-    }
-  }
-
-  events(options: EventScanOptions = {}): AsyncIterable<StoredEvent> {
-    const { prefix } = this.#names
-    if (options.ns !== undefined) return this.#ownEvents(() => this.#base.events({ ...options, ns: prefix + options.ns }))
-    // What others have forgotten is nothing that a tenant misses.
-    const isKept = (): void => {
-      for (const ns of this.namespaces()) for (const each of [ns, edgeSpace(ns, 'out')]) assertRangeKept(each, this.horizon(each), options)
-    }
-    return this.#ownEvents(() => {
-      if (options.onlyKept !== true) isKept()
-      return this.#base.events({ ...options, onlyKept: true })
-    })
-  }
-
-  entityEvents(key: EntityKey, options?: EntityEventOptions): AsyncIterable<StoredEvent> {
-    return this.#ownEvents(() => this.#base.entityEvents(this.#names.stored(key), options))
-  }
-
-  namespaces(): string[] {
-    const { prefix } = this.#names
-    return this.#base.namespaces().filter((ns) => ns.startsWith(prefix)).map((ns) => ns.slice(prefix.length))
-  }
-
-  horizon(ns: string): Horizon | undefined {
-    return this.#base.horizon(this.#names.prefix + ns)
-  }
-
-  scratch(): ReturnType<View['scratch']> {
-    return this.#base.scratch()
-  }
-
-  release(): void {
-    this.#base.release()
-  }
-
-  async *#told<T>(read: () => AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
+/** A view under the tenant's own names. */
+function tenantView(base: View, { prefix, stored, own, refuse }: TenantEngine): View {
+  async function* told<T>(read: () => AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
     try {
       yield* read()
     } catch (error) {
-      this.#names.refuse(error)
+      refuse(error)
     }
   }
-
-  async *#ownEvents(read: () => AsyncIterable<StoredEvent>): AsyncGenerator<StoredEvent> {
-    for await (const event of this.#told(read)) {
-      const own = this.#names.own(event)
-      if (own !== undefined) yield own
+  async function* ownEvents(read: () => AsyncIterable<StoredEvent>): AsyncGenerator<StoredEvent> {
+    for await (const event of told(read)) {
+      const seen = own(event)
+      if (seen !== undefined) yield seen
     }
+  }
+  const namespaces = (): string[] => base.namespaces().flatMap((ns) => (ns.startsWith(prefix) ? [ns.slice(prefix.length)] : []))
+  const horizon = (ns: string): Horizon | undefined => base.horizon(prefix + ns)
+  return {
+    seq: base.seq,
+    ts: base.ts,
+    get: (key, asOf) => base.get(stored(key), asOf).catch(refuse),
+    getMany: (keys, asOf) => base.getMany(keys.map(stored), asOf).catch(refuse),
+    scan: (ns, options) => told(() => base.scan(prefix + ns, options)),
+    async *scanRanges(ns, ranges, options) {
+      const bounds = ranges.map((range) => (range.afterId === undefined ? range : { ...range, afterId: stored({ ns, id: range.afterId }).id }))
+      for await (const states of told(() => base.scanRanges(prefix + ns, bounds, options))) {
+        yield states.map((state) => (isEdgeState(state) ? stateWithKey(state, ownKey({ ns: prefix + ns, id: state.id }, prefix)) : state))
+      }
+    },
+    events(options = {}) {
+      if (options.ns !== undefined) return ownEvents(() => base.events({ ...options, ns: prefix + options.ns }))
+      // What others have forgotten is nothing that a tenant misses.
+      const isKept = (): void => {
+        for (const ns of namespaces()) for (const each of [ns, edgeSpace(ns, 'out')]) assertRangeKept(each, horizon(each), options)
+      }
+      return ownEvents(() => {
+        if (options.onlyKept !== true) isKept()
+        return base.events({ ...options, onlyKept: true })
+      })
+    },
+    entityEvents: (key, options) => ownEvents(() => base.entityEvents(stored(key), options)),
+    namespaces,
+    horizon,
+    scratch: () => base.scratch(),
+    release: () => base.release(),
   }
 }

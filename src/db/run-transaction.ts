@@ -7,15 +7,13 @@ import type { TransactionOptions } from '../model/database-options.ts'
 import { edgeKey, edgeSpace, isEdgeSpace, isMirrorSpace, parseEdgeKey } from '../model/edge.ts'
 import { formatEntityId } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
-import { eventOf, type EventDraft, type StoredEvent } from '../model/event.ts'
+import { eventOf, type EventDraft } from '../model/event.ts'
 import { fold } from '../model/fold.ts'
 import type { IdRange } from '../parquet/key-ranges.ts'
 import type { CommitRequest, DecisionContext } from '../storage/engine.ts'
-import type { Horizon } from '../storage/manifest.ts'
-import type { Scratch } from '../storage/Scratch.ts'
 import { isWithin } from '../storage/range-scan.ts'
 import { mergeStates } from '../storage/strips.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice, View } from '../storage/view.ts'
+import type { AsOf, View } from '../storage/view.ts'
 import type { Committed, Session, ViewOptions } from './session.ts'
 import { nameLengthMax } from './write-options.ts'
 
@@ -48,7 +46,7 @@ class TransactionAttempt {
   async #view(options: ViewOptions = {}): Promise<View> {
     this.#assertOpen()
     if (options.includeArchived === true) throw new ParqueDBError('INVALID_ARGUMENT', 'A transaction does not read the archive; read it before.', { details: { option: 'includeArchived' } })
-    return new TransactionView(this.#base, this.#own, this.#reads)
+    return transactionView(this.#base, this.#own, this.#reads)
   }
 
   async #commit(request: CommitRequest): Promise<Committed> {
@@ -207,98 +205,52 @@ export type OwnWrites = ReadonlyMap<string, ReadonlyMap<string, readonly EntityS
  * The view that a transaction began with, under its own writes; what is read is noted, so that the commit can check that it still
  * holds. The past is read as it was, and cannot change. Events are those of the view.
  */
-class TransactionView implements View {
-  readonly seq: number
-  readonly ts: number
-  readonly #base: View
-  readonly #own: OwnWrites
-  readonly #reads: ReadSet
-
-  constructor(base: View, own: OwnWrites, reads: ReadSet) {
-    this.seq = base.seq
-    this.ts = base.ts
-    this.#base = base
-    this.#own = own
-    this.#reads = reads
+function transactionView(base: View, own: OwnWrites, reads: ReadSet): View {
+  const note = (ns: string, asOf: AsOf | undefined): void => {
+    // A time at or after the view's last event may still get more events, so it is not past yet.
+    const isOver = asOf !== undefined && ((asOf.seq !== undefined && asOf.seq <= base.seq) || (asOf.ts !== undefined && asOf.ts < base.ts))
+    if (!isOver) reads.noteNamespace(ns)
   }
-
-  async get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> {
-    const own = this.#own.get(key.ns)?.get(key.id)
-    if (asOf !== undefined) {
-      this.#notePast(key.ns, asOf)
-      const { seq } = asOf
-      const earlier = seq === undefined ? undefined : own?.findLast((state) => state.seq <= seq)
-      return earlier ?? this.#base.get(key, asOf)
-    }
-    this.#reads.noteEntity(key)
-    return own?.at(-1) ?? this.#base.get(key)
+  const get = async (key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> => {
+    const states = own.get(key.ns)?.get(key.id)
+    if (asOf === undefined) reads.noteEntity(key)
+    else note(key.ns, asOf)
+    const { seq } = asOf ?? { seq: Number.POSITIVE_INFINITY }
+    const written = seq === undefined ? undefined : states?.findLast((state) => state.seq <= seq)
+    return written ?? base.get(key, asOf)
   }
-
-  getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
-    return Promise.all(keys.map((key) => this.get(key, asOf)))
+  /** What was written and is not of the past, in the order of ids. A copy: writing while a scan goes on does not change what it brings. */
+  const writtenIn = (ns: string, asOf: AsOf | undefined, ranges: readonly IdRange[]): EntityState[] => {
+    note(ns, asOf)
+    const states = asOf === undefined ? [...(own.get(ns)?.values() ?? [])].flatMap((each) => each.slice(-1)) : []
+    return states.filter(({ id }) => ranges.some((range) => isWithin(id, range))).toSorted((left, right) => compareStrings(left.id, right.id))
   }
-
-  scanRanges(ns: string, ranges: readonly IdRange[], options: Pick<ScanOptions, 'asOf' | 'signal'> = {}): ReturnType<View['scanRanges']> {
-    const base = this.#base.scanRanges(ns, ranges, options)
-    if (options.asOf !== undefined) {
-      this.#notePast(ns, options.asOf)
-      return base
-    }
-    this.#reads.noteNamespace(ns)
-    const own = this.#own.get(ns)
-    if (own === undefined || own.size === 0) return base
-    return mergeStates([base, [newestOf(own).filter((state) => ranges.some((range) => isWithin(state.id, range))).toSorted(byId)]])
+  return {
+    seq: base.seq,
+    ts: base.ts,
+    get,
+    getMany: (keys, asOf) => Promise.all(keys.map((key) => get(key, asOf))),
+    scanRanges(ns, ranges, options = {}) {
+      const written = writtenIn(ns, options.asOf, ranges)
+      const states = base.scanRanges(ns, ranges, options)
+      return written.length === 0 ? states : mergeStates([states, [written]])
+    },
+    scan(ns, options = {}) {
+      const over = writtenIn(ns, options.asOf, [options])
+      return base.scan(ns, over.length === 0 ? options : { ...options, over })
+    },
+    events: (options) => base.events(options),
+    entityEvents(key, options) {
+      reads.noteEntity(key)
+      if (options?.edges === true) reads.noteNamespace(edgeSpace(key.ns, 'out'))
+      return base.entityEvents(key, options)
+    },
+    namespaces: () => [...new Set([...base.namespaces(), ...own.keys()])].filter((ns) => !isEdgeSpace(ns)).toSorted(compareStrings),
+    horizon: (ns) => base.horizon(ns),
+    scratch: () => base.scratch(),
+    // The transaction releases the view that this one stands on.
+    release: () => undefined,
   }
-
-  scan(ns: string, options: ScanOptions = {}): AsyncIterable<readonly ScanSlice[]> {
-    if (options.asOf !== undefined) {
-      this.#notePast(ns, options.asOf)
-      return this.#base.scan(ns, options)
-    }
-    this.#reads.noteNamespace(ns)
-    const own = this.#own.get(ns)
-    // A copy: writing while the scan goes on does not change what it brings.
-    return this.#base.scan(ns, own === undefined || own.size === 0 ? options : { ...options, over: newestOf(own).filter(({ id }) => isWithin(id, options)).toSorted(byId) })
-  }
-
-  events(options?: EventScanOptions): AsyncIterable<StoredEvent> {
-    return this.#base.events(options)
-  }
-
-  entityEvents(key: EntityKey, options?: EntityEventOptions): AsyncIterable<StoredEvent> {
-    this.#reads.noteEntity(key)
-    if (options?.edges === true) this.#reads.noteNamespace(edgeSpace(key.ns, 'out'))
-    return this.#base.entityEvents(key, options)
-  }
-
-  namespaces(): string[] {
-    return [...new Set([...this.#base.namespaces(), ...this.#own.keys()])].filter((ns) => !isEdgeSpace(ns)).toSorted(compareStrings)
-  }
-
-  horizon(ns: string): Horizon | undefined {
-    return this.#base.horizon(ns)
-  }
-
-  scratch(): Scratch | undefined {
-    return this.#base.scratch()
-  }
-
-  /** The transaction releases the view that this one stands on. */
-  release(): void {}
-
-  /** A time at or after the view's last event may still get more events, so it is not past yet. */
-  #notePast(ns: string, asOf: AsOf): void {
-    const isOver = (asOf.seq !== undefined && asOf.seq <= this.seq) || (asOf.ts !== undefined && asOf.ts < this.ts)
-    if (!isOver) this.#reads.noteNamespace(ns)
-  }
-}
-
-function newestOf(own: ReadonlyMap<string, readonly EntityState[]>): EntityState[] {
-  return [...own.values()].flatMap((states) => states.slice(-1))
-}
-
-function byId(left: EntityState, right: EntityState): number {
-  return compareStrings(left.id, right.id)
 }
 
 /** Entities of one namespace that are noted one by one; past it the namespace is, which conflicts more often and stays small. */
