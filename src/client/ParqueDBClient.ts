@@ -4,9 +4,8 @@ import { ulidSource, type IdSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom } from '../base/random.ts'
 import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
-import { actingAs } from '../model/acting.ts'
 import { AskedDatabase, type AskedMethod } from '../model/asked-database.ts'
-import type { Database, DatabaseCollection, DatabaseTransaction, EventStream, Acting, ActingDatabase } from '../model/database.ts'
+import type { Database, DatabaseCollection, DatabaseTransaction, EventStream } from '../model/database.ts'
 import type { EventQueryOptions, SubscribeOptions, TransactionOptions } from '../model/database-options.ts'
 import type { Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import { validateNamespace } from '../model/entity-id.ts'
@@ -71,10 +70,6 @@ export class ParqueDBClient extends AskedDatabase implements Database {
     }
   }
 
-  as(who: string | Acting): ActingDatabase {
-    return actingAs(this, who)
-  }
-
   events(options?: EventQueryOptions): AsyncIterableIterator<Event> {
     return oneByOne(this.#lines('events', this.#encode('events', options)) as AsyncIterable<Event[]>)
   }
@@ -101,10 +96,6 @@ export class ParqueDBClient extends AskedDatabase implements Database {
   async close(): Promise<void> {
     this.#isClosed = true
     for (const subscription of this.#subscriptions) subscription.close(closed())
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
   }
 
   #encode(name: keyof typeof databaseOperations, ...given: unknown[]): Arguments {

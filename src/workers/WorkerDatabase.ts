@@ -4,9 +4,8 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemClock } from '../base/clock.ts'
 import { systemRandom } from '../base/random.ts'
 import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
-import { actingAs } from '../model/acting.ts'
 import { AskedDatabase, type AskedMethod } from '../model/asked-database.ts'
-import { tenantPattern, type Database, type DatabaseCollection, type DatabaseTransaction, type EventStream, type Acting, type ActingDatabase } from '../model/database.ts'
+import { tenantPattern, type Database, type DatabaseCollection, type DatabaseTransaction, type EventStream } from '../model/database.ts'
 import type { EventQueryOptions, QueryExplanation, SubscribeOptions, TransactionOptions } from '../model/database-options.ts'
 import { isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
 import { validateNamespace } from '../model/entity-id.ts'
@@ -138,10 +137,6 @@ export class WorkerDatabase extends AskedDatabase implements Database {
     return this.#about(undefined, 'traverse').traverse<T>(start, steps, options)
   }
 
-  as(who: string | Acting): ActingDatabase {
-    return actingAs(this, who)
-  }
-
   events(options: EventQueryOptions = {}): AsyncIterableIterator<Event> {
     return this.#about(options.ns, 'events').events(options)
   }
@@ -168,10 +163,6 @@ export class WorkerDatabase extends AskedDatabase implements Database {
   async close(): Promise<void> {
     this.#isClosed = true
     await Promise.all(this.#listening.map((database) => database.close()))
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
   }
 
   /** Another handle of this session. */
