@@ -12,16 +12,11 @@ import { parseExpectedVersion } from './write-options.ts'
 /** What a new document cannot have as its own fields. */
 const besideFields: ReadonlySet<string> = new Set([...systemFields, '$link'])
 
-export interface NewEntity {
-  readonly key: EntityKey
-  readonly document: Document
-  /** What the document takes, as approximateBytes has it. */
-  readonly bytes: number
-  readonly links: readonly Link[]
-}
+export type NewEntity = Readonly<ReturnType<typeof parseNewDocument>>
 
 /** A document to create: its `$id` or a new ULID, its own fields, and in `$link` its edges. System fields are refused: the database writes them itself. */
-export function parseNewDocument(session: Session, ns: string, input: unknown): NewEntity {
+export function parseNewDocument(session: Session, ns: string, input: unknown) {
+  /** `bytes`: what the document takes, as approximateBytes has it. */
   const { document, bytes } = parseSizedDocument(input, session.limits, newDocumentRules)
   const { $id, $link } = input as Record<string, unknown>
   const key = { ns, id: $id === undefined ? session.ids.next() : parseEntityId($id, ns) }
@@ -38,20 +33,14 @@ const newDocumentRules = {
   },
 }
 
-export interface Replacement {
-  readonly document: Document
-  /** System fields that came along, `$id` and `version` aside. */
-  readonly fields: Document
-  readonly expectedVersion: ExpectedVersion | undefined
-}
-
 /**
  * A document to put in place of another. An entity that was read and changed may be given as it is: its `$id` must be the one that is
  * replaced, its `version` becomes the expected one, and the other system fields must be the current ones.
  */
-export function parseReplacement(session: Session, key: EntityKey, replace: { input: unknown; expectedVersion: ExpectedVersion | undefined }): Replacement {
+export function parseReplacement(session: Session, key: EntityKey, replace: { input: unknown; expectedVersion: ExpectedVersion | undefined }) {
   const { input } = replace
   const document = parseDocument(input, session.limits, { skip: systemFields })
+  /** System fields that came along, `$id` and `version` aside. */
   const fields: Document = {}
   let expectedVersion = replace.expectedVersion
   const source = input as Record<string, unknown>

@@ -6,18 +6,7 @@ import { replacingEdges } from './replace-edges.ts'
 import { withView, type Session } from './session.ts'
 import type { ParsedWrite } from './write-options.ts'
 
-export interface Written {
-  /** Before the write; undefined when the entity never was, or the write had been committed before. */
-  readonly before: EntityState | undefined
-  /** After it: `before` itself when the command changed nothing. */
-  readonly after: EntityState | undefined
-  /** Whether the entity or one of its edges did change. */
-  readonly isChanged: boolean
-  /** Edges that changed. */
-  readonly edgeCount: number
-  /** The condition of the write did not hold any more, so nothing was done. */
-  readonly isStale: boolean
-}
+type Written = Readonly<Awaited<ReturnType<typeof writeOnce>>>
 
 export interface EntityWrite {
   readonly key: EntityKey
@@ -39,7 +28,7 @@ export async function writeEntity(session: Session, entityWrite: EntityWrite, wr
   return { before: undefined, isChanged: false, edgeCount: 0, isStale: false, ...written, after }
 }
 
-async function writeOnce(session: Session, { key, command, links = [], condition }: EntityWrite, write: ParsedWrite): Promise<Written> {
+async function writeOnce(session: Session, { key, command, links = [], condition }: EntityWrite, write: ParsedWrite) {
   const met: { before: EntityState | undefined; isStale: boolean } = { before: undefined, isStale: false }
   const { states, repeated } = await session.commit({
     keys: links.length === 0 ? [key] : [key, ...keysOfLinks(links)],
@@ -57,5 +46,16 @@ async function writeOnce(session: Session, { key, command, links = [], condition
   })
   const own = states.filter((state) => !isEdgeState(state))
   const after = own[0] ?? (repeated ? await withView(session, (view) => view.get(key)) : met.before)
-  return { before: met.before, after, isChanged: states.length > 0, edgeCount: states.length - own.length, isStale: met.isStale }
+  return {
+    /** Before the write; undefined when the entity never was, or the write had been committed before. */
+    before: met.before,
+    /** After it: `before` itself when the command changed nothing. */
+    after,
+    /** Whether the entity or one of its edges did change. */
+    isChanged: states.length > 0,
+    /** Edges that changed. */
+    edgeCount: states.length - own.length,
+    /** The condition of the write did not hold any more, so nothing was done. */
+    isStale: met.isStale,
+  }
 }

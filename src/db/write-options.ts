@@ -11,19 +11,13 @@ export const writeOptionNames = ['actor', 'metadata', ...stampNames, 'signal'] a
 export const idempotentOptionNames = [...writeOptionNames, 'txId'] as const
 export const versionedOptionNames = [...idempotentOptionNames, 'expectedVersion'] as const
 
-export interface ParsedWrite {
-  readonly actor: string | undefined
-  readonly metadata: Document | undefined
-  readonly txId: string | undefined
-  readonly signal: AbortSignal | undefined
-  readonly expectedVersion: ExpectedVersion | undefined
-}
+export type ParsedWrite = Readonly<ReturnType<typeof parseWrite>>
 
 /** Names are kept in every event: long ones would be data in disguise. UTF-16 units. */
 export const nameLengthMax = 256
 
 /** The values of write options whose names have been checked. */
-export function parseWrite(session: Session, options: VersionedOptions): ParsedWrite {
+export function parseWrite(session: Session, options: VersionedOptions) {
   const txId = checkName(options.txId, { option: 'txId', charactersMax: nameLengthMax })
   if (txId !== undefined && session.isTransaction) throw new ParqueDBError('INVALID_ARGUMENT', 'Inside a transaction a write has no txId of its own; give it to transaction().', { details: { option: 'txId' } })
   return {

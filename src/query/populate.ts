@@ -8,7 +8,7 @@ import type { AsOf, View } from '../storage/view.ts'
 import { checkOptions } from '../model/check-options.ts'
 import { hop, type HopRow } from './hop.ts'
 import type { Unparsed } from './parse-query.ts'
-import { parseRelated, positioned, type RelatedQuery } from './related.ts'
+import { parseRelated, positioned } from './related.ts'
 import { comparePositions } from './row-order.ts'
 
 /** Entities that one relationship of one entity brings along where no limit is given. */
@@ -19,14 +19,7 @@ const depthMax = 5
 const rowsMax = 100_000
 
 /** What is brought along under one name, and what along with that. */
-export interface PopulateNode {
-  readonly name: string
-  readonly query: RelatedQuery
-  readonly isMany: boolean
-  readonly limit: number
-  /** Unparsed: what it means depends on the collections that are met. */
-  readonly inner: unknown
-}
+export type PopulateNode = Readonly<ReturnType<typeof parsePopulate>[number]>
 
 /** An entity brought along, or that something is brought along with. */
 export interface PopulatedRow {
@@ -40,7 +33,7 @@ export interface Populated {
 }
 
 /** `['author', 'tags']` or `{ author: true, comments: { limit: 10, sort, filter, direction, populate } }`, of entities of `ns`. */
-export function parsePopulate(relations: Relations, of: { ns: string; depth?: number }, input: unknown): PopulateNode[] {
+export function parsePopulate(relations: Relations, of: { ns: string; depth?: number }, input: unknown) {
   const { ns, depth = 1 } = of
   if (input === undefined) return []
   if (depth > depthMax) throw invalid(`populate goes at most ${depthMax} levels deep`)
@@ -53,6 +46,7 @@ export function parsePopulate(relations: Relations, of: { ns: string; depth?: nu
     // Checked before anything is read; parsed again for the collections that are met.
     parsePopulate(relations, { ns: relation.far ?? ns, depth: depth + 1 }, populate)
     const query = parseRelated(relation, undefined, { ...options, limit })
+    // `inner` stays unparsed: what it means depends on the collections that are met.
     return { name, query, isMany: relation.isMany, limit: relation.isMany ? (query.limit ?? limitDefault) : 1, inner: populate }
   })
 }

@@ -74,7 +74,7 @@ function rowSelector(query: Query, trace: QueryTrace | undefined): (slice: ScanS
     return selected
   }
 
-  function decided(batch: RowBatch, { yes, open }: Marked): Int32Array {
+  function decided(batch: RowBatch, { yes, open }: ReturnType<typeof markedRows>): Int32Array {
     if (open.length === 0) return yes
     if (trace !== undefined) trace.rowsAssembled += open.length
     const states = batch.states(open)
@@ -86,14 +86,8 @@ function rowSelector(query: Query, trace: QueryTrace | undefined): (slice: ScanS
   }
 }
 
-/** Rows that the filter accepts, and those that only their documents tell of; each ascends. */
-interface Marked {
-  readonly yes: Int32Array
-  readonly open: Int32Array
-}
-
-/** Of a whole batch four marks are passed over at once: most filters refuse most rows. */
-function markedRows(rows: Int32Array, of: Uint8Array): Marked {
+/** Rows that the filter accepts, and those that only their documents tell of; each ascends. Of a whole batch four marks are passed over at once: most filters refuse most rows. */
+function markedRows(rows: Int32Array, of: Uint8Array): { yes: Int32Array; open: Int32Array } {
   if (rows.length < of.length) return { yes: rows.filter((row) => of[row] === marks.yes), open: rows.filter((row) => of[row] === marks.unknown) }
   const words = wordsOf(of)
   let marked = 0

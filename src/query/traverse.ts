@@ -17,14 +17,7 @@ const depthDefault = 10
 const depthMax = 1000
 
 /** One step of a path, taken `min` to `max` times. */
-export interface Step {
-  /** Empty: relationships of every name. */
-  readonly names: readonly string[]
-  readonly directions: readonly (Direction | undefined)[]
-  readonly min: number
-  readonly max: number
-  readonly accepts: Hop['accepts']
-}
+export type Step = Readonly<ReturnType<typeof parseSteps>[number]>
 
 /** How an entity was reached: undefined edge and parent at the start. */
 export interface Reached {
@@ -48,7 +41,7 @@ export interface Walk {
 }
 
 /** `['author', { relationship: 'knows', direction: 'both', max: 3, filter }]`. */
-export function parseSteps(input: unknown, depth: number): Step[] {
+export function parseSteps(input: unknown, depth: number) {
   const steps: readonly unknown[] = Array.isArray(input) ? input : [input]
   if (steps.length === 0) throw invalid('steps', 'needs at least one step')
   return steps.map((step) => {
@@ -58,14 +51,17 @@ export function parseSteps(input: unknown, depth: number): Step[] {
     if (![undefined, 'out', 'in', 'both'].includes(direction as string | undefined)) throw invalid('direction', "must be 'out', 'in' or 'both'")
     const min = checkWholeNumber(given.min, { option: 'min', least: 1, most: depthMax }) ?? 1
     return {
+      /** Empty: relationships of every name. */
       names: names.map(validatePredicate),
-      directions: direction === 'both' ? ['out', 'in'] : [direction as Direction | undefined],
+      directions: direction === 'both' ? directionsOfBoth : [direction as Direction | undefined],
       min,
       max: checkWholeNumber(given.max, { option: 'max', least: min, most: depthMax }) ?? (given.min === undefined ? 1 : depth),
       accepts: acceptorOf(given.filter),
     }
   })
 }
+
+const directionsOfBoth: readonly (Direction | undefined)[] = ['out', 'in']
 
 type StepInput = Unparsed<'relationship' | 'direction' | 'min' | 'max' | 'filter'>
 

@@ -7,15 +7,10 @@ import type { ValueTest } from '../filter/path-values.ts'
 import { describe } from '../parse-document.ts'
 import { invalidUpdate } from './invalid-update.ts'
 
-export interface ArrayFilters {
-  /** The test that `$[name]` stands for. INVALID_UPDATE when there is none. */
-  use(name: string, path: string): ValueTest
-  /** INVALID_UPDATE when a filter was given that no path uses: one of the two is misspelled. */
-  checkAllUsed(): void
-}
+export type ArrayFilters = ReturnType<typeof parseArrayFilters>
 
 /** `arrayFilters: [{ 'item.price': { $gt: 5 } }]`: each filter names one element, and has the conditions that it must satisfy. */
-export function parseArrayFilters(input: unknown): ArrayFilters {
+export function parseArrayFilters(input: unknown) {
   const tests = new Map<string, ValueTest>()
   const unused = new Set<string>()
   if (input !== undefined && !Array.isArray(input)) throw invalidUpdate('arrayFilters', '', `must be an array, not ${describe(input)}`)
@@ -30,13 +25,15 @@ export function parseArrayFilters(input: unknown): ArrayFilters {
     unused.add(name)
   }
   return {
-    use(name, path) {
+    /** The test that `$[name]` stands for. INVALID_UPDATE when there is none. */
+    use(name: string, path: string): ValueTest {
       const test = tests.get(name)
       if (test === undefined) throw invalidUpdate(`$[${name}]`, path, `has no filter in arrayFilters; add { ${name}: … }`)
       unused.delete(name)
       return test
     },
-    checkAllUsed() {
+    /** INVALID_UPDATE when a filter was given that no path uses: one of the two is misspelled. */
+    checkAllUsed(): void {
       const [name] = unused
       if (name !== undefined) throw invalidUpdate('arrayFilters', name, `is used by no path; write $[${name}] where it belongs`)
     },

@@ -9,14 +9,10 @@ import { Grouping } from './Grouping.ts'
 import { Holding } from './pipeline-error.ts'
 import { runStages, type PipelineRun, type Stage } from './stages.ts'
 
-export interface Pipeline {
-  readonly query: Query
-  /** What is left to do with what the query finds. */
-  readonly stages: readonly Stage[]
-}
+export type Pipeline = Readonly<ReturnType<typeof planPipeline>>
 
-/** The query that the first stages are: what they match, and an order with a window that follows it. */
-export function planPipeline(ns: string, stages: readonly Stage[], input: Omit<QueryInput, 'filter'>): Pipeline {
+/** The query that the first stages are: what they match, and an order with a window that follows it; `stages` are left to do with what it finds. */
+export function planPipeline(ns: string, stages: readonly Stage[], input: Omit<QueryInput, 'filter'>) {
   const other = stages.findIndex(({ name }) => name !== '$match')
   const matches = stages.slice(0, other < 0 ? stages.length : other).map(({ operand }) => operand)
   let at = matches.length
