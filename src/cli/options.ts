@@ -19,21 +19,13 @@ export function point(text: string): number | string {
   return /^\d{1,15}$/.test(text) ? Number(text) : text
 }
 
-export function atOption(): Option {
-  return new Option('--at <time|seq>', "the state then: '2026-03-01T12:00:00Z', '2026-03-01' (midnight UTC), or the number of an event").argParser(point)
-}
+export const atOption = new Option('--at <time|seq>', "the state then: '2026-03-01T12:00:00Z', '2026-03-01' (midnight UTC), or the number of an event").argParser(point)
 
-export function opOption(): Option {
-  return new Option('--op <op>', 'only CREATE, UPDATE, DELETE, REL_CREATE, REL_DELETE or ERASE; again for one more').argParser(repeated)
-}
+export const opOption = new Option('--op <op>', 'only CREATE, UPDATE, DELETE, REL_CREATE, REL_DELETE or ERASE; again for one more').argParser(repeated)
 
-export function archivedOption(): Option {
-  return new Option('--include-archived', 'also what retention has archived')
-}
+export const archivedOption = new Option('--include-archived', 'also what retention has archived')
 
-export function actorOption(): Option {
-  return new Option('--actor <name>', 'who does it: recorded in the event')
-}
+export const actorOption = new Option('--actor <name>', 'who does it: recorded in the event')
 
 /** What a command that writes takes. */
 export interface WriteFlags {
@@ -45,9 +37,7 @@ export function writeOptions({ actor, expectVersion }: WriteFlags): { actor?: st
   return given({ actor, expectedVersion: expectVersion })
 }
 
-export function expectedVersionOption(): Option {
-  return new Option('--expect-version <n>', 'refuse (exit 4) unless the entity is at this version').argParser(wholeNumber(1))
-}
+export const expectedVersionOption = new Option('--expect-version <n>', 'refuse (exit 4) unless the entity is at this version').argParser(wholeNumber(1))
 
 /** Removes what is undefined: an option that was not given is not passed on. */
 export function given<T extends object>(options: T): { [Name in keyof T]: Exclude<T[Name], undefined> } {

@@ -10,16 +10,15 @@ import { actorOption, archivedOption, atOption, expectedVersionOption, given, ty
 import { printEntity, printFacts } from '../print-entity.ts'
 
 const getExamples = `
-Examples:
   parquedb get users alice --db data
   parquedb get users alice --at 2026-03-01T12:00:00Z
   parquedb get users alice --at 1041          the state after event 1041, as 'parquedb log' numbers them`
 
 export function getCommand(cli: CommandLine): Command {
   return command({ name: 'get <ns> <id>', summary: 'one document, now or at an earlier time', description: 'Prints one document. Exit code 3 when there is none.', examples: getExamples })
-    .addOption(atOption())
+    .addOption(atOption)
     .option('--deleted', 'also when it is deleted')
-    .addOption(archivedOption())
+    .addOption(archivedOption)
     .action((ns: string, id: string, { at, deleted, includeArchived }: { at?: number | string; deleted?: boolean; includeArchived?: boolean }) => cli.read(async (db) => {
       const entity = await db.collection(ns).get(id, given({ asOf: at, includeDeleted: deleted, includeArchived }))
       if (entity === undefined) throw noSuchDocument({ ns, id, at })
@@ -37,7 +36,6 @@ export function noSuchDocument({ ns, id, at }: { ns: string; id: string; at?: nu
 const stdinBytesMax = 64 * 1024 * 1024
 
 const putExamples = `
-Examples:
   parquedb put users '{"name": "Alice", "born": {"$date": "1990-05-01T00:00:00Z"}}' --id alice --db data
   parquedb put users < alice.json
   parquedb get users alice --json | sed s/Alice/Alicia/ | parquedb put users -
@@ -48,8 +46,8 @@ export function putCommand(cli: CommandLine): Command {
   return command({ name: 'put <ns>', summary: 'create a document, or replace the one with its id', description: 'Creates a document, or replaces the one with its id, and prints it.', examples: putExamples })
     .argument('[json]', "the document; '-' or nothing to read it from stdin", '-')
     .option('--id <id>', 'its id (default: the "$id" in it, else a new one)')
-    .addOption(expectedVersionOption())
-    .addOption(actorOption())
+    .addOption(expectedVersionOption)
+    .addOption(actorOption)
     .action(async (ns: string, json: string, options: WriteFlags & { id?: string }) => {
       const text = json === '-' ? await readStdin(cli.stdin) : json
       const parsed = parseJsonArgument(text, { what: 'the document', example: '{"name": "Alice"}', code: 'VALIDATION_FAILED', operators: false })
@@ -81,15 +79,14 @@ async function readStdin(stdin: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 const updateExamples = `
-Examples:
   parquedb update users alice '{"$set": {"name": "Alice"}, "$inc": {"visits": 1}}' --db data
   parquedb update users alice '{"$push": {"tags": "new"}}' --expect-version 3 --actor ada`
 
 export function updateCommand(cli: CommandLine): Command {
   return command({ name: 'update <ns> <id>', summary: "change one document with MongoDB's operators", description: "Changes one document with MongoDB's update operators, and prints it. Exit code 3 when there is none.", examples: updateExamples })
     .argument('<update>', 'the operators, as JSON')
-    .addOption(expectedVersionOption())
-    .addOption(actorOption())
+    .addOption(expectedVersionOption)
+    .addOption(actorOption)
     .action(async (...words: [ns: string, id: string, text: string, options: WriteFlags]) => {
       const [ns, id, text, options] = words
       const update = parseJsonArgument(text, { what: 'the update', example: '{"$set": {"name": "Alice"}}', code: 'INVALID_UPDATE', operators: true })
@@ -98,13 +95,12 @@ export function updateCommand(cli: CommandLine): Command {
 }
 
 const rmExamples = `
-Example:
   parquedb rm users alice --db data          and back again: parquedb restore users alice --db data`
 
 export function rmCommand(cli: CommandLine): Command {
   return command({ name: 'rm <ns> <id>', summary: 'delete one document; its history stays', description: 'Deletes one document. Its history stays, and it can be restored. Exit code 3 when there is none.', examples: rmExamples })
-    .addOption(expectedVersionOption())
-    .addOption(actorOption())
+    .addOption(expectedVersionOption)
+    .addOption(actorOption)
     .action((ns: string, id: string, options: WriteFlags) => cli.change(async (db) => {
       if (!(await db.collection(ns).delete(id, writeOptions(options)))) throw noSuchDocument({ ns, id })
       await printFacts(cli.terminal, { deleted: id.startsWith(`${ns}/`) ? id : `${ns}/${id}` })
@@ -112,12 +108,11 @@ export function rmCommand(cli: CommandLine): Command {
 }
 
 const restoreExamples = `
-Example:
   parquedb restore users alice --db data`
 
 export function restoreCommand(cli: CommandLine): Command {
   return command({ name: 'restore <ns> <id>', summary: 'bring a deleted document back', description: 'Brings a deleted document back as it was, and prints it. Exit code 3 when there never was one.', examples: restoreExamples })
-    .addOption(actorOption())
-    .addOption(archivedOption())
+    .addOption(actorOption)
+    .addOption(archivedOption)
     .action((ns: string, id: string, options: { actor?: string; includeArchived?: boolean }) => cli.change(async (db) => printEntity(cli.terminal, await db.collection(ns).restore(id, given(options)))))
 }

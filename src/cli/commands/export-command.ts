@@ -25,7 +25,6 @@ interface ExportOptions {
 }
 
 const examples = `
-Examples:
   parquedb export movies movies.ndjson --db data
   parquedb export movies --format csv > movies.csv
   parquedb export movies then.json --format json --at 2026-03-01 --filter '{"Director": "Steven Spielberg"}'
@@ -38,7 +37,7 @@ export function exportCommand(cli: CommandLine): Command {
     .argument('[file]', "a new file; '-' or nothing for stdout", '-')
     .addOption(new Option('--format <format>', 'how to write them').choices(exportFormats).default('ndjson'))
     .option('--filter <json>', 'only documents that match', parseFilterArgument, {})
-    .addOption(atOption())
+    .addOption(atOption)
     .option('--system', 'also version, createdAt, updatedAt and who did it (import needs --drop for them)')
     .option('--force', 'replace the file when there is one')
     .action((ns: string, file: string, options: ExportOptions) => exportCollection(cli, { ns, file, options }))

@@ -16,7 +16,6 @@ import type { Terminal } from '../Terminal.ts'
 import { noSuchDocument } from './document-commands.ts'
 
 const historyExamples = `
-Examples:
   parquedb history users alice --db data
   parquedb history users alice --reverse --limit 1          the last change
   parquedb history users alice --json          each with the document before and after it`
@@ -26,10 +25,10 @@ export function historyCommand(cli: CommandLine): Command {
     .addOption(new Option('--from <time|seq>', 'from here on').argParser(point))
     .addOption(new Option('--to <time|seq>', 'up to here').argParser(point))
     .option('--actor <name>', 'only changes by this one')
-    .addOption(opOption())
+    .addOption(opOption)
     .option('--limit <n>', 'at most so many', wholeNumber(1))
     .option('--reverse', 'newest first')
-    .addOption(archivedOption())
+    .addOption(archivedOption)
     .action((ns: string, id: string, options: HistoryOptions) => cli.read(async (db) => {
       const { terminal, signal } = cli
       const collection = db.collection(ns)
@@ -65,7 +64,6 @@ function formatPatch(patch: Patch, before?: Document): string {
 type Point = number | string | { readonly version: number }
 
 const diffExamples = `
-Examples:
   parquedb diff users alice --db data                        the last change
   parquedb diff users alice --from v1 --to v3                two of its versions
   parquedb diff users alice --from 2026-03-01 --to 1041      a time, and the number of an event`
@@ -74,7 +72,7 @@ export function diffCommand(cli: CommandLine): Command {
   return command({ name: 'diff <ns> <id>', summary: 'what changed in one document between two points', description: 'Prints the fields that differ between two points in the life of a document: its last two versions, unless others are named.', examples: diffExamples })
     .option('--from <point>', "a version as 'v1', a time, or the seq of an event (default: the version before --to)")
     .option('--to <point>', 'likewise (default: the newest version)')
-    .addOption(archivedOption())
+    .addOption(archivedOption)
     .action((ns: string, id: string, options: { from?: string; to?: string; includeArchived?: boolean }) => cli.read(async (db) => {
       const { terminal } = cli
       const collection = db.collection(ns)
@@ -120,7 +118,6 @@ interface LogOptions extends Pick<EventQueryOptions, 'ns' | 'op' | 'actor' | 'fr
 const screenLimit = 20
 
 const logExamples = `
-Examples:
   parquedb log --db data                          the last ${screenLimit} events on a terminal; all of them into a pipe
   parquedb log --ns users --from-seq 1000 --limit 50
   parquedb log --actor ada --reason 'request 4711'
@@ -129,13 +126,13 @@ Examples:
 export function logCommand(cli: CommandLine): Command {
   return command({ name: 'log', summary: 'the events, newest last', description: 'Prints the events of the whole database, or of one collection, newest last.', examples: logExamples })
     .option('--ns <ns>', 'only of this collection')
-    .addOption(opOption())
+    .addOption(opOption)
     .option('--actor <name>', 'only by this one')
     .option('--reason <text>', 'only of writes whose reason holds this text')
     .option('--correlation <id>', 'only of writes with this correlation id')
     .option('--from-seq <n>', 'from this event on', wholeNumber(1))
     .option('--limit <n>', 'at most so many: the first ones from --from-seq, else the last ones', wholeNumber(1))
-    .addOption(archivedOption())
+    .addOption(archivedOption)
     .option('--follow', 'go on with every event as it happens, until interrupted')
     .action((options: LogOptions) => log(cli, options))
 }

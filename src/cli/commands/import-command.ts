@@ -30,7 +30,6 @@ interface ImportOptions {
 }
 
 const examples = `
-Examples:
   parquedb import movies movies.json --db data
   parquedb import users users.csv --id email --types zip=string
   parquedb import films films.ndjson --rename version=film_version --drop updatedAt
@@ -58,7 +57,7 @@ export function importCommand(cli: CommandLine): Command {
     .option('--delimiter <char>', "csv: what stands between two fields (default: ',', or a tab for tsv)")
     .option('--types <name=type,…>', `csv: read columns as ${columnTypes.join(', ')}; repeatable; JSON for odd names`, repeated)
     .option('--no-infer', 'csv: guess no types; all is text')
-    .addOption(actorOption())
+    .addOption(actorOption)
     .action((ns: string, file: string, options: ImportOptions) => importFile(cli, { ns, file, options }))
 }
 

@@ -1,12 +1,12 @@
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { openEngine } from '../../node/open-database.ts'
+import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatCount } from '../format-value.ts'
 import { GitBlobs, gitCommits, type GitCommit } from '../input/git-history.ts'
 import { printReport } from '../print-entity.ts'
 
 const examples = `
-Example:
   parquedb import-git . --db history
   parquedb get files src/index.ts --at 2026-03-01T12:00:00Z --db history
   parquedb related commits 3f2a… changed --db history
@@ -17,11 +17,8 @@ Each commit on the line of first parents is one transaction at the committer's t
 has. An import that is run again goes on where it ended.`
 
 export function importGitCommand(cli: CommandLine): Command {
-  return new Command('import-git')
-    .summary('a git history as events')
-    .description('Imports the history of a git repository: one transaction a commit, at its time.')
+  return command({ name: 'import-git', summary: 'a git history as events', description: 'Imports the history of a git repository: one transaction a commit, at its time.', examples })
     .argument('<repository>', 'its folder')
-    .addHelpText('after', examples)
     .action((repository: string) => importGit(cli, repository))
 }
 

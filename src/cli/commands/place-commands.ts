@@ -9,7 +9,6 @@ import { wholeNumber } from '../options.ts'
 import { printFacts, printReport } from '../print-entity.ts'
 
 const copyExamples = `
-Examples:
   parquedb push s3://bucket/shop --db data
   parquedb pull s3://bucket/shop --db copy
   parquedb push 's3://bucket/shop?endpoint=http://localhost:9000&region=us-east-1' --db data
@@ -23,20 +22,18 @@ reads and writes there: the token needs the scopes read:* and admin:*.`
 export function pushCommand(cli: CommandLine): Command {
   return command({ name: 'push', summary: 'copy the database to a bucket or another folder', description: 'Copies the database, as of one moment, to a bucket or another folder.', examples: copyExamples })
     .argument('<to>', 's3://bucket/prefix, a folder, or the https:// URL of a server')
-    .addOption(tokenOption())
+    .addOption(tokenOption)
     .action((to: string, { token }: { token?: string }) => copy(cli, { from: cli.folder, to, place: to }, token))
 }
 
 export function pullCommand(cli: CommandLine): Command {
   return command({ name: 'pull', summary: 'copy a database from a bucket or another folder', description: 'Copies a database, as of one moment, from a bucket or another folder.', examples: copyExamples })
     .argument('<from>', 's3://bucket/prefix, a folder, or the https:// URL of a server')
-    .addOption(tokenOption())
+    .addOption(tokenOption)
     .action((from: string, { token }: { token?: string }) => copy(cli, { from, to: cli.folder }, token))
 }
 
-function tokenOption(): Option {
-  return new Option('--token <token>', 'the bearer token of a server').env('PARQUEDB_TOKEN')
-}
+const tokenOption = new Option('--token <token>', 'the bearer token of a server').env('PARQUEDB_TOKEN')
 
 async function copy({ terminal, clock, signal }: CommandLine, places: CopyPlaces, token?: string): Promise<void> {
   if (isServer(places.from) || isServer(places.to)) {
@@ -54,7 +51,6 @@ async function copy({ terminal, clock, signal }: CommandLine, places: CopyPlaces
 }
 
 const reshardExamples = `
-Example:
   parquedb reshard clicks --from 1 --to 4 --db 's3://bucket/parquedb?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'
 
 --db is the place of all partitions, the Worker's prefix. Writers stand still and every shard is flushed; the new partitions are written beside the old ones,

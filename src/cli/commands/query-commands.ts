@@ -20,7 +20,6 @@ interface FindFlags extends Pick<FindOptions, 'sort' | 'limit' | 'skip' | 'proje
 const screenLimit = 20
 
 const findExamples = `
-Examples:
   parquedb find movies --db demo-data --limit 5
   parquedb find movies '{"IMDB Rating": {"$gte": 8.5}}' --sort '{"IMDB Rating": -1}' --project 'Title,IMDB Rating'
   parquedb find movies '{"Director": "Steven Spielberg"}' --count
@@ -36,10 +35,10 @@ export function findCommand(cli: CommandLine): Command {
     .option('--limit <n>', 'at most so many', wholeNumber(1))
     .option('--skip <n>', 'leave out the first', wholeNumber())
     .option('--project <fields>', "only these fields: 'a,b', or JSON as '{\"secret\": 0}'", parseProjectArgument)
-    .addOption(atOption())
+    .addOption(atOption)
     .option('--count', 'only how many they are')
     .option('--deleted', 'also deleted ones')
-    .addOption(archivedOption())
+    .addOption(archivedOption)
     .action((ns: string, filter: string, options: FindFlags) => find(cli, { ns, filterText: filter, options }))
 }
 
@@ -82,7 +81,6 @@ function parseProjectArgument(text: string): string[] | Record<string, 0 | 1> {
 }
 
 const aggregateExamples = `
-Examples:
   parquedb aggregate movies '[{"$group": {"_id": "$Major Genre", "films": {"$sum": 1}}}, {"$sort": {"films": -1}}]' --db demo-data
   parquedb aggregate movies '[{"$match": {"Director": "Steven Spielberg"}}, {"$group": {"_id": null, "best": {"$max": "$IMDB Rating"}}}]'
   parquedb aggregate movies '[{"$sortByCount": "$Distributor"}, {"$limit": 5}]' --at 2026-03-01
@@ -93,7 +91,7 @@ $count $sortByCount.`
 export function aggregateCommand(cli: CommandLine): Command {
   return command({ name: 'aggregate <ns>', summary: 'what a pipeline makes of the documents', description: 'Prints what a pipeline of stages makes of the documents of a collection.', examples: aggregateExamples })
     .argument('<pipeline>', 'an array of stages as JSON')
-    .addOption(atOption())
+    .addOption(atOption)
     .action(async (ns: string, text: string, { at }: { at?: number | string }) => {
       const pipeline = parsePipelineArgument(text)
       await cli.read(async (db) => {
@@ -112,7 +110,6 @@ function parsePipelineArgument(text: string): object[] {
 }
 
 const explainExamples = `
-Example:
   parquedb explain movies '{"IMDB Rating": {"$gte": 8.5}}' --sort '{"IMDB Rating": -1}' --limit 10 --db demo-data`
 
 export function explainCommand(cli: CommandLine): Command {
@@ -120,7 +117,7 @@ export function explainCommand(cli: CommandLine): Command {
     .argument('[filter]', 'a filter as JSON', '{}')
     .option('--sort <json>', "fields and directions: '{\"year\": -1, \"title\": 1}'", parseSortArgument)
     .option('--limit <n>', 'at most so many', wholeNumber(1))
-    .addOption(atOption())
+    .addOption(atOption)
     .action(async (ns: string, text: string, { at, ...options }: { sort?: Record<string, 1 | -1>; limit?: number; at?: number | string }) => {
       const filter = parseFilterArgument(text)
       await cli.read(async (db) => {
@@ -149,7 +146,6 @@ function formatExplanation(told: Awaited<ReturnType<Collection['explain']>>, isO
 }
 
 const collectionsExamples = `
-Example:
   parquedb collections --db data`
 
 export function collectionsCommand(cli: CommandLine): Command {

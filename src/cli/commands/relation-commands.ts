@@ -11,7 +11,6 @@ import { parseFilterArgument, parseSortArgument } from './query-commands.ts'
 type LinkOptions = WriteFlags & { readonly data?: Document }
 
 const linkExamples = `
-Examples:
   parquedb link posts p1 author users/ada --db data
   parquedb link posts p1 tags tags/sql tags/parquet --data '{"weight": 2}'
   parquedb unlink posts p1 tags tags/sql`
@@ -34,8 +33,8 @@ function edgeCommand(about: { name: string; summary: string; description: string
     .argument('<id>', 'where the edges begin')
     .argument('<relationship>', 'their name')
     .argument('<to...>', "what they lead to, as 'users/ada'")
-    .addOption(expectedVersionOption())
-    .addOption(actorOption())
+    .addOption(expectedVersionOption)
+    .addOption(actorOption)
 }
 
 interface WalkOptions extends Pick<RelatedOptions, 'filter' | 'sort' | 'limit' | 'includeArchived'>, Pick<ShortestPathOptions, 'direction' | 'depth'> {
@@ -47,7 +46,6 @@ interface WalkOptions extends Pick<RelatedOptions, 'filter' | 'sort' | 'limit' |
 }
 
 const relatedExamples = `
-Examples:
   parquedb related posts p1 tags --db data
   parquedb related users ada author --in --sort '{"title": 1}' --limit 10
   parquedb related users ada author --in --count`
@@ -60,8 +58,8 @@ export function relatedCommand(cli: CommandLine): Command {
     .option('--sort <json>', 'in this order', parseSortArgument)
     .option('--limit <n>', 'so many at most', wholeNumber(1))
     .option('--count', 'only their number')
-    .addOption(atOption())
-    .addOption(archivedOption())
+    .addOption(atOption)
+    .addOption(archivedOption)
     .action(async (...[ns, id, name, options]: [ns: string, id: string, name: string, options: WalkOptions]) => {
       const direction = options.in === true ? ('in' as const) : undefined
       const common = given({ direction, filter: options.filter, asOf: options.at, includeArchived: options.includeArchived, signal: cli.signal })
@@ -74,7 +72,6 @@ export function relatedCommand(cli: CommandLine): Command {
 }
 
 const traverseExamples = `
-Examples:
   parquedb traverse users/ada --step friends --step friends --db data     friends of friends
   parquedb traverse users/ada --step friends --depth 3                    up to three steps away
   parquedb traverse users/ada --to tags/sql --direction both              a shortest path`
@@ -87,8 +84,8 @@ export function traverseCommand(cli: CommandLine): Command {
     .option('--depth <n>', 'take a single step up to so many times; the most edges of a path', wholeNumber(1))
     .option('--to <id>', 'find a path to this')
     .option('--limit <n>', 'so many at most', wholeNumber(1))
-    .addOption(atOption())
-    .addOption(archivedOption())
+    .addOption(atOption)
+    .addOption(archivedOption)
     .action(async (from: string, options: WalkOptions) => {
       const { step = [], direction, depth } = options
       const common = given({ depth, asOf: options.at, includeArchived: options.includeArchived, signal: cli.signal })

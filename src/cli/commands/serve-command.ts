@@ -10,7 +10,6 @@ import type { CommandLine } from '../CommandLine.ts'
 import { given, repeated, wholeNumber } from '../options.ts'
 
 const examples = `
-Examples:
   parquedb serve --db data --auth none                       this machine only: everybody may do everything
   parquedb serve --db data --auth auth.json --host 0.0.0.0   who may do what stands in the file
 

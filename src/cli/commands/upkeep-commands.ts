@@ -11,7 +11,6 @@ import { actorOption, given, wholeNumber } from '../options.ts'
 import { printFacts, printReport, printText } from '../print-entity.ts'
 
 const statsExamples = `
-Example:
   parquedb stats --db data --json | jq .log.unflushedEvents`
 
 export function statsCommand(cli: CommandLine): Command {
@@ -42,7 +41,6 @@ function formatStats(stats: Awaited<ReturnType<ParqueDB['stats']>>): string {
 }
 
 const verifyExamples = `
-Examples:
   parquedb verify --db data          every file is there, with its checksums
   parquedb verify --deep             also every page, and every state against the events that made it
 
@@ -64,7 +62,6 @@ export function verifyCommand(cli: CommandLine): Command {
 }
 
 const compactExamples = `
-Example:
   parquedb compact --db data
 
 Writes what is still in the log to Parquet and merges each collection's files into as few as there can be. Not needed for safety;
@@ -98,7 +95,6 @@ export function checkpointCommand(cli: CommandLine): Command {
 type RetainCommandOptions = RetentionPolicy & { readonly ns?: string; readonly dryRun?: boolean }
 
 const retainExamples = `
-Examples:
   parquedb retain --max-age 90d --mode archive --dry-run   says what would go
   parquedb retain --max-events 1000 --mode drop --ns logs  of one collection
 
@@ -135,7 +131,6 @@ async function retain(cli: CommandLine, { ns, dryRun = false, mode, maxAge, maxE
 }
 
 const eraseExamples = `
-Examples:
   parquedb erase users/alice --reason 'request 4711'
   parquedb erase users/alice users/bob
 
@@ -146,7 +141,7 @@ export function eraseCommand(cli: CommandLine): Command {
   return command({ name: 'erase', summary: 'take documents out for good, history included', description: 'Takes documents out of the database for good: out of every file, history and archive included.', examples: eraseExamples })
     .argument('<ids...>', "with their collections: 'users/alice'")
     .option('--reason <text>', 'why; it is kept, so it must not say what was erased')
-    .addOption(actorOption())
+    .addOption(actorOption)
     .action((ids: string[], options: { reason?: string; actor?: string }) => cli.change(async (db) => {
       const { rewrittenFiles, pendingFiles, copies } = await db.erase(ids, { ...given(options), signal: cli.signal })
       await printReport(cli.terminal, `erased ${formatCount(ids.length)}; ${formatCount(rewrittenFiles)} files were written anew`, { erasedCount: ids.length, rewrittenFiles, pendingFiles, copies: copies.map((one) => ({ ...one })) })
@@ -155,7 +150,6 @@ export function eraseCommand(cli: CommandLine): Command {
 }
 
 const recoverExamples = `
-Examples:
   parquedb recover saved --db data
 
 Reads what is left of a damaged database and writes it into a new one: every event that is sound and, where events are lost, the next known
