@@ -1,6 +1,6 @@
 import { compareValues, typeRank, typeRanks, valuesMatchEqual } from '../compare.ts'
 import { isObject, type Document, type Value } from '../values.ts'
-import type { CompareNode, FilterNode, InNode, NodeOf, TypeName } from './filter-node.ts'
+import type { CompareOp, FilterNode, NodeOf, TypeName } from './filter-node.ts'
 import { someAtPath, someWholeAtPath, type ValueTest } from './path-values.ts'
 import { textTests } from './pattern.ts'
 
@@ -76,7 +76,7 @@ function equalTest(wanted: Value): ValueTest {
 }
 
 /** $gt and its like see values of the operand's own type only; with NaN nothing is ordered, though NaN equals itself. */
-function orderTest(op: Exclude<CompareNode['op'], 'eq'>, wanted: Value): ValueTest {
+function orderTest(op: Exclude<CompareOp, 'eq'>, wanted: Value): ValueTest {
   const holds = orderHolds[op]
   if (typeof wanted === 'number' && !Number.isNaN(wanted)) {
     return (value) => (typeof value === 'number' ? !Number.isNaN(value) : typeof value === 'bigint') && holds(compareValues(value, wanted))
@@ -90,7 +90,7 @@ function orderTest(op: Exclude<CompareNode['op'], 'eq'>, wanted: Value): ValueTe
 export const orderHolds = { gt: (order: number) => order > 0, gte: (order: number) => order >= 0, lt: (order: number) => order < 0, lte: (order: number) => order <= 0 }
 
 /** Values that a set finds by identity are looked up in one; a list is searched for the rest. */
-function compileIn({ path, values, patterns }: InNode): ValueTest {
+function compileIn({ path, values, patterns }: NodeOf<'in'>): ValueTest {
   const keys = new Set<unknown>()
   const rest: Value[] = []
   for (const value of values) {

@@ -10,8 +10,8 @@ import type { Pattern } from './pattern.ts'
 export type FilterNode =
   | { readonly kind: 'and' | 'or' | 'nor'; readonly nodes: readonly FilterNode[] }
   | { readonly kind: 'not'; readonly node: FilterNode }
-  | CompareNode
-  | InNode
+  | { readonly kind: 'compare'; readonly path: FieldPath; readonly op: CompareOp; readonly value: Value }
+  | { readonly kind: 'in'; readonly path: FieldPath; readonly values: readonly Value[]; readonly patterns: readonly Pattern[] }
   | { readonly kind: 'exists'; readonly path: FieldPath }
   | { readonly kind: 'type'; readonly path: FieldPath; readonly types: ReadonlySet<TypeName> }
   | { readonly kind: 'regex'; readonly path: FieldPath; readonly pattern: Pattern }
@@ -27,19 +27,5 @@ export type FilterNode =
 export type NodeOf<Kind, Node = FilterNode> = Node extends { readonly kind: infer Kinds } ? (Kind extends Kinds ? Node : never) : never
 
 export type CompareOp = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
-
-export interface CompareNode {
-  readonly kind: 'compare'
-  readonly path: FieldPath
-  readonly op: CompareOp
-  readonly value: Value
-}
-
-export interface InNode {
-  readonly kind: 'in'
-  readonly path: FieldPath
-  readonly values: readonly Value[]
-  readonly patterns: readonly Pattern[]
-}
 
 export type TypeName = 'number' | 'double' | 'int' | 'long' | 'string' | 'object' | 'array' | 'binData' | 'bool' | 'date' | 'null'
