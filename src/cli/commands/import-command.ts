@@ -6,27 +6,21 @@ import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatCount } from '../format-value.ts'
 import { columnTypes, parseColumnTypes, type CsvColumn } from '../input/CsvReader.ts'
-import { importRows, type ImportCounts, type OnConflict } from '../input/import-rows.ts'
+import { importRows, type ImportCounts, type ImportRequest } from '../input/import-rows.ts'
 import { mapRows, parseRenames } from '../input/map-rows.ts'
-import { inputFormats, openRows, type InputFormat, type OpenRows } from '../input/open-rows.ts'
+import { inputFormats, openRows, type OpenRows, type RowsRequest } from '../input/open-rows.ts'
 import { parseJsonArgument } from '../json-argument.ts'
 import { actorOption, repeated } from '../options.ts'
 import { printReport } from '../print-entity.ts'
 import type { Terminal } from '../Terminal.ts'
 
-interface ImportOptions {
-  readonly format?: InputFormat
+interface ImportOptions extends Pick<RowsRequest, 'format' | 'bigint' | 'delimiter' | 'infer'>, Pick<ImportRequest, 'onConflict' | 'actor'> {
   readonly id?: string
   readonly rename?: readonly string[]
   readonly drop?: readonly string[]
-  readonly onConflict: OnConflict
   readonly again?: boolean
   readonly name?: string
-  readonly bigint?: boolean
-  readonly delimiter?: string
-  readonly infer: boolean
   readonly types?: readonly string[]
-  readonly actor?: string
 }
 
 const examples = `
@@ -64,26 +58,16 @@ export function importCommand(cli: CommandLine): Command {
 async function importFile(cli: CommandLine, { ns, file, options }: { ns: string; file: string; options: ImportOptions }): Promise<void> {
   const { terminal, clock, signal } = cli
   const mapping = { idField: options.id, renames: parseRenames(options.rename ?? []), drops: new Set(options.drop) }
-  const open = await openRows({
-    file,
-    stdin: cli.stdin,
-    format: options.format,
-    bigint: options.bigint === true,
-    delimiter: options.delimiter,
-    infer: options.infer,
-    types: parseColumnTypes((options.types ?? []).flatMap(typePairs)),
-    onColumns: (columns) => noteColumns(terminal, columns),
-  })
+  const types = parseColumnTypes((options.types ?? []).flatMap(typePairs))
+  const open = await openRows({ ...options, file, stdin: cli.stdin, types, onColumns: (columns) => noteColumns(terminal, columns) })
   const startMs = clock.nowMs()
   await cli.write(async (db) => {
     const result = await importRows({
+      ...options,
       collection: db.collection(ns),
-      ns,
       where: open.where,
       rows: mapRows(open.rows, { where: open.where, ...mapping }),
       name: importName(file, options),
-      onConflict: options.onConflict,
-      actor: options.actor,
       signal,
       onProgress: (counts) => terminal.progress(progressText({ ns, counts, open, ms: clock.nowMs() - startMs }), clock.nowMs()),
     }).catch((error: unknown) => {

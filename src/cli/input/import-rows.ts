@@ -6,23 +6,19 @@ import type { Row, Rows } from './row.ts'
 
 export interface ImportRequest {
   readonly collection: Collection
-  /** The collection's name. */
-  readonly ns: string
   /** What errors call the file. */
   readonly where: string
   readonly rows: Rows
   /** Names this import: rows that stood at this place of an import of this name are not imported again. undefined: every run is another import. */
   readonly name: string | undefined
   /** What to do with a document whose id is there already. */
-  readonly onConflict: OnConflict
+  readonly onConflict: 'error' | 'skip' | 'replace'
   readonly actor?: string | undefined
   /** Stops between two batches. */
   readonly signal?: AbortSignal | undefined
   /** Called after each batch. */
   readonly onProgress?: ((counts: ImportCounts) => void) | undefined
 }
-
-export type OnConflict = 'error' | 'skip' | 'replace'
 
 /** Rows by what became of them. */
 export interface ImportCounts {
@@ -72,8 +68,8 @@ export async function importRows(request: ImportRequest): Promise<ImportCounts &
   }
 }
 
-async function* cutBatches({ rows, name, ns }: ImportRequest): AsyncIterable<Batch> {
-  let chain = createHash('sha256').update(JSON.stringify([name ?? '', ns])).digest('hex')
+async function* cutBatches({ rows, name, collection }: ImportRequest): AsyncIterable<Batch> {
+  let chain = createHash('sha256').update(JSON.stringify([name ?? '', collection.name])).digest('hex')
   let batch: Row[] = []
   let bytes = 0
   const cut = (): Batch => {

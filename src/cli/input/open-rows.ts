@@ -5,7 +5,7 @@ import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { approximateBytes } from '../../model/values.ts'
 import { readForeignParquet, type ForeignParquetOptions } from '../../parquet/read-foreign-parquet.ts'
 import { CsvReader, type ColumnType, type CsvColumn, type Misfit } from './CsvReader.ts'
-import { InputFile } from './InputFile.ts'
+import { openInput, type InputFile } from './input-file.ts'
 import { jsonRows } from './json-rows.ts'
 import type { Rows } from './row.ts'
 
@@ -17,9 +17,9 @@ export interface RowsRequest {
   /** A path, or '-' for `stdin`, which needs a format. */
   readonly file: string
   readonly stdin: AsyncIterable<Uint8Array>
-  readonly format: InputFormat | undefined
-  readonly bigint: boolean
-  readonly delimiter: string | undefined
+  readonly format?: InputFormat
+  readonly bigint?: boolean
+  readonly delimiter?: string
   readonly infer: boolean
   readonly types: ReadonlyMap<string, ColumnType>
   /** Told once what each column of a CSV file is read as. */
@@ -48,20 +48,17 @@ export async function openRows(request: RowsRequest): Promise<OpenRows> {
     if (format === 'parquet') throw new ParqueDBError('INVALID_ARGUMENT', 'a Parquet file is read from its end, so it cannot come through a pipe; give its path')
     return { ...readText('stdin', request.stdin, { ...request, format }), fraction: () => undefined, checkUnchanged: async () => undefined }
   }
-  const file = await InputFile.open(request.file)
-  const checkUnchanged = (): Promise<void> => file.checkUnchanged()
-  if (format === 'parquet') {
-    const parquet = parquetRows(file)
-    return { where: file.name, rows: parquet.rows, misfits: () => [], fraction: () => parquet.fraction(), checkUnchanged }
-  }
-  const fraction = (): number => (file.sizeBytes === 0 ? 1 : file.readBytes / file.sizeBytes)
+  const file = await openInput(request.file)
+  const { checkUnchanged } = file
+  if (format === 'parquet') return { where: file.name, ...parquetRows(file), misfits: () => [], checkUnchanged }
+  const fraction = (): number => (file.sizeBytes === 0 ? 1 : file.readBytes() / file.sizeBytes)
   return { ...readText(file.name, file.chunks(), { ...request, format }), fraction, checkUnchanged }
 }
 
 type TextFormat = Exclude<InputFormat, 'parquet'>
 
 function readText(where: string, chunks: AsyncIterable<Uint8Array>, { format, bigint, delimiter, infer, types, onColumns }: Omit<RowsRequest, 'format'> & { format: TextFormat }): Pick<OpenRows, 'where' | 'rows' | 'misfits'> {
-  if (format === 'json' || format === 'ndjson') return { where, rows: jsonRows({ where, chunks, mode: format === 'json' ? 'array' : 'lines', bigint }), misfits: () => [] }
+  if (format === 'json' || format === 'ndjson') return { where, rows: jsonRows({ where, chunks, mode: format === 'json' ? 'array' : 'lines', bigint: bigint === true }), misfits: () => [] }
   const reader = new CsvReader({ where, chunks, delimiter: delimiter ?? (format === 'csv' ? ',' : '\t'), infer, types })
   return { where, rows: reader.rows(onColumns), misfits: () => reader.misfits }
 }
@@ -77,7 +74,7 @@ function checkOptions({ bigint, delimiter, infer, types }: RowsRequest, format: 
   const isCsv = format === 'csv' || format === 'tsv'
   const isJson = format === 'json' || format === 'ndjson'
   const misplaced = [
-    ...(bigint && !isJson ? ['--bigint goes with json and ndjson; for a column of csv use --types name=bigint'] : []),
+    ...(bigint === true && !isJson ? ['--bigint goes with json and ndjson; for a column of csv use --types name=bigint'] : []),
     ...(delimiter !== undefined && !isCsv ? ['--delimiter goes with csv'] : []),
     ...(!infer && !isCsv ? ['--no-infer goes with csv'] : []),
     ...(types.size > 0 && !isCsv ? ['--types goes with csv'] : []),
