@@ -8,7 +8,7 @@ import { publicEvent } from '../model/public-event.ts'
 import type { Document } from '../model/values.ts'
 import type { Engine } from '../storage/engine.ts'
 import { Collection } from './Collection.ts'
-import type { Session } from './session.ts'
+import { withView, type Session } from './session.ts'
 
 /** Until it is looked again whether an erasure has ended. */
 const erasureMs = 100
@@ -81,9 +81,8 @@ export class EventProjection<State extends object> {
 
   /** The state once everything that is committed by now is in it. Throws what ended the work, if something did. */
   async current(): Promise<ProjectionState<State>> {
-    const view = await this.#engine.view()
-    view.release()
-    while (this.#seq < view.seq && this.#failure === undefined && !this.#isStopped) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    const newestSeq = await withView(this.#engine, async ({ seq }) => seq)
+    while (this.#seq < newestSeq && this.#failure === undefined && !this.#isStopped) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     if (this.#failure !== undefined) throw this.#failure
     const state = await this.read()
     if (state === undefined) throw new ParqueDBError('CLOSED', 'The projection was stopped before it was built.')
@@ -128,8 +127,7 @@ export class EventProjection<State extends object> {
 
   /** 'erased' when something of what is in the state is gone, or just going: then it is built from the start. */
   async #fold(from: { state: State; seq: number }, freshSeq: number): Promise<{ state: State; seq: number; appliedCount: number } | 'erased'> {
-    const view = await this.#engine.view()
-    try {
+    return withView(this.#engine, async (view) => {
       let { state } = from
       let appliedCount = 0
       for await (const event of view.events({ ns: this.#definition.ns, ...(from.seq > 0 && { fromSeq: from.seq + 1 }) })) {
@@ -140,9 +138,7 @@ export class EventProjection<State extends object> {
         if (this.#isStopped) break
       }
       return { state, seq: view.seq, appliedCount }
-    } finally {
-      view.release()
-    }
+    })
   }
 
   /** False when its record is just being erased. */

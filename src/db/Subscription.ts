@@ -10,7 +10,7 @@ import { publicEvent } from '../model/public-event.ts'
 import type { Engine } from '../storage/engine.ts'
 import { Collection } from './Collection.ts'
 import { parseOps } from './read-events.ts'
-import type { Session } from './session.ts'
+import { withView, type Session } from './session.ts'
 
 /** Events that wait for a consumer, at most. A slower one reads the rest from the log: nothing is lost, and memory stays bounded. */
 const readyEventsMax = 10_000
@@ -97,9 +97,7 @@ export class Subscription implements AsyncIterableIterator<Event> {
     const keptSeq = await this.#use.position?.load()
     const fromSeq = keptSeq === undefined ? given : keptSeq + 1
     this.#savedSeq = keptSeq ?? 0
-    const view = await this.#engine.view()
-    const { seq } = view
-    view.release()
+    const seq = await withView(this.#engine, async (view) => view.seq)
     if (fromSeq !== undefined && fromSeq > seq + 1) {
       throw new ParqueDBError('INVALID_ARGUMENT', `The option 'fromSeq' is ${fromSeq}, but the newest event is ${seq}: a subscription begins at ${seq + 1} at the latest.`, { details: { option: 'fromSeq', newestSeq: seq } })
     }
@@ -143,8 +141,7 @@ export class Subscription implements AsyncIterableIterator<Event> {
   }
 
   async #readLog(): Promise<void> {
-    const view = await this.#engine.view()
-    try {
+    await withView(this.#engine, async (view) => {
       for await (const event of view.events({ ns: this.#ns, fromSeq: this.#nextSeq, signal: this.#signal })) {
         // A commit may be offered while this reads: it is newer than what is next, and read in its turn. What was erased is passed over.
         assert(event.seq >= this.#nextSeq, 'I3: the log has no gaps')
@@ -153,9 +150,7 @@ export class Subscription implements AsyncIterableIterator<Event> {
         if (this.#ready.length >= logEventsAtOnce) return
       }
       this.#nextSeq = Math.max(this.#nextSeq, view.seq + 1)
-    } finally {
-      view.release()
-    }
+    })
   }
 
   /** A loop that an error leaves does not call return(). */

@@ -1,7 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { edgeRange, edgeSpace, farEnd, parseEdgeKey, predicateOf, type Direction } from '../model/edge.ts'
 import { formatEntityId, parseReference } from '../model/entity-id.ts'
-import type { EntityKey, EntityState } from '../model/entity.ts'
+import { isLive, type EntityKey, type EntityState } from '../model/entity.ts'
 import { decideLinks, keysOfLinks, unlinkOf, type Link } from '../model/links.ts'
 import type { Relation } from '../model/relations.ts'
 import { withView, type Session } from './session.ts'
@@ -59,7 +59,7 @@ async function planDelete(session: Session, roots: Roots): Promise<DeletePlan> {
       const { relations } = session
       const outgoing = relations.unlinkedWith(key.ns).map((relation) => ({ near: key, relation, direction: 'out' as const }))
       const incoming = relations.incoming(key.ns).map((relation) => ({ near: key, relation, direction: 'in' as const }))
-      for (const end of [...outgoing, ...incoming]) next.push(...followEdges(plan, end, await edgesOf(session, end)))
+      for (const end of [...outgoing, ...incoming]) next.push(...(await followEdges(session, plan, end)))
       if (plan.entities.size + plan.unlinks.length > session.limits.cascadeEntitiesMax) throw tooMuch(session)
     }
     frontier = await liveOf(session, { keys: next })
@@ -69,41 +69,32 @@ async function planDelete(session: Session, roots: Roots): Promise<DeletePlan> {
   return { ...plan, unlinks: [...unique.values()] }
 }
 
-/** Adds to the plan what becomes of edges; the entities that go with them. */
-function followEdges(plan: DeletePlan, { relation, direction }: EdgeEnd, edges: readonly { link: Link; state: EntityState }[]): EntityKey[] {
+/** Adds to the plan what becomes of an entity's edges of one kind; the entities that go with them. */
+async function followEdges(session: Session, plan: DeletePlan, { near, relation, direction }: { near: EntityKey; relation: Relation; direction: Direction }): Promise<EntityKey[]> {
+  const ns = edgeSpace(near.ns, direction)
   const next: EntityKey[] = []
-  for (const { link, state } of edges) {
-    const { from } = link.ends
-    if (direction === 'out' || relation.onDelete === 'unlink') plan.unlinks.push(link)
-    else if (relation.onDelete === 'restrict') plan.restricting.push({ from: formatEntityId(from), state })
-    else if (!plan.entities.has(formatEntityId(from))) next.push(from)
-  }
+  let count = 0
+  await withView(session, async (view) => {
+    for await (const states of view.scanRanges(ns, [edgeRange(near, relation.predicate)])) {
+      for (const state of states.filter(isLive)) {
+        const ends = parseEdgeKey({ ns, id: state.id })
+        const from = formatEntityId(ends.from)
+        count += 1
+        if (direction === 'out' || relation.onDelete === 'unlink') plan.unlinks.push(unlinkOf(ends, relation))
+        else if (relation.onDelete === 'restrict') plan.restricting.push({ from, state })
+        else if (!plan.entities.has(from)) next.push(ends.from)
+      }
+      if (count > session.limits.cascadeEntitiesMax) throw tooMuch(session)
+    }
+  })
   return next
-}
-
-interface EdgeEnd {
-  readonly near: EntityKey
-  readonly relation: Relation
-  readonly direction: Direction
 }
 
 async function liveOf(session: Session, { keys, accepts }: Roots): Promise<EntityKey[]> {
   const unique = [...new Map(keys.map((key) => [formatEntityId(key), key])).values()]
   const states = await withView(session, (view) => view.getMany(unique))
-  const isWanted = (state: EntityState | undefined): boolean => state !== undefined && state.deletedAt === undefined && accepts?.(state) !== false
+  const isWanted = (state: EntityState | undefined): boolean => isLive(state) && accepts?.(state) !== false
   return unique.filter((_, index) => isWanted(states[index]))
-}
-
-async function edgesOf(session: Session, { near, relation, direction }: EdgeEnd): Promise<{ link: Link; state: EntityState }[]> {
-  const ns = edgeSpace(near.ns, direction)
-  const found: { link: Link; state: EntityState }[] = []
-  await withView(session, async (view) => {
-    for await (const states of view.scanRanges(ns, [edgeRange(near, relation.predicate)])) {
-      for (const state of states) if (state.deletedAt === undefined) found.push({ state, link: unlinkOf(parseEdgeKey({ ns, id: state.id }), relation) })
-      if (found.length > session.limits.cascadeEntitiesMax) throw tooMuch(session)
-    }
-  })
-  return found
 }
 
 async function checkRestricted(session: Session, plan: DeletePlan): Promise<void> {

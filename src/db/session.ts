@@ -55,7 +55,7 @@ export interface DatabaseLimits extends DocumentLimits {
 }
 
 /** Runs `read` over one view, which is released whatever happens. */
-export async function withView<Result>(session: Session, read: (view: View) => Promise<Result>, options?: ViewOptions): Promise<Result> {
+export async function withView<Result>(session: Pick<Session, 'view'>, read: (view: View) => Promise<Result>, options?: ViewOptions): Promise<Result> {
   const view = await session.view(options)
   try {
     return await read(view)

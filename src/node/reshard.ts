@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { withView } from '../db/session.ts'
 import { stringifyExtendedJson } from '../model/ejson.ts'
 import { validateNamespace } from '../model/entity-id.ts'
 import type { EventSourcedBackend } from '../storage/EventSourcedBackend.ts'
@@ -52,7 +53,8 @@ export async function reshard({ location, ns, from, to, signal, onProgress }: Re
   try {
     const counts = await rewrite({ ns, source, sources, targets, signal, onProgress })
     await target.flush()
-    const [was, is] = [await contentsOf(await source.view(), ns), await contentsOf(await target.view(), ns)]
+    const contents = (of: ShardedEngine): ReturnType<typeof contentsOf> => withView(of, (view) => contentsOf(view, ns))
+    const [was, is] = [await contents(source), await contents(target)]
     if (was.digest === is.digest) return { ...counts, entities: is.entities, partitions: news }
     throw new ParqueDBError('CORRUPT_FILE', `The new partitions have ${is.entities} entities of '${ns}', which are not the ${was.entities} that there were. They are not to be used; the old ones are as they were.`, { details: { partitions: news } })
   } finally {
@@ -66,10 +68,9 @@ async function rewrite({ ns, source, sources, targets, signal, onProgress }: Pic
   /** Which source each txId of a target came from, and the last commit: under the same name another one would be taken for a repetition. */
   const owners = targets.map(() => new Map<string, number>())
   const last: { ts: number; txId: string | undefined }[] = []
-  for (const shard of sources) await addBases(await shard.view({ includeArchived: true }), ns, rebuilders)
-  const view = await source.view({ includeArchived: true })
+  for (const shard of sources) await withView(shard, (view) => addBases(view, ns, rebuilders), { includeArchived: true })
   let events = 0
-  try {
+  await withView(source, async (view) => {
     for await (const event of view.events({ onlyKept: true, signal })) {
       const [owner, to] = [shardOf(event.id, sources.length), shardOf(event.id, targets.length)]
       const isNew = event.txId === undefined || (owners[to]?.get(event.txId) ?? owner) === owner || (last[to]?.txId === event.txId && last[to]?.ts === event.ts)
@@ -78,23 +79,17 @@ async function rewrite({ ns, source, sources, targets, signal, onProgress }: Pic
       await rebuilders[to]?.addEvent(isNew ? event : { ...event, txId: undefined })
       if (++events % 1000 === 0) onProgress?.({ events })
     }
-  } finally {
-    view.release()
-  }
+  }, { includeArchived: true })
   for (const rebuilder of rebuilders) await rebuilder.finish()
   return { events, bridges: rebuilders.reduce((sum, { counts }) => sum + counts.bridges, 0) }
 }
 
 /** The states at the horizon, where retention has removed what was before it. */
 async function addBases(view: View, ns: string, rebuilders: readonly HistoryRebuilder[]): Promise<void> {
-  try {
-    const horizon = view.horizon(ns)
-    if (horizon === undefined) return
-    for await (const states of statesInOrder(view.scan(ns, { asOf: { seq: horizon.seq } }))) {
-      for (const [index, rebuilder] of rebuilders.entries()) await rebuilder.addStates(ns, states.filter(({ id }) => shardOf(id, rebuilders.length) === index))
-    }
-  } finally {
-    view.release()
+  const horizon = view.horizon(ns)
+  if (horizon === undefined) return
+  for await (const states of statesInOrder(view.scan(ns, { asOf: { seq: horizon.seq } }))) {
+    for (const [index, rebuilder] of rebuilders.entries()) await rebuilder.addStates(ns, states.filter(({ id }) => shardOf(id, rebuilders.length) === index))
   }
 }
 
@@ -102,15 +97,11 @@ async function addBases(view: View, ns: string, rebuilders: readonly HistoryRebu
 async function contentsOf(view: View, ns: string): Promise<{ entities: number; digest: string }> {
   const hash = createHash('sha256')
   let entities = 0
-  try {
-    for await (const batch of statesInOrder(view.scan(ns))) {
-      for (const { id, document } of batch.filter(({ deletedAt }) => deletedAt === undefined)) {
-        hash.update(`${JSON.stringify(id)}${stringifyExtendedJson(document)}\n`)
-        entities++
-      }
+  for await (const batch of statesInOrder(view.scan(ns))) {
+    for (const { id, document } of batch.filter(({ deletedAt }) => deletedAt === undefined)) {
+      hash.update(`${JSON.stringify(id)}${stringifyExtendedJson(document)}\n`)
+      entities++
     }
-    return { entities, digest: hash.digest('hex') }
-  } finally {
-    view.release()
   }
+  return { entities, digest: hash.digest('hex') }
 }

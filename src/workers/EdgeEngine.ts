@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.ts'
 import { ulidSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom } from '../base/random.ts'
+import { withView } from '../db/session.ts'
 import type { EntityKey } from '../model/entity.ts'
 import type { CheckpointInfo } from '../model/database-options.ts'
 import type { StoredEvent } from '../model/event.ts'
@@ -152,14 +153,11 @@ export class EdgeEngine implements Engine {
 
   /** Tells of the events after `seq`; undefined: of the newest one. Gives the newest seq. */
   async #tellNewer(listener: (events: readonly StoredEvent[]) => void, seq: number | undefined): Promise<number> {
-    const view = await this.#parts.partition.view('strong')
-    try {
+    return withView({ view: () => this.#parts.partition.view('strong') }, async (view) => {
       const events: StoredEvent[] = []
       for await (const event of view.events({ fromSeq: Math.max(1, seq === undefined ? view.seq : seq + 1), onlyKept: true })) events.push(event)
       if (events.length > 0) listener(events)
       return view.seq
-    } finally {
-      view.release()
-    }
+    })
   }
 }

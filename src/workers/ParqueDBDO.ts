@@ -3,6 +3,7 @@ import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError } from '../base/ParqueDBError.ts'
 import { systemClock } from '../base/clock.ts'
 import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
+import { withView } from '../db/session.ts'
 import { DOSqliteBackend, type DurableObjectSql } from '../storage/backends/DOSqliteBackend.ts'
 import { withEventSourcing, type EventSourcedBackend, type Tail } from '../storage/EventSourcedBackend.ts'
 import type { EngineOptions } from '../storage/engine-options.ts'
@@ -131,11 +132,7 @@ export class ParqueDBDO<Env extends ParqueDBEnv = ParqueDBEnv> extends DurableOb
     const open = (): Promise<Opened> => this.#open()
     return replyOf(
       async () => work(await open()).catch((error: unknown) => this.#rethrow(error)),
-      async () => {
-        const view = await (await open()).engine.view()
-        view.release()
-        return view.seq
-      },
+      async () => withView((await open()).engine, async ({ seq }) => seq),
     )
   }
 
