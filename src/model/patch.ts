@@ -38,7 +38,9 @@ export function isEmptyPatch(patch: Patch): boolean {
  * equals `after`. Values that are the same reference are not looked into. The patch shares values with `after`.
  */
 export function diffDocuments(before: Document, after: Document): Patch {
-  const { set, unset } = diffFields(before, after) ?? replaceFields(before, after)
+  const changes: Changes = { set: {}, unset: [] }
+  // Field by field, unless that cannot give the order that the fields of `after` have: a patch keeps the fields that stay in their places and appends the new ones.
+  const { set, unset } = diffObject({ before, after, prefix: '' }, changes) ? changes : replaceFields(before, after)
   return { ...(Object.keys(set).length > 0 && { set }), ...(unset.length > 0 && { unset }) }
 }
 
@@ -126,15 +128,6 @@ function unreachable(segments: FieldPath, reason: string): ParqueDBError {
 export interface Changes {
   readonly set: { [path: string]: Value }
   readonly unset: string[]
-}
-
-/**
- * The changes that turn `before` into `after` field by field, or undefined when that cannot give the order that the top-level fields
- * of `after` have: applying a patch keeps the fields that stay in their places and appends the new ones.
- */
-function diffFields(before: Document, after: Document): Changes | undefined {
-  const changes: Changes = { set: {}, unset: [] }
-  return diffObject({ before, after, prefix: '' }, changes) ? changes : undefined
 }
 
 /** The changes that replace every top-level field. */

@@ -23,7 +23,9 @@ export async function distinctValues(query: Query, run: QueryRun, of: { path: Fi
     for (const slice of strip) {
       const open = addColumn(slice, of.path, values)
       for (const state of slice.batch.states(open)) collectValues(isSystemField ? entityDocument(query.ns, state) : state.document, of.path, values)
-      if (values.size > of.valuesMax) throw tooManyValues(of)
+      if (values.size <= of.valuesMax) continue
+      const path = of.path.join('.')
+      throw new ParqueDBError('LIMIT_EXCEEDED', `'${path}' has more than ${of.valuesMax} different values; narrow the filter, or raise distinctValuesMax.`, { details: { limit: 'distinctValuesMax', most: of.valuesMax, path } })
     }
   }
   return [...values.values()].toSorted(compareValues).map(cloneValue)
@@ -67,10 +69,6 @@ export function collectValues(value: Value | undefined, path: FieldPath, values:
 function add(value: Value, values: Map<string, Value>): void {
   const key = identityOf(value)
   if (!values.has(key)) values.set(key, value)
-}
-
-function tooManyValues({ path, valuesMax }: { path: FieldPath; valuesMax: number }): ParqueDBError {
-  return new ParqueDBError('LIMIT_EXCEEDED', `'${path.join('.')}' has more than ${valuesMax} different values; narrow the filter, or raise distinctValuesMax.`, { details: { limit: 'distinctValuesMax', most: valuesMax, path: path.join('.') } })
 }
 
 /** Equal for values that filters take for equal; inside of objects and arrays numbers of different types stay apart. */

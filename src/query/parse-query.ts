@@ -46,7 +46,8 @@ export function parseQuery(ns: string, input: QueryInput) {
     matches: matchesAll ? undefined : compileFilter(filter),
     /** The same over columns, and over what row groups are known to hold; undefined where that is of no use. */
     columnFilter: matchesAll ? undefined : compileColumnFilter(ns, filter),
-    prune: groupFilter(filter),
+    /** True where no row of a row group with these bounds can be accepted. undefined: the filter has nothing that bounds could rule out. */
+    prune: canPrune(filter) ? (boundsOf: BoundsOf): boolean => isRuledOut(filter, boundsOf) : undefined,
     /** Whether `matches` reads what the database writes into an entity, as `$id` or `version`. */
     readsSystemFields: [...filterFields(filter)].some((field) => systemFields.has(field)),
     plan: planScan(ns, filter),
@@ -74,11 +75,6 @@ export function tooManyToSort(rowsMax: number): ParqueDBError {
 }
 
 type BoundsOf = Parameters<GroupFilter>[0]
-
-/** True where no row of a row group with these bounds can be accepted. undefined: the filter has nothing that bounds could rule out. */
-function groupFilter(node: FilterNode): GroupFilter | undefined {
-  return canPrune(node) ? (boundsOf) => isRuledOut(node, boundsOf) : undefined
-}
 
 function canPrune(node: FilterNode): boolean {
   if (node.kind === 'and') return node.nodes.some(canPrune)

@@ -1,3 +1,4 @@
+import { listAt } from '../base/list-at.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Direction } from '../model/edge.ts'
 import { formatEntityId, validatePredicate } from '../model/entity-id.ts'
@@ -70,12 +71,7 @@ export async function populated(nears: readonly EntityKey[], nodes: readonly Pop
     const rows = new Map<string, HopRow[]>()
     let count = 0
     for await (const batch of hop(view, { nears, predicate: query.predicate, direction: query.direction, accepts: query.accepts, asOf, signal, limit: isSorted ? undefined : limit })) {
-      for (const row of batch) {
-        const $id = formatEntityId(row.near)
-        const ofNear = rows.get($id)
-        if (ofNear === undefined) rows.set($id, [row])
-        else ofNear.push(row)
-      }
+      for (const row of batch) listAt(rows, formatEntityId(row.near)).push(row)
       count += batch.length
       if (count > rowsMax) throw new ParqueDBError('LIMIT_EXCEEDED', `'${name}' would bring more than ${rowsMax} entities along; give it a smaller limit, or ask for fewer entities.`, { details: { limit: 'populateRowsMax', most: rowsMax } })
     }

@@ -1,3 +1,4 @@
+import { listAt } from '../base/list-at.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Direction } from '../model/edge.ts'
 import { entityDocument } from '../model/entity-document.ts'
@@ -136,11 +137,7 @@ function addTo(set: Set<string>, $id: string): boolean {
 /** By one key for each entity, the same object that a hop's rows bring as their near end. */
 function positionsByKey(positions: readonly Position[]): Map<EntityKey, Position[]> {
   const byId = new Map<string, Position[]>()
-  for (const position of positions) {
-    const same = byId.get(position.reached.$id)
-    if (same === undefined) byId.set(position.reached.$id, [position])
-    else same.push(position)
-  }
+  for (const position of positions) listAt(byId, position.reached.$id).push(position)
   return new Map([...byId.values()].map((some) => [(some[0] as Position).reached.key, some]))
 }
 

@@ -1,3 +1,4 @@
+import { listAt } from '../../base/list-at.ts'
 import type { Direction } from '../../model/edge.ts'
 import { validateNamespace, validatePredicate } from '../../model/entity-id.ts'
 import { compareValues } from '../../model/compare.ts'
@@ -282,7 +283,7 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
         if (wanted.size > 0) {
           for await (const others of find(from, { [foreignField]: { $in: [...wanted.values()] } })) {
             holding.add(others.length)
-            fileBy(others, (other) => valuesAt(other, foreign).keys(), found)
+            for (const other of others) valuesAt(other, foreign).forEach((_, key) => listAt(found, key).push(other))
           }
         }
         yield documents.map((document) => withField(document, to, [...new Set([...valuesAt(document, local).keys()].flatMap((key) => found.get(key) ?? []))]))
@@ -317,16 +318,6 @@ function parseEdgeLookup(stage: Omit<Stage, 'run'>, operand: Record<string, unkn
 function idOf({ $id }: Document): string {
   if (typeof $id === 'string') return $id
   throw pipelineError({ stage: '$lookup' }, "by a relationship needs documents that have their $id: it stands before a $group, and behind a $project only of one that takes '$id'")
-}
-
-function fileBy(documents: readonly Document[], keysOf: (document: Document) => Iterable<string>, into: Map<string, Document[]>): void {
-  for (const document of documents) {
-    for (const key of keysOf(document)) {
-      const same = into.get(key)
-      if (same === undefined) into.set(key, [document])
-      else same.push(document)
-    }
-  }
 }
 
 function parseFacet(stage: Omit<Stage, 'run'>): Stage {
