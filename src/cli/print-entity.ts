@@ -1,5 +1,5 @@
 import { stringifyExtendedJson } from '../model/ejson.ts'
-import { systemFields } from '../model/system-fields.ts'
+import { systemFields } from '../model/entity-document.ts'
 import type { Document } from '../model/values.ts'
 import { formatFields, formatTime } from './format-value.ts'
 import type { Terminal } from './Terminal.ts'

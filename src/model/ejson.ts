@@ -1,9 +1,8 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { decodeBase64, encodeBase64 } from './base64.ts'
-import { prototypeNames } from './field-name.ts'
 import { describe, isPlainObject } from './parse-document.ts'
 import type { Document, Value } from './values.ts'
-import { isWellFormed } from './well-formed.ts'
+import { isWellFormed, prototypeNames } from './well-formed.ts'
 
 /** What JSON.stringify writes without loss. */
 export type Json = null | boolean | number | string | Json[] | { [field: string]: Json }

@@ -17,6 +17,9 @@ export interface EntityFields {
   deletedAt?: Date
 }
 
+/** Top-level fields that the database itself writes into every entity that it returns; nobody else may set them. */
+export const systemFields: ReadonlySet<string> = new Set(['$id', 'version', 'createdAt', 'createdBy', 'updatedAt', 'updatedBy', 'deletedAt'])
+
 /** A document as readers get it: the database's fields, then its own. The reader owns it: changing it changes nothing stored. */
 export type Entity<T extends object = Document> = EntityFields & Omit<T, keyof EntityFields>
 

@@ -1,8 +1,7 @@
 import { utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityKey } from './entity.ts'
-import { prototypeNames } from './field-name.ts'
-import { isWellFormed } from './well-formed.ts'
+import { isWellFormed, prototypeNames } from './well-formed.ts'
 
 /** An escaped namespace must fit a path component of 255 bytes with room to spare. */
 export const namespaceBytesMax = 120

@@ -1,7 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { prototypeNames } from './field-name.ts'
 import { approximateBytes, slotBytes, type Document, type Value } from './values.ts'
-import { isWellFormed } from './well-formed.ts'
+import { isWellFormed, prototypeNames } from './well-formed.ts'
 
 /** How large a document may be. Past one of these: LIMIT_EXCEEDED, with `details.limit` naming it. */
 export interface DocumentLimits {

@@ -1,6 +1,5 @@
 import { ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
-import { prototypeNames } from './field-name.ts'
-import { isWellFormed } from './well-formed.ts'
+import { isWellFormed, prototypeNames } from './well-formed.ts'
 
 /** The names, or array indexes, from a document down to a field; never empty in what users write. */
 export type FieldPath = readonly string[]

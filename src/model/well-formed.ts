@@ -7,3 +7,6 @@ const loneSurrogate = /[\ud800-\udfff]/u
 export function isWellFormed(text: string): boolean {
   return nativeIsWellFormed === undefined ? !loneSurrogate.test(text) : nativeIsWellFormed.call(text)
 }
+
+/** Names that reach an object's prototype instead of a field of its own. */
+export const prototypeNames: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])

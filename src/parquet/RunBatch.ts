@@ -1,7 +1,6 @@
-import { copyEntity, type Entity } from '../model/entity-document.ts'
+import { copyEntity, type Entity, systemFields } from '../model/entity-document.ts'
 import type { EntityState } from '../model/entity.ts'
 import type { FieldPath } from '../model/path.ts'
-import { systemFields } from '../model/system-fields.ts'
 import type { Document, Value } from '../model/values.ts'
 import { textAt } from './byte-arrays.ts'
 import type { ByteArrays } from './byte-arrays.ts'

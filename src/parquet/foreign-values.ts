@@ -2,7 +2,7 @@ import type { SchemaElement, SchemaTree } from 'hyparquet'
 import { utf8Decode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { stringifyExtendedJson } from '../model/ejson.ts'
-import { prototypeNames } from '../model/field-name.ts'
+import { prototypeNames } from '../model/well-formed.ts'
 import type { Document, Value } from '../model/values.ts'
 import { malformed } from './malformed.ts'
 

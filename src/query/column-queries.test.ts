@@ -7,7 +7,7 @@ import type { Filter } from '../model/filter-types.ts'
 import { compileFilter } from '../model/filter/compile-filter.ts'
 import { parseFilter } from '../model/filter/parse-filter.ts'
 import { compareBySort, parseSort } from '../model/sort.ts'
-import { systemFields } from '../model/system-fields.ts'
+import { systemFields } from '../model/entity-document.ts'
 import { cloneDocument, type Document, type Value } from '../model/values.ts'
 import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 

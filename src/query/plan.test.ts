@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseFilter } from '../model/filter/parse-filter.ts'
-import { planScan } from './plan.ts'
-import { qualifyIds } from './qualify-ids.ts'
+import { planScan, qualifyIds } from './plan.ts'
 
 const plan = (filter: object): unknown => planScan('posts', qualifyIds('posts', parseFilter(filter)))
 

@@ -10,7 +10,7 @@ import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
 import { hop, type HopRow } from './hop.ts'
 import { decodeCursor, fingerprintOf } from './page-cursor.ts'
 import { tooManyToSort, type Unparsed } from './parse-query.ts'
-import { qualifyIds } from './qualify-ids.ts'
+import { qualifyIds } from './plan.ts'
 import { comparePositions, effectiveSort, rowMaker, type Position } from './row-order.ts'
 import { TopRows } from './top-rows.ts'
 

@@ -1,8 +1,7 @@
 import { compareStrings } from '../base/bytes.ts'
-import { entityDocument } from '../model/entity-document.ts'
+import { entityDocument, systemFields } from '../model/entity-document.ts'
 import type { EntityState } from '../model/entity.ts'
 import { compareSortValues, sortValue, type SortKey } from '../model/sort.ts'
-import { systemFields } from '../model/system-fields.ts'
 import type { Value } from '../model/values.ts'
 import { isId } from './plan.ts'
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
-import { systemFields } from '../../model/system-fields.ts'
+import { systemFields } from '../../model/entity-document.ts'
 import type { Document } from '../../model/values.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'

@@ -6,7 +6,7 @@ import type { EventQueryOptions, HistoryOptions } from '../../model/database-opt
 import type { Event } from '../../model/event.ts'
 import type { Patch } from '../../model/patch.ts'
 import { decodePatchPath } from '../../model/path.ts'
-import { systemFields } from '../../model/system-fields.ts'
+import { systemFields } from '../../model/entity-document.ts'
 import type { Document } from '../../model/values.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'

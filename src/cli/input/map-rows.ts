@@ -1,5 +1,5 @@
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
-import { systemFields } from '../../model/system-fields.ts'
+import { systemFields } from '../../model/entity-document.ts'
 import type { Document, Value } from '../../model/values.ts'
 import { inputError } from './input-error.ts'
 import type { Row, Rows } from './row.ts'
