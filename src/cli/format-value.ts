@@ -49,12 +49,8 @@ export function formatPairs(pairs: readonly (readonly [string, string])[], inden
 /** Columns as wide as their widest cell; those named in `right` end together. Lines ended by '\n'. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[], right: readonly string[] = []): string {
   const widths = header.map((name, index) => Math.max(name.length, ...rows.map((row) => (row[index] ?? '').length)))
-  const line = (cells: readonly string[]): string =>
-    `${cells
-      .map((cell, index) => (right.includes(header[index] ?? '') ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
-      .join('  ')
-      .trimEnd()}\n`
-  return [header, ...rows].map(line).join('')
+  const padded = (cell: string, index: number): string => (right.includes(header[index] ?? '') ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))
+  return [header, ...rows].map((cells) => `${cells.map(padded).join('  ').trimEnd()}\n`).join('')
 }
 
 function isPlain(text: string): boolean {

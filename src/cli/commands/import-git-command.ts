@@ -3,7 +3,7 @@ import { openEngine } from '../../node/open-database.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatCount } from '../format-value.ts'
-import { GitBlobs, gitCommits, type GitCommit } from '../input/git-history.ts'
+import { gitBlobs, gitCommits, type GitBlobs, type GitCommit } from '../input/git-history.ts'
 import { printReport } from '../print-entity.ts'
 
 const examples = `
@@ -24,7 +24,7 @@ export function importGitCommand(cli: CommandLine): Command {
 
 async function importGit({ terminal, clock, signal, folder }: CommandLine, repository: string): Promise<void> {
   const engine = openEngine(folder)
-  const blobs = new GitBlobs(repository, signal)
+  const blobs = gitBlobs(repository, signal)
   /** Paths and authors that are there, so that a change is known from a new one. */
   const known = new Set<string>()
   let commits = 0

@@ -50,41 +50,36 @@ function commitOf([mark = '', parents = '', seconds = '', author = '', email = '
   return { hash: mark.slice(1), parents: parents.split(' ').filter(Boolean), ts: Number(seconds) * 1000, author, email, message: message.trimEnd(), changes }
 }
 
+export type GitBlobs = ReturnType<typeof gitBlobs>
+
 /** Reads blobs, one after another, from one process. */
-export class GitBlobs {
-  readonly #git
-  readonly #ended: Promise<void>
-  readonly #chunks: AsyncIterator<Buffer>
-  #rest = Buffer.alloc(0)
-
-  constructor(repository: string, signal: AbortSignal) {
-    this.#git = spawn('git', ['-C', repository, 'cat-file', '--batch'], { signal, stdio: ['pipe', 'pipe', 'pipe'] })
-    this.#ended = endOf(this.#git)
-    this.#ended.catch(() => undefined)
-    this.#chunks = (this.#git.stdout as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+export function gitBlobs(repository: string, signal: AbortSignal) {
+  const git = spawn('git', ['-C', repository, 'cat-file', '--batch'], { signal, stdio: ['pipe', 'pipe', 'pipe'] })
+  const ended = endOf(git)
+  ended.catch(() => undefined)
+  const chunks = (git.stdout as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+  let rest = Buffer.alloc(0)
+  const more = async (): Promise<void> => {
+    const { value, done } = await chunks.next()
+    if (done === true) throw await ended.then(() => new ParqueDBError('INVALID_ARGUMENT', 'git ended before it gave a blob.'), (error: unknown) => error as Error)
+    rest = Buffer.concat([rest, value])
   }
-
-  async read(blob: string): Promise<Uint8Array> {
-    this.#git.stdin.write(`${blob}\n`)
-    while (!this.#rest.includes(10)) await this.#more()
-    const end = this.#rest.indexOf(10)
-    const size = Number(/ blob (\d+)$/.exec(this.#rest.subarray(0, end).toString())?.[1])
-    if (!Number.isSafeInteger(size)) throw new ParqueDBError('INVALID_ARGUMENT', `git has no blob ${blob}.`)
-    while (this.#rest.length < end + size + 2) await this.#more()
-    const bytes = this.#rest.subarray(end + 1, end + 1 + size)
-    this.#rest = this.#rest.subarray(end + size + 2)
-    return new Uint8Array(bytes)
-  }
-
-  async close(): Promise<void> {
-    this.#git.stdin.end()
-    await this.#ended
-  }
-
-  async #more(): Promise<void> {
-    const { value, done } = await this.#chunks.next()
-    if (done === true) throw await this.#ended.then(() => new ParqueDBError('INVALID_ARGUMENT', 'git ended before it gave a blob.'), (error: unknown) => error as Error)
-    this.#rest = Buffer.concat([this.#rest, value])
+  return {
+    async read(blob: string): Promise<Uint8Array> {
+      git.stdin.write(`${blob}\n`)
+      while (!rest.includes(10)) await more()
+      const end = rest.indexOf(10)
+      const size = Number(/ blob (\d+)$/.exec(rest.subarray(0, end).toString())?.[1])
+      if (!Number.isSafeInteger(size)) throw new ParqueDBError('INVALID_ARGUMENT', `git has no blob ${blob}.`)
+      while (rest.length < end + size + 2) await more()
+      const bytes = rest.subarray(end + 1, end + 1 + size)
+      rest = rest.subarray(end + size + 2)
+      return new Uint8Array(bytes)
+    },
+    async close(): Promise<void> {
+      git.stdin.end()
+      await ended
+    },
   }
 }
 

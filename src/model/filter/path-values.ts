@@ -32,32 +32,19 @@ function compileWalk(path: FieldPath, atField: ValueTest, atIndex: ValueTest): V
   const [name] = path
   if (name === undefined) return atIndex
   if (path.length === 1) return (root) => atField(isObject(root) ? ownField(root, name) : undefined)
-  const first = compileSteps(path, 0)
-  const walk: Walk = { atField, atIndex }
-  return (root) => first !== undefined && walkFrom(root, first, walk)
-}
-
-interface Walk {
-  readonly atField: ValueTest
-  readonly atIndex: ValueTest
-}
-
-function compileSteps(path: FieldPath, from: number): Step | undefined {
-  const name = path[from]
-  return name === undefined ? undefined : { name, index: parseArrayIndex(name), next: compileSteps(path, from + 1) }
-}
-
-function walkFrom(container: Value | undefined, step: Step, walk: Walk): boolean {
-  if (Array.isArray(container)) return walkArray(container, step, walk)
-  if (!isObject(container)) return walk.atField(undefined)
-  const value = ownField(container, step.name)
-  return step.next === undefined ? walk.atField(value) : walkFrom(value, step.next, walk)
-}
-
-function walkArray(elements: readonly Value[], step: Step, walk: Walk): boolean {
-  for (const element of elements) if (isObject(element) && walkFrom(element, step, walk)) return true
-  const element = step.index === undefined ? undefined : elements[step.index]
-  if (element === undefined) return false
-  if (step.next === undefined) return walk.atIndex(element)
-  return (isObject(element) || Array.isArray(element)) && walkFrom(element, step.next, walk)
+  const walkFrom = (container: Value | undefined, step: Step): boolean => {
+    if (Array.isArray(container)) return walkArray(container, step)
+    if (!isObject(container)) return atField(undefined)
+    const value = ownField(container, step.name)
+    return step.next === undefined ? atField(value) : walkFrom(value, step.next)
+  }
+  const walkArray = (elements: readonly Value[], step: Step): boolean => {
+    for (const element of elements) if (isObject(element) && walkFrom(element, step)) return true
+    const element = step.index === undefined ? undefined : elements[step.index]
+    if (element === undefined) return false
+    if (step.next === undefined) return atIndex(element)
+    return (isObject(element) || Array.isArray(element)) && walkFrom(element, step.next)
+  }
+  const first = path.reduceRight<Step | undefined>((next, each) => ({ name: each, index: parseArrayIndex(each), next }), undefined) as Step
+  return (root) => walkFrom(root, first)
 }
