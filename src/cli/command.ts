@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 
 /** Arguments that mean the same in every command. */
 const argumentTexts: { readonly [argument: string]: string } = { '<ns>': 'the collection', '<id>': 'its id, with or without the collection before it' }
@@ -9,4 +9,48 @@ export function command({ name, summary, description, examples = '' }: { name: s
   const made = new Command(word).summary(summary).description(description).addHelpText('after', examples && `\n${/^\n.+\n./.test(examples) ? 'Examples' : 'Example'}:${examples}`)
   for (const argument of words) made.argument(argument, argumentTexts[argument])
   return made
+}
+
+/** Reads a whole number from `least` up, for commander. */
+export function wholeNumber(least = 0): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`It must be a whole number from ${least} up.`)
+    return value
+  }
+}
+
+/** Collects an option that may be given more than once. */
+export function repeated(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text]
+}
+
+/** A point in the past: a seq, or a time that the database reads. */
+export function point(text: string): number | string {
+  return /^\d{1,15}$/.test(text) ? Number(text) : text
+}
+
+export const atOption = new Option('--at <time|seq>', "the state then: '2026-03-01T12:00:00Z', '2026-03-01' (midnight UTC), or the number of an event").argParser(point)
+
+export const opOption = new Option('--op <op>', 'only CREATE, UPDATE, DELETE, REL_CREATE, REL_DELETE or ERASE; again for one more').argParser(repeated)
+
+export const archivedOption = new Option('--include-archived', 'also what retention has archived')
+
+export const actorOption = new Option('--actor <name>', 'who does it: recorded in the event')
+
+/** What a command that writes takes. */
+export interface WriteFlags {
+  readonly actor?: string
+  readonly expectVersion?: number
+}
+
+export function writeOptions({ actor, expectVersion }: WriteFlags): { actor?: string; expectedVersion?: number } {
+  return given({ actor, expectedVersion: expectVersion })
+}
+
+export const expectedVersionOption = new Option('--expect-version <n>', 'refuse (exit 4) unless the entity is at this version').argParser(wholeNumber(1))
+
+/** Removes what is undefined: an option that was not given is not passed on. */
+export function given<T extends object>(options: T): { [Name in keyof T]: Exclude<T[Name], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [Name in keyof T]: Exclude<T[Name], undefined> }
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
 import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
-import { command } from '../command.ts'
+import { command, actorOption, repeated } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatCount } from '../format-value.ts'
@@ -10,7 +10,6 @@ import { importRows, type ImportCounts, type ImportRequest } from '../input/impo
 import { mapRows, parseRenames } from '../input/map-rows.ts'
 import { inputFormats, openRows, type OpenRows, type RowsRequest } from '../input/open-rows.ts'
 import { parseJsonArgument } from '../json-argument.ts'
-import { actorOption, repeated } from '../options.ts'
 import { printReport } from '../print-entity.ts'
 import type { Terminal } from '../Terminal.ts'
 

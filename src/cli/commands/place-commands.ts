@@ -2,10 +2,9 @@ import { Option, type Command } from 'commander'
 import { copyEvents, isServer } from '../../node/copy-events.ts'
 import { copyBetween, type CopyPlaces } from '../../node/open-database.ts'
 import { reshard } from '../../node/reshard.ts'
-import { command } from '../command.ts'
+import { command, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatBytes, formatCount } from '../format-value.ts'
-import { wholeNumber } from '../options.ts'
 import { printFacts, printReport } from '../print-entity.ts'
 
 const copyExamples = `

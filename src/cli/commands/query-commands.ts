@@ -3,11 +3,10 @@ import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Collection } from '../../db/Collection.ts'
 import type { FindOptions } from '../../model/database-options.ts'
 import type { Document } from '../../model/values.ts'
-import { command } from '../command.ts'
+import { command, archivedOption, atOption, given, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { formatBytes, formatCount, formatPairs, formatTable } from '../format-value.ts'
 import { parseJsonArgument, parseJsonText } from '../json-argument.ts'
-import { archivedOption, atOption, given, wholeNumber } from '../options.ts'
 import { printEntity, printFacts, printText } from '../print-entity.ts'
 
 interface FindFlags extends Pick<FindOptions, 'sort' | 'limit' | 'skip' | 'project' | 'includeArchived'> {

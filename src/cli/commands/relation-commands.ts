@@ -1,10 +1,9 @@
 import { Option, type Command } from 'commander'
-import { command } from '../command.ts'
+import { command, actorOption, archivedOption, atOption, expectedVersionOption, given, repeated, wholeNumber, type WriteFlags, writeOptions } from '../command.ts'
 import type { RelatedOptions, ShortestPathOptions } from '../../model/graph-options.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { parseJsonArgument } from '../json-argument.ts'
-import { actorOption, archivedOption, atOption, expectedVersionOption, given, repeated, wholeNumber, type WriteFlags, writeOptions } from '../options.ts'
 import { printEntity, printFacts } from '../print-entity.ts'
 import { parseFilterArgument, parseSortArgument } from './query-commands.ts'
 

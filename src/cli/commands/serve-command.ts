@@ -5,9 +5,8 @@ import type { ParqueDB } from '../../db/ParqueDB.ts'
 import { listen } from '../../node/listen.ts'
 import type { AuthOptions } from '../../server/authenticate.ts'
 import { createServer } from '../../server/Server.ts'
-import { command } from '../command.ts'
+import { command, given, repeated, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { given, repeated, wholeNumber } from '../options.ts'
 
 const examples = `
   parquedb serve --db data --auth none                       this machine only: everybody may do everything

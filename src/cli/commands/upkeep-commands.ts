@@ -3,11 +3,10 @@ import type { ParqueDB } from '../../db/ParqueDB.ts'
 import type { RetentionPolicy, VerifyOptions } from '../../model/database-options.ts'
 import type { Document } from '../../model/values.ts'
 import { recoverFolder } from '../../node/recover-folder.ts'
-import { command } from '../command.ts'
+import { command, actorOption, given, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatBytes, formatCount, formatPairs, formatTable, formatTime } from '../format-value.ts'
-import { actorOption, given, wholeNumber } from '../options.ts'
 import { printFacts, printReport, printText } from '../print-entity.ts'
 
 const statsExamples = `
