@@ -129,16 +129,11 @@ export class ParqueDBDO<Env extends ParqueDBEnv = ParqueDBEnv> extends DurableOb
   }
 
   async #reply<T>(work: (opened: Opened) => Promise<T>): Promise<Reply<T>> {
-    const open = (): Promise<Opened> => this.#open()
-    return replyOf(
-      async () => work(await open()).catch((error: unknown) => this.#rethrow(error)),
-      async () => withView((await open()).engine, async ({ seq }) => seq),
-    )
-  }
-
-  #rethrow(error: unknown): never {
-    this.#forgetWhenUseless(error)
-    throw error
+    const working = async (): Promise<T> => work(await this.#open()).catch((error: unknown) => {
+      this.#forgetWhenUseless(error)
+      throw error
+    })
+    return replyOf(working, async () => withView((await this.#open()).engine, async ({ seq }) => seq))
   }
 
   /** After these the engine takes no more writes, and another one has to find out what is stored. */

@@ -24,7 +24,7 @@ import type { ReadCounts } from './EdgeFiles.ts'
 import { EdgeEngine } from './EdgeEngine.ts'
 import type { Freshness } from './EdgePartition.ts'
 import { EdgePartitions, type EdgeOptions } from './EdgePartitions.ts'
-import { callShards, idIn, type Call } from './call-shards.ts'
+import { callShards, idIn, sumOf, type Call } from './call-shards.ts'
 import { checkingEngine, checkWrite } from './check-write.ts'
 import { decidedByObject } from './partition-rpc.ts'
 import { decodeToken, encodeToken } from './token.ts'
@@ -261,13 +261,11 @@ export class WorkerDatabase extends AskedDatabase implements Database {
 
   /** With what the isolate read meanwhile, other requests of the moment included. */
   async #explained(partitions: readonly string[], explaining: Promise<QueryExplanation>): Promise<QueryExplanation & { edge: ReadCounts }> {
-    const counted = (): ReadCounts[] => partitions.map((partition) => this.#options.edges.get(this.#env, partition, this.#options).files.counts)
-    const sum = (counts: readonly ReadCounts[], of: keyof ReadCounts): number => counts.reduce((total, count) => total + count[of], 0)
+    const counted = (): Record<keyof ReadCounts, number> => sumOf(partitions.map((partition) => this.#options.edges.get(this.#env, partition, this.#options).files.counts))
     const before = counted()
     const explanation = await explaining
     const after = counted()
-    const read = (of: keyof ReadCounts): number => sum(after, of) - sum(before, of)
-    return { ...explanation, edge: { requests: read('requests'), bytes: read('bytes'), cacheHits: read('cacheHits') } }
+    return { ...explanation, edge: { requests: after.requests - before.requests, bytes: after.bytes - before.bytes, cacheHits: after.cacheHits - before.cacheHits } }
   }
 
   /** The partitions that this session has used, each by itself. */

@@ -131,7 +131,8 @@ async function findOneAndUpdate(shards: Shards, { ns, method, args: [filter, upd
   throw new ParqueDBError('TRANSACTION_CONFLICT', `Others changed what was found ${attemptsMax} times before it could be updated. Try again.`, { details: { attempts: attemptsMax } })
 }
 
-function sumOf(counts: readonly object[]): Record<string, number> {
+/** Counts by name, added up. */
+export function sumOf(counts: readonly object[]): Record<string, number> {
   const sum: Record<string, number> = {}
   for (const each of counts) for (const [name, count] of Object.entries(each)) sum[name] = (sum[name] ?? 0) + Number(count)
   return sum
