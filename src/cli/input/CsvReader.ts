@@ -3,9 +3,8 @@ import { pipeline } from 'node:stream/promises'
 import { CsvError, Parser, type Info } from 'csv-parse'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Document, Value } from '../../model/values.ts'
-import { inputError } from './input-error.ts'
 import { readText } from './read-text.ts'
-import type { Row, Rows } from './row.ts'
+import { type Row, type Rows, inputError } from './row.ts'
 
 export const columnTypes = ['string', 'number', 'boolean', 'date', 'bigint'] as const
 /** What the values of a CSV column are read as. */

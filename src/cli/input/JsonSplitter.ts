@@ -1,5 +1,5 @@
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
-import { inputError } from './input-error.ts'
+import { inputError } from './row.ts'
 
 /** The text of one value in a file of many, and the line on which it begins. */
 export interface Piece {

@@ -1,11 +1,10 @@
 import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
 import { fromExtendedJson } from '../../model/ejson.ts'
 import { isObject, type Document } from '../../model/values.ts'
-import { inputError } from './input-error.ts'
 import { JsonSplitter, type Piece, type SplitMode } from './JsonSplitter.ts'
 import { parseJson } from './parse-json.ts'
 import { readText } from './read-text.ts'
-import type { Row, Rows } from './row.ts'
+import { type Row, type Rows, inputError } from './row.ts'
 
 export interface JsonRowsOptions {
   /** What errors call the file. */

@@ -1,8 +1,7 @@
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { systemFields } from '../../model/entity-document.ts'
 import type { Document, Value } from '../../model/values.ts'
-import { inputError } from './input-error.ts'
-import type { Row, Rows } from './row.ts'
+import { type Row, type Rows, inputError } from './row.ts'
 
 /** How a file's fields become a document's. */
 export interface RowMapping {

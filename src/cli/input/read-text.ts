@@ -1,4 +1,4 @@
-import { inputError } from './input-error.ts'
+import { inputError } from './row.ts'
 
 /** What a bad byte becomes where it is looked for. */
 const replacement = '\ufffd'

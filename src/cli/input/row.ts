@@ -1,3 +1,4 @@
+import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Document } from '../../model/values.ts'
 
 /** One document on its way in, as its file gives it: not yet checked against the rules of documents. */
@@ -11,3 +12,8 @@ export interface Row {
 
 /** Rows in the order of the file, in groups of any size, with memory bounded by a group. */
 export type Rows = AsyncIterable<readonly Row[]>
+
+/** The data is not what its format promises. `where` is the source's name; `line` counts from 1. */
+export function inputError(where: string, line: number, reason: string): ParqueDBError {
+  return new ParqueDBError('VALIDATION_FAILED', `${where}, line ${line}: ${reason}`, { details: { file: where, line } })
+}

@@ -12,8 +12,6 @@ import { isObject, type Value } from '../values.ts'
 import { invalidUpdate } from './invalid-update.ts'
 import type { BitMask, ElementSort, ParsedUpdate, Push, UpdateOperation, UpdatePath, UpdateStep } from './parsed-update.ts'
 
-export type { ParsedUpdate } from './parsed-update.ts'
-
 /** Far more fields than a document may have; an update is checked and applied in memory. */
 const operationCountMax = 10_000
 
