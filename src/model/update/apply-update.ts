@@ -92,25 +92,22 @@ function applyMasks({ operator, old, path }: FieldUse, masks: readonly BitMask[]
 
 /** Takes the value out and sets it under the other name; a source that is absent means no change. */
 function rename(document: Document, { path, to }: Extract<UpdateOperation, { kind: 'rename' }>): Document {
+  const value = fieldAt(document, path, 'cannot move elements of an array')
+  if (value === undefined) return document
+  const without = editAtPath(document, path, { operator: '$rename', whenAbsent: 'ignore', change: () => undefined })
+  fieldAt(without, to, 'cannot move into an array')
+  return editAtPath(without, to, creating('$rename', () => value))
+}
+
+/** What stands at a path of $rename; an array on the way is refused. */
+function fieldAt(document: Document, path: UpdatePath, problem: string): Value | undefined {
   let value: Value | undefined = document
   for (const step of path.steps) {
     assert(step.kind === 'field', 'M1: $rename has field steps only')
-    if (Array.isArray(value)) throw invalidUpdate('$rename', path.text, 'cannot move elements of an array')
+    if (Array.isArray(value)) throw invalidUpdate('$rename', path.text, problem)
     value = isObject(value) ? ownField(value, step.name) : undefined
   }
-  if (value === undefined) return document
-  const moved = value
-  const without = editAtPath(document, path, { operator: '$rename', whenAbsent: 'ignore', change: () => undefined })
-  checkNoArray(without, to)
-  return editAtPath(without, to, creating('$rename', () => moved))
-}
-
-function checkNoArray(document: Document, to: UpdatePath): void {
-  let value: Value | undefined = document
-  for (const step of to.steps) {
-    if (Array.isArray(value)) throw invalidUpdate('$rename', to.text, 'cannot move into an array')
-    value = isObject(value) && step.kind === 'field' ? ownField(value, step.name) : undefined
-  }
+  return value
 }
 
 /** The array after a $push: insert, sort, cut, in this order. */
