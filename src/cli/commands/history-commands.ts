@@ -10,7 +10,7 @@ import { systemFields } from '../../model/entity-document.ts'
 import type { Document } from '../../model/values.ts'
 import { command, archivedOption, given, opOption, point, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { formatTime, formatValue } from '../format-value.ts'
+import { formatTime, formatValue } from '../print-entity.ts'
 import type { Terminal } from '../Terminal.ts'
 import { noSuchDocument } from './document-commands.ts'
 

@@ -2,9 +2,8 @@ import type { Command } from 'commander'
 import { openEngine } from '../../node/open-database.ts'
 import { command } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { formatCount } from '../format-value.ts'
 import { gitBlobs, gitCommits, type GitBlobs, type GitCommit } from '../input/git-history.ts'
-import { printReport } from '../print-entity.ts'
+import { printReport, formatCount } from '../print-entity.ts'
 
 const examples = `
   parquedb import-git . --db history

@@ -4,8 +4,7 @@ import { copyBetween, type CopyPlaces } from '../../node/open-database.ts'
 import { reshard } from '../../node/reshard.ts'
 import { command, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { formatBytes, formatCount } from '../format-value.ts'
-import { printFacts, printReport } from '../print-entity.ts'
+import { printFacts, printReport, formatBytes, formatCount } from '../print-entity.ts'
 
 const copyExamples = `
   parquedb push s3://bucket/shop --db data

@@ -5,9 +5,8 @@ import type { FindOptions } from '../../model/database-options.ts'
 import type { Document } from '../../model/values.ts'
 import { command, archivedOption, atOption, given, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { formatBytes, formatCount, formatPairs, formatTable } from '../format-value.ts'
 import { parseJsonArgument, parseJsonText } from '../json-argument.ts'
-import { printEntity, printFacts, printText } from '../print-entity.ts'
+import { printEntity, printFacts, printText, formatBytes, formatCount, formatPairs, formatTable } from '../print-entity.ts'
 
 interface FindFlags extends Pick<FindOptions, 'sort' | 'limit' | 'skip' | 'project' | 'includeArchived'> {
   readonly at?: number | string

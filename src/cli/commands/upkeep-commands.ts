@@ -6,8 +6,7 @@ import { recoverFolder } from '../../node/recover-folder.ts'
 import { command, actorOption, given, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { formatBytes, formatCount, formatPairs, formatTable, formatTime } from '../format-value.ts'
-import { printFacts, printReport, printText } from '../print-entity.ts'
+import { printFacts, printReport, printText, formatBytes, formatCount, formatPairs, formatTable, formatTime } from '../print-entity.ts'
 
 const statsExamples = `
   parquedb stats --db data --json | jq .log.unflushedEvents`

@@ -58,7 +58,7 @@ const recordBytesMax = 16 * 1024 * 1024
  */
 export class CsvReader {
   readonly #options: CsvOptions
-  readonly #misfits = new Map<string, { type: ColumnType; count: number; firstLine: number; firstText: string }>()
+  readonly #misfits = new Map<string, Misfit>()
   #columns: readonly CsvColumn[] = []
 
   constructor(options: CsvOptions) {
@@ -67,7 +67,7 @@ export class CsvReader {
 
   /** Values so far that stayed strings, by column. */
   get misfits(): Misfit[] {
-    return [...this.#misfits].map(([column, misfit]) => ({ column, ...misfit }))
+    return [...this.#misfits.values()]
   }
 
   /** `onColumns` is told once, before the first row, what each column is read as. */
@@ -162,9 +162,8 @@ export class CsvReader {
   #misfit(column: CsvColumn, text: string, line: number): string {
     const { name, type, guessed } = column
     if (!guessed) throw inputError(this.#options.where, line, `${JSON.stringify(shorten(text))} in the column ${JSON.stringify(name)} is not a ${type}, which --types asks for`)
-    const known = this.#misfits.get(name)
-    if (known === undefined) this.#misfits.set(name, { type, count: 1, firstLine: line, firstText: shorten(text) })
-    else known.count++
+    const known = this.#misfits.get(name) ?? { column: name, type, count: 0, firstLine: line, firstText: shorten(text) }
+    this.#misfits.set(name, { ...known, count: known.count + 1 })
     return text
   }
 }
