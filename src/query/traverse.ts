@@ -146,14 +146,9 @@ async function* edgesFrom(nears: readonly EntityKey[], { names, directions, acce
   const { view, relations, asOf, signal } = walk
   for (const ns of new Set(nears.map((near) => near.ns))) {
     const ofNamespace = nears.filter((near) => near.ns === ns)
-    const kinds = new Map<string, Pick<Hop, 'predicate' | 'direction'>>()
-    for (const wanted of directions) {
-      for (const name of names) {
-        const { predicate, direction } = relations.of(ns, name, wanted)
-        kinds.set(`${direction}/${predicate}`, { predicate, direction })
-      }
-      if (names.length === 0) kinds.set(wanted ?? 'out', { predicate: undefined, direction: wanted ?? 'out' })
-    }
+    const ofDirection = (wanted: Direction | undefined): Pick<Hop, 'predicate' | 'direction'>[] =>
+      names.length === 0 ? [{ predicate: undefined, direction: wanted ?? 'out' }] : names.map((name) => relations.of(ns, name, wanted))
+    const kinds = new Map(directions.flatMap(ofDirection).map(({ predicate, direction }) => [`${direction}/${predicate}`, { predicate, direction }]))
     for (const kind of kinds.values()) yield* hop(view, { nears: ofNamespace, ...kind, accepts, asOf, signal })
   }
 }

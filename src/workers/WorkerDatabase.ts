@@ -24,9 +24,9 @@ import type { ReadCounts } from './EdgeFiles.ts'
 import { EdgeEngine } from './EdgeEngine.ts'
 import type { Freshness } from './EdgePartition.ts'
 import { EdgePartitions, type EdgeOptions } from './EdgePartitions.ts'
-import { callShards, idIn, sumOf, type Call } from './call-shards.ts'
+import { callShards, idIn, sumOf } from './call-shards.ts'
 import { checkingEngine, checkWrite } from './check-write.ts'
-import { decidedByObject } from './partition-rpc.ts'
+import { decidedByObject, type Call } from './partition-rpc.ts'
 import { decodeToken, encodeToken } from './token.ts'
 
 /** 'eventual': as of the last flush, give or take `headTtlMs`; 'session': at least what this handle has written and seen, and its token; 'strong': all that is acknowledged. */

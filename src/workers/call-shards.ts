@@ -5,13 +5,7 @@ import { parseEntityId } from '../model/entity-id.ts'
 import { collectionOperations, type Operation } from '../model/operations.ts'
 import { isPlainObject } from '../model/parse-document.ts'
 import { acrossPartitions, shardOf } from '../storage/partitions.ts'
-
-/** A method of a collection with its arguments. */
-export interface Call {
-  readonly ns: string
-  readonly method: string
-  readonly args: readonly unknown[]
-}
+import type { Call } from './partition-rpc.ts'
 
 /** Who carries a call out: one shard, or where none is named a database over all of them. */
 export interface Shards {

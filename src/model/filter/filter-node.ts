@@ -29,3 +29,10 @@ export type NodeOf<Kind, Node = FilterNode> = Node extends { readonly kind: infe
 export type CompareOp = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
 
 export type TypeName = 'number' | 'double' | 'int' | 'long' | 'string' | 'object' | 'array' | 'binData' | 'bool' | 'date' | 'null'
+
+/** The top-level fields that the filter reads. */
+export function filterFields(node: FilterNode): ReadonlySet<string> {
+  if ('path' in node) return new Set(node.path.slice(0, 1))
+  const inner = node.kind === 'not' ? [node.node] : node.nodes
+  return new Set(inner.flatMap((each) => [...filterFields(each)]))
+}

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { Document } from '../values.ts'
 import { compileFilter } from './compile-filter.ts'
-import { filterFields } from './filter-fields.ts'
+import { filterFields } from './filter-node.ts'
 import { parseFilter } from './parse-filter.ts'
 
 function matches(filter: unknown, document: Document): boolean {
