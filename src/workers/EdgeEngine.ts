@@ -11,7 +11,7 @@ import type { CommitRequest, CommitResult, Engine, EngineStats } from '../storag
 import { propose } from '../storage/proposal.ts'
 import { outcomeOf } from '../storage/repeated.ts'
 import type { View } from '../storage/view.ts'
-import type { ReadCounts } from './EdgeFiles.ts'
+import type { ReadCounts } from './edge-files.ts'
 import type { EdgePartition, Freshness } from './EdgePartition.ts'
 import { valueOf, type AskedMethod, type PartitionRpc, type WriteCall } from './partition-rpc.ts'
 
@@ -121,7 +121,7 @@ export class EdgeEngine implements Engine {
   }
 
   async stats(): Promise<EngineStats & { reads: ReadCounts }> {
-    return { ...(await this.#ask('stats')), readOnly: this.#parts.readOnly, reads: this.#parts.partition.files.counts }
+    return { ...(await this.#ask('stats')), readOnly: this.#parts.readOnly, reads: this.#parts.partition.files.counts() }
   }
 
   async close(): Promise<void> {}

@@ -9,7 +9,7 @@ import { Overlay } from '../storage/Overlay.ts'
 import { Scratch, scratchPrefix } from '../storage/Scratch.ts'
 import { Partition } from '../storage/Partition.ts'
 import type { View } from '../storage/view.ts'
-import type { EdgeFiles } from './EdgeFiles.ts'
+import type { EdgeFiles } from './edge-files.ts'
 import { valueOf, type PartitionRpc } from './partition-rpc.ts'
 
 /** How new a view has to be. 'eventual': the files as of a moment ago; { seq }: that event at least; 'strong': all that was acknowledged before it was asked for. */

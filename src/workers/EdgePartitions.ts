@@ -1,5 +1,5 @@
 import type { ParqueDBEnv } from './bindings.ts'
-import { EdgeFiles } from './EdgeFiles.ts'
+import { edgeFiles } from './edge-files.ts'
 import { EdgePartition } from './EdgePartition.ts'
 
 /** Partitions whose manifests and indexes an isolate keeps. */
@@ -25,7 +25,7 @@ export class EdgePartitions {
   get(env: ParqueDBEnv, name: string, options: EdgeOptions): EdgePartition {
     const { prefix = 'parquedb', headTtlMs = 1000, indexBytesMax = 8 * 1024 * 1024, maxCachedColumnBytes = 8 * 1024 * 1024, maxCachedEntities = 500 } = options
     const folder = `${prefix}/${name}`
-    const known = this.#partitions.get(folder) ?? new EdgePartition({ files: new EdgeFiles(env.BUCKET, folder), rpc: () => env.PARQUEDB.getByName(name), headTtlMs, indexBytesMax, maxCachedColumnBytes, maxCachedEntities })
+    const known = this.#partitions.get(folder) ?? new EdgePartition({ files: edgeFiles(env.BUCKET, folder), rpc: () => env.PARQUEDB.getByName(name), headTtlMs, indexBytesMax, maxCachedColumnBytes, maxCachedEntities })
     this.#partitions.delete(folder)
     this.#partitions.set(folder, known)
     const [oldest] = this.#partitions.keys()

@@ -20,7 +20,7 @@ import type { Engine } from '../storage/engine.ts'
 import { acrossPartitions, partitionsOf, shardOf, shardsMax } from '../storage/partitions.ts'
 import { ShardedEngine } from '../storage/ShardedEngine.ts'
 import type { ParqueDBEnv } from './bindings.ts'
-import type { ReadCounts } from './EdgeFiles.ts'
+import type { ReadCounts } from './edge-files.ts'
 import { EdgeEngine } from './EdgeEngine.ts'
 import type { Freshness } from './EdgePartition.ts'
 import { EdgePartitions, type EdgeOptions } from './EdgePartitions.ts'
@@ -261,7 +261,7 @@ export class WorkerDatabase extends AskedDatabase implements Database {
 
   /** With what the isolate read meanwhile, other requests of the moment included. */
   async #explained(partitions: readonly string[], explaining: Promise<QueryExplanation>): Promise<QueryExplanation & { edge: ReadCounts }> {
-    const counted = (): Record<keyof ReadCounts, number> => sumOf(partitions.map((partition) => this.#options.edges.get(this.#env, partition, this.#options).files.counts))
+    const counted = (): Record<keyof ReadCounts, number> => sumOf(partitions.map((partition) => this.#options.edges.get(this.#env, partition, this.#options).files.counts()))
     const before = counted()
     const explanation = await explaining
     const after = counted()

@@ -1,5 +1,5 @@
 import type { ParqueDBEnv } from '../../src/workers/bindings.ts'
-import type { ReadCounts } from '../../src/workers/EdgeFiles.ts'
+import type { ReadCounts } from '../../src/workers/edge-files.ts'
 import { EdgePartitions } from '../../src/workers/EdgePartitions.ts'
 import { ParqueDBDO, type PartitionOptions } from '../../src/workers/ParqueDBDO.ts'
 import { ParqueDBWorker, type WorkerOptions } from '../../src/workers/ParqueDBWorker.ts'

@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { ParqueDBEnv } from '../../src/workers/bindings.ts'
-import type { ReadCounts } from '../../src/workers/EdgeFiles.ts'
+import type { ReadCounts } from '../../src/workers/edge-files.ts'
 import { EdgePartitions } from '../../src/workers/EdgePartitions.ts'
 import { ParqueDBDO } from '../../src/workers/ParqueDBDO.ts'
 import { WorkerDatabase } from '../../src/workers/WorkerDatabase.ts'
