@@ -5,7 +5,7 @@ import { copyEntity, entityDocument, type Entity } from '../model/entity-documen
 import { parseReference } from '../model/entity-id.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import { applyProjection, projectionFields } from '../model/projection.ts'
-import { ResultCursor, type Page } from '../model/ResultCursor.ts'
+import { gathered, ResultCursor, type Page } from '../model/ResultCursor.ts'
 import { cloneDocument, type Document } from '../model/values.ts'
 import { resolveAsOf } from '../query/as-of.ts'
 import { encodeCursor } from '../query/page-cursor.ts'
@@ -46,19 +46,15 @@ function entityBatches<T extends object>(session: Session, query: Query, populat
   })
 }
 
-async function entityPage<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): Promise<Page<Entity<T>>> {
+function entityPage<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): Promise<Page<Entity<T>>> {
   const limit = query.limit ?? pageLimitDefault
-  const states: EntityState[] = []
-  const items = await withView(session, async (view) => {
+  return withView(session, async (view) => {
     // One more than asked for tells whether there is another page.
-    for await (const batch of runQuery({ ...query, limit: limit + 1 }, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf)) {
-      for (const state of batch) states.push(state)
-    }
-    return populatedOf<T>(states.slice(0, limit), query, { session, view, populate })
+    const states = await gathered(runQuery({ ...query, limit: limit + 1 }, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf))
+    const items = await populatedOf<T>(states.slice(0, limit), query, { session, view, populate })
+    const last = states[limit - 1]
+    return states.length <= limit || last === undefined ? { items } : { items, cursor: encodeCursor(rowMaker(query.ns, query.sort)(last), query.fingerprint) }
   }, query)
-  const last = states[limit - 1]
-  if (states.length <= limit || last === undefined) return { items }
-  return { items, cursor: encodeCursor(rowMaker(query.ns, query.sort)(last), query.fingerprint) }
 }
 
 /** Makes the caller's own entities of rows: straight from columns where there are some. */

@@ -4,7 +4,7 @@ import { copyEntity } from '../model/entity-document.ts'
 import { validatePredicate } from '../model/entity-id.ts'
 import type { EntityKey } from '../model/entity.ts'
 import type { Related, RelatedOptions, ShortestPathOptions, Traversed, TraverseOptions } from '../model/graph-options.ts'
-import { ResultCursor, type Page } from '../model/ResultCursor.ts'
+import { gathered, ResultCursor, type Page } from '../model/ResultCursor.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import type { HopRow } from '../query/hop.ts'
 import { encodeCursor } from '../query/page-cursor.ts'
@@ -90,9 +90,8 @@ function relatedBatches<T extends object>(session: Session, { near, query, popul
 async function relatedPage<T extends object>(session: Session, { near, query, populate }: RelatedRead): Promise<Page<Related<T>>> {
   const limit = query.limit ?? pageLimitDefault
   return withView(session, async (view) => {
-    const rows = []
     // One more than asked for tells whether there is another page.
-    for await (const batch of await relatedRows({ ...query, limit: limit + 1 }, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) rows.push(...batch)
+    const rows = await gathered(await relatedRows({ ...query, limit: limit + 1 }, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax }))
     const items = await relatedOf<T>(rows.slice(0, limit), { session, view, populate, query })
     const last = rows[limit - 1]
     return rows.length <= limit || last === undefined ? { items } : { items, cursor: encodeCursor(positioned(query.sort)(last), query.fingerprint()) }

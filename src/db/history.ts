@@ -9,7 +9,7 @@ import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { encodePatchPath } from '../model/path.ts'
 import { copyPatch, publicEvent } from '../model/public-event.ts'
-import { ResultCursor, type Page } from '../model/ResultCursor.ts'
+import { gathered, ResultCursor, type Page } from '../model/ResultCursor.ts'
 import { cloneDocument, cloneValue, equalValues, isObject, ownField, type Document, type Value } from '../model/values.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import { decodeCursor, encodeCursor, fingerprintOf } from '../query/page-cursor.ts'
@@ -46,8 +46,7 @@ function parseHistory(key: EntityKey, options: HistoryOptions) {
 
 async function historyPage<T extends object>(session: Session, query: HistoryQuery): Promise<Page<HistoryEntry<T>>> {
   const limit = query.limit ?? pageLimitDefault
-  const items: HistoryEntry<T>[] = []
-  for await (const batch of historyBatches<T>(session, { ...query, limit: limit + 1 })) items.push(...batch)
+  const items = await gathered(historyBatches<T>(session, { ...query, limit: limit + 1 }))
   const last = items[limit - 1]
   if (items.length <= limit || last === undefined) return { items }
   return { items: items.slice(0, limit), cursor: encodeCursor({ values: [], id: String(last.seq) }, query.fingerprint) }

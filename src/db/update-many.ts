@@ -7,6 +7,7 @@ import type { Entity } from '../model/entity-document.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft } from '../model/event.ts'
 import { decideLinks, keysOfLinks, parseLinkFields, type Link } from '../model/links.ts'
+import { gathered } from '../model/ResultCursor.ts'
 import { parseUpdate } from '../model/update/parse-update.ts'
 import type { ParsedUpdate } from '../model/update/parsed-update.ts'
 import { parseQuery, type Query } from '../query/parse-query.ts'
@@ -115,11 +116,8 @@ export async function findOneAndUpdate<T extends object>(session: Session, targe
 
 async function candidates(session: Session, query: Query): Promise<EntityKey[]> {
   return withView(session, async (view) => {
-    const keys: EntityKey[] = []
-    for await (const states of runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf)) {
-      for (const { id } of states) keys.push({ ns: query.ns, id })
-    }
-    return keys
+    const states = await gathered(runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf))
+    return states.map(({ id }) => ({ ns: query.ns, id }))
   })
 }
 

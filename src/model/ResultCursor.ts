@@ -30,13 +30,18 @@ export class ResultCursor<Item> implements AsyncIterable<Item> {
 
   /** All of them, in memory. */
   async toArray(): Promise<Item[]> {
-    const items: Item[] = []
-    for await (const batch of this.#source.batches()) for (const item of batch) items.push(item)
-    return items
+    return gathered(this.#source.batches())
   }
 
   /** The first `limit` of them (100 when there is none) behind `cursor`. */
   async page(): Promise<Page<Item>> {
     return this.#source.page?.() ?? { items: await this.toArray() }
   }
+}
+
+/** All that comes in batches, in memory. */
+export async function gathered<Item>(batches: AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>): Promise<Item[]> {
+  const items: Item[] = []
+  for await (const batch of batches) for (const item of batch) items.push(item)
+  return items
 }
