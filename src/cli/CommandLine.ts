@@ -16,9 +16,10 @@ export class CommandLine {
   readonly terminal: Terminal
   readonly stdin: NodeJS.ReadStream
   readonly clock: Clock = systemClock
+  /** Set by a command that ran to its end and yet has bad news. */
+  exitCode: ExitCode = exitCodes.ok
   readonly #interruption = new AbortController()
   #options: GlobalOptions = {}
-  #exitCode: ExitCode = exitCodes.ok
 
   constructor(terminal: Terminal, stdin: NodeJS.ReadStream) {
     this.terminal = terminal
@@ -37,15 +38,6 @@ export class CommandLine {
 
   interrupt(): void {
     this.#interruption.abort(new ParqueDBError('ABORTED', 'interrupted'))
-  }
-
-  get exitCode(): ExitCode {
-    return this.#exitCode
-  }
-
-  /** For a command that ran to its end and yet has bad news. */
-  exitWith(code: ExitCode): void {
-    this.#exitCode = code
   }
 
   /** The folder of the database, or its s3:// URL. INVALID_ARGUMENT when none was named. */

@@ -33,7 +33,7 @@ export interface ProjectionState<State extends object> {
 
 /** Checks a definition. INVALID_ARGUMENT. */
 export function defineProjection<State extends object>(definition: ProjectionDefinition<State>): ProjectionDefinition<State> {
-  checkName(definition.name, { option: 'name', charactersMax: 100 })
+  checkName(definition.name, 'name', 100)
   checkWholeNumber(definition.version, { option: 'version', least: 1 })
   if (definition.ns !== undefined) validateNamespace(definition.ns)
   if (definition.name === undefined || typeof definition.init !== 'function' || typeof definition.apply !== 'function') throw new ParqueDBError('INVALID_ARGUMENT', 'A projection has a name, and the functions init and apply.')

@@ -24,7 +24,6 @@ import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session } from './session.ts'
 import { findShortestPath, traverse } from './graph.ts'
-import { nameLengthMax } from './write-options.ts'
 import { TenantEngine } from './TenantEngine.ts'
 
 export interface ParqueDBOptions extends EngineOptions {
@@ -119,7 +118,7 @@ export class ParqueDB implements Database {
     const own = engine instanceof TenantEngine ? engine.own : (event: StoredEvent): StoredEvent => event
     const onEnd = (): void => void this.#subscriptions.delete(subscription)
     const checked = checkOptions('subscribe', options, ['fromSeq', 'ns', 'ops', 'consumer', 'signal'])
-    const consumer = checkName(checked.consumer, { option: 'consumer', charactersMax: 100 })
+    const consumer = checkName(checked.consumer, 'consumer', 100)
     const position = consumer === undefined ? undefined : consumerPosition(this.#session, consumer)
     const subscription = new Subscription(engine, checked, { own, onEnd, position })
     this.#subscriptions.add(subscription)
@@ -169,8 +168,8 @@ export class ParqueDB implements Database {
     const targets: readonly unknown[] = [...new Set<unknown>(Array.isArray(target) ? target : [target])]
     if (targets.length === 0 || targets.length > erasedAtOnceMax) throw new ParqueDBError('INVALID_ARGUMENT', `erase takes 1 to ${erasedAtOnceMax} ids, as 'posts/abc'.`, { details: { option: 'target' } })
     const keys = targets.map((one) => parseReference(one))
-    checkName(reason, { option: 'reason', charactersMax: 1000 })
-    checkName(actor, { option: 'actor', charactersMax: nameLengthMax })
+    checkName(reason, 'reason', 1000)
+    checkName(actor, 'actor')
     // What was derived from them is built again without them.
     const derived = await new Collection(this.#session, '$projections').find().toArray()
     return engine.erase({ ...options, keys: [...keys, ...derived.map(({ $id }) => ({ ns: '$projections', id: parseEntityId($id, '$projections') }))] })

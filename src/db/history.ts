@@ -19,7 +19,7 @@ import { pageLimitDefault } from './find.ts'
 import { parseOps } from './read-events.ts'
 import { overView, withView, type Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
-import { nameLengthMax, type ParsedWrite } from './write-options.ts'
+import type { ParsedWrite } from './write-options.ts'
 
 /** Entries are folded this many at a time: what is in memory, and what a page in reverse folds at once. */
 const entriesAtOnce = 100
@@ -37,7 +37,7 @@ function parseHistory(key: EntityKey, options: HistoryOptions) {
   const from = parseAsOf(options.from, 'from')
   const to = parseAsOf(options.to, 'to')
   const reverse = checkFlag(options.reverse, 'reverse')
-  const actor = checkName(options.actor, { option: 'actor', charactersMax: nameLengthMax })
+  const actor = checkName(options.actor, 'actor')
   const ops = parseOps(options.op)
   const fingerprint = fingerprintOf(['history', key.ns, key.id, from, to, reverse, actor, ops])
   const afterSeq = options.cursor === undefined ? undefined : Number(decodeCursor(options.cursor, { fingerprint, keyCount: 0 }).id)

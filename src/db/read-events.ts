@@ -8,7 +8,6 @@ import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/c
 import type { EventScanOptions } from '../storage/view.ts'
 import { publicEvent } from '../model/public-event.ts'
 import { overView, type Session, type ViewOptions } from './session.ts'
-import { nameLengthMax } from './write-options.ts'
 
 const eventOps: readonly EventOp[] = ['CREATE', 'UPDATE', 'DELETE', 'REL_CREATE', 'REL_DELETE', 'ERASE']
 
@@ -22,9 +21,9 @@ export function parseEventQuery(options: EventQueryOptions | undefined): EventSc
     fromTs: parseTime(checked.from, 'from'),
     toTs: parseTime(checked.to, 'to'),
     ops: parseOps(checked.op),
-    actor: checkName(checked.actor, { option: 'actor', charactersMax: nameLengthMax }),
-    correlationId: checkName(checked.correlationId, { option: 'correlationId', charactersMax: nameLengthMax }),
-    causationId: checkName(checked.causationId, { option: 'causationId', charactersMax: nameLengthMax }),
+    actor: checkName(checked.actor, 'actor'),
+    correlationId: checkName(checked.correlationId, 'correlationId'),
+    causationId: checkName(checked.causationId, 'causationId'),
     includeArchived: checkFlag(checked.includeArchived, 'includeArchived'),
     signal: checked.signal,
   }

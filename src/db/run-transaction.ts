@@ -15,7 +15,6 @@ import { isWithin } from '../storage/range-scan.ts'
 import { mergeStates } from '../storage/strips.ts'
 import type { AsOf, View } from '../storage/view.ts'
 import type { Committed, Session, ViewOptions } from './session.ts'
-import { nameLengthMax } from './write-options.ts'
 
 /**
  * One attempt of a transaction: it reads from one view under its own writes, decides at once, and keeps what it decided. Its owner commits
@@ -159,8 +158,8 @@ const retriesDefault = 10
 export async function runTransaction<Result>(outer: Session, work: (session: Session) => Promise<Result>, given: { [Name in keyof TransactionOptions]: TransactionOptions[Name] | undefined } | undefined): Promise<Result | undefined> {
   const options = checkOptions('transaction', given, ['retries', 'txId', 'actor', 'signal'])
   const retries = checkWholeNumber(options.retries, { option: 'retries', least: 0, most: 1000 }) ?? retriesDefault
-  const txId = checkName(options.txId, { option: 'txId', charactersMax: nameLengthMax })
-  const actor = checkName(options.actor, { option: 'actor', charactersMax: nameLengthMax })
+  const txId = checkName(options.txId, 'txId')
+  const actor = checkName(options.actor, 'actor')
   const { signal } = options
   for (let attempt = 0; ; attempt++) {
     checkAborted(signal)

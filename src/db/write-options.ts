@@ -13,15 +13,12 @@ export const versionedOptionNames = [...idempotentOptionNames, 'expectedVersion'
 
 export type ParsedWrite = Readonly<ReturnType<typeof parseWrite>>
 
-/** Names are kept in every event: long ones would be data in disguise. UTF-16 units. */
-export const nameLengthMax = 256
-
 /** The values of write options whose names have been checked. */
 export function parseWrite(session: Session, options: VersionedOptions) {
-  const txId = checkName(options.txId, { option: 'txId', charactersMax: nameLengthMax })
+  const txId = checkName(options.txId, 'txId')
   if (txId !== undefined && session.isTransaction) throw new ParqueDBError('INVALID_ARGUMENT', 'Inside a transaction a write has no txId of its own; give it to transaction().', { details: { option: 'txId' } })
   return {
-    actor: checkName(options.actor, { option: 'actor', charactersMax: nameLengthMax }),
+    actor: checkName(options.actor, 'actor'),
     metadata: metadataOf(session, options),
     txId,
     signal: options.signal,
@@ -33,7 +30,7 @@ export function parseWrite(session: Session, options: VersionedOptions) {
 function metadataOf(session: Session, options: VersionedOptions): Document | undefined {
   const metadata = options.metadata === undefined ? undefined : parseDocument(options.metadata, session.limits)
   const stamps = stampNames.flatMap((name): [string, string][] => {
-    const value = checkName(options[name], { option: name, charactersMax: nameLengthMax })
+    const value = checkName(options[name], name)
     if (value !== undefined && metadata?.[name] !== undefined) throw new ParqueDBError('INVALID_ARGUMENT', `'${name}' is given as an option and in the metadata; give it once.`, { details: { option: name } })
     return value === undefined ? [] : [[name, value]]
   })

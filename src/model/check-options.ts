@@ -31,11 +31,14 @@ export function checkFlag(value: unknown, option: string): boolean {
   throw new ParqueDBError('INVALID_ARGUMENT', `The option '${option}' must be true or false; it is ${shown(value)}.`, { details: { option } })
 }
 
-/** A non-empty string of at most `charactersMax` UTF-16 units, or undefined; else INVALID_ARGUMENT. */
-export function checkName(value: unknown, rule: { option: string; charactersMax: number }): string | undefined {
+/** Names are kept in every event: long ones would be data in disguise. UTF-16 units. */
+const nameLengthMax = 256
+
+/** A non-empty string of at most `charactersMax` UTF-16 units, 256 by default, or undefined; else INVALID_ARGUMENT. */
+export function checkName(value: unknown, option: string, charactersMax = nameLengthMax): string | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'string' && value !== '' && value.length <= rule.charactersMax && isWellFormed(value)) return value
-  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${rule.option}' must be a string of 1 to ${rule.charactersMax} characters, without half of a surrogate pair; it is ${shown(value)}.`, { details: { option: rule.option } })
+  if (typeof value === 'string' && value !== '' && value.length <= charactersMax && isWellFormed(value)) return value
+  throw new ParqueDBError('INVALID_ARGUMENT', `The option '${option}' must be a string of 1 to ${charactersMax} characters, without half of a surrogate pair; it is ${shown(value)}.`, { details: { option } })
 }
 
 /** What a method in bulk is given; INVALID_ARGUMENT. */

@@ -77,7 +77,7 @@ async function importFile(cli: CommandLine, { ns, file, options }: { ns: string;
     if (counts.repeated > 0) terminal.note(`${formatCount(counts.repeated)} rows were imported before by the same import, and not again (--again imports them once more)`)
     if (isInterrupted) {
       terminal.note(`interrupted: ${describe(counts)}; ${file === '-' && options.name === undefined ? 'what came through the pipe cannot be continued' : 'the same command continues it'}`)
-      cli.exitWith(exitCodes.interrupted)
+      cli.exitCode = exitCodes.interrupted
     }
     const ms = Math.max(1, clock.nowMs() - startMs)
     await printReport(terminal, `${ns}: ${describe(counts)} in ${(ms / 1000).toFixed(1)} s`, { ns, ...counts, interrupted: isInterrupted, ms })

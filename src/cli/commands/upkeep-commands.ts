@@ -51,7 +51,7 @@ export function verifyCommand(cli: CommandLine): Command {
       const { terminal, clock, signal } = cli
       const onProgress: VerifyOptions['onProgress'] = ({ checkedFiles, totalFiles }) => terminal.progress(`checked ${checkedFiles} of ${totalFiles} files`, clock.nowMs())
       const report = await db.verify({ ...given(options), signal, onProgress })
-      if (!report.ok) cli.exitWith(exitCodes.damaged)
+      if (!report.ok) cli.exitCode = exitCodes.damaged
       if (!terminal.forPeople) return printFacts(terminal, JSON.parse(JSON.stringify(report)) as Document)
       for (const { path, code, message } of report.problems) await terminal.line(`${terminal.paint('red', 'damaged')}  ${path}: ${code}: ${message}`)
       const checked = `${formatCount(report.checkedFiles)} files, ${formatBytes(report.checkedBytes)}, ${formatCount(report.checkedEvents)} events`
@@ -161,7 +161,7 @@ export function recoverCommand(cli: CommandLine): Command {
     .action(async (target: string) => {
       const { terminal, clock, signal } = cli
       const report = await recoverFolder({ source: cli.folder, target, signal, onProgress: ({ events }) => terminal.progress(`recovered ${formatCount(events)} events`, clock.nowMs()) })
-      if (!report.ok) cli.exitWith(exitCodes.damaged)
+      if (!report.ok) cli.exitCode = exitCodes.damaged
       if (!terminal.forPeople) return printFacts(terminal, JSON.parse(JSON.stringify(report)) as Document)
       for (const { path, code, message, ns, firstKey, untilKey } of report.lost) {
         const keys = firstKey === undefined ? '' : ` (${ns === undefined ? '' : `${ns}: `}${firstKey} to ${untilKey})`

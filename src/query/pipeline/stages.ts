@@ -75,13 +75,10 @@ function parseStage(name: string, operand: unknown): Stage {
       const matches = compileFilter(filter)
       return { ...stage, reads: filterFields(filter), run: (input) => mapped(input, (documents) => documents.filter(matches)) }
     }
-    case '$project': {
-      const { make, reads, isClosed } = compileProject(operand)
-      return { ...stage, reads, isClosed, run: (input) => mapped(input, (documents) => documents.map(make)) }
-    }
+    case '$project':
     case '$addFields': {
-      const { make, reads } = compileAddFields(operand, name)
-      return { ...stage, reads, run: (input) => mapped(input, (documents) => documents.map(make)) }
+      const { make, ...facts } = name === '$project' ? compileProject(operand) : compileAddFields(operand, name)
+      return { ...stage, ...facts, run: (input) => mapped(input, (documents) => documents.map(make)) }
     }
     case '$group':
       return groupStage(stage, parseGroup(operand))
