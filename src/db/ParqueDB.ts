@@ -5,7 +5,7 @@ import { tenantPattern, type Database, type DatabaseTransaction, type Acting, ty
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, ImportEventsResult, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { parseEntityId, parseReference, validateNamespace } from '../model/entity-id.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
-import type { Event, StoredEvent } from '../model/event.ts'
+import type { Event } from '../model/event.ts'
 import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
 import type { ResultCursor } from '../model/ResultCursor.ts'
 import { Relations, type SchemaInput } from '../model/relations.ts'
@@ -16,7 +16,7 @@ import { engineOptionNames, type EngineOptions } from '../storage/engine-options
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import { Collection } from './Collection.ts'
-import { consumerLags, consumerPosition, Subscription, type ConsumerLags } from './Subscription.ts'
+import { consumerLags, consumerPosition, Subscription, type ConsumerLags, type SubscriptionUse } from './Subscription.ts'
 import { countCollections } from './find.ts'
 import { EventProjection, type ProjectionDefinition } from './EventProjection.ts'
 import { importEvents } from './import-events.ts'
@@ -24,7 +24,7 @@ import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session } from './session.ts'
 import { findShortestPath, traverse } from './graph.ts'
-import { TenantEngine } from './TenantEngine.ts'
+import { tenantEngine, tenantNames } from './tenant-engine.ts'
 
 export interface ParqueDBOptions extends EngineOptions {
   /** Where the database is: a plain backend, which is wrapped with event sourcing, or an engine such as an event-sourced one, which brings its own options. */
@@ -64,6 +64,8 @@ export class ParqueDB implements Database {
   #projections = new Set<{ stop(): void }>()
   /** What is everybody's, where this is a tenant's part of it. */
   #whole: Engine
+  /** An event as it is seen here, or undefined. */
+  #own: SubscriptionUse['own'] = (event) => event
   #closing: Promise<void> | undefined
 
   constructor(options: ParqueDBOptions) {
@@ -115,12 +117,11 @@ export class ParqueDB implements Database {
 
   subscribe(options?: SubscribeOptions): Subscription {
     const engine = this.#open.#engine
-    const own = engine instanceof TenantEngine ? engine.own : (event: StoredEvent): StoredEvent => event
     const onEnd = (): void => void this.#subscriptions.delete(subscription)
     const checked = checkOptions('subscribe', options, ['fromSeq', 'ns', 'ops', 'consumer', 'signal'])
     const consumer = checkName(checked.consumer, 'consumer', 100)
     const position = consumer === undefined ? undefined : consumerPosition(this.#session, consumer)
-    const subscription = new Subscription(engine, checked, { own, onEnd, position })
+    const subscription = new Subscription(engine, checked, { own: this.#own, onEnd, position })
     this.#subscriptions.add(subscription)
     return subscription
   }
@@ -195,8 +196,10 @@ export class ParqueDB implements Database {
 
   tenant(name: string): ParqueDB {
     if (!tenantPattern.test(name) || this.#whole !== this.#open.#engine) throw new ParqueDBError('INVALID_ARGUMENT', `${JSON.stringify(name)} cannot be a tenant here.`, { details: { tenant: name } })
-    const tenant = new ParqueDB({ storage: new TenantEngine(this.#engine, name), limits: this.#session.limits, schema: this.#schema })
+    const names = tenantNames(name)
+    const tenant = new ParqueDB({ storage: tenantEngine(this.#engine, names), limits: this.#session.limits, schema: this.#schema })
     tenant.#whole = this.#engine
+    tenant.#own = names.own
     tenant.#subscriptions = this.#subscriptions
     tenant.#projections = this.#projections
     return tenant
