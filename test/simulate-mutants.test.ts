@@ -159,7 +159,7 @@ const ofBoth: readonly Omit<Mutant, 'home'>[] = [
   {
     broken: 'a transaction does not heed that what it has scanned was changed',
     file: '../db/run-transaction.ts',
-    line: 'this.#reads.noteNamespace(ns)',
+    line: 'reads.noteNamespace(ns)',
     instead: 'void ns',
   },
   {

@@ -1,7 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { IdSource } from '../base/ids.ts'
 import type { DatabaseCollection } from '../model/database.ts'
-import { validateNamespace } from '../model/entity-id.ts'
+import { validateNamespace } from '../model/entity.ts'
 import type { Json } from '../model/ejson.ts'
 import { collectionOperations, databaseOperations, type Operation } from '../model/operations.ts'
 import type { Page } from '../model/ResultCursor.ts'

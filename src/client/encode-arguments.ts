@@ -1,7 +1,7 @@
 import { ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
 import { checkOptions } from '../model/check-options.ts'
 import { toExtendedJson } from '../model/ejson.ts'
-import { parseEntityId } from '../model/entity-id.ts'
+import { parseEntityId } from '../model/entity.ts'
 import type { Operation } from '../model/operations.ts'
 import { describe, isPlainObject } from '../model/parse-document.ts'
 import type { Value } from '../model/values.ts'

@@ -1,7 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { edgeRange, edgeSpace, farEnd, parseEdgeKey, predicateOf, type Direction } from '../model/edge.ts'
-import { formatEntityId, parseReference } from '../model/entity-id.ts'
-import { isLive, type EntityKey, type EntityState } from '../model/entity.ts'
+import { formatEntityId, isLive, parseReference, type EntityKey, type EntityState } from '../model/entity.ts'
 import { decideLinks, keysOfLinks, unlinkOf, type Link } from '../model/links.ts'
 import type { Relation } from '../model/relations.ts'
 import { withView, type Session } from './session.ts'

@@ -1,8 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ImportEventsResult } from '../model/database-options.ts'
 import { edgeKey } from '../model/edge.ts'
-import { parseEntityId, parseTarget, validateNamespace } from '../model/entity-id.ts'
-import type { EntityKey } from '../model/entity.ts'
+import { parseEntityId, parseTarget, validateNamespace, type EntityKey } from '../model/entity.ts'
 import type { Event, EventDraft } from '../model/event.ts'
 import type { CommitRequest, Engine } from '../storage/engine.ts'
 

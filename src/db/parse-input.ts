@@ -1,7 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ExpectedVersion } from '../model/decide.ts'
-import { formatEntityId, parseEntityId } from '../model/entity-id.ts'
-import type { EntityKey } from '../model/entity.ts'
+import { formatEntityId, parseEntityId, type EntityKey } from '../model/entity.ts'
 import { parseLinkFields, type Link } from '../model/links.ts'
 import { parseDocument, parseSizedDocument, parseValue } from '../model/parse-document.ts'
 import { systemFields } from '../model/entity-document.ts'

@@ -1,7 +1,7 @@
 import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EventQueryOptions } from '../model/database-options.ts'
-import { validateNamespace } from '../model/entity-id.ts'
+import { validateNamespace } from '../model/entity.ts'
 import type { Event, EventOp } from '../model/event.ts'
 import { parseAsOf } from '../query/as-of.ts'
 import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'

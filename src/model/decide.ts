@@ -1,7 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemPart } from './entity-document.ts'
-import { formatEntityId } from './entity-id.ts'
-import type { EntityKey, EntityState } from './entity.ts'
+import { formatEntityId, type EntityKey, type EntityState } from './entity.ts'
 import type { EventDraft } from './event.ts'
 import type { DocumentLimits } from './parse-document.ts'
 import { diffDocuments, isEmptyPatch } from './patch.ts'

@@ -1,5 +1,4 @@
-import { formatEntityId } from './entity-id.ts'
-import type { EntityKey, EntityState } from './entity.ts'
+import { formatEntityId, type EntityKey, type EntityState } from './entity.ts'
 import { stateBegunBy, type StoredEvent } from './event.ts'
 import type { Document, Value } from './values.ts'
 

@@ -1,5 +1,4 @@
-import { formatEntityId } from './entity-id.ts'
-import type { EntityState } from './entity.ts'
+import { formatEntityId, type EntityState } from './entity.ts'
 import { cloneValue, type Document, type Value } from './values.ts'
 
 /** What the database itself writes into every entity that it returns. */

@@ -1,5 +1,5 @@
 import { isEdgeSpace, parseEdgeKey } from './edge.ts'
-import { formatEntityId, formatTarget } from './entity-id.ts'
+import { formatEntityId, formatTarget } from './entity.ts'
 import type { Event, StoredEvent } from './event.ts'
 import type { Patch } from './patch.ts'
 import { cloneDocument } from './values.ts'

@@ -1,6 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Direction } from './edge.ts'
-import { validateNamespace, validatePredicate } from './entity-id.ts'
+import { validateNamespace, validatePredicate } from './entity.ts'
 import { isPlainObject } from './parse-document.ts'
 
 /** What deleting the entity that an edge points at does: 'hide', the default, leaves the edge, which is not seen until the entity is restored. */

@@ -1,8 +1,7 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { edgeRange, edgeSpace, farEnd, type Direction, type EdgeRange } from '../model/edge.ts'
-import { formatEntityId } from '../model/entity-id.ts'
-import { isLive, type EntityKey, type EntityState } from '../model/entity.ts'
+import { formatEntityId, isLive, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { IdRange } from '../parquet/key-ranges.ts'
 import type { AsOf, View } from '../storage/view.ts'
 

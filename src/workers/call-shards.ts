@@ -1,7 +1,7 @@
 import type { IdSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { CreateManyOptions, FindOneAndUpdateOptions } from '../model/database-options.ts'
-import { parseEntityId } from '../model/entity-id.ts'
+import { parseEntityId } from '../model/entity.ts'
 import { collectionOperations, type Operation } from '../model/operations.ts'
 import { isPlainObject } from '../model/parse-document.ts'
 import { acrossPartitions, shardOf } from '../storage/partitions.ts'

@@ -2,10 +2,9 @@ import type { Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { systemFields } from '../../model/entity-document.ts'
 import type { Document } from '../../model/values.ts'
-import { command, actorOption, archivedOption, atOption, expectedVersionOption, given, type WriteFlags, writeOptions } from '../command.ts'
+import { actorOption, archivedOption, atOption, command, expectedVersionOption, given, parseJsonArgument, writeOptions, type WriteFlags } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { readText } from '../input/read-text.ts'
-import { parseJsonArgument } from '../json-argument.ts'
 import { printEntity, printFacts } from '../print-entity.ts'
 
 const getExamples = `

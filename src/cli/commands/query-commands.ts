@@ -3,9 +3,8 @@ import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Collection } from '../../db/Collection.ts'
 import type { FindOptions } from '../../model/database-options.ts'
 import type { Document } from '../../model/values.ts'
-import { command, archivedOption, atOption, given, wholeNumber } from '../command.ts'
+import { archivedOption, atOption, command, given, parseJsonArgument, parseJsonText, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { parseJsonArgument, parseJsonText } from '../json-argument.ts'
 import { printEntity, printFacts, printText, formatBytes, formatCount, formatPairs, formatTable } from '../print-entity.ts'
 
 interface FindFlags extends Pick<FindOptions, 'sort' | 'limit' | 'skip' | 'project' | 'includeArchived'> {

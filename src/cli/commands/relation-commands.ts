@@ -1,9 +1,8 @@
 import { Option, type Command } from 'commander'
-import { command, actorOption, archivedOption, atOption, expectedVersionOption, given, repeated, wholeNumber, type WriteFlags, writeOptions } from '../command.ts'
+import { actorOption, archivedOption, atOption, command, expectedVersionOption, given, parseJsonArgument, repeated, wholeNumber, writeOptions, type WriteFlags } from '../command.ts'
 import type { RelatedOptions, ShortestPathOptions } from '../../model/graph-options.ts'
 import type { Document } from '../../model/values.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { parseJsonArgument } from '../json-argument.ts'
 import { printEntity, printFacts } from '../print-entity.ts'
 import { parseFilterArgument, parseSortArgument } from './query-commands.ts'
 

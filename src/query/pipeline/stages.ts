@@ -1,6 +1,6 @@
 import { listAt } from '../../base/list-at.ts'
 import type { Direction } from '../../model/edge.ts'
-import { validateNamespace, validatePredicate } from '../../model/entity-id.ts'
+import { validateNamespace, validatePredicate } from '../../model/entity.ts'
 import { compareValues } from '../../model/compare.ts'
 import { compileFilter } from '../../model/filter/compile-filter.ts'
 import { filterFields } from '../../model/filter/filter-node.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatEntityId, formatTarget, parseEntityId, parseTarget, validateNamespace } from './entity-id.ts'
+import { formatEntityId, formatTarget, parseEntityId, parseTarget, validateNamespace } from './entity.ts'
 
 const invalid = expect.objectContaining({ code: 'INVALID_ARGUMENT' })
 
