@@ -71,7 +71,7 @@ export function formatBytes(bytes: number): string {
 }
 
 /** One line a field, names in a column, lines ended by '\n'. */
-export function formatFields(fields: Document, indent = ''): string {
+function formatFields(fields: Document, indent = ''): string {
   return formatPairs(Object.entries(fields).map(([name, value]) => [formatValue(name), formatValue(value)]), indent)
 }
 
