@@ -1,8 +1,10 @@
 import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { CollectionInfo } from '../model/database-options.ts'
+import { edgeData, predicateOf } from '../model/edge.ts'
 import { copyEntity, entityDocument, type Entity } from '../model/entity-document.ts'
-import { parseReference, type EntityKey, type EntityState } from '../model/entity.ts'
+import { formatEntityId, parseReference, type EntityKey, type EntityState } from '../model/entity.ts'
+import type { EdgeFields, Related } from '../model/graph-options.ts'
 import { applyProjection, projectionFields } from '../model/projection.ts'
 import { gathered, ResultCursor, type Page } from '../model/ResultCursor.ts'
 import { cloneDocument, type Document } from '../model/values.ts'
@@ -11,11 +13,11 @@ import { encodeCursor } from '../query/page-cursor.ts'
 import type { Query } from '../query/parse-query.ts'
 import { runPipeline, type Pipeline } from '../query/pipeline/run-pipeline.ts'
 import type { EdgeLookup } from '../query/pipeline/stages.ts'
-import { parsePopulate, populated, type PopulateNode } from '../query/populate.ts'
+import type { HopRow } from '../query/hop.ts'
+import { parsePopulate, populated, type Populated, type PopulateNode } from '../query/populate.ts'
 import { rowMaker } from '../query/row-order.ts'
 import { countRows, runQuery, statesOf } from '../query/run-query.ts'
-import type { ScanSlice, View } from '../storage/view.ts'
-import { alongWith, relatedEntity } from './bring-along.ts'
+import type { AsOf, ScanSlice, View } from '../storage/view.ts'
 import { overView, withView, type Session } from './session.ts'
 
 /** What page() brings when no limit is given. */
@@ -139,4 +141,31 @@ function relatedTo({ relations }: Session, { query: { ns, asOf, signal } }: Pipe
     const found = await populated(ids.map((id) => parseReference(id, ns)), nodes, { view, relations, asOf: resolveAsOf(asOf, view), signal })
     return new Map([...found].map(([id, along]) => [id, (along.get(relationship)?.rows ?? []).map(({ row }) => relatedEntity(row) as unknown as Document)]))
   }
+}
+
+/** Reads what entities bring along; the result puts it into the copy of one of them. */
+export async function alongWith(keys: readonly EntityKey[], nodes: readonly PopulateNode[], by: { session: Session; view: View; asOf: AsOf | undefined; signal: AbortSignal | undefined }): Promise<<E extends object>(key: EntityKey, entity: E) => E> {
+  if (nodes.length === 0 || keys.length === 0) return (_key, entity) => entity
+  const { session, view, signal } = by
+  const found = await populated(keys, nodes, { view, relations: session.relations, asOf: resolveAsOf(by.asOf, view), signal })
+  return (key, entity) => withRelated(entity, found.get(formatEntityId(key)))
+}
+
+/** A field of the same name gives way, as the caller asked for the relationship. */
+function withRelated<E extends object>(entity: E, along: ReadonlyMap<string, Populated> | undefined): E {
+  for (const [name, { rows, isMany }] of along ?? []) {
+    const entities = rows.map(({ row, related }) => withRelated(relatedEntity(row), related))
+    const [first] = entities
+    if (isMany || first !== undefined) Object.assign(entity, { [name]: isMany ? entities : first })
+  }
+  return entity
+}
+
+export function relatedEntity<T extends object>({ key, state, edge }: Pick<HopRow, 'key' | 'state' | 'edge'>): Related<T> {
+  return Object.assign(copyEntity<T>(key.ns, state), { $edge: edgeFields(edge) })
+}
+
+function edgeFields(edge: EntityState): EdgeFields {
+  const fields = { predicate: predicateOf(edge), data: cloneDocument(edgeData(edge)), linkedAt: new Date(edge.updatedAt) }
+  return edge.updatedBy === undefined ? fields : { ...fields, linkedBy: edge.updatedBy }
 }

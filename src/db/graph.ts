@@ -11,8 +11,7 @@ import { parseDirection, parsePopulate, type PopulateNode } from '../query/popul
 import { countRelated, parseRelated, positioned, relatedRows, type RelatedQuery } from '../query/related.ts'
 import { acceptorOf, beginnings, parseDepth, parseSteps, pathTo, shortestPath, traverseLevels, type Reached } from '../query/traverse.ts'
 import type { View } from '../storage/view.ts'
-import { alongWith, relatedEntity } from './bring-along.ts'
-import { pageLimitDefault } from './find.ts'
+import { alongWith, pageLimitDefault, relatedEntity } from './find.ts'
 import { overView, withView, type Session } from './session.ts'
 
 /** The entities that steps lead to from some entities, nearest first. */
