@@ -4,7 +4,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync 
 import { join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { formatValue } from '../dist/cli/format-value.js'
+import { formatValue } from '../dist/cli/print-entity.js'
 import { importRows } from '../dist/cli/input/import-rows.js'
 import { mapRows } from '../dist/cli/input/map-rows.js'
 import { openRows } from '../dist/cli/input/open-rows.js'
