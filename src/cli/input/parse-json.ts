@@ -61,8 +61,8 @@ class JsonParser {
     this.#skipSpace()
     const unit = this.#text.charCodeAt(this.#at)
     if (unit === 0x22) return this.#string()
-    if (unit === 0x7b) return this.#nested(() => this.#object())
-    if (unit === 0x5b) return this.#nested(() => this.#array())
+    if (unit === 0x7b) return this.#object()
+    if (unit === 0x5b) return this.#array()
     if (unit === 0x2d || (unit >= 0x30 && unit <= 0x39)) return this.#number()
     for (const [word, value] of [['true', true], ['false', false], ['null', null]] as const) {
       if (this.#text.startsWith(word, this.#at)) {
@@ -73,20 +73,23 @@ class JsonParser {
     throw new Refusal(`expected a value, found ${this.#found()}`, this.#at)
   }
 
-  #nested(read: () => Json): Json {
+  /** What stands up to a closing bracket, part by part. */
+  #nested(close: number, readPart: () => void): void {
     if (this.#depth === depthMax) throw new Refusal(`nested deeper than ${depthMax} levels`, this.#at)
     this.#depth++
     this.#at++
-    const value = read()
+    this.#skipSpace()
+    for (let isFirst = true; !this.#take(close); isFirst = false) {
+      if (!isFirst && !this.#take(0x2c)) throw new Refusal(`expected ',' or '${String.fromCharCode(close)}', found ${this.#found()}`, this.#at)
+      readPart()
+      this.#skipSpace()
+    }
     this.#depth--
-    return value
   }
 
   #object(): Json {
     const object: { [field: string]: Json } = {}
-    this.#skipSpace()
-    if (this.#take(0x7d)) return object
-    for (;;) {
+    this.#nested(0x7d, () => {
       this.#skipSpace()
       const keyAt = this.#at
       if (this.#text.charCodeAt(keyAt) !== 0x22) throw new Refusal(`expected a field name in double quotes, found ${this.#found()}`, keyAt)
@@ -96,22 +99,14 @@ class JsonParser {
       this.#skipSpace()
       if (!this.#take(0x3a)) throw new Refusal(`expected ':' after the field name, found ${this.#found()}`, this.#at)
       object[key] = this.#value()
-      this.#skipSpace()
-      if (this.#take(0x7d)) return object
-      if (!this.#take(0x2c)) throw new Refusal(`expected ',' or '}', found ${this.#found()}`, this.#at)
-    }
+    })
+    return object
   }
 
   #array(): Json {
     const array: Json[] = []
-    this.#skipSpace()
-    if (this.#take(0x5d)) return array
-    for (;;) {
-      array.push(this.#value())
-      this.#skipSpace()
-      if (this.#take(0x5d)) return array
-      if (!this.#take(0x2c)) throw new Refusal(`expected ',' or ']', found ${this.#found()}`, this.#at)
-    }
+    this.#nested(0x5d, () => array.push(this.#value()))
+    return array
   }
 
   #number(): Json {
