@@ -28,6 +28,19 @@ describe('opening a database', () => {
     expect(await wrapped.collections()).toEqual([{ name: 'a', count: 1, deletedCount: 0 }])
   })
 
+  test('linkMany that cannot read an edge waits for what is under way, and tells how many are there', async () => {
+    await using db = new ParqueDB({ storage: new MemoryBackend() })
+    const nodes = db.collection('nodes')
+    await nodes.createMany(Array.from({ length: 300 }, (_, index) => ({ $id: `n${index}` })))
+    const edges = Array.from({ length: 250 }, (_, index) => ({ from: 'n0', predicate: index === 240 ? '' : 'next', to: `nodes/n${index + 1}` }))
+    const failing = nodes.linkMany(edges, { batchSize: 100 })
+    await expect(failing).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { index: 200, edgeCount: 200, changedCount: 200 } })
+    expect(await nodes.countRelated('n0', 'next')).toBe(200)
+    // Of two failures the first in the input is told.
+    const first = nodes.linkMany(edges.map((edge, index) => (index === 150 ? { ...edge, from: 'nobody' } : edge)), { batchSize: 100 })
+    await expect(first).rejects.toMatchObject({ code: 'NOT_FOUND', details: { index: 100 } })
+  })
+
   test('collections are counted with what was deleted, in order', async () => {
     await using db = new ParqueDB({ storage: new MemoryBackend() })
     await db.collection('b').createMany([{ $id: 'x' }, { $id: 'y' }])

@@ -51,20 +51,26 @@ export async function linkMany(session: Session, target: { ns: string; edges: un
   }
   let batch: Link[] = []
   let names = new Set<string>()
-  for await (const edge of checkIterable('linkMany', target.edges, 'edges')) {
-    for (const link of parseEdge(session, target.ns, edge)) {
-      const own = [link.key.ns + link.key.id, ...takenEnds([link])]
-      // Within a commit every edge sees the state before it, so one that is named again, or replaces another, waits for the next.
-      if (batch.length >= size || own.some((name) => names.has(name))) {
-        await submit(batch)
-        batch = []
-        names = new Set()
+  try {
+    for await (const edge of checkIterable('linkMany', target.edges, 'edges')) {
+      for (const link of parseEdge(session, target.ns, edge)) {
+        const own = [link.key.ns + link.key.id, ...takenEnds([link])]
+        // Within a commit every edge sees the state before it, so one that is named again, or replaces another, waits for the next.
+        if (batch.length >= size || own.some((name) => names.has(name))) {
+          await submit(batch)
+          batch = []
+          names = new Set()
+        }
+        batch.push(link)
+        for (const name of own) names.add(name)
       }
-      batch.push(link)
-      for (const name of own) names.add(name)
     }
+    if (batch.length > 0) await submit(batch)
+  } catch (error) {
+    // What is under way counts, and goes first where it has failed.
+    await settle()
+    throw located(error, counts)
   }
-  if (batch.length > 0) await submit(batch)
   await settle()
   return counts
 }
