@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import type { Operation } from '../model/operations.ts'
 import type { Route } from './read-arguments.ts'
 
@@ -12,11 +13,11 @@ const point = { type: ['string', 'integer', 'object'], description: 'A seq, an I
 
 /** What each argument may be, by its name; it means the same in every operation. */
 const argumentSchemas: { readonly [name: string]: Schema } = {
-  ns: text, id: text, relationship: { type: ['string', 'array'] }, start: {}, steps: {}, fromId: text, toId: text, depth: count, visited: { enum: ['once', 'path'] }, targets: {}, data: object, events: { ...list, items: object }, edges: { ...list, items: { ...object, required: ['from', 'predicate', 'to'] } }, populate: {}, direction: { enum: ['out', 'in', 'both'] }, path: text, cursor: text, actor: text, txId: { ...text, maxLength: 256 }, idOrFilter: { type: ['string', 'object'] }, ids: { ...list, items: text },
+  ns: text, id: text, relationship: { type: ['string', 'array'] }, start: {}, steps: {}, fromId: text, toId: text, depth: count, visited: { enum: ['once', 'path'] }, targets: {}, data: object, events: { ...list, items: object }, edges: { ...list, items: { ...object, required: ['from', 'predicate', 'to'] } }, populate: {}, direction: { enum: ['out', 'in', 'both'] }, path: text, cursor: text, actor: text, reason: text, correlationId: text, causationId: text, target: { type: ['string', 'array'] }, txId: { ...text, maxLength: 256 }, idOrFilter: { type: ['string', 'object'] }, ids: { ...list, items: text },
   document: object, documents: { ...list, items: object }, update: object, filter: object, pipeline: { ...list, items: object }, metadata: object, arrayFilters: { ...list, items: object },
-  asOf: point, from: point, to: point, version: count, expectedVersion: { type: ['integer', 'string'], description: 'A version, or "absent".' },
+  asOf: point, from: point, to: point, point, version: count, expectedVersion: { type: ['integer', 'string'], description: 'A version, or "absent".' },
   includeDeleted: flag, includeArchived: flag, policy: object, upsert: flag, returnIds: flag, reverse: flag, dryRun: flag, deep: flag,
-  skip: count, limit: count, batchSize: count, fromSeq: count, toSeq: count, at: count, sort: { type: ['object', 'array'] }, project: { type: ['object', 'array'] }, op: { type: ['string', 'array'] },
+  skip: count, limit: count, batchSize: count, fromSeq: count, toSeq: count, at: count, sort: { type: ['object', 'array'] }, project: { type: ['object', 'array'] }, op: { type: ['string', 'array'] }, ops: { type: ['string', 'array'] },
   returnDocument: { enum: ['before', 'after'] }, onConflict: { enum: ['error', 'skip', 'replace'] }, operations: { ...list, items: { ...object, required: ['operation', 'ns'] } },
 }
 
@@ -48,19 +49,25 @@ function describeRoute({ name, operation, method, path }: Route): object {
   const others = [...operation.args, ...(operation.options ?? '').split(' ')].filter((arg) => arg !== '' && arg !== operation.body && !inPath.includes(arg))
   const hasBody = method !== 'GET' && method !== 'DELETE'
   const inQuery = hasBody && operation.body === undefined ? [] : others
-  const bodySchema = operation.body === undefined ? { ...object, properties: Object.fromEntries(others.map((arg) => [arg, argumentSchemas[arg]])) } : argumentSchemas[operation.body]
+  const bodySchema = operation.body === undefined ? { ...object, properties: Object.fromEntries(others.map((arg) => [arg, schemaOf(arg)])) } : schemaOf(operation.body)
   return {
     operationId: method === 'GET' || operation.routes.length === 1 ? name : `${name}ByPost`,
     description: operation.verbs.length === 0 ? 'Takes the scopes of its operations.' : `Takes the scope ${operation.verbs.join(' and ')}${operation.reach === 'all' ? ', of all collections' : ''}.`,
     parameters: [
-      ...inPath.map((arg) => ({ name: arg, in: 'path', required: true, schema: argumentSchemas[arg] })),
-      ...inQuery.map((arg) => ({ name: arg, in: 'query', ...inAddress(argumentSchemas[arg] ?? {}) })),
+      ...inPath.map((arg) => ({ name: arg, in: 'path', required: true, schema: schemaOf(arg) })),
+      ...inQuery.map((arg) => ({ name: arg, in: 'query', ...inAddress(schemaOf(arg)) })),
       ...(operation.options?.includes('expectedVersion') === true ? [{ name: 'If-Match', in: 'header', schema: text, description: 'The expected version, as an ETag has it.' }] : []),
       ...(operation.options?.includes('txId') === true ? [{ name: 'Idempotency-Key', in: 'header', schema: text, description: 'The txId.' }] : []),
     ],
     ...(hasBody && { requestBody: { required: operation.body !== undefined, content: { 'application/json': { schema: bodySchema } } } }),
     responses: { ...answerOf(name, operation), default: { description: 'Why not.', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } } },
   }
+}
+
+function schemaOf(arg: string): Schema {
+  const schema = argumentSchemas[arg]
+  assert(schema !== undefined, `the argument '${arg}' has a schema`)
+  return schema
 }
 
 /** Objects and lists are JSON in the address, too. */
