@@ -1,7 +1,7 @@
 import { compareBytes, utf8Encode } from '../base/bytes.ts'
 import { typeRank, typeRanks, type TypeRank } from '../model/compare.ts'
 import { compileTest } from '../model/filter/compile-filter.ts'
-import type { CompareNode, CompareOp, FilterNode } from '../model/filter/filter-node.ts'
+import type { CompareOp, FilterNode, NodeOf } from '../model/filter/filter-node.ts'
 import type { ValueTest } from '../model/filter/path-values.ts'
 import type { FieldPath } from '../model/path.ts'
 import type { Value } from '../model/values.ts'
@@ -25,6 +25,7 @@ export function marksOf(rowCount: number, mark: 0 | 1 | 3 = marks.no): Uint8Arra
   return mark === marks.no ? out : out.fill(mark)
 }
 
+type CompareNode = NodeOf<'compare'>
 type Leaf = Exclude<FilterNode, { kind: 'and' | 'or' | 'nor' | 'not' }>
 
 /** The filter over columns. It agrees with compileFilter wherever it does not leave the row to its document. */
