@@ -21,8 +21,8 @@ export interface ColumnParts {
   readonly rowCount: number
   readonly entryCount: number
   readonly valueCount: number
-  readonly definitions: Uint8Array | undefined
-  readonly repetitions: Uint8Array | undefined
+  readonly definitions?: Uint8Array | undefined
+  readonly repetitions?: Uint8Array | undefined
   readonly values: ColumnValues
 }
 

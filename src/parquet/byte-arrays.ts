@@ -89,12 +89,10 @@ export function plainByteArraysAt(bytes: Uint8Array, count: number, places: Uint
   const cursor = new ByteCursor(bytes)
   const starts = new Int32Array(count + 1)
   for (let index = 0; index < count; index++) {
-    starts[index] = cursor.at + 4
     cursor.skip(cursor.uint32())
+    starts[index + 1] = cursor.at
   }
-  starts[count] = cursor.at + 4
-  const parts = Array.from(places, (place) => bytes.subarray(starts[place], (starts[place + 1] as number) - 4))
-  return byteArraysOfBytes(parts)
+  return byteArraysOfBytes(Array.from(places, (place) => bytes.subarray((starts[place] as number) + 4, starts[place + 1])))
 }
 
 export function encodeDeltaLength({ blob, offsets }: ByteArrays, out: ByteBuffer): void {

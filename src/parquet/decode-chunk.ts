@@ -206,7 +206,7 @@ export function codeWidth({ body }: EncodedPage): number {
   return width
 }
 
-export function unexpectedEncoding({ leaf, header }: EncodedPage): ParqueDBError {
+function unexpectedEncoding({ leaf, header }: EncodedPage): ParqueDBError {
   return malformed(`a column of the type ${leaf.kind} has the encoding ${header.encoding}`)
 }
 

@@ -4,7 +4,7 @@ import { decodeDeltaBytesAt, plainByteArraysAt } from './byte-arrays.ts'
 import { ByteCursor } from './ByteCursor.ts'
 import { Column, rowsBetween, type ColumnValues } from './Column.ts'
 import { numbersOf, scalarsOf } from './column-values.ts'
-import { checkPlain, codeWidth, decodeColumn, dictionaryOf, openChunk, prefixedBytesMax, unexpectedEncoding, type ChunkBytes, type EncodedPage } from './decode-chunk.ts'
+import { checkPlain, codeWidth, decodeColumn, dictionaryOf, openChunk, prefixedBytesMax, type ChunkBytes, type EncodedPage } from './decode-chunk.ts'
 import { decodeDeltaAt } from './delta-binary.ts'
 import { decodeHybridAt } from './rle-hybrid.ts'
 
@@ -37,59 +37,26 @@ export function decodeRows(chunk: ChunkBytes, rows: Int32Array, memory: Arena): 
   const values = rows.length * fewOf <= rowCount && leaf.maxRepetition === 0 && open.valueCount === rowCount ? valuesAt(open.page, rows) : undefined
   if (values === undefined) return { column: decodeColumn(chunk, open), rows }
   const { length } = rows
-  return { column: new Column({ leaf, rowCount: length, entryCount: length, valueCount: length, definitions: undefined, repetitions: undefined, values }), rows: rowsBetween(0, length) }
+  return { column: new Column({ leaf, rowCount: length, entryCount: length, valueCount: length, values }), rows: rowsBetween(0, length) }
 }
 
-/** undefined where decoding all of them is no more work. */
+/** undefined where decoding all of them is hardly more work. */
 function valuesAt(page: EncodedPage, rows: Int32Array): ColumnValues | undefined {
-  const { leaf, header, body } = page
-  switch (leaf.kind) {
-    case 'string':
-    case 'bytes': {
-      if (header.encoding === 'DELTA_BYTE_ARRAY') return { kind: 'arrays', arrays: decodeDeltaBytesAt(new ByteCursor(body), { count: header.rowCount, rows, sizeMax: prefixedBytesMax, memory: page.memory }) }
-      if (header.encoding !== 'RLE_DICTIONARY') return undefined
-      const dictionary = dictionaryOf(page)
-      return { kind: 'arrays', arrays: plainByteArraysAt(dictionary.page, dictionary.count, codesAt(page, rows)) }
-    }
-    case 'int':
-    case 'date':
-    case 'double':
-      return { kind: 'numbers', numbers: decodeNumbersAt(page, rows) }
-    case 'bigint':
-      return undefined
-    case 'boolean':
-      return undefined
-  }
-}
-
-function decodeNumbersAt(page: EncodedPage, rows: Int32Array): Float64Array {
-  const { body, header, leaf } = page
-  const numbers = new Float64Array(rows.length)
-  const view = new DataView(body.buffer, body.byteOffset, body.length)
-  if (leaf.kind !== 'double' && header.encoding === 'DELTA_BINARY_PACKED') {
-    decodeDeltaAt(new ByteCursor(body), { count: header.rowCount, rows }, numbers)
-  } else if (header.encoding === 'PLAIN') {
-    checkPlain(body, header.rowCount)
-    rows.forEach((row, at) => {
-      numbers[at] = leaf.kind === 'double' ? view.getFloat64(row * 8, true) : Number(view.getBigInt64(row * 8, true))
-    })
-  } else if (leaf.kind === 'double' && header.encoding === 'BYTE_STREAM_SPLIT') {
-    checkPlain(body, header.rowCount)
-    const plain = new Uint8Array(numbers.buffer)
-    for (let at = 0; at < rows.length; at++) for (let byte = 0; byte < 8; byte++) plain[at * 8 + byte] = body[byte * header.rowCount + (rows[at] as number)] as number
-  } else if (leaf.kind === 'double' && header.encoding === 'RLE_DICTIONARY') {
+  const { leaf, header, body, memory } = page
+  const count = header.rowCount
+  if (header.encoding === 'DELTA_BYTE_ARRAY' && leaf.kind === 'string') return { kind: 'arrays', arrays: decodeDeltaBytesAt(new ByteCursor(body), { count, rows, sizeMax: prefixedBytesMax, memory }) }
+  if (header.encoding === 'RLE_DICTIONARY' && leaf.kind === 'string') {
     const dictionary = dictionaryOf(page)
-    checkPlain(dictionary.page, dictionary.count)
-    const values = new DataView(dictionary.page.buffer, dictionary.page.byteOffset, dictionary.page.length)
-    codesAt(page, rows).forEach((code, at) => {
-      numbers[at] = values.getFloat64(code * 8, true)
-    })
-  } else throw unexpectedEncoding(page)
-  return numbers
-}
-
-function codesAt(page: EncodedPage, rows: Int32Array): Uint16Array {
-  const codes = new Uint16Array(rows.length)
-  decodeHybridAt(page.body.subarray(1), { width: codeWidth(page), greatest: dictionaryOf(page).count - 1, rows }, codes)
-  return codes
+    const codes = new Uint16Array(rows.length)
+    decodeHybridAt(body.subarray(1), { width: codeWidth(page), greatest: dictionary.count - 1, rows }, codes)
+    return { kind: 'arrays', arrays: plainByteArraysAt(dictionary.page, dictionary.count, codes) }
+  }
+  const numbers = new Float64Array(rows.length)
+  if (header.encoding === 'DELTA_BINARY_PACKED' && (leaf.kind === 'int' || leaf.kind === 'date')) decodeDeltaAt(new ByteCursor(body), { count, rows }, numbers)
+  else if (header.encoding === 'PLAIN' && leaf.kind === 'double') {
+    checkPlain(body, count)
+    const view = new DataView(body.buffer, body.byteOffset, body.length)
+    for (let at = 0; at < rows.length; at++) numbers[at] = view.getFloat64((rows[at] as number) * 8, true)
+  } else return undefined
+  return { kind: 'numbers', numbers }
 }

@@ -44,30 +44,29 @@ function conjuncts(ns: string, nodes: readonly FilterNode[]): ColumnFilter[] {
   const alone = new Map<string, CompareNode>()
   const filters: ColumnFilter[] = []
   for (const node of nodes) {
-    const key = node.kind === 'compare' && numberOf(node.value) !== undefined ? JSON.stringify([node.path, typeof node.value]) : undefined
-    const other = key === undefined ? undefined : alone.get(key)
-    if (key === undefined || node.kind !== 'compare') filters.push(compileColumnFilter(ns, node))
-    else if (other === undefined) alone.set(key, node)
-    else {
-      alone.delete(key)
-      filters.push(betweenFilter(ns, [other, node]))
+    if (node.kind !== 'compare' || numberOf(node.value) === undefined) {
+      filters.push(compileColumnFilter(ns, node))
+      continue
     }
+    const key = JSON.stringify([node.path, typeof node.value])
+    const other = alone.get(key)
+    if (other === undefined) alone.set(key, node)
+    else if (alone.delete(key)) filters.push(betweenFilter(ns, [other, node]))
   }
-  return [...[...alone.values()].map((node) => leafFilter(ns, node)), ...filters]
+  return [...Array.from(alone.values(), (node) => leafFilter(ns, node)), ...filters]
 }
 
 /** Of a list one element may be what one bound asks for, and another one what the other does, so those are looked at one by one. */
-function betweenFilter(ns: string, bounds: readonly CompareNode[]): ColumnFilter {
-  const oneByOne = allOf(bounds.map((node) => leafFilter(ns, node)))
-  const path = bounds[0]?.path ?? []
-  const intervals = bounds.map(({ op, value }) => intervalOf(op, numberOf(value) as number))
+function betweenFilter(ns: string, [low, high]: readonly [CompareNode, CompareNode]): ColumnFilter {
+  const oneByOne = allOf([leafFilter(ns, low), leafFilter(ns, high)])
+  const intervals = [low, high].map(({ op, value }) => intervalOf(op, numberOf(value) as number))
   const interval = { least: Math.max(...intervals.map(({ least }) => least)), greatest: Math.min(...intervals.map(({ greatest }) => greatest)) }
   return (batch) => {
-    const found = batch.find(path)
+    const found = batch.find(low.path)
     const column = typeof found !== 'object' || found.isList ? undefined : batch.column(found.index)
-    if (column?.values.kind !== 'numbers' || column.definitions !== undefined || bounds.some(({ value }) => typeRank(value) !== kindRanks[column.leaf.kind])) return oneByOne(batch)
+    if (column?.values.kind !== 'numbers' || column.definitions !== undefined || typeRank(low.value) !== kindRanks[column.leaf.kind]) return oneByOne(batch)
     const out = markBetween(column.values.numbers, interval)
-    for (const row of batch.restsWith(path[0] ?? '')) out[row] = marks.unknown
+    for (const row of batch.restsWith(low.path[0] as string)) out[row] = marks.unknown
     return out
   }
 }
@@ -268,20 +267,21 @@ function markBetween(numbers: Float64Array, { least, greatest }: Interval): Uint
   const out = marksOf(numbers.length)
   const words = wordsOf(out)
   const wholeWords = numbers.length >>> 2
-  for (let word = 0, at = 0; word < wholeWords; word++, at += 4) {
-    const first = numbers[at] as number
-    const second = numbers[at + 1] as number
-    const third = numbers[at + 2] as number
-    const fourth = numbers[at + 3] as number
+  let at = 0
+  for (let word = 0; word < wholeWords; word++) {
     const found =
-      (Number(first >= least) & Number(first <= greatest)) |
-      ((Number(second >= least) & Number(second <= greatest)) << 8) |
-      ((Number(third >= least) & Number(third <= greatest)) << 16) |
-      ((Number(fourth >= least) & Number(fourth <= greatest)) << 24)
+      isWithin(numbers[at++] as number, least, greatest) |
+      (isWithin(numbers[at++] as number, least, greatest) << 8) |
+      (isWithin(numbers[at++] as number, least, greatest) << 16) |
+      (isWithin(numbers[at++] as number, least, greatest) << 24)
     if (found !== 0) words[word] = found * marks.yes
   }
-  for (let at = wholeWords * 4; at < numbers.length; at++) out[at] = (Number((numbers[at] as number) >= least) & Number((numbers[at] as number) <= greatest)) * marks.yes
+  for (; at < numbers.length; at++) out[at] = isWithin(numbers[at] as number, least, greatest) * marks.yes
   return out
+}
+
+function isWithin(value: number, least: number, greatest: number): number {
+  return Number(value >= least) & Number(value <= greatest)
 }
 
 /** Texts order by their bytes. */

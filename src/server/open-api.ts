@@ -66,7 +66,7 @@ function describeRoute({ name, operation, method, path }: Route): object {
 
 function schemaOf(arg: string): Schema {
   const schema = argumentSchemas[arg]
-  assert(schema !== undefined, `the argument '${arg}' has a schema`)
+  assert(schema !== undefined, `'${arg}' has a schema`)
   return schema
 }
 

@@ -113,14 +113,15 @@ export class LogPartReader {
 
   async #tornBytes(): Promise<number> {
     const { offset } = this.#position
-    for (let end = this.#partEnd; end > offset; ) {
+    let end = this.#partEnd
+    let last = -1
+    while (last < 0 && end > offset) {
       const start = Math.max(offset, end - chunkBytes)
       await this.#load({ start, end })
-      const last = this.#chunk.bytes.subarray(0, end - this.#chunk.start).findLastIndex((byte) => byte !== 0)
-      if (this.#chunk.start + last >= offset && last >= 0) return this.#chunk.start + last + 1 - offset
+      last = this.#chunk.bytes.subarray(start - this.#chunk.start, end - this.#chunk.start).findLastIndex((byte) => byte !== 0)
       end = start
     }
-    return 0
+    return end - offset + last + 1
   }
 
   async #findEnd(): Promise<void> {
