@@ -1,9 +1,8 @@
 // How everything here is timed: contestants take turns in one process, and must give the same answer.
 import { deepStrictEqual } from 'node:assert/strict'
 
-/** Until the code that is timed has been compiled: as many rounds as this takes, at least one, are not counted. */
-const warmUpMs = 2000
-const warmUpRoundsMax = 10
+/** Until the code that is timed has been compiled, which takes V8 some hundred calls: as many rounds as this takes, at least one, are not counted. */
+const warmUpMs = 4000
 
 /**
  * Runs the contestants in turn, uncounted at first and then `rounds` times, beginning with another one each time; gives each one's median in
@@ -17,7 +16,7 @@ export async function contest({ rounds, contestants }) {
   const warmUntilMs = performance.now() + warmUpMs
   let counted = 0
   for (let round = 0; counted < rounds; round++) {
-    const counts = round >= warmUpRoundsMax || (round > 0 && performance.now() >= warmUntilMs)
+    const counts = round > 0 && performance.now() >= warmUntilMs
     const answers = []
     for (let turn = 0; turn < contestants.length; turn++) {
       const contestant = contestants[(turn + round) % contestants.length]

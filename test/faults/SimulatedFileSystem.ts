@@ -64,7 +64,7 @@ export class SimulatedFileSystem {
     }
   }
 
-  /** As node:fs/promises has them, and `writeSync` of node:fs. */
+  /** As node:fs/promises has them, and those of node:fs. */
   get calls(): object {
     return {
       open: async (path: string, flags: number | string = 'r') => this.#open(path, typeof flags === 'number' ? flags : constants.O_RDWR | constants.O_CREAT | constants.O_EXCL),
@@ -97,6 +97,14 @@ export class SimulatedFileSystem {
       mkdir: async (path: string) => this.#makeFolder(path),
       lstat: async (path: string, options?: { bigint: boolean }) => statsOf(this.#find(path), options),
       realpath: async (path: string) => path,
+      openSync: (path: string, flags: number) => this.#open(path, flags).fd,
+      closeSync: () => undefined,
+      fstatSync: (fd: number) => statsOf(this.#opened(fd).file),
+      read: (fd: number, into: Uint8Array, at: number, length: number, position: number, done: (error: null, bytesRead: number, buffer: Uint8Array) => void) => {
+        const bytes = this.#opened(fd).file.bytes.subarray(position, position + length)
+        into.set(bytes, at)
+        done(null, bytes.length, into)
+      },
       writeSync: (fd: number, bytes: Uint8Array, start: number, length: number, position: number) => this.#write(fd, bytes.subarray(start, start + length), position),
       readdir: async (path: string) => {
         const { entries } = this.#find(path)
@@ -106,7 +114,7 @@ export class SimulatedFileSystem {
     }
   }
 
-  #open(path: string, flags: number): object {
+  #open(path: string, flags: number): { fd: number } & Readonly<Record<string, unknown>> {
     const { folder, name } = this.#place(path)
     const found = folder.entries?.get(name)
     if (found !== undefined && (flags & constants.O_EXCL) !== 0) throw failure('EEXIST', path)
@@ -127,11 +135,6 @@ export class SimulatedFileSystem {
         this.onChange?.(`truncate ${path}`)
       },
       write: async (bytes: Uint8Array, start: number, length: number, position: number) => ({ bytesWritten: this.#write(fd, bytes.subarray(start, start + length), position) }),
-      read: async (into: Uint8Array, at: number, length: number, position: number) => {
-        const bytes = file.bytes.subarray(position, position + length)
-        into.set(bytes, at)
-        return { bytesRead: bytes.length }
-      },
     }
   }
 

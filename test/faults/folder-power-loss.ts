@@ -31,9 +31,11 @@ export async function bundleFsBackend(outfile: string, mutation?: BrokenLine): P
           const names = ['open', 'link', 'rename', 'unlink', 'mkdir', 'lstat', 'realpath', 'readdir']
           const callOf = (name: string): string => `export const ${name} = (...given) => globalThis[Symbol.for('parquedb.test.file-system')].${name}(...given)`
           const calls = names.map(callOf)
+          // As of node:fs, a promise of it gives an object.
+          const readCall = `import { promisify } from 'node:util'\nexport const read = Object.assign((...given) => globalThis[Symbol.for('parquedb.test.file-system')].read(...given), { [promisify.custom]: (...given) => new Promise((resolve) => read(...given, (_, bytesRead, buffer) => resolve({ bytesRead, buffer }))) })`
           const unused = ['readFile', 'rm', 'writeFile'].map((name) => `export const ${name} = undefined`)
           build.onLoad({ filter: /promises$/, namespace: 'simulated' }, () => ({ contents: [...calls, ...unused].join('\n'), loader: 'js' }))
-          build.onLoad({ filter: /fs$/, namespace: 'simulated' }, () => ({ contents: `export * from 'node:fs'\n${callOf('writeSync')}`, loader: 'js' }))
+          build.onLoad({ filter: /fs$/, namespace: 'simulated' }, () => ({ contents: ['export * from \'node:fs\'', ...['openSync', 'closeSync', 'fstatSync', 'writeSync'].map(callOf), readCall].join('\n'), loader: 'js' }))
           if (mutation !== undefined) breakLine(build, resolve('src/storage/backends', mutation.file), mutation)
         },
       },
