@@ -97,10 +97,11 @@ export class LogPartReader {
 
   async *frames(): AsyncGenerator<LogEntry, void> {
     await this.#findEnd()
+    let tornEnd = 0
     while (this.#position.offset < this.#partEnd) {
       const decoded = await this.#frameAt(this.#position.offset)
       if (decoded === undefined) {
-        await this.#refuseDamage()
+        tornEnd = await this.#endOfTorn()
         break
       }
       this.#checkFollows(decoded)
@@ -108,20 +109,7 @@ export class LogPartReader {
       this.#position = { offset: this.#position.offset + sizeBytes, chain: crc, nextSeq: frame.firstSeq + frame.count }
       yield { frame, end: this.#position }
     }
-    this.#tail = { end: this.#position, tornBytes: await this.#tornBytes() }
-  }
-
-  async #tornBytes(): Promise<number> {
-    const { offset } = this.#position
-    let end = this.#partEnd
-    let last = -1
-    while (last < 0 && end > offset) {
-      const start = Math.max(offset, end - chunkBytes)
-      await this.#load({ start, end })
-      last = this.#chunk.bytes.subarray(start - this.#chunk.start, end - this.#chunk.start).findLastIndex((byte) => byte !== 0)
-      end = start
-    }
-    return end - offset + last + 1
+    this.#tail = { end: this.#position, tornBytes: Math.max(0, tornEnd - this.#position.offset) }
   }
 
   async #findEnd(): Promise<void> {
@@ -161,12 +149,26 @@ export class LogPartReader {
     throw this.#corrupt(offset, `the frame there (${found}) does not follow the one before it (epoch ${this.#epoch}, seq ${nextSeq} expected)`)
   }
 
-  /** Throws unless what begins at the position can be an append that never became durable. */
-  async #refuseDamage(): Promise<void> {
+  /** Where what begins at the position, and can be an append that never became durable, ends. Throws unless it can. */
+  async #endOfTorn(): Promise<number> {
     const { offset } = this.#position
     if (!this.#options.isLast) throw this.#corrupt(offset, 'a frame is damaged, and the log goes on in a later file')
-    const laterOffset = await this.#findLaterAppend()
+    const zerosFrom = await this.#zerosFrom()
+    const laterOffset = await this.#findLaterAppend(zerosFrom)
     if (laterOffset !== undefined) throw this.#corrupt(offset, `a frame is damaged, and a good one follows at byte ${laterOffset}`)
+    return zerosFrom
+  }
+
+  /** Behind the position: from here on there are only zeros. A follower meets them at each look. */
+  async #zerosFrom(): Promise<number> {
+    let end = this.#partEnd
+    while (end > this.#position.offset) {
+      const start = Math.max(this.#position.offset, end - chunkBytes)
+      await this.#load({ start, end })
+      const { bytes, start: chunkStart } = this.#chunk
+      for (; end > start; end--) if ((bytes[end - 1 - chunkStart] ?? 0) !== 0) return end
+    }
+    return end
   }
 
   /**
@@ -174,13 +176,13 @@ export class LogPartReader {
    * synced. A frame that continues an append proves nothing: a crash may keep the later pages of one write and lose
    * the earlier ones.
    */
-  async #findLaterAppend(): Promise<number | undefined> {
+  async #findLaterAppend(zerosFrom: number): Promise<number | undefined> {
     /** Frames whose checksums are computed: past it the bytes only look like frames to mislead, and are refused as damage. */
     let checkedBytesLeft = 4 * (framePayloadBytesMax + this.#partEnd - this.#position.offset)
-    for (let offset = this.#position.offset + 1; offset + frameHeaderBytes <= this.#partEnd; offset++) {
+    for (let offset = this.#position.offset + 1; offset < zerosFrom && offset + frameHeaderBytes <= this.#partEnd; offset++) {
       await this.#load({ start: offset, end: offset + frameHeaderBytes })
       const { bytes, start } = this.#chunk
-      const candidate = this.#nextCandidate(offset - start, this.#partEnd - start)
+      const candidate = this.#nextCandidate(offset - start, { zerosFrom: zerosFrom - start, end: this.#partEnd - start })
       if (candidate === undefined) {
         // The last header's worth of the chunk is looked at again with what follows it.
         offset = start + bytes.length - frameHeaderBytes
@@ -196,10 +198,10 @@ export class LogPartReader {
   }
 
   /** Where in the chunk, from `at`, a header looks like that of a later append's frame which ends by `end`. */
-  #nextCandidate(from: number, end: number): { at: number; sizeBytes: number } | undefined {
+  #nextCandidate(from: number, { zerosFrom, end }: { zerosFrom: number; end: number }): { at: number; sizeBytes: number } | undefined {
     const { bytes } = this.#chunk
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    for (let at = from; at + frameHeaderBytes <= bytes.length; at++) {
+    for (let at = from; at < zerosFrom && at + frameHeaderBytes <= bytes.length; at++) {
       if (!mayBeginFrame(view, at, this.#epoch)) continue
       const header = readFrameHeader(view, at)
       if (header === undefined || header.firstSeq < this.#position.nextSeq || header.continuesAppend) continue

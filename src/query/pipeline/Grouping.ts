@@ -187,19 +187,9 @@ export class Grouping {
 }
 
 /** The same, with a group for each code that a row has. */
-function known(groups: RowGroups, groupAt: (code: number) => number): RowGroups {
-  const { codes, groupOf } = groups
-  for (let at = 0; (at = nextUnknown(groups, at)) < codes.length; ) {
-    const code = codes[at] as number
-    groupOf[code] = groupAt(code)
-  }
-  return groups
-}
-
-/** The place of the first row, from one on, whose code has no group yet. */
-function nextUnknown({ codes, groupOf }: RowGroups, from: number): number {
-  for (let at = from; at < codes.length; at++) if ((groupOf[codes[at] as number] as number) < 0) return at
-  return codes.length
+function known({ codes, groupOf }: RowGroups, groupAt: (code: number) => number): RowGroups {
+  for (const code of codes) if ((groupOf[code] as number) < 0) groupOf[code] = groupAt(code)
+  return { codes, groupOf }
 }
 
 type ColumnSource = FieldColumn | 'absent' | { readonly kind: 'constant'; readonly value: number }

@@ -1,8 +1,7 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, read } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
 import { link, lstat, open, readdir, realpath, rename, unlink } from 'node:fs/promises'
 import { dirname, join, resolve, toNamespacedPath } from 'node:path'
-import { promisify } from 'node:util'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { systemRandom } from '../../base/random.ts'
 import { toHex } from '../../base/bytes.ts'
@@ -13,7 +12,7 @@ import { appendFile, writesAreSynced } from './fs/append-file.ts'
 import { Folders, syncFolder } from './fs/Folders.ts'
 import { Gate } from './Gate.ts'
 import { errnoOf, storageError } from './fs/storage-error.ts'
-import { transferBytesMax, writeAll } from './fs/transfer.ts'
+import { readUpTo, writeAll } from './fs/transfer.ts'
 import { walkFolder } from './fs/walk-folder.ts'
 import { callWriterSocket, holdWriterSocket } from './fs/writer-socket.ts'
 import { reservedNamePrefix, validatePath, validatePrefix } from '../path-rules.ts'
@@ -332,19 +331,6 @@ function infoOf(path: string, stats: BigIntStats): ObjectInfo | undefined {
 /** Changes with every put (a new file at a time of its own) and with every append (the size). */
 function etagOf(stats: BigIntStats): string {
   return `${stats.ino.toString(36)}-${stats.size.toString(36)}-${stats.mtimeNs.toString(36)}`
-}
-
-const readAsync = promisify(read)
-
-async function readUpTo(file: number, { start, end }: ByteRange): Promise<Uint8Array> {
-  const bytes = new Uint8Array(end - start)
-  let at = 0
-  while (at < bytes.length) {
-    const { bytesRead } = await readAsync(file, bytes, at, Math.min(bytes.length - at, transferBytesMax), start + at)
-    if (bytesRead === 0) return bytes.slice(0, at)
-    at += bytesRead
-  }
-  return bytes
 }
 
 async function namesIn(folder: string): Promise<string[]> {
