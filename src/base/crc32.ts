@@ -1,8 +1,14 @@
 /** Slicing-by-16 tables of the IEEE polynomial, one after the other: sixteen bytes a step, some ten times a byte at a time. */
 const tables = makeTables()
 
+/** Node.js's own, which takes half the time or less: zlib.crc32, since 20.15 and 22.2. */
+const native = globalThis.process?.getBuiltinModule?.('node:zlib')?.crc32
+/** Below this a call into the runtime costs as much as it saves. */
+const nativeBytesMin = 256
+
 /** CRC-32 (IEEE, as in zlib and Parquet) of `bytes`, continuing from `crc`; unsigned. */
-export function crc32(bytes: Uint8Array, crc = 0): number {
+export function crc32(bytes: Uint8Array, crc = 0, byRuntime = native): number {
+  if (byRuntime !== undefined && bytes.length >= nativeBytesMin) return byRuntime(bytes, crc)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   let state = ~crc
   let at = 0

@@ -1,6 +1,7 @@
 import { bitWidthOf, packBits, unpackBits, wordWidthMax } from './bit-packing.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import type { ByteCursor } from './ByteCursor.ts'
+import { kernels, type Kernels } from './Kernels.ts'
 import { malformed } from './malformed.ts'
 
 const blockValues = 128
@@ -50,11 +51,17 @@ function writeMiniblocks(deltas: Float64Array, length: number, out: ByteBuffer):
   out.length = at
 }
 
+/** Below this copying costs more than it saves. */
+const kernelValuesMin = 256
+
 /** Decodes exactly `out.length` values at the cursor and moves it past them. */
-export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array): void {
+export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array, kernel: Kernels | undefined = kernels): void {
   const count = out.length
   let value = firstValue(cursor, count)
   if (count > 0) out[0] = value
+  const end = count < kernelValuesMin ? undefined : kernel?.expandDelta(cursor.bytes, { at: cursor.at, value }, out.subarray(1))
+  if (end === 0) throw malformed('delta blocks run past the end of the page, or a delta is too wide')
+  if (end !== undefined) return void (cursor.at = end)
   const { bytes, view } = cursor
   let index = 1
   while (index < count) {

@@ -8,6 +8,8 @@ export const encodingCodes = { PLAIN: 0, RLE: 3, DELTA_BINARY_PACKED: 5, DELTA_L
 
 export type PageEncoding = keyof typeof encodingCodes
 
+const encodingNames = new Map(Object.entries(encodingCodes).map(([name, code]) => [code as number, name as PageEncoding]))
+
 /** The facts of a dictionary page, or of a data page in the format's second version. Sizes in bytes. */
 export interface PageHeader {
   readonly kind: 'dictionary' | 'data'
@@ -83,6 +85,7 @@ function readField(cursor: ByteCursor): number {
 }
 
 function encodingOf(code: number): PageEncoding {
-  for (const [name, known] of Object.entries(encodingCodes)) if (known === code) return name as PageEncoding
-  throw malformed(`a page has the unknown encoding ${code}`)
+  const name = encodingNames.get(code)
+  if (name === undefined) throw malformed(`a page has the unknown encoding ${code}`)
+  return name
 }

@@ -1,4 +1,5 @@
 import { ByteCursor } from './ByteCursor.ts'
+import { kernels, type Kernels } from './Kernels.ts'
 import { malformed } from './malformed.ts'
 
 const blockBytes = 1 << 16
@@ -120,11 +121,15 @@ function writeLongCopy(offset: number, length: number, { out, at }: { out: Uint8
 
 /** A literal that is longer is copied by the runtime: a call costs as much as some words. */
 const byWordsMax = 64
+const kernelBytesMin = 256
+
 /** Fills `out` with the decompressed bytes, which must be as many; CORRUPT_FILE otherwise. */
-export function snappyDecompress(input: Uint8Array, out: Uint8Array): Uint8Array {
+export function snappyDecompress(input: Uint8Array, out: Uint8Array, kernel: Kernels | undefined = kernels): Uint8Array {
   const size = out.length
   const cursor = new ByteCursor(input)
   if (cursor.varint() !== size) throw malformed('a compressed page has another size than its header says')
+  // Below this copying costs more than it saves. What the kernel refuses is read again for the reason.
+  if (size >= kernelBytesMin && kernel?.expandSnappy(input, cursor.at, out) === true) return out
   const from = cursor.view
   const view = new DataView(out.buffer, out.byteOffset, size)
   // Four bytes are copied at once, also some past a part's end where the next part will overwrite them.

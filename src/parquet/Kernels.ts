@@ -1,0 +1,73 @@
+import { decodeBase64 } from '../model/base64.ts'
+import { kernelsCode } from './kernels-code.ts'
+
+/** What kernels.wat exports; its comments are the contract. Places are addresses in its memory. */
+export interface KernelExports {
+  readonly memory: WebAssembly.Memory
+  expandSnappy(input: number, inputEnd: number, out: number, outEnd: number): number
+  expandDelta(at: number, end: number, count: number, value: number, out: number, isInt: number): number
+}
+
+const pageBytes = 65_536
+/** Loads and stores of the kernels reach this far past an end. */
+const slackBytes = 16
+/** What a call may need of memory that is never given back; above it JavaScript does the work. */
+const memoryBytesMax = 8 * 1024 * 1024
+
+/** Loops over bytes in WebAssembly, which work in a memory of their own: what they are given is copied there, and what they make is copied from there. */
+export class Kernels {
+  readonly #exports: KernelExports
+  #bytes: Uint8Array
+
+  constructor(exports: KernelExports) {
+    this.#exports = exports
+    this.#bytes = new Uint8Array(exports.memory.buffer)
+  }
+
+  /** Fills `out` from Snappy's elements, which begin at `at`; false when they do not fill it exactly, undefined when it is too large. */
+  expandSnappy(input: Uint8Array, at: number, out: Uint8Array): boolean | undefined {
+    const memory = this.#take(input, { start: at, end: input.length }, out.length)
+    if (memory === undefined) return undefined
+    const end = memory.outAt + out.length
+    if (this.#exports.expandSnappy(0, memory.inputEnd, memory.outAt, end) !== 0) return false
+    out.set(this.#bytes.subarray(memory.outAt, end))
+    return true
+  }
+
+  /** Fills `out` from DELTA_BINARY_PACKED blocks that begin at `at`, behind a first `value`. Where they end; 0 when they are damaged, undefined when there are too many. */
+  expandDelta(input: Uint8Array, { at, value }: { at: number; value: number }, out: Int32Array | Float64Array): number | undefined {
+    const memory = this.#take(input, { start: at, end: Math.min(input.length, at + out.length * 8 + 256) }, out.byteLength)
+    if (memory === undefined) return undefined
+    const end = this.#exports.expandDelta(0, memory.inputEnd, out.length, value, memory.outAt, out instanceof Int32Array ? 1 : 0)
+    if (end === 0) return 0
+    const { buffer } = this.#bytes
+    out.set(out instanceof Int32Array ? new Int32Array(buffer, memory.outAt, out.length) : new Float64Array(buffer, memory.outAt, out.length))
+    return at + end
+  }
+
+  /** Copies the input in, and finds room for the output behind it. */
+  #take(input: Uint8Array, { start, end }: { start: number; end: number }, outBytes: number): { inputEnd: number; outAt: number } | undefined {
+    const inputEnd = end - start
+    const outAt = (inputEnd + slackBytes + 7) & ~7
+    const wanted = outAt + outBytes + slackBytes
+    if (wanted > memoryBytesMax) return undefined
+    if (wanted > this.#bytes.length) {
+      this.#exports.memory.grow(Math.ceil((wanted - this.#bytes.length) / pageBytes))
+      this.#bytes = new Uint8Array(this.#exports.memory.buffer)
+    }
+    this.#bytes.set(start === 0 && end === input.length ? input : input.subarray(start, end))
+    return { inputEnd, outAt }
+  }
+}
+
+/** undefined where code is not to be made from bytes, as in Workers: there JavaScript does the work. */
+export const kernels = load()
+
+function load(): Kernels | undefined {
+  try {
+    return new Kernels(new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(kernelsCode) as Uint8Array<ArrayBuffer>)).exports as unknown as KernelExports)
+  } catch (error) {
+    if (error instanceof WebAssembly.CompileError) return undefined
+    throw error
+  }
+}
