@@ -6,6 +6,7 @@ export interface KernelExports {
   readonly memory: WebAssembly.Memory
   expandSnappy(input: number, inputEnd: number, out: number, outEnd: number): number
   expandDelta(at: number, end: number, count: number, value: number, out: number, isInt: number): number
+  expandHybrid(at: number, end: number, count: number, width: number, greatest: number, out: number, isWide: number): number
 }
 
 const pageBytes = 65_536
@@ -36,13 +37,41 @@ export class Kernels {
 
   /** Fills `out` from DELTA_BINARY_PACKED blocks that begin at `at`, behind a first `value`. Where they end; 0 when they are damaged, undefined when there are too many. */
   expandDelta(input: Uint8Array, { at, value }: { at: number; value: number }, out: Int32Array | Float64Array): number | undefined {
-    const memory = this.#take(input, { start: at, end: Math.min(input.length, at + out.length * 8 + 256) }, out.byteLength)
-    if (memory === undefined) return undefined
-    const end = this.#exports.expandDelta(0, memory.inputEnd, out.length, value, memory.outAt, out instanceof Int32Array ? 1 : 0)
-    if (end === 0) return 0
+    const isInt = out instanceof Int32Array
+    const expanded = this.#expandDelta(input, { at, value, count: out.length, isInt })
+    if (expanded === undefined || expanded.end === 0) return expanded?.end
     const { buffer } = this.#bytes
-    out.set(out instanceof Int32Array ? new Int32Array(buffer, memory.outAt, out.length) : new Float64Array(buffer, memory.outAt, out.length))
-    return at + end
+    out.set(isInt ? new Int32Array(buffer, expanded.outAt, out.length) : new Float64Array(buffer, expanded.outAt, out.length))
+    return expanded.end
+  }
+
+  /** As expandDelta, of the values at `rows` of all `count`, of which `value` is the first; false when that was not possible. */
+  expandDeltaAt(input: Uint8Array, { at, value, count, rows }: { at: number; value: number; count: number; rows: Int32Array }, out: Float64Array): boolean {
+    const expanded = this.#expandDelta(input, { at, value, count: count - 1, isInt: false })
+    if (expanded === undefined || expanded.end === 0) return false
+    const others = new Float64Array(this.#bytes.buffer, expanded.outAt, count - 1)
+    for (let index = 0; index < rows.length; index++) {
+      const row = rows[index] as number
+      out[index] = row === 0 ? value : (others[row - 1] as number)
+    }
+    return true
+  }
+
+  /** Fills `out` from all of an RLE and bit-packing hybrid of at most 16 bits a value; false when that was not possible, as one is over `greatest`. */
+  expandHybrid(input: Uint8Array, { width, greatest }: { width: number; greatest: number }, out: Uint8Array | Uint16Array): boolean {
+    const memory = this.#take(input, { start: 0, end: input.length }, out.byteLength)
+    if (memory === undefined) return false
+    const { inputEnd, outAt } = memory
+    if (this.#exports.expandHybrid(0, inputEnd, out.length, width, greatest, outAt, out instanceof Uint16Array ? 1 : 0) === 0) return false
+    out.set(out instanceof Uint16Array ? new Uint16Array(this.#bytes.buffer, outAt, out.length) : this.#bytes.subarray(outAt, outAt + out.length))
+    return true
+  }
+
+  #expandDelta(input: Uint8Array, { at, value, count, isInt }: { at: number; value: number; count: number; isInt: boolean }): { end: number; outAt: number } | undefined {
+    const memory = this.#take(input, { start: at, end: Math.min(input.length, at + count * 8 + 256) }, count * (isInt ? 4 : 8))
+    if (memory === undefined) return undefined
+    const end = this.#exports.expandDelta(0, memory.inputEnd, count, value, memory.outAt, isInt ? 1 : 0)
+    return { end: end === 0 ? 0 : at + end, outAt: memory.outAt }
   }
 
   /** Copies the input in, and finds room for the output behind it. */
@@ -60,14 +89,14 @@ export class Kernels {
   }
 }
 
-/** undefined where code is not to be made from bytes, as in Workers: there JavaScript does the work. */
+/** null where code is not to be made from bytes, as in Workers: there JavaScript does the work. */
 export const kernels = load()
 
-function load(): Kernels | undefined {
+function load(): Kernels | null {
   try {
     return new Kernels(new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(kernelsCode) as Uint8Array<ArrayBuffer>)).exports as unknown as KernelExports)
   } catch (error) {
-    if (error instanceof WebAssembly.CompileError) return undefined
+    if (error instanceof WebAssembly.CompileError) return null
     throw error
   }
 }

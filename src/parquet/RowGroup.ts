@@ -19,15 +19,34 @@ interface ChunkPlace {
   readonly isCompressed: boolean
 }
 
+/** What row groups of one file have in common. */
+export interface GroupFile {
+  readonly path: string
+  readonly leaves: readonly Leaf[]
+  /** Shared by the row groups of a cache: for what is decoded and not kept. */
+  readonly arena: Arena
+  readonly codec: Codec
+  /** By column and checksum: most row groups have the same few bytes where a column has no value, or one. */
+  readonly tinyChunks: Map<number, TinyChunk>
+}
+
+/** A chunk of a few bytes, and what it is decoded to. */
+export interface TinyChunk {
+  readonly bytes: Uint8Array
+  readonly column: Column
+}
+
+const tinyBytesMax = 64
+/** Of a file. */
+const tinyChunksMax = 64
+
 /** A state's own fields, about. */
 const stateBytes = 200
 
 /** The bytes of one row group. Columns are checked and decoded when they are asked for. */
 export class RowGroup implements Kept {
   readonly entry: RowGroupEntry
-  readonly codec: Codec
-  readonly #path: string
-  readonly #leaves: readonly Leaf[]
+  readonly #file: GroupFile
   readonly #bytes: Uint8Array
   readonly #places: readonly ChunkPlace[]
   readonly #columns: (Column | undefined)[]
@@ -36,8 +55,6 @@ export class RowGroup implements Kept {
   readonly #states = new Map<number, EntityState>()
   readonly #ranges = new Map<string, { readonly beforeId: string; readonly states: readonly EntityState[] }>()
   bytes: number
-  /** Shared by the row groups of a cache: for what is decoded and not kept. */
-  readonly arena: Arena
   /** 1 for each chunk whose checksum was found right: these bytes do not change. */
   readonly #checked: Uint8Array
   #passCount = 0
@@ -46,17 +63,22 @@ export class RowGroup implements Kept {
   movedAt = 0
 
   /** `bytes` are those from `entry.start` to `entry.end`. */
-  constructor(entry: RowGroupEntry, bytes: Uint8Array, file: { path: string; leaves: readonly Leaf[]; arena: Arena; codec: Codec }) {
+  constructor(entry: RowGroupEntry, bytes: Uint8Array, file: GroupFile) {
     this.entry = entry
-    this.codec = file.codec
-    this.#path = file.path
-    this.#leaves = file.leaves
-    this.arena = file.arena
+    this.#file = file
     this.#bytes = bytes
     this.bytes = bytes.length
     this.#places = inFile({ path: file.path, offset: entry.start }, () => readDirectory(bytes, entry, file.leaves.length))
     this.#columns = new Array<Column | undefined>(file.leaves.length)
     this.#checked = new Uint8Array(file.leaves.length)
+  }
+
+  get codec(): Codec {
+    return this.#file.codec
+  }
+
+  get arena(): Arena {
+    return this.#file.arena
   }
 
   get rowCount(): number {
@@ -72,7 +94,7 @@ export class RowGroup implements Kept {
   column(index: number): Column {
     const present = this.#columns[index]
     if (present !== undefined) return present
-    const column = this.#decode(index, new Arena())
+    const column = this.#tinyColumn(index) ?? this.#decode(index, new Arena())
     this.#columns[index] = column
     this.grow(column.bytes)
     return column
@@ -80,7 +102,7 @@ export class RowGroup implements Kept {
 
   /** As `column`, but what is not known yet is decoded into the arena. */
   passingColumn(index: number): Column {
-    return this.#columns[index] ?? this.#decode(index, this.arena)
+    return this.#columns[index] ?? this.#tinyColumn(index) ?? this.#decode(index, this.arena)
   }
 
   /** Some of its rows, which ascend, in each column, to make documents of; void after the arena's next reset. Columns of a row group that rows are made of again are kept, as far as there is room. */
@@ -89,7 +111,7 @@ export class RowGroup implements Kept {
     this.#passCount += 1
     if (this.#passCount > 1 && this.keptBy?.admits(this.#bytes.length) === true) return (index) => ({ column: this.column(index), rows })
     return (index) => {
-      const column = this.#columns[index]
+      const column = this.#columns[index] ?? this.#tinyColumn(index)
       return column === undefined ? this.#opened(index, (chunk) => decodeRows(chunk, rows, this.arena)) : { column, rows }
     }
   }
@@ -130,7 +152,7 @@ export class RowGroup implements Kept {
 
   /** All of it, when every chunk has its checksum. */
   checkedBytes(): Uint8Array {
-    inFile({ path: this.#path, offset: this.entry.start }, () => this.#places.forEach((_, index) => this.#check(index)))
+    inFile({ path: this.#file.path, offset: this.entry.start }, () => this.#places.forEach((_, index) => this.#check(index)))
     return this.#bytes
   }
 
@@ -138,12 +160,27 @@ export class RowGroup implements Kept {
     return this.#opened(index, (chunk) => decodeChunk(chunk, memory))
   }
 
+  /** A column that other row groups have with the same bytes, decoded once for all of them; undefined for one that is not tiny. */
+  #tinyColumn(index: number): Column | undefined {
+    const { start, end, crc32: checksum } = this.#places[index] as ChunkPlace
+    if (end - start > tinyBytesMax) return undefined
+    const { tinyChunks, leaves } = this.#file
+    // Columns of several kinds may have the same bytes.
+    const name = checksum * leaves.length + index
+    const known = tinyChunks.get(name)
+    if (known !== undefined && known.column.rowCount === this.rowCount && isAt(known.bytes, this.#bytes, { start, end })) return known.column
+    if (known !== undefined || tinyChunks.size >= tinyChunksMax) return undefined
+    const column = this.#decode(index, new Arena())
+    tinyChunks.set(name, { bytes: this.#bytes.slice(start, end), column })
+    return column
+  }
+
   #opened<Decoded>(index: number, decode: (chunk: ChunkBytes) => Decoded): Decoded {
     this.#decodedCount += 1
-    const leaf = this.#leaves[index] as Leaf
+    const leaf = this.#file.leaves[index] as Leaf
     const place = this.#places[index] as ChunkPlace
     const bytes = this.#bytes.subarray(place.start, place.end)
-    const where = { path: this.#path, offset: this.entry.start + place.start, column: leaf.path.join('.') }
+    const where = { path: this.#file.path, offset: this.entry.start + place.start, column: leaf.path.join('.') }
     return inFile(where, () => {
       this.#check(index)
       return decode({ leaf, rowCount: this.entry.rows, bytes, codec: place.isCompressed ? this.codec : undefined })
@@ -156,6 +193,12 @@ export class RowGroup implements Kept {
     if (crc32(this.#bytes.subarray(start, end)) !== expected) throw malformed('a column chunk does not have the checksum that its directory says')
     this.#checked[index] = 1
   }
+}
+
+function isAt(part: Uint8Array, bytes: Uint8Array, { start, end }: { start: number; end: number }): boolean {
+  if (part.length !== end - start) return false
+  for (let at = 0; at < part.length; at++) if (part[at] !== bytes[start + at]) return false
+  return true
 }
 
 /** The directory at the start of a row group: for each chunk a varint of length * 2 + (1 when compressed), and its crc32. */

@@ -11,7 +11,7 @@ import { inFile } from './decode-chunk.ts'
 import type { GroupCache } from './GroupCache.ts'
 import { GroupStatistics, statisticsSection } from './GroupStatistics.ts'
 import { malformed } from './malformed.ts'
-import { RowGroup } from './RowGroup.ts'
+import { RowGroup, type GroupFile } from './RowGroup.ts'
 import { readFilters, readIndex } from './sparse-index.ts'
 import type { Filters, RowGroupEntry, Section, SparseIndex } from './sparse-index.ts'
 import { Stretch } from './Stretch.ts'
@@ -99,7 +99,7 @@ export class TableReader {
   readonly #source: ByteSource
   readonly #facts: FileFacts
   readonly #leaves: readonly Leaf[]
-  readonly #arena: Arena
+  readonly #file: GroupFile
   readonly #names: string[] = []
   #filters: Filters | undefined
   #statistics: GroupStatistics | undefined
@@ -109,10 +109,10 @@ export class TableReader {
     this.path = source.path
     this.cache = cache
     this.#source = source
-    this.#arena = cache?.arena ?? new Arena()
     this.#facts = facts
     this.index = index
     this.#leaves = leavesOf(index.fields)
+    this.#file = { path: this.path, leaves: this.#leaves, arena: cache?.arena ?? new Arena(), codec: index.codec ?? 'snappy', tinyChunks: new Map() }
     this.#filters = index.filters
   }
 
@@ -327,11 +327,10 @@ export class TableReader {
       trace.requests += 1
       trace.bytes += to - from
     }
-    const file = { path: this.path, leaves: this.#leaves, arena: this.#arena, codec: this.index.codec ?? ('snappy' as const) }
     return entries.map((entry, at) => {
       const part = bytes.subarray(entry.start - from, entry.end - from)
       // What is kept must not keep the bytes of its neighbours.
-      const group = new RowGroup(entry, cache === undefined || entries.length === 1 ? part : part.slice(), file)
+      const group = new RowGroup(entry, cache === undefined || entries.length === 1 ? part : part.slice(), this.#file)
       cache?.put(this.#nameOf(indexes[at] as number), group)
       return group
     })

@@ -160,24 +160,36 @@ export function decodeDeltaBytes(cursor: ByteCursor, count: number, { sizeMax, m
   return { blob, offsets }
 }
 
-/** As decodeDeltaBytes, of the values at `rows` alone, which ascend: of those between only what differs is looked at. */
+/** As decodeDeltaBytes, of the values at `rows` alone, which ascend: what one shares is looked for in the values before it, backwards to the one that has its beginning. */
 export function decodeDeltaBytesAt(cursor: ByteCursor, { count, rows, sizeMax, memory }: { count: number; rows: Int32Array; sizeMax: number; memory: Arena }): ByteArrays {
-  const { prefixes, suffixes, offsets } = decodeShared(cursor, count, { sizeMax, memory })
-  const source = suffixes.blob
-  let current = new Uint8Array(64)
-  const values: Uint8Array[] = []
-  let from = 0
-  for (let index = 0; values.length < rows.length; index++) {
-    const length = (offsets[index + 1] as number) - (offsets[index] as number)
-    if (length > current.length) {
-      const longer = new Uint8Array(length * 2)
-      longer.set(current)
-      current = longer
-    }
-    for (let to = prefixes[index] as number; to < length; ) current[to++] = source[from++] as number
-    if (index === rows[values.length]) values.push(current.slice(0, length))
+  const prefixes = memory.array(Int32Array, count)
+  decodeDelta(cursor, prefixes)
+  const { blob: source, offsets: starts } = decodeDeltaLength(cursor, count, memory)
+  const offsets = new Int32Array(rows.length + 1)
+  for (let at = 0; at < rows.length; at++) {
+    const row = rows[at] as number
+    offsets[at + 1] = (offsets[at] as number) + (prefixes[row] as number) + (starts[row + 1] as number) - (starts[row] as number)
+    if ((prefixes[row] as number) < 0 || (offsets[at + 1] as number) > sizeMax) throw malformed('values expand to more than their page may hold')
   }
-  return byteArraysOfBytes(values)
+  const blob = new Uint8Array(offsets[rows.length] as number)
+  for (let at = 0; at < rows.length; at++) {
+    const to = offsets[at] as number
+    const before = at === 0 ? -1 : (rows[at - 1] as number)
+    let needed = (offsets[at + 1] as number) - to
+    for (let row = rows[at] as number; needed > 0; row--) {
+      // The one before this one has what all in between share.
+      const prefix = row === before ? 0 : (prefixes[row] as number)
+      if (prefix >= needed) continue
+      const from = row === before ? (offsets[at - 1] as number) : (starts[row] as number)
+      const end = row === before ? to : (starts[row + 1] as number)
+      const isThere = row >= 0 && prefix >= 0 && needed - prefix <= end - from
+      if (!isThere) throw malformed('a shared prefix is longer than the value before it')
+      const bytes = row === before ? blob : source
+      for (let byte = prefix; byte < needed; byte++) blob[to + byte] = bytes[from + byte - prefix] as number
+      needed = prefix
+    }
+  }
+  return { blob, offsets }
 }
 
 /** How much each value shares with the one before it, what it has by itself, and where it stands among all of them. */

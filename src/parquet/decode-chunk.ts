@@ -93,7 +93,7 @@ function expand({ codec }: ChunkBytes, bytes: Uint8Array, to: { size: number; me
 
 function levels(bytes: Uint8Array, { count, greatest, memory }: { count: number; greatest: number; memory: Arena }): Uint8Array {
   const out = memory.array(Uint8Array, count)
-  decodeHybrid(bytes, { count, width: bitWidthOf(greatest), greatest }, out)
+  decodeHybrid(bytes, { width: bitWidthOf(greatest), greatest }, out)
   return out
 }
 
@@ -184,7 +184,7 @@ export function checkPlain(body: Uint8Array, count: number): void {
 function decodeFlags({ body, memory }: EncodedPage, count: number): Uint8Array {
   const cursor = new ByteCursor(body)
   const out = memory.array(Uint8Array, count)
-  decodeHybrid(cursor.take(cursor.uint32()), { count, width: 1, greatest: 1 }, out)
+  decodeHybrid(cursor.take(cursor.uint32()), { width: 1, greatest: 1 }, out)
   return out
 }
 
@@ -195,7 +195,7 @@ export function dictionaryOf(page: EncodedPage): { readonly page: Uint8Array; re
 
 function decodeCodes(page: EncodedPage, count: number): Uint16Array {
   const codes = page.memory.array(Uint16Array, count)
-  if (count > 0) decodeHybrid(page.body.subarray(1), { count, width: codeWidth(page), greatest: dictionaryOf(page).count - 1 }, codes)
+  if (count > 0) decodeHybrid(page.body.subarray(1), { width: codeWidth(page), greatest: dictionaryOf(page).count - 1 }, codes)
   return codes
 }
 

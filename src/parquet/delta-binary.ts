@@ -55,13 +55,13 @@ function writeMiniblocks(deltas: Float64Array, length: number, out: ByteBuffer):
 const kernelValuesMin = 256
 
 /** Decodes exactly `out.length` values at the cursor and moves it past them. */
-export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array, kernel: Kernels | undefined = kernels): void {
+export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array, kernel: Kernels | null = kernels): void {
   const count = out.length
   let value = firstValue(cursor, count)
   if (count > 0) out[0] = value
-  const end = count < kernelValuesMin ? undefined : kernel?.expandDelta(cursor.bytes, { at: cursor.at, value }, out.subarray(1))
-  if (end === 0) throw malformed('delta blocks run past the end of the page, or a delta is too wide')
-  if (end !== undefined) return void (cursor.at = end)
+  const blocksEnd = count < kernelValuesMin ? undefined : kernel?.expandDelta(cursor.bytes, { at: cursor.at, value }, out.subarray(1))
+  if (blocksEnd === 0) throw malformed('delta blocks run past the end of the page, or a delta is too wide')
+  if (blocksEnd !== undefined) return void (cursor.at = blocksEnd)
   const { bytes, view } = cursor
   let index = 1
   while (index < count) {
@@ -98,8 +98,9 @@ function firstValue(cursor: ByteCursor, expected: number): number {
 }
 
 /** As decodeDelta, of the values at `rows` alone, which ascend: those between are added up, and where they all differ by the same that is one step. */
-export function decodeDeltaAt(cursor: ByteCursor, { count, rows }: { count: number; rows: Int32Array }, out: Float64Array): void {
+export function decodeDeltaAt(cursor: ByteCursor, { count, rows, kernel = kernels }: { count: number; rows: Int32Array; kernel?: Kernels | null }, out: Float64Array): void {
   let value = firstValue(cursor, count)
+  if (count >= kernelValuesMin && kernel?.expandDeltaAt(cursor.bytes, { at: cursor.at, value, count, rows }, out) === true) return
   const { bytes, view } = cursor
   const deltas = new Float64Array(miniblockValues)
   let at = 0

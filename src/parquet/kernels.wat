@@ -133,4 +133,57 @@
       (br $blocks)))
     (return (local.get $at)))
     (i32.const 0))
+
+  ;; RLE / bit-packing hybrid of `count` values of `width` bits, 16 at most, in at..end. They go to `out` as bytes, or as i16 where `isWide`.
+  ;; 1 when all are there and none is over `greatest`; else 0.
+  (func (export "expandHybrid") (param $at i32) (param $end i32) (param $count i32) (param $width i32) (param $greatest i32) (param $out i32) (param $isWide i32) (result i32)
+    (local $header i32) (local $few i32) (local $mask i32) (local $bit i32) (local $value i32) (local $most i32) (local $byte i32) (local $shift i32)
+    (local.set $mask (i32.sub (i32.shl (i32.const 1) (local.get $width)) (i32.const 1)))
+    (block $bad
+    (block $done
+    (loop $runs
+      (br_if $done (i32.eqz (local.get $count)))
+      (local.set $header (i32.const 0))
+      (local.set $shift (i32.const 0))
+      (loop $varint
+        (br_if $bad (i32.ge_u (local.get $at) (local.get $end)))
+        ;; Three bytes tell of a million values: what has more is left to JavaScript.
+        (br_if $bad (i32.gt_u (local.get $shift) (i32.const 14)))
+        (local.set $byte (i32.load8_u (local.get $at)))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (local.set $header (i32.or (local.get $header) (i32.shl (i32.and (local.get $byte) (i32.const 127)) (local.get $shift))))
+        (local.set $shift (i32.add (local.get $shift) (i32.const 7)))
+        (br_if $varint (i32.ge_u (local.get $byte) (i32.const 128))))
+      (br_if $bad (i32.le_u (local.get $header) (i32.const 1)))
+      (if (i32.and (local.get $header) (i32.const 1))
+        (then
+          (local.set $few (i32.shl (i32.shr_u (local.get $header) (i32.const 1)) (i32.const 3)))
+          (local.set $few (select (local.get $count) (local.get $few) (i32.lt_u (local.get $count) (local.get $few))))
+          (br_if $bad (i32.gt_u (i32.add (local.get $at) (i32.shr_u (i32.add (i32.mul (local.get $few) (local.get $width)) (i32.const 7)) (i32.const 3))) (local.get $end)))
+          (local.set $count (i32.sub (local.get $count) (local.get $few)))
+          (local.set $bit (i32.const 0))
+          (loop $values
+            (local.set $value (i32.and (local.get $mask) (i32.shr_u (i32.load align=1 (i32.add (local.get $at) (i32.shr_u (local.get $bit) (i32.const 3)))) (i32.and (local.get $bit) (i32.const 7)))))
+            (local.set $bit (i32.add (local.get $bit) (local.get $width)))
+            (local.set $most (select (local.get $value) (local.get $most) (i32.gt_u (local.get $value) (local.get $most))))
+            (if (local.get $isWide) (then (i32.store16 (local.get $out) (local.get $value))) (else (i32.store8 (local.get $out) (local.get $value))))
+            (local.set $out (i32.add (local.get $out) (i32.add (local.get $isWide) (i32.const 1))))
+            (br_if $values (local.tee $few (i32.sub (local.get $few) (i32.const 1)))))
+          (local.set $at (i32.add (local.get $at) (i32.mul (i32.shr_u (local.get $header) (i32.const 1)) (local.get $width)))))
+        (else
+          (local.set $few (i32.shr_u (local.get $header) (i32.const 1)))
+          (local.set $few (select (local.get $count) (local.get $few) (i32.lt_u (local.get $count) (local.get $few))))
+          (local.set $count (i32.sub (local.get $count) (local.get $few)))
+          (local.set $byte (i32.shr_u (i32.add (local.get $width) (i32.const 7)) (i32.const 3)))
+          (br_if $bad (i32.gt_u (i32.add (local.get $at) (local.get $byte)) (local.get $end)))
+          (local.set $value (i32.and (i32.load align=1 (local.get $at)) (i32.sub (i32.shl (i32.const 1) (i32.shl (local.get $byte) (i32.const 3))) (i32.const 1))))
+          (local.set $at (i32.add (local.get $at) (local.get $byte)))
+          (local.set $most (select (local.get $value) (local.get $most) (i32.gt_u (local.get $value) (local.get $most))))
+          (loop $run
+            (if (local.get $isWide) (then (i32.store16 (local.get $out) (local.get $value))) (else (i32.store8 (local.get $out) (local.get $value))))
+            (local.set $out (i32.add (local.get $out) (i32.add (local.get $isWide) (i32.const 1))))
+            (br_if $run (local.tee $few (i32.sub (local.get $few) (i32.const 1)))))))
+      (br $runs)))
+    (return (i32.le_u (local.get $most) (local.get $greatest))))
+    (i32.const 0))
 )

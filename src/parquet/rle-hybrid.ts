@@ -2,6 +2,7 @@ import { bitWidthOf, packBits, unpackBits } from './bit-packing.ts'
 import type { NumberArray } from './bit-packing.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
+import { kernels, type Kernels } from './Kernels.ts'
 import { malformed } from './malformed.ts'
 
 /** Repeats from which a run of its own is shorter than packing, whatever the width. */
@@ -65,8 +66,15 @@ function writePacked(values: Uint8Array | Uint16Array | Uint32Array, run: { star
   out.length = packBits(last, { start: 0, count: 8, width: run.width }, { bytes, at: out.length })
 }
 
-/** Decodes `count` values from all of `bytes`; values past `greatest` are CORRUPT_FILE. */
-export function decodeHybrid(bytes: Uint8Array, { count, width, greatest }: { count: number; width: number; greatest: number }, out: Uint8Array | Uint16Array | Uint32Array): void {
+/** Below this copying costs more than it saves. */
+const kernelValuesMin = 256
+const kernelWidthMax = 16
+
+/** Decodes `out.length` values from all of `bytes`; values past `greatest` are CORRUPT_FILE. */
+export function decodeHybrid(bytes: Uint8Array, { width, greatest, kernel = kernels }: { width: number; greatest: number; kernel?: Kernels | null }, out: Uint8Array | Uint16Array): void {
+  const count = out.length
+  // What the kernel refuses is read again for the reason.
+  if (count >= kernelValuesMin && width <= kernelWidthMax && kernel?.expandHybrid(bytes, { width, greatest }, out) === true) return
   const cursor = new ByteCursor(bytes)
   let index = 0
   while (index < count) {
