@@ -1,4 +1,4 @@
-// Puts src/parquet/kernels.wat into src/parquet/kernels-code.ts, as WebAssembly.
+// Puts src/parquet/kernels.wat into src/parquet/wasm-code.ts, as WebAssembly.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import wabt from 'wabt'
@@ -9,7 +9,7 @@ const module = (await wabt()).parseWat('kernels.wat', readFileSync('src/parquet/
 module.validate()
 const code = Buffer.from(module.toBinary({}).buffer).toString('base64')
 writeFileSync(
-  'src/parquet/kernels-code.ts',
+  'src/parquet/wasm-code.ts',
   `/** kernels.wat as \`npm run kernels\` has compiled it, in Base64. */\nexport const kernelsCode =\n  '${code}'\n`,
 )
-console.log(`src/parquet/kernels-code.ts: ${code.length} characters`)
+console.log(`src/parquet/wasm-code.ts: ${code.length} characters`)

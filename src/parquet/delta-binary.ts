@@ -1,7 +1,7 @@
 import { bitWidthOf, packBits, unpackBits, wordWidthMax } from './bit-packing.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import type { ByteCursor } from './ByteCursor.ts'
-import { kernels, type Kernels } from './Kernels.ts'
+import { runtime, type Kernels } from './kernels.ts'
 import { malformed } from './malformed.ts'
 
 const blockValues = 128
@@ -55,7 +55,7 @@ function writeMiniblocks(deltas: Float64Array, length: number, out: ByteBuffer):
 const kernelValuesMin = 256
 
 /** Decodes exactly `out.length` values at the cursor and moves it past them. */
-export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array, kernel: Kernels | null = kernels): void {
+export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array, kernel: Kernels | null = runtime.kernels): void {
   const count = out.length
   let value = firstValue(cursor, count)
   if (count > 0) out[0] = value
@@ -98,7 +98,7 @@ function firstValue(cursor: ByteCursor, expected: number): number {
 }
 
 /** As decodeDelta, of the values at `rows` alone, which ascend: those between are added up, and where they all differ by the same that is one step. */
-export function decodeDeltaAt(cursor: ByteCursor, { count, rows, kernel = kernels }: { count: number; rows: Int32Array; kernel?: Kernels | null }, out: Float64Array): void {
+export function decodeDeltaAt(cursor: ByteCursor, { count, rows, kernel = runtime.kernels }: { count: number; rows: Int32Array; kernel?: Kernels | null }, out: Float64Array): void {
   let value = firstValue(cursor, count)
   if (count >= kernelValuesMin && kernel?.expandDeltaAt(cursor.bytes, { at: cursor.at, value, count, rows }, out) === true) return
   const { bytes, view } = cursor

@@ -1,4 +1,4 @@
-;; What `npm run kernels` puts into kernels.ts: the loops over bytes that JavaScript runs at half the speed, or less before V8 has compiled them.
+;; What `npm run kernels` puts into wasm-code.ts: the loops over bytes that JavaScript runs at half the speed, or less before V8 has compiled them.
 ;; Loads and stores reach up to 16 bytes past an end: who calls leaves that much room behind the input and the output.
 (module
   (memory (export "memory") 1)

@@ -2,7 +2,7 @@ import { bitWidthOf, packBits, unpackBits } from './bit-packing.ts'
 import type { NumberArray } from './bit-packing.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
-import { kernels, type Kernels } from './Kernels.ts'
+import { runtime, type Kernels } from './kernels.ts'
 import { malformed } from './malformed.ts'
 
 /** Repeats from which a run of its own is shorter than packing, whatever the width. */
@@ -71,7 +71,7 @@ const kernelValuesMin = 256
 const kernelWidthMax = 16
 
 /** Decodes `out.length` values from all of `bytes`; values past `greatest` are CORRUPT_FILE. */
-export function decodeHybrid(bytes: Uint8Array, { width, greatest, kernel = kernels }: { width: number; greatest: number; kernel?: Kernels | null }, out: Uint8Array | Uint16Array): void {
+export function decodeHybrid(bytes: Uint8Array, { width, greatest, kernel = runtime.kernels }: { width: number; greatest: number; kernel?: Kernels | null }, out: Uint8Array | Uint16Array): void {
   const count = out.length
   // What the kernel refuses is read again for the reason.
   if (count >= kernelValuesMin && width <= kernelWidthMax && kernel?.expandHybrid(bytes, { width, greatest }, out) === true) return

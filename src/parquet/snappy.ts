@@ -1,5 +1,5 @@
 import { ByteCursor } from './ByteCursor.ts'
-import { kernels, type Kernels } from './Kernels.ts'
+import { runtime, type Kernels } from './kernels.ts'
 import { malformed } from './malformed.ts'
 
 const blockBytes = 1 << 16
@@ -124,7 +124,7 @@ const byWordsMax = 64
 const kernelBytesMin = 256
 
 /** Fills `out` with the decompressed bytes, which must be as many; CORRUPT_FILE otherwise. */
-export function snappyDecompress(input: Uint8Array, out: Uint8Array, kernel: Kernels | null = kernels): Uint8Array {
+export function snappyDecompress(input: Uint8Array, out: Uint8Array, kernel: Kernels | null = runtime.kernels): Uint8Array {
   const size = out.length
   const cursor = new ByteCursor(input)
   if (cursor.varint() !== size) throw malformed('a compressed page has another size than its header says')

@@ -5,6 +5,7 @@ import { dirname, join, resolve, toNamespacedPath } from 'node:path'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { systemRandom } from '../../base/random.ts'
 import { toHex } from '../../base/bytes.ts'
+import { useWasmKernels } from '../../parquet/WasmKernels.ts'
 import type { AppendLog } from '../append-log.ts'
 import { FileLog } from '../FileLog.ts'
 import type { AppendFile } from '../FileLog.ts'
@@ -71,6 +72,8 @@ export class FsBackend implements StorageBackend {
     this.#root = resolve(root)
     this.#takeOver = options.takeOver ?? false
     this.#folders = new Folders(this.#root)
+    // Whoever has folders is Node.js, which may make code from bytes.
+    useWasmKernels()
   }
 
   async read(path: string): Promise<Uint8Array> {

@@ -8,10 +8,13 @@ import { Arena } from './Arena.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
 import { decodeDelta, decodeDeltaAt, deltaMagnitudeMax, encodeDelta } from './delta-binary.ts'
-import { Kernels, kernels } from './Kernels.ts'
-import { kernelsCode } from './kernels-code.ts'
+import { runtime } from './kernels.ts'
 import { decodeHybrid, encodeHybrid } from './rle-hybrid.ts'
 import { SnappyCompressor, snappyDecompress } from './snappy.ts'
+import { WasmKernels, useWasmKernels } from './WasmKernels.ts'
+import { kernelsCode } from './wasm-code.ts'
+
+const kernels = new WasmKernels()
 
 /** What a decoder gives, or says. */
 function outcome<Out>(out: Out, decode: (out: Out) => unknown): Out | string {
@@ -28,8 +31,13 @@ test('the code is kernels.wat, compiled (npm run kernels)', async () => {
   expect(Buffer.from(module.toBinary({}).buffer).toString('base64')).toBe(kernelsCode)
 })
 
-test('Node.js has them', () => {
-  expect(kernels).toBeInstanceOf(Kernels)
+test('a process has them once somebody has said so', () => {
+  expect(runtime.kernels).toBeNull()
+  useWasmKernels()
+  const { kernels: first } = runtime
+  useWasmKernels()
+  expect(first).toBeInstanceOf(WasmKernels)
+  expect(runtime.kernels).toBe(first)
 })
 
 const damage = fc.option(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { freq: 3 })
@@ -129,8 +137,8 @@ describe('a kernel and JavaScript give and refuse the same', () => {
 test('what is too large for them is expanded all the same', () => {
   const bytes = new Uint8Array(9 * 1024 * 1024).map((_, index) => index >>> 8)
   const small = new SnappyCompressor().compress(bytes)
-  expect(kernels?.expandSnappy(small, 0, new Uint8Array(bytes.length))).toBeUndefined()
-  expect(crc32(snappyDecompress(small, new Uint8Array(bytes.length)))).toBe(crc32(bytes))
+  expect(kernels.expandSnappy(small, 0, new Uint8Array(bytes.length))).toBeUndefined()
+  expect(crc32(snappyDecompress(small, new Uint8Array(bytes.length), kernels))).toBe(crc32(bytes))
 })
 
 test('some texts of many that share their beginnings are found without the others', () => {

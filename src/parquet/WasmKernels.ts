@@ -1,8 +1,9 @@
 import { decodeBase64 } from '../model/base64.ts'
-import { kernelsCode } from './kernels-code.ts'
+import { runtime, type Kernels } from './kernels.ts'
+import { kernelsCode } from './wasm-code.ts'
 
 /** What kernels.wat exports; its comments are the contract. Places are addresses in its memory. */
-export interface KernelExports {
+interface KernelExports {
   readonly memory: WebAssembly.Memory
   expandSnappy(input: number, inputEnd: number, out: number, outEnd: number): number
   expandDelta(at: number, end: number, count: number, value: number, out: number, isInt: number): number
@@ -16,16 +17,16 @@ const slackBytes = 16
 const memoryBytesMax = 8 * 1024 * 1024
 
 /** Loops over bytes in WebAssembly, which work in a memory of their own: what they are given is copied there, and what they make is copied from there. */
-export class Kernels {
+export class WasmKernels implements Kernels {
   readonly #exports: KernelExports
   #bytes: Uint8Array
 
-  constructor(exports: KernelExports) {
-    this.#exports = exports
-    this.#bytes = new Uint8Array(exports.memory.buffer)
+  constructor() {
+    const module = new WebAssembly.Module(decodeBase64(kernelsCode) as Uint8Array<ArrayBuffer>)
+    this.#exports = new WebAssembly.Instance(module).exports as unknown as KernelExports
+    this.#bytes = new Uint8Array(this.#exports.memory.buffer)
   }
 
-  /** Fills `out` from Snappy's elements, which begin at `at`; false when they do not fill it exactly, undefined when it is too large. */
   expandSnappy(input: Uint8Array, at: number, out: Uint8Array): boolean | undefined {
     const memory = this.#take(input, { start: at, end: input.length }, out.length)
     if (memory === undefined) return undefined
@@ -35,7 +36,6 @@ export class Kernels {
     return true
   }
 
-  /** Fills `out` from DELTA_BINARY_PACKED blocks that begin at `at`, behind a first `value`. Where they end; 0 when they are damaged, undefined when there are too many. */
   expandDelta(input: Uint8Array, { at, value }: { at: number; value: number }, out: Int32Array | Float64Array): number | undefined {
     const isInt = out instanceof Int32Array
     const expanded = this.#expandDelta(input, { at, value, count: out.length, isInt })
@@ -45,7 +45,6 @@ export class Kernels {
     return expanded.end
   }
 
-  /** As expandDelta, of the values at `rows` of all `count`, of which `value` is the first; false when that was not possible. */
   expandDeltaAt(input: Uint8Array, { at, value, count, rows }: { at: number; value: number; count: number; rows: Int32Array }, out: Float64Array): boolean {
     const expanded = this.#expandDelta(input, { at, value, count: count - 1, isInt: false })
     if (expanded === undefined || expanded.end === 0) return false
@@ -57,7 +56,6 @@ export class Kernels {
     return true
   }
 
-  /** Fills `out` from all of an RLE and bit-packing hybrid of at most 16 bits a value; false when that was not possible, as one is over `greatest`. */
   expandHybrid(input: Uint8Array, { width, greatest }: { width: number; greatest: number }, out: Uint8Array | Uint16Array): boolean {
     const memory = this.#take(input, { start: 0, end: input.length }, out.byteLength)
     if (memory === undefined) return false
@@ -89,14 +87,8 @@ export class Kernels {
   }
 }
 
-/** null where code is not to be made from bytes, as in Workers: there JavaScript does the work. */
-export const kernels = load()
-
-function load(): Kernels | null {
-  try {
-    return new Kernels(new WebAssembly.Instance(new WebAssembly.Module(decodeBase64(kernelsCode) as Uint8Array<ArrayBuffer>)).exports as unknown as KernelExports)
-  } catch (error) {
-    if (error instanceof WebAssembly.CompileError) return null
-    throw error
-  }
+/** From now on in this process. Not in Workers, which refuse code that is made from bytes. */
+export function useWasmKernels(): void {
+  // `node --jitless` has no WebAssembly.
+  if (typeof WebAssembly === 'object') runtime.kernels ??= new WasmKernels()
 }
