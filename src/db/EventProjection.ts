@@ -7,8 +7,9 @@ import type { Event } from '../model/event.ts'
 import { publicEvent } from '../model/public-event.ts'
 import type { Document } from '../model/values.ts'
 import type { Engine } from '../storage/engine.ts'
+import { withView } from '../storage/view.ts'
 import { Collection } from './Collection.ts'
-import { withView, type Session } from './session.ts'
+import type { Session } from './session.ts'
 
 /** Until it is looked again whether an erasure has ended. */
 const erasureMs = 100

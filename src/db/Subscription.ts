@@ -8,9 +8,10 @@ import { validateNamespace } from '../model/entity.ts'
 import type { Event, EventOp, StoredEvent } from '../model/event.ts'
 import { publicEvent } from '../model/public-event.ts'
 import type { Engine } from '../storage/engine.ts'
+import { withView } from '../storage/view.ts'
 import { Collection } from './Collection.ts'
 import { parseOps } from './read-events.ts'
-import { withView, type Session } from './session.ts'
+import type { Session } from './session.ts'
 
 /** Events that wait for a consumer, at most. A slower one reads the rest from the log: nothing is lost, and memory stays bounded. */
 const readyEventsMax = 10_000

@@ -3,7 +3,8 @@ import { edgeRange, edgeSpace, farEnd, parseEdgeKey, predicateOf, type Direction
 import { formatEntityId, isLive, parseReference, type EntityKey, type EntityState } from '../model/entity.ts'
 import { decideLinks, keysOfLinks, unlinkOf, type Link } from '../model/links.ts'
 import type { Relation } from '../model/relations.ts'
-import { withView, type Session } from './session.ts'
+import { withView } from '../storage/view.ts'
+import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
 import type { ParsedWrite } from './write-options.ts'
 

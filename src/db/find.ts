@@ -17,8 +17,8 @@ import type { HopRow } from '../query/hop.ts'
 import { parsePopulate, populated, type Populated, type PopulateNode } from '../query/populate.ts'
 import { rowMaker } from '../query/row-order.ts'
 import { countRows, runQuery, statesOf } from '../query/run-query.ts'
-import type { AsOf, ScanSlice, View } from '../storage/view.ts'
-import { overView, withView, type Session } from './session.ts'
+import { overView, withView, type AsOf, type ScanSlice, type View } from '../storage/view.ts'
+import type { Session } from './session.ts'
 
 /** What page() brings when no limit is given. */
 export const pageLimitDefault = 100

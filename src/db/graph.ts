@@ -10,9 +10,9 @@ import { encodeCursor } from '../query/page-cursor.ts'
 import { parseDirection, parsePopulate, type PopulateNode } from '../query/populate.ts'
 import { countRelated, parseRelated, positioned, relatedRows, type RelatedQuery } from '../query/related.ts'
 import { acceptorOf, beginnings, parseDepth, parseSteps, pathTo, shortestPath, traverseLevels, type Reached } from '../query/traverse.ts'
-import type { View } from '../storage/view.ts'
+import { overView, withView, type View } from '../storage/view.ts'
 import { alongWith, pageLimitDefault, relatedEntity } from './find.ts'
-import { overView, withView, type Session } from './session.ts'
+import type { Session } from './session.ts'
 
 /** The entities that steps lead to from some entities, nearest first. */
 export function traverse<T extends object>(session: Session, from: { start: unknown; steps: unknown }, options: TraverseOptions<T> | undefined): ResultCursor<Traversed<T>> {

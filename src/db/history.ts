@@ -13,10 +13,10 @@ import { cloneDocument, cloneValue, equalValues, isObject, ownField, type Docume
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import { decodeCursor, encodeCursor, fingerprintOf } from '../query/page-cursor.ts'
 import { assertRangeKept, historyUnavailable } from '../storage/horizon.ts'
-import type { AsOf, View } from '../storage/view.ts'
+import { overView, withView, type AsOf, type View } from '../storage/view.ts'
 import { pageLimitDefault } from './find.ts'
 import { parseOps } from './read-events.ts'
-import { overView, withView, type Session } from './session.ts'
+import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
 import type { ParsedWrite } from './write-options.ts'
 

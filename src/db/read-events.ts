@@ -5,9 +5,9 @@ import { validateNamespace } from '../model/entity.ts'
 import type { Event, EventOp } from '../model/event.ts'
 import { parseAsOf } from '../query/as-of.ts'
 import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
-import type { EventScanOptions } from '../storage/view.ts'
+import { overView, type EventScanOptions, type ViewOptions } from '../storage/view.ts'
 import { publicEvent } from '../model/public-event.ts'
-import { overView, type Session, type ViewOptions } from './session.ts'
+import type { Session } from './session.ts'
 
 const eventOps: readonly EventOp[] = ['CREATE', 'UPDATE', 'DELETE', 'REL_CREATE', 'REL_DELETE', 'ERASE']
 

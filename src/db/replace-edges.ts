@@ -3,7 +3,8 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { edgeRange, edgeSpace, parseEdgeKey, type Direction, type EdgeRange } from '../model/edge.ts'
 import { formatEntityId, formatTarget, type EntityKey } from '../model/entity.ts'
 import { unlinkOf, type Link } from '../model/links.ts'
-import { withView, type Session } from './session.ts'
+import { withView } from '../storage/view.ts'
+import type { Session } from './session.ts'
 import type { ParsedWrite } from './write-options.ts'
 
 /**

@@ -12,8 +12,8 @@ import type { IdRange } from '../parquet/key-ranges.ts'
 import type { CommitRequest, DecisionContext } from '../storage/engine.ts'
 import { isWithin } from '../storage/range-scan.ts'
 import { mergeStates } from '../storage/strips.ts'
-import type { AsOf, View } from '../storage/view.ts'
-import type { Committed, Session, ViewOptions } from './session.ts'
+import type { AsOf, View, ViewOptions } from '../storage/view.ts'
+import type { Committed, Session } from './session.ts'
 
 /**
  * One attempt of a transaction: it reads from one view under its own writes, decides at once, and keeps what it decided. Its owner commits

@@ -5,7 +5,7 @@ import type { EntityState } from '../model/entity.ts'
 import type { DocumentLimits } from '../model/parse-document.ts'
 import type { Relations } from '../model/relations.ts'
 import type { CommitRequest } from '../storage/engine.ts'
-import type { PresentView, View } from '../storage/view.ts'
+import type { PresentView, View, ViewOptions } from '../storage/view.ts'
 
 /**
  * What a collection reads from and writes to: the database itself, or a transaction, which sees its own writes and
@@ -29,10 +29,6 @@ export interface Session {
   transact<Result>(work: (session: Session) => Promise<Result>, options: { txId?: string | undefined; signal?: AbortSignal | undefined }): Promise<Result | undefined>
 }
 
-export interface ViewOptions {
-  readonly includeArchived?: boolean
-}
-
 export interface Committed {
   /** State of each event's entity after it; empty when nothing was written. */
   readonly states: readonly EntityState[]
@@ -52,24 +48,4 @@ export interface DatabaseLimits extends DocumentLimits {
   readonly cascadeEntitiesMax: number
   /** Entities that a traversal may reach, and edges that it may look at on the way. Default 100,000. */
   readonly traversalEntitiesMax: number
-}
-
-/** Runs `read` over one view, which is released whatever happens. */
-export async function withView<Result>(session: Pick<Session, 'view'>, read: (view: View) => Promise<Result>, options?: ViewOptions): Promise<Result> {
-  const view = await session.view(options)
-  try {
-    return await read(view)
-  } finally {
-    view.release()
-  }
-}
-
-/** As withView, of what is read bit by bit: the view is released when the reading ends or is left. */
-export async function* overView<Item>(session: Session, options: ViewOptions, read: (view: View) => AsyncIterable<Item>): AsyncGenerator<Item> {
-  const view = await session.view(options)
-  try {
-    yield* read(view)
-  } finally {
-    view.release()
-  }
 }

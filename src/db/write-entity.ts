@@ -2,8 +2,9 @@ import { checkVersion, decide, type Command } from '../model/decide.ts'
 import { isEdgeState } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
+import { withView } from '../storage/view.ts'
 import { replacingEdges } from './replace-edges.ts'
-import { withView, type Session } from './session.ts'
+import type { Session } from './session.ts'
 import type { ParsedWrite } from './write-options.ts'
 
 type Written = Readonly<Awaited<ReturnType<typeof writeOnce>>>

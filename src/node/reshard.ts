@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { withView } from '../db/session.ts'
 import { stringifyExtendedJson } from '../model/ejson.ts'
 import { validateNamespace } from '../model/entity.ts'
 import type { EventSourcedBackend } from '../storage/EventSourcedBackend.ts'
@@ -9,7 +8,7 @@ import { partitionsOf, shardOf, shardsMax } from '../storage/partitions.ts'
 import { ShardedEngine } from '../storage/ShardedEngine.ts'
 import type { RecoverInput } from '../storage/recover.ts'
 import { statesInOrder } from '../storage/strips.ts'
-import type { View } from '../storage/view.ts'
+import { withView, type View } from '../storage/view.ts'
 import { isDatabase, locationBelow, openEngine } from './open-database.ts'
 
 export interface ReshardInput extends Pick<RecoverInput, 'signal' | 'onProgress'> {

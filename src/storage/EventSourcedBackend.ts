@@ -1,8 +1,7 @@
 import { ulidSource, type IdSource } from '../base/ids.ts'
 import type { Clock } from '../base/clock.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
-import type { VerifyReport } from '../model/database-options.ts'
-import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport } from '../model/database-options.ts'
+import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { parseEntityId, validateNamespace, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
@@ -17,7 +16,7 @@ import { engineStats } from './stats.ts'
 import type { ManifestAddress } from './manifest.ts'
 import type { PutCondition, StorageBackend } from './storage-backend.ts'
 import { verifyPartition } from './verify.ts'
-import type { AsOf, EventScanOptions, PresentView, View } from './view.ts'
+import { overView, withView, type AsOf, type EventScanOptions, type PresentView, type View } from './view.ts'
 import { WriterSession } from './WriterSession.ts'
 
 /** Paths that are the engine's own: whoever uses the backend for other objects may read them, and not write them. */
@@ -133,7 +132,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   /** The entity as it is, or was `asOf` a time or a seq; undefined when it is not there. A snapshot and what follows it are read, no more. */
   async reconstructEntity<T extends object = Document>(ns: string, id: string, options: { asOf?: AsOf | Date | number } = {}): Promise<Entity<T> | undefined> {
     const key = parseKey(ns, id)
-    return this.#reading(async (view) => {
+    return withView(this, async (view) => {
       const state = await view.get(key, parsePoint(options.asOf))
       return state === undefined || state.deletedAt !== undefined ? undefined : copyEntity<T>(ns, state)
     })
@@ -143,7 +142,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   async getEntityEvents(ns: string, id: string, options: { fromSeq?: number; limit?: number } = {}): Promise<Event[]> {
     const key = parseKey(ns, id)
     const limit = options.limit ?? 10_000
-    return this.#reading(async (view) => {
+    return withView(this, async (view) => {
       const events: Event[] = []
       if (limit <= 0) return events
       for await (const event of view.entityEvents(key, { fromSeq: options.fromSeq })) {
@@ -158,7 +157,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   async getLatestSnapshot<T extends object = Document>(ns: string, id: string): Promise<Snapshot<T> | undefined> {
     const key = parseKey(ns, id)
     const { partition } = await this.#open()
-    return this.#reading(async (view) => {
+    return withView(this, async (view) => {
       const newest = await view.get(key)
       // A flushed state stands whole in a run.
       if (newest !== undefined && newest.seq <= partition.manifest.flushedSeq) return snapshotOf<T>(ns, newest)
@@ -178,13 +177,10 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   }
 
   /** Events in seq order, as they were when reading began. */
-  async *readEvents(options: EventScanOptions = {}): AsyncIterable<Event> {
-    const view = await this.view()
-    try {
+  readEvents(options: EventScanOptions = {}): AsyncIterable<Event> {
+    return overView(this, {}, async function* (view) {
       for await (const event of view.events(options)) yield publicEvent(event)
-    } finally {
-      view.release()
-    }
+    })
   }
 
   async flush(): Promise<void> {
@@ -253,15 +249,6 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   async delete(path: string): Promise<void> {
     refuseOwn(path)
     return this.#backend.delete(path)
-  }
-
-  async #reading<R>(read: (view: View) => Promise<R>): Promise<R> {
-    const view = await this.view()
-    try {
-      return await read(view)
-    } finally {
-      view.release()
-    }
   }
 
   async #writer(): Promise<WriterSession | SharedSession> {

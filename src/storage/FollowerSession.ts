@@ -10,6 +10,7 @@ import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
 import { knownParts, replay, type ReplayPosition, type ReplayResult } from './replay.ts'
 import type { StorageBackend } from './storage-backend.ts'
+import { withView } from './view.ts'
 import type { OpenFacts } from './WriterSession.ts'
 
 /** Reads that meet a flush or a takeover are begun again; so many in a row means that something else is wrong. */
@@ -173,9 +174,8 @@ export class FollowerSession {
   }
 
   /** Listeners hear of events that went from the log into files before they were read there, as far as those are kept: a subscription that has a gap then reads for itself, and is told. */
-  async #publishFlushed(range: { from: number; to: number }): Promise<void> {
-    const view = this.partition.view()
-    try {
+  #publishFlushed(range: { from: number; to: number }): Promise<void> {
+    return withView(this.partition, async (view) => {
       let batch: StoredEvent[] = []
       for await (const event of view.events({ fromSeq: range.from, toSeq: range.to, onlyKept: true })) {
         batch.push(event)
@@ -184,9 +184,7 @@ export class FollowerSession {
         batch = []
       }
       if (batch.length > 0) this.partition.publish(batch)
-    } finally {
-      view.release()
-    }
+    })
   }
 
   async #manifestOf(head: Head): Promise<Manifest> {

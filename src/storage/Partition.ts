@@ -13,6 +13,7 @@ import { ReadView } from './ReadView.ts'
 import type { Scratch } from './Scratch.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import { TableFiles } from './TableFiles.ts'
+import { withView } from './view.ts'
 
 export type CommitListener = (events: readonly StoredEvent[]) => void
 
@@ -113,13 +114,8 @@ export class Partition {
   }
 
   /** The newest durable states, in the order of the keys. */
-  async newestOfMany(keys: readonly EntityKey[]): Promise<(EntityState | undefined)[]> {
-    const view = this.view()
-    try {
-      return await view.getMany(keys)
-    } finally {
-      view.release()
-    }
+  newestOfMany(keys: readonly EntityKey[]): Promise<(EntityState | undefined)[]> {
+    return withView(this, (view) => view.getMany(keys))
   }
 
   /** Keeps the newest state with its event, so that the next flush writes both. A flushed state is in a run, whole, already. */

@@ -3,22 +3,20 @@ import type { EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { CommitRequest, CommitResult } from './engine.ts'
 import type { Partition } from './Partition.ts'
+import { withView } from './view.ts'
 
 /** What an earlier commit with this txId, or with these event ids, gave; undefined when there was none. */
 export async function findRepeated(partition: Partition, { txId, eventIds = [] }: Pick<CommitRequest, 'txId' | 'eventIds'>): Promise<CommitResult | undefined> {
   const events = txId === undefined ? await eventsByIds(partition, eventIds) : await eventsById(partition, txId)
   if (events.length === 0) return undefined
-  const view = partition.view()
-  try {
+  return withView(partition, async (view) => {
     const states: EntityState[] = []
     for (const event of events) {
       const state = event.state ?? (await view.get(event, { seq: event.seq }))
       if (state !== undefined) states.push(state)
     }
     return { events, states, seq: view.seq, repeated: true }
-  } finally {
-    view.release()
-  }
+  })
 }
 
 /** What became of a commit, where the log tells it; `sent` are the event ids of proposals of it. */
@@ -46,14 +44,12 @@ async function eventsById(partition: Partition, id: string): Promise<readonly St
   if (ofTx.length > 0) return ofTx
   const event = overlay.eventById(id)
   if (event !== undefined) return [event]
-  const view = partition.view()
-  try {
+  // Its files stay while they are looked at.
+  return withView(partition, async () => {
     for (const file of partition.manifest.segments.toReversed()) {
       const found = await (await partition.files.segment(file)).findById(id)
       if (found.length > 0) return found.toSorted((left, right) => left.seq - right.seq)
     }
     return []
-  } finally {
-    view.release()
-  }
+  })
 }

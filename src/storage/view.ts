@@ -114,3 +114,31 @@ export interface PresentView extends View {
   /** As `get`, where memory tells it; 'in files' where a data file has to be read for it. */
   inMemory(key: EntityKey, asOf?: AsOf): EntityState | undefined | 'in files'
 }
+
+export interface ViewOptions {
+  readonly includeArchived?: boolean
+}
+
+interface Viewed {
+  view(options?: ViewOptions): View | Promise<View>
+}
+
+/** Runs `read` over one view, which is released whatever happens. */
+export async function withView<Result>(source: Viewed, read: (view: View) => Promise<Result>, options?: ViewOptions): Promise<Result> {
+  const view = await source.view(options)
+  try {
+    return await read(view)
+  } finally {
+    view.release()
+  }
+}
+
+/** As withView, of what is read bit by bit: the view is released when the reading ends or is left. */
+export async function* overView<Item>(source: Viewed, options: ViewOptions, read: (view: View) => AsyncIterable<Item>): AsyncGenerator<Item> {
+  const view = await source.view(options)
+  try {
+    yield* read(view)
+  } finally {
+    view.release()
+  }
+}
