@@ -84,11 +84,33 @@ export function decodeFrame(bytes: Uint8Array, offset: number): DecodedFrame | u
   return { frame: { epoch, firstSeq, count, payload }, chain: view.getUint32(offset + chainOffset, true), crc, sizeBytes, continuesAppend }
 }
 
+/**
+ * Every whole frame of an epoch in order, and where damage before it begins; frames after damage are found again by their checksums. Of what only looks like a frame
+ * `searchedBytesMax` are looked at, and past that searching is given up: then it gives the place.
+ */
+export function* soundFrames(bytes: Uint8Array, { epoch, searchedBytesMax }: { epoch: number; searchedBytesMax: number }): Generator<DecodedFrame & { offset: number; damagedFrom: number | undefined }, number | undefined> {
+  const view = viewOf(bytes)
+  let damagedFrom: number | undefined
+  let budgetBytes = searchedBytesMax
+  for (let offset = 0; offset + frameHeaderBytes <= bytes.length; ) {
+    const sizeBytes = mayBeginFrame(view, offset, epoch) && readFrameHeader(view, offset) !== undefined ? frameSizeAt(bytes, offset) : undefined
+    const decoded = sizeBytes === undefined ? undefined : decodeFrame(bytes, offset)
+    if (decoded === undefined) {
+      damagedFrom ??= offset
+      if (sizeBytes !== undefined && offset + sizeBytes <= bytes.length) budgetBytes -= sizeBytes
+      if (budgetBytes < 0) return offset
+      offset++
+      continue
+    }
+    yield { ...decoded, offset, damagedFrom }
+    damagedFrom = undefined
+    offset += decoded.sizeBytes
+  }
+  return undefined
+}
+
 /** The fields that tell whether a frame may begin here, before its crc32 is computed; undefined when they cannot be a frame's. */
-export function readFrameHeader(
-  view: DataView,
-  offset: number,
-): { epoch: number; firstSeq: number; count: number; continuesAppend: boolean } | undefined {
+function readFrameHeader(view: DataView, offset: number): { epoch: number; firstSeq: number; count: number; continuesAppend: boolean } | undefined {
   const epoch = view.getUint32(offset + epochOffset, true)
   const firstSeqHigh = view.getUint32(offset + firstSeqOffset + 4, true)
   const firstSeq = firstSeqHigh * 0x1_0000_0000 + view.getUint32(offset + firstSeqOffset, true)
@@ -99,7 +121,7 @@ export function readFrameHeader(
 }
 
 /** A quick look at the one field that rules out nearly every offset. */
-export function mayBeginFrame(view: DataView, offset: number, epoch: number): boolean {
+function mayBeginFrame(view: DataView, offset: number, epoch: number): boolean {
   return view.getUint32(offset + epochOffset, true) === epoch
 }
 

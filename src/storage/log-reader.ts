@@ -1,8 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { assert } from '../base/assert.ts'
 import type { LogFrame } from './append-log.ts'
-import { decodeFrame, frameHeaderBytes, framePayloadBytesMax, frameSizeAt, mayBeginFrame, readFrameHeader } from './frame.ts'
-import type { DecodedFrame } from './frame.ts'
+import { decodeFrame, frameHeaderBytes, framePayloadBytesMax, frameSizeAt, soundFrames, type DecodedFrame } from './frame.ts'
 import { listObjects } from './list-objects.ts'
 import { firstChain, parseLogPartPath } from './log-part.ts'
 import { notFound } from './request-rules.ts'
@@ -64,7 +63,7 @@ export async function listLogParts(backend: StorageBackend, prefix: string): Pro
 }
 
 /**
- * Reads the frames of one part in order, with memory for one chunk or one frame. It reads up to the length that the
+ * Reads the frames of one part in order, with memory for one chunk or one frame, and for what is behind a torn one. It reads up to the length that the
  * part has when `frames()` starts, so a writer may append meanwhile, or end the part behind its last frame.
  *
  * A bad frame ends the part as a torn tail when the part is the last of its epoch and no later append is found behind
@@ -174,41 +173,18 @@ export class LogPartReader {
   /**
    * The first whole frame behind the position that began an append: it was written after the bytes before it had been
    * synced. A frame that continues an append proves nothing: a crash may keep the later pages of one write and lose
-   * the earlier ones.
+   * the earlier ones. Where the bytes only look like frames to mislead, the place where searching was given up: they are refused as damage.
    */
   async #findLaterAppend(zerosFrom: number): Promise<number | undefined> {
-    /** Frames whose checksums are computed: past it the bytes only look like frames to mislead, and are refused as damage. */
-    let checkedBytesLeft = 4 * (framePayloadBytesMax + this.#partEnd - this.#position.offset)
-    for (let offset = this.#position.offset + 1; offset < zerosFrom && offset + frameHeaderBytes <= this.#partEnd; offset++) {
-      await this.#load({ start: offset, end: offset + frameHeaderBytes })
-      const { bytes, start } = this.#chunk
-      const candidate = this.#nextCandidate(offset - start, { zerosFrom: zerosFrom - start, end: this.#partEnd - start })
-      if (candidate === undefined) {
-        // The last header's worth of the chunk is looked at again with what follows it.
-        offset = start + bytes.length - frameHeaderBytes
-        continue
-      }
-      offset = start + candidate.at
-      checkedBytesLeft -= candidate.sizeBytes
-      if (checkedBytesLeft < 0) return offset
-      const decoded = await this.#frameAt(offset)
-      if (decoded !== undefined && !decoded.continuesAppend) return offset
-    }
-    return undefined
-  }
-
-  /** Where in the chunk, from `at`, a header looks like that of a later append's frame which ends by `end`. */
-  #nextCandidate(from: number, { zerosFrom, end }: { zerosFrom: number; end: number }): { at: number; sizeBytes: number } | undefined {
-    const { bytes } = this.#chunk
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    for (let at = from; at < zerosFrom && at + frameHeaderBytes <= bytes.length; at++) {
-      if (!mayBeginFrame(view, at, this.#epoch)) continue
-      const header = readFrameHeader(view, at)
-      if (header === undefined || header.firstSeq < this.#position.nextSeq || header.continuesAppend) continue
-      const sizeBytes = frameSizeAt(bytes, at)
-      if (sizeBytes !== undefined && at + sizeBytes <= end) return { at, sizeBytes }
-    }
-    return undefined
+    const { offset, nextSeq } = this.#position
+    const start = offset + 1
+    if (start >= zerosFrom) return undefined
+    const behind = await this.#source.readRange(this.#options.path, { start, end: this.#partEnd })
+    const frames = soundFrames(behind, { epoch: this.#epoch, searchedBytesMax: 4 * (framePayloadBytesMax + this.#partEnd - offset) })
+    let next = frames.next()
+    while (next.done !== true && (next.value.frame.firstSeq < nextSeq || next.value.continuesAppend)) next = frames.next()
+    const found = next.done === true ? next.value : next.value.offset
+    return found === undefined || start + found >= zerosFrom ? undefined : start + found
   }
 
   #corrupt(offset: number, what: string): ParqueDBError {

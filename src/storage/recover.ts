@@ -4,11 +4,10 @@ import { isMirrorSpace } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { findFacts } from '../parquet/find-facts.ts'
 import type { LostRows } from '../parquet/salvage-groups.ts'
-import type { LogFrame } from './append-log.ts'
 import { namespaceOfRun } from './DataFiles.ts'
 import type { Engine } from './engine.ts'
 import { checkFormat } from './format.ts'
-import { decodeFrame, frameHeaderBytes, frameSizeAt, mayBeginFrame, readFrameHeader } from './frame.ts'
+import { soundFrames } from './frame.ts'
 import { newestSoundHead, type Head } from './head.ts'
 import { HistoryRebuilder } from './HistoryRebuilder.ts'
 import { withArchive } from './horizon.ts'
@@ -172,7 +171,8 @@ async function eventsOfLog(backend: StorageBackend, from: { head: SoundFiles['he
   for (const part of (await listLogParts(backend, logPrefix)).toReversed()) {
     if (head !== undefined && part.epoch !== head.epoch) continue
     await salvaging(lose, {}, async () => {
-      for (const { frame, offset, damagedFrom } of soundFrames(await backend.read(part.path), part.epoch)) {
+      const bytes = await backend.read(part.path)
+      for (const { frame, offset, damagedFrom } of soundFrames(bytes, { epoch: part.epoch, searchedBytesMax: 4 * bytes.length })) {
         if (damagedFrom !== undefined) lose(damagedFrame(part.path, { from: damagedFrom, to: offset }))
         if (frame.firstSeq + frame.count <= from.afterSeq) continue
         for (const event of decodePayload(frame, { path: part.path, offset })) if (event.seq > from.afterSeq && !bySeq.has(event.seq)) bySeq.set(event.seq, event)
@@ -201,29 +201,6 @@ function factsOf({ rows, firstKey, untilKey, minSeq, maxSeq }: LostRows): Omit<L
 
 function inOrder(bySeq: ReadonlyMap<number, StoredEvent>): StoredEvent[] {
   return [...bySeq.values()].toSorted((left, right) => left.seq - right.seq)
-}
-
-/** Bytes whose checksums are computed in search of the next frame, for each byte of the part: past it they only look like frames to mislead. */
-const searchFactor = 4
-
-/** Every whole frame of a log part in order, and whether bytes between it and the one before it are damaged; frames after damage are found again by their checksums. */
-export function* soundFrames(bytes: Uint8Array, epoch: number): Generator<{ frame: LogFrame; offset: number; damagedFrom: number | undefined }> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  let damagedFrom: number | undefined
-  let budgetBytes = searchFactor * bytes.length
-  for (let offset = 0; offset + frameHeaderBytes <= bytes.length && budgetBytes >= 0; ) {
-    const sizeBytes = mayBeginFrame(view, offset, epoch) && readFrameHeader(view, offset) !== undefined ? frameSizeAt(bytes, offset) : undefined
-    const decoded = sizeBytes === undefined ? undefined : decodeFrame(bytes, offset)
-    if (decoded === undefined) {
-      damagedFrom ??= offset
-      if (sizeBytes !== undefined && offset + sizeBytes <= bytes.length) budgetBytes -= sizeBytes
-      offset++
-      continue
-    }
-    yield { frame: decoded.frame, offset, damagedFrom }
-    damagedFrom = undefined
-    offset += decoded.sizeBytes
-  }
 }
 
 export interface SoundFiles {

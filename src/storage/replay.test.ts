@@ -3,9 +3,8 @@ import { FaultyBackend } from '../testing/FaultyBackend.ts'
 import { putOnly } from '../testing/put-only.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
-import { encodeFrames } from './frame.ts'
+import { encodeFrames, soundFrames } from './frame.ts'
 import { firstChain } from './log-part.ts'
-import { soundFrames } from './recover.ts'
 
 const create = (id: string, text = ''): { op: 'CREATE'; target: string; after: object } => ({ op: 'CREATE', target: `n:${id}`, after: { text } })
 
@@ -29,7 +28,7 @@ describe('the log', () => {
     for (const id of ['a', 'b']) await writer.appendEvent(create(id))
     const [part] = (await storage.list('log/')).objects
     const path = part?.path ?? ''
-    const [first, second] = [...soundFrames(await storage.read(path), 1)]
+    const [first, second] = [...soundFrames(await storage.read(path), { epoch: 1, searchedBytesMax: 0 })]
     if (first === undefined || second === undefined) throw new Error('two appends are two frames')
     const { bytes } = encodeFrames([first.frame, { ...second.frame, payload: Uint8Array.of(123) }], firstChain(path))
     await storage.put(path, bytes)
