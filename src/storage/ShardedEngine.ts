@@ -8,6 +8,7 @@ import type { CommitRequest, CommitResult, Engine } from './engine.ts'
 import type { Horizon } from './manifest.ts'
 import { acrossPartitions, shardOf } from './partitions.ts'
 import type { Scratch } from './Scratch.ts'
+import { lowerBound } from './SortedIds.ts'
 import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice, View } from './view.ts'
 
 /**
@@ -177,11 +178,5 @@ function lastId({ batch, rows }: ScanSlice): string {
 
 /** Its rows up to an id, that one included. */
 function upTo({ batch, rows }: ScanSlice, end: string): ScanSlice {
-  let [low, high] = [0, rows.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (compareStrings(batch.id(rows[middle] as number), end) <= 0) low = middle + 1
-    else high = middle
-  }
-  return { batch, rows: rows.subarray(0, low) }
+  return { batch, rows: rows.subarray(0, lowerBound(rows, (row) => compareStrings(batch.id(row), end) <= 0)) }
 }

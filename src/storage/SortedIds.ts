@@ -55,7 +55,7 @@ function merged(left: readonly string[], right: readonly string[]): readonly str
 }
 
 /** Index of the first item that is not below; the items below come first. */
-export function lowerBound<Item>(items: readonly Item[], isBelow: (item: Item) => boolean): number {
+export function lowerBound<Item>(items: ArrayLike<Item>, isBelow: (item: Item) => boolean): number {
   let low = 0
   let high = items.length
   while (low < high) {

@@ -1,5 +1,6 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
+import { listAt } from '../base/list-at.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
@@ -43,12 +44,7 @@ export interface MergeParts {
 export function pickMerge(manifest: Manifest, fanIn: number): MergeJob | undefined {
   for (const [ns, runs] of Object.entries(manifest.runs)) {
     const classes = new Map<number, RunEntry[]>()
-    for (const run of runs) {
-      const order = sizeClass(runBytes(run), fanIn)
-      const sameClass = classes.get(order)
-      if (sameClass === undefined) classes.set(order, [run])
-      else sameClass.push(run)
-    }
+    for (const run of runs) listAt(classes, sizeClass(runBytes(run), fanIn)).push(run)
     const grown = [...classes].filter(([, inputs]) => inputs.length >= fanIn).toSorted(([left], [right]) => left - right)
     const [smallest] = grown
     if (smallest !== undefined) return { kind: 'runs', ns, inputs: smallest[1] }

@@ -1,6 +1,7 @@
 import { checkAborted } from '../base/abort.ts'
 import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
+import { listAt } from '../base/list-at.ts'
 import { edgeKey, edgeRange, edgeSpace, isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
@@ -114,7 +115,7 @@ async function keysInRuns({ ns, ...range }: Stretch, runs: ReadonlyMap<string, r
 
 function allRuns(manifest: Manifest): Map<string, FileEntry[]> {
   const runs = new Map<string, FileEntry[]>()
-  for (const { ns, file } of dataFiles(manifest)) if (ns !== undefined) runs.set(ns, [...(runs.get(ns) ?? []), file])
+  for (const { ns, file } of dataFiles(manifest)) if (ns !== undefined) listAt(runs, ns).push(file)
   return runs
 }
 

@@ -1,5 +1,4 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs'
-import type { BigIntStats } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, type BigIntStats } from 'node:fs'
 import { link, lstat, open, readdir, realpath, rename, unlink } from 'node:fs/promises'
 import { dirname, join, resolve, toNamespacedPath } from 'node:path'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
@@ -7,8 +6,7 @@ import { systemRandom } from '../../base/random.ts'
 import { toHex } from '../../base/bytes.ts'
 import { useWasmKernels } from '../../parquet/WasmKernels.ts'
 import type { AppendLog } from '../append-log.ts'
-import { FileLog } from '../FileLog.ts'
-import type { AppendFile } from '../FileLog.ts'
+import { FileLog, type AppendFile } from '../FileLog.ts'
 import { appendFile, writesAreSynced } from './fs/append-file.ts'
 import { Folders, syncFolder } from './fs/Folders.ts'
 import { Gate } from './Gate.ts'
@@ -17,8 +15,7 @@ import { readUpTo, writeAll } from './fs/transfer.ts'
 import { walkFolder } from './fs/walk-folder.ts'
 import { callWriterSocket, holdWriterSocket } from './fs/writer-socket.ts'
 import { reservedNamePrefix, validatePath, validatePrefix } from '../path-rules.ts'
-import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange } from '../request-rules.ts'
-import type { ParsedCondition } from '../request-rules.ts'
+import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, type ParsedCondition } from '../request-rules.ts'
 import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLine, WriterLock } from '../storage-backend.ts'
 
 /** Below the root; what a crash leaves in it is removed by the next writer. */
@@ -319,7 +316,7 @@ export class FsBackend implements StorageBackend {
   async #removeTemporaries(): Promise<void> {
     const folder = join(this.#root, temporaryFolder)
     const youngestMs = Date.now() - temporaryAgeMsMax
-    for (const name of await namesIn(folder)) {
+    for (const name of (await readdir(folder).catch(undefinedWhenAbsent)) ?? []) {
       const temporary = join(folder, name)
       const stats = await lstat(temporary).catch(undefinedWhenAbsent)
       if (stats !== undefined && stats.mtimeMs < youngestMs) await unlinkIfThere(temporary)
@@ -334,10 +331,6 @@ function infoOf(path: string, stats: BigIntStats): ObjectInfo | undefined {
 /** Changes with every put (a new file at a time of its own) and with every append (the size). */
 function etagOf(stats: BigIntStats): string {
   return `${stats.ino.toString(36)}-${stats.size.toString(36)}-${stats.mtimeNs.toString(36)}`
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return (await readdir(folder).catch(undefinedWhenAbsent)) ?? []
 }
 
 async function unlinkIfThere(location: string): Promise<void> {

@@ -1,10 +1,10 @@
 import { assert } from '../../base/assert.ts'
 import { compareStrings } from '../../base/bytes.ts'
 import type { AppendLog } from '../append-log.ts'
-import { FileLog } from '../FileLog.ts'
-import type { AppendFile } from '../FileLog.ts'
+import { FileLog, type AppendFile } from '../FileLog.ts'
 import { validatePath, validatePrefix } from '../path-rules.ts'
 import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, writerLocked } from '../request-rules.ts'
+import { lowerBound } from '../SortedIds.ts'
 import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLock } from '../storage-backend.ts'
 
 interface StoredObject {
@@ -54,9 +54,9 @@ export class MemoryBackend implements StorageBackend {
     const limit = pageLimit(options.limit)
     this.#sortedPaths ??= [...this.#objects.keys()].toSorted(compareStrings)
     const paths = this.#sortedPaths
-    let index = firstAtOrAfter(paths, prefix)
-    if (options.cursor !== undefined) index = Math.max(index, firstAtOrAfter(paths, options.cursor))
-    if (paths[index] === options.cursor) index += 1
+    const { cursor } = options
+    const isPast = (path: string): boolean => compareStrings(path, prefix) >= 0 && (cursor === undefined || compareStrings(path, cursor) > 0)
+    let index = lowerBound(paths, (path) => !isPast(path))
     const objects: ObjectInfo[] = []
     for (; paths[index]?.startsWith(prefix) === true; index++) {
       const path = paths[index] ?? ''
@@ -159,16 +159,4 @@ function appendBytes(object: StoredObject, bytes: Uint8Array): void {
   }
   object.buffer.set(bytes, object.sizeBytes)
   object.sizeBytes = sizeBytes
-}
-
-/** Index of the first path that is not less than `text`. */
-function firstAtOrAfter(sortedPaths: readonly string[], text: string): number {
-  let low = 0
-  let high = sortedPaths.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (compareStrings(sortedPaths[middle] ?? '', text) < 0) low = middle + 1
-    else high = middle
-  }
-  return low
 }
