@@ -189,7 +189,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
 
   /** What a reader elsewhere lacks that has everything up to `afterSeq`: the head, whose files it can read, and the events that are in none of them; as many as a message may hold. */
   async tail(afterSeq: number): Promise<Tail> {
-    const { head, partition } = await this.#writerHere()
+    const { publisher: { head }, partition } = await this.#writerHere()
     const { overlay, manifest } = partition
     const eventsMax = Math.max(1, Math.floor((tailBytesMax * overlay.eventCount) / Math.max(1, overlay.bytes)))
     const from = Math.max(afterSeq, manifest.flushedSeq) + 1
@@ -200,7 +200,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
 
   /** For whoever gave the option `schedule`: does what background work is due. */
   async maintain(): Promise<void> {
-    await (await this.#writerHere()).maintain()
+    await (await this.#writerHere()).maintenance.maintain()
   }
 
   async compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void } = {}): Promise<void> {
@@ -209,7 +209,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
 
   /** Takes away what the retention policies no longer keep; see `RetentionPolicy`. */
   async retain(options: RetainOptions = {}): Promise<RetentionReport> {
-    return (await this.#writerHere()).retain(options)
+    return (await this.#writerHere()).maintenance.retain(options)
   }
 
   /** Takes entities out of the database for good, history and archive included; see `ParqueDB.erase`. */
@@ -219,7 +219,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
 
   /** Keeps the states of now, so that queries about later moments start there: it writes no file, and keeps those of now from being merged away. */
   async checkpoint(): Promise<CheckpointInfo> {
-    const { seq, ts } = await (await this.#writerHere()).checkpoint()
+    const { seq, ts } = await (await this.#writerHere()).maintenance.checkpoint()
     return { seq, at: new Date(ts) }
   }
 

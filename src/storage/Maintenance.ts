@@ -12,9 +12,7 @@ import { addCheckpoint, checkpointIfDue } from './horizon.ts'
 import { filesOfRuns, withKeys, type Checkpoint, type Erasure, type Manifest, type RunEntry } from './manifest.ts'
 import { planRetention, reportRetention, writeRetention } from './retention.ts'
 import { Rewriter, type RewriterParts } from './Rewriter.ts'
-import type { StorageBackend } from './storage-backend.ts'
 import { Turns } from './Turns.ts'
-import type { Writer } from './Writer.ts'
 
 /** The unflushed part may grow to this many times what triggers a flush; then writers wait for the flush. */
 const backpressureFactor = 4
@@ -27,12 +25,7 @@ const retryAfterMs = 5000
 const logObjectsMax = 500
 
 export interface MaintenanceParts extends RewriterParts {
-  readonly backend: StorageBackend
   readonly log: AppendLog
-  /** Whether each append makes an object of its own. */
-  readonly logsObjects: boolean
-  /** Made after this object, because it asks it for room. */
-  readonly writer: () => Writer
   /** Deletes old manifests, and what older writers left behind. */
   readonly sweep: () => Promise<void>
 }
@@ -135,12 +128,12 @@ export class Maintenance {
    * released. Says what went.
    */
   async retain({ policy, dryRun = false, signal }: RetainOptions = {}): Promise<RetentionReport> {
-    const { options, clock } = this.#parts
+    const { options } = this.#parts
     const retention = policy === undefined ? options.retention : resolveRetention(policy)
     await this.flush()
     let report: RetentionReport = { events: 0, bytes: 0, namespaces: {} }
     await this.#rewriter.exclusively(async (parts) => {
-      const steps = await planRetention(parts, retention, clock.nowMs())
+      const steps = await planRetention(parts, retention, options.clock.nowMs())
       report = reportRetention(steps)
       return dryRun || steps.length === 0 ? undefined : writeRetention(steps, parts)
     }, { signal })
@@ -172,8 +165,7 @@ export class Maintenance {
 
   /** Where there is a policy: now, and from time to time. */
   async retainInTheBackground(): Promise<void> {
-    const { options, clock } = this.#parts
-    const { policy, namespaces, everyMs } = options.retention
+    const { clock, retention: { policy, namespaces, everyMs } } = this.#parts.options
     if ((policy === undefined && Object.keys(namespaces).length === 0) || this.#abort.signal.aborted) return
     try {
       await this.retain({ signal: this.#abort.signal })
@@ -192,14 +184,14 @@ export class Maintenance {
 
   /** Deletes dropped files whose grace has passed and that no view reads, and comes back when the next may go. */
   async collectGarbage(): Promise<void> {
-    const { partition, backend, publisher, clock, options } = this.#parts
-    const { deleted, nextAtMs } = await collectDropped({ partition, backend, nowMs: clock.nowMs(), graceMs: options.graceMs })
+    const { partition, backend, publisher, options: { clock, graceMs, schedule } } = this.#parts
+    const { deleted, nextAtMs } = await collectDropped({ partition, backend, nowMs: clock.nowMs(), graceMs })
     if (deleted.size > 0) {
       await publisher.publish((manifest) => ({ ...manifest, dropped: manifest.dropped.filter(({ path }) => !deleted.has(path)) }))
       await deleteOldManifests(backend, partition.manifest)
     }
     this.#cancelGarbageTimer?.()
-    if (options.schedule !== undefined) return
+    if (schedule !== undefined) return
     this.#cancelGarbageTimer = nextAtMs === undefined || this.#abort.signal.aborted ? undefined : clock.after(Math.max(nextAtMs - clock.nowMs(), 1000), () => this.begin(this.collectGarbage()))
   }
 
@@ -222,7 +214,7 @@ export class Maintenance {
 
   #isFlushDue(factor = 1): boolean {
     const dueAtMs = this.#flushDueAtMs(factor)
-    return dueAtMs !== undefined && dueAtMs <= this.#parts.clock.nowMs()
+    return dueAtMs !== undefined && dueAtMs <= this.#parts.options.clock.nowMs()
   }
 
   /** undefined while there is nothing to flush. */
@@ -232,7 +224,8 @@ export class Maintenance {
     const [oldest] = overlay.events({ from: overlay.flushedSeq + 1, to: overlay.flushedSeq + 1 })
     if (oldest === undefined) return undefined
     if (this.#isPast(factor)) return 0
-    if (this.#parts.logsObjects && this.#parts.writer().counts.syncs - this.#cutSyncs >= logObjectsMax) return 0
+    // Each append makes an object of its own.
+    if (this.#parts.logBackend.openLog === undefined && this.#parts.writer().counts.syncs - this.#cutSyncs >= logObjectsMax) return 0
     return oldest.ts + ageMsMax
   }
 
@@ -243,13 +236,13 @@ export class Maintenance {
 
   /** Asks for the time of what is due next: a flush, a merge, the deletion of a file. */
   #schedule(): void {
-    const { partition, options, clock } = this.#parts
+    const { partition, options } = this.#parts
     const flushAtMs = this.#flushDueAtMs() ?? Number.POSITIVE_INFINITY
     const mergeAtMs = this.#rewriter.isHeld || this.#nextMerge() !== undefined ? 0 : Number.POSITIVE_INFINITY
     const garbageAtMs = partition.manifest.dropped.reduce((least, { atMs }) => Math.min(least, atMs + options.graceMs), Number.POSITIVE_INFINITY)
     const atMs = Math.min(flushAtMs, mergeAtMs, garbageAtMs)
     // After a failure not at once again, or it would be asked for without end.
-    if (atMs < Number.POSITIVE_INFINITY) options.schedule?.(Math.max(atMs, clock.nowMs() + (this.#lastError === undefined ? 0 : retryAfterMs)))
+    if (atMs < Number.POSITIVE_INFINITY) options.schedule?.(Math.max(atMs, options.clock.nowMs() + (this.#lastError === undefined ? 0 : retryAfterMs)))
   }
 
   async #flushAndMerge(): Promise<void> {
@@ -280,13 +273,13 @@ export class Maintenance {
   }
 
   async #flush(): Promise<void> {
-    const { partition, publisher, files, log, clock, writer, options } = this.#parts
+    const { partition, publisher, files, log, writer, options } = this.#parts
     if (partition.overlay.eventCount === 0) return
     const toSeq = await writer().cut()
     this.#cutSyncs = writer().counts.syncs
     const { overlay } = partition
     const job = files.job()
-    const output = await writeFlush({ overlay, toSeq, output: job, turns: new Turns(clock, () => writer().isBusy) }).catch(async (error: unknown) => {
+    const output = await writeFlush({ overlay, toSeq, output: job, turns: new Turns(options.clock, () => writer().isBusy) }).catch(async (error: unknown) => {
       await job.discard()
       throw error
     })

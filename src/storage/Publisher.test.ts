@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../base/clock.ts'
-import { systemRandom } from '../base/random.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
+import { resolveOptions } from './engine-options.ts'
 import { EpochFence } from './EpochFence.ts'
 import { formatWritten } from './format.ts'
 import { takeEpoch } from './head.ts'
@@ -18,7 +18,7 @@ test('a file that was dropped is never named again: it would go with what is gar
   const dropped: DroppedFile[] = [{ path, sizeBytes: 1, atMs: 1, manifestId: 1 }]
   const manifest = { ...emptyManifest, dropped }
   partition.install({ manifest, overlay: new Overlay(manifest) })
-  const publisher = new Publisher({ partition, backend, logBackend: backend, fence: new EpochFence(backend, epoch), random: systemRandom, clock: systemClock, head: { format: formatWritten, epoch, manifestId: 0, flushedSeq: 0, logStart: 1, durableSeq: 0 } as never, etag, atFiles: undefined })
+  const publisher = new Publisher({ partition, backend, logBackend: backend, fence: new EpochFence(backend, epoch), options: resolveOptions({}), head: { format: formatWritten, epoch, manifestId: 0, flushedSeq: 0, logStart: 1, durableSeq: 0 } as never, etag, atFiles: undefined })
   await expect(publisher.publish((before) => ({ ...before, segments: [{ path, minSeq: 1, maxSeq: 1 } as FileEntry] }))).rejects.toThrow('O4: a name that was dropped stays dropped')
   expect((await backend.list('manifest/')).objects).toEqual([])
 })

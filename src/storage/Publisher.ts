@@ -1,8 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { toHex } from '../base/bytes.ts'
-import type { Clock } from '../base/clock.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import type { Random } from '../base/random.ts'
+import type { ResolvedOptions } from './engine-options.ts'
 import type { EpochFence } from './EpochFence.ts'
 import { epochPath, publishHead, type Head } from './head.ts'
 import { formatWritten } from './format.ts'
@@ -11,14 +10,17 @@ import type { Partition } from './Partition.ts'
 import type { FilesHead } from './FilesHead.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
-export interface PublisherParts {
+/** What the holder of the writer role works with. */
+export interface WriterRole {
   readonly partition: Partition
   readonly backend: StorageBackend
   /** Where the epochs and the log are. */
   readonly logBackend: StorageBackend
   readonly fence: EpochFence
-  readonly random: Random
-  readonly clock: Clock
+  readonly options: ResolvedOptions
+}
+
+export interface PublisherParts extends WriterRole {
   readonly head: Head
   /** Of the epoch file, which `head` is in. */
   readonly etag: string
@@ -69,7 +71,7 @@ export class Publisher {
   }
 
   async #publish(change: ManifestChange): Promise<void> {
-    const { partition, backend, fence, random, clock, atFiles } = this.#parts
+    const { partition, backend, fence, options: { random, clock }, atFiles } = this.#parts
     const before = partition.manifest
     const after = change(before)
     const dropped = garbageOf({ before, after }, clock.nowMs())

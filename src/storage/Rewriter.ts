@@ -1,24 +1,19 @@
 import { checkAborted } from '../base/abort.ts'
 import { assert } from '../base/assert.ts'
-import type { Clock } from '../base/clock.ts'
 import { mergeRuns, mergeSegments, type MergeJob, type MergeParts } from './compaction.ts'
 import type { DataFiles } from './DataFiles.ts'
-import type { ResolvedOptions } from './engine-options.ts'
 import { forgottenSeq } from './horizon.ts'
 import { filesOfRuns, withKeys, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
-import type { Partition } from './Partition.ts'
-import type { ManifestChange, Publisher } from './Publisher.ts'
+import type { ManifestChange, Publisher, WriterRole } from './Publisher.ts'
 import { Slices } from './Slices.ts'
 import { Turns } from './Turns.ts'
 import type { Writer } from './Writer.ts'
 import type { View } from './view.ts'
 
-export interface RewriterParts {
-  readonly partition: Partition
+export interface RewriterParts extends WriterRole {
   readonly files: DataFiles
   readonly publisher: Publisher
-  readonly options: ResolvedOptions
-  readonly clock: Clock
+  /** Made later, because it asks the maintenance for room. */
   readonly writer: () => Writer
 }
 
@@ -102,11 +97,11 @@ export class Rewriter {
 
   /** What is written is named by the next manifest, or leaves no trace. */
   async #rewrite(write: Rewriting, options: RewritingOptions): Promise<void> {
-    const { partition, publisher, files, clock, writer } = this.#parts
+    const { partition, publisher, files, writer } = this.#parts
     const signal = options.signal === undefined ? this.#signal : AbortSignal.any([options.signal, this.#signal])
     const output = files.job()
     const view = partition.view()
-    const { autoSnapshotThreshold, compaction: { codec } } = this.#parts.options
+    const { autoSnapshotThreshold, clock, compaction: { codec } } = this.#parts.options
     let change: ManifestChange | undefined
     try {
       const { slices } = options

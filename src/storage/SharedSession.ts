@@ -225,7 +225,7 @@ export class SharedSession {
     for await (const event of view.events({ fromSeq: (former ?? got).partition.overlay.lastSeq + 1 })) for (const listener of this.#listeners.keys()) listener([event])
     view.release()
     for (const listener of this.#listeners.keys()) this.#listeners.set(listener, got.onCommit(listener))
-    got.serve((bytes) => answerGuest(got, bytes, this.#courtesy))
+    got.lock?.serve?.((bytes) => answerGuest(got, bytes, this.#courtesy))
   }
 
   async #backOff(attempt: number): Promise<void> {
@@ -274,7 +274,7 @@ async function answerGuest(writer: WriterSession, bytes: Uint8Array, courtesy: C
       return encodeAnswer('conflict')
     }
     const isOver = isParqueDBError(error, 'WRITER_FENCED') || isParqueDBError(error, 'CLOSED') || (isParqueDBError(error) && error.details.outcome === 'unknown')
-    if (isOver) await writer.giveUp()
+    if (isOver) await writer.lock?.release()
     if (isOver || !isParqueDBError(error)) throw error
     return encodeAnswer(error)
   }

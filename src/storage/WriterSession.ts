@@ -1,10 +1,10 @@
-import { ulidSource, type IdSource } from '../base/ids.ts'
+import { ulidSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { toHex, utf8Encode } from '../base/bytes.ts'
 import { sha256 } from '../base/sha256.ts'
 import { notFound } from '../model/decide.ts'
 import type { EntityKey } from '../model/entity.ts'
-import type { EraseOptions, EraseReport, RetainOptions, RetentionReport } from '../model/database-options.ts'
+import type { EraseOptions, EraseReport } from '../model/database-options.ts'
 import type { AppendLog } from './append-log.ts'
 import { copiesBefore } from './copies.ts'
 import { DataFiles } from './DataFiles.ts'
@@ -21,7 +21,7 @@ import { openLog } from './open-log.ts'
 import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
 import { assertConditions } from './probe.ts'
-import { Publisher } from './Publisher.ts'
+import { Publisher, type PublisherParts } from './Publisher.ts'
 import { findRepeated } from './repeated.ts'
 import { addReplayed, knownParts, logPrefix, replay } from './replay.ts'
 import { resolving } from './resolving.ts'
@@ -43,42 +43,35 @@ export interface OpenFacts {
 export class WriterSession {
   readonly kind = 'writer'
   readonly partition: Partition
-  readonly ids: IdSource
   readonly epoch: number
   readonly opened: OpenFacts
-  readonly #backend: StorageBackend
-  readonly #logBackend: StorageBackend
-  readonly #log: AppendLog
-  readonly #lock: WriterLock | undefined
+  readonly lock: WriterLock | undefined
+  readonly publisher: Publisher
+  readonly maintenance: Maintenance
+  readonly #parts: SessionParts
   readonly #writer: Writer
-  readonly #maintenance: Maintenance
-  readonly #publisher: Publisher
 
   private constructor(parts: SessionParts) {
-    const { partition, backend, logBackend, log, fence, options } = parts
+    const { partition, backend, log, fence, options } = parts
     const { epoch } = fence
     const { clock, random } = options
     this.partition = partition
     this.epoch = epoch
     this.opened = parts.opened
-    this.ids = ulidSource(clock, random)
-    this.#backend = backend
-    this.#logBackend = logBackend
-    this.#log = log
-    this.#lock = parts.lock
-    const publisher = new Publisher({ partition, backend, logBackend, fence, random, clock, head: parts.head, etag: parts.etag, atFiles: parts.filesHead })
-    this.#publisher = publisher
+    this.lock = parts.lock
+    this.#parts = parts
+    const publisher = new Publisher(parts)
+    this.publisher = publisher
     const files = new DataFiles({ backend, tables: partition.files, epoch, rowGroupBytes: options.rowGroupBytes })
     partition.scratch = () => files.scratch()
-    const logsObjects = logBackend.openLog === undefined
-    const maintenance = new Maintenance({ partition, backend, log, files, publisher, options, clock, logsObjects, writer: () => this.#writer, sweep: () => this.#sweep() })
-    this.#maintenance = maintenance
+    const maintenance = new Maintenance({ ...parts, files, publisher, writer: () => this.#writer, sweep: () => this.#sweep() })
+    this.maintenance = maintenance
     this.#writer = new Writer({
       partition,
       log,
       epoch,
       clock,
-      ids: this.ids,
+      ids: ulidSource(clock, random),
       autoSnapshotThreshold: options.autoSnapshotThreshold,
       assertNotFenced: () => fence.check(),
       room: () => maintenance.room(),
@@ -137,9 +130,9 @@ export class WriterSession {
       const partition = new Partition(backend, options)
       partition.install({ manifest, overlay })
       const opened = { meter: { ...measured.meter }, replayedEvents: overlay.eventCount, tornBytes: replayed?.tornBytes ?? 0 }
-      const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, etag, filesHead, opened })
+      const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, etag, atFiles: filesHead, opened })
       for (const key of session.#interruptedErasures()) partition.erasing.set(key, true)
-      session.#maintenance.opened()
+      session.maintenance.opened()
       return session
     } catch (error) {
       await log?.close()
@@ -149,7 +142,7 @@ export class WriterSession {
   }
 
   get counts(): { commits: number; events: number; syncs: number; flushes: number; compactions: number; lastError: string | undefined } {
-    return { ...this.#writer.counts, ...this.#maintenance.counts }
+    return { ...this.#writer.counts, ...this.maintenance.counts }
   }
 
   onCommit(listener: CommitListener): () => void {
@@ -161,26 +154,11 @@ export class WriterSession {
   }
 
   flush(): Promise<void> {
-    return this.#maintenance.flush()
-  }
-
-  /** Does what background work is due, a part of it where there is much; see the option `schedule`. */
-  maintain(): Promise<void> {
-    return this.#maintenance.maintain()
+    return this.maintenance.flush()
   }
 
   compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void }): Promise<void> {
-    return this.#maintenance.compact(options)
-  }
-
-  /** Answers other processes; see `WriterLock.serve`. */
-  serve(answer: (request: Uint8Array) => Promise<Uint8Array>): void {
-    this.#lock?.serve?.(answer)
-  }
-
-  /** Leaves the role to others, for a writer that has failed. */
-  async giveUp(): Promise<void> {
-    await this.#lock?.release()
+    return this.maintenance.compact(options)
   }
 
   /** Marks the entities as erased, at once and for all readers, and then takes them out of the files. NOT_FOUND when one never was. */
@@ -194,21 +172,8 @@ export class WriterSession {
           return { op: 'ERASE', ns, id, actor, metadata: { erased: toHex(sha256(utf8Encode(`${ns}/${id}`))), ...(reason !== undefined && { reason }) } }
         }),
     })
-    const copies = (await copiesBefore(this.#backend, seq)).map(({ place, lastSeq, atMs }) => ({ place, lastSeq, at: new Date(atMs) }))
-    return { seq, ...(await this.#maintenance.finishErasing(signal)), copies }
-  }
-
-  retain(options: RetainOptions): Promise<RetentionReport> {
-    return this.#maintenance.retain(options)
-  }
-
-  checkpoint(): Promise<{ seq: number; ts: number }> {
-    return this.#maintenance.checkpoint()
-  }
-
-  /** The head that is in force. */
-  get head(): Head {
-    return this.#publisher.head
+    const copies = (await copiesBefore(this.#parts.backend, seq)).map(({ place, lastSeq, atMs }) => ({ place, lastSeq, at: new Date(atMs) }))
+    return { seq, ...(await this.maintenance.finishErasing(signal)), copies }
   }
 
   /** Nothing to do: a writer's partition is always the newest. */
@@ -220,17 +185,17 @@ export class WriterSession {
   async close(): Promise<void> {
     try {
       await this.#writer.drain()
-      await this.#maintenance.stop()
+      await this.maintenance.stop()
       const { overlay } = this.partition
       if (this.#writer.failure === undefined) {
-        if (overlay.eventCount > closeFlushEventsMax || overlay.bytes > closeFlushBytesMax) await this.#maintenance.flush()
-        await this.#maintenance.collectGarbage()
-        await this.#publisher.seal()
+        if (overlay.eventCount > closeFlushEventsMax || overlay.bytes > closeFlushBytesMax) await this.maintenance.flush()
+        await this.maintenance.collectGarbage()
+        await this.publisher.seal()
       }
     } finally {
       this.#writer.fail(new ParqueDBError('CLOSED', 'The database is closed.'))
-      await this.#log.close()
-      await this.#lock?.release()
+      await this.#parts.log.close()
+      await this.lock?.release()
     }
   }
 
@@ -241,8 +206,8 @@ export class WriterSession {
 
   /** In the background: its cost grows with the number of files, and opening must not. */
   async #sweep(): Promise<void> {
-    await sweepOlderEpochs({ partition: this.partition, backend: this.#backend, logBackend: this.#logBackend, epoch: this.epoch })
-    await deleteOldEpochs(this.#logBackend, this.epoch)
+    await sweepOlderEpochs(this.#parts)
+    await deleteOldEpochs(this.#parts.logBackend, this.epoch)
   }
 }
 
@@ -256,16 +221,8 @@ async function orFenced<T>(reading: Promise<T>, fence: EpochFence): Promise<T> {
   }
 }
 
-interface SessionParts {
-  readonly partition: Partition
-  readonly backend: StorageBackend
-  readonly logBackend: StorageBackend
+interface SessionParts extends PublisherParts {
   readonly log: AppendLog
-  readonly fence: EpochFence
-  readonly options: ResolvedOptions
   readonly lock: WriterLock | undefined
-  readonly head: Head
-  readonly etag: string
-  readonly filesHead: FilesHead | undefined
   readonly opened: OpenFacts
 }

@@ -4,6 +4,7 @@ import { listObjects } from './list-objects.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
+import type { WriterRole } from './Publisher.ts'
 import { logPrefix } from './replay.ts'
 import { scratchPrefix } from './Scratch.ts'
 import type { StorageBackend } from './storage-backend.ts'
@@ -32,10 +33,9 @@ export async function collectDropped(at: { partition: Partition; backend: Storag
 
 /**
  * Deletes what writers of older epochs left behind: log parts, manifests, temporary objects, and data files that no manifest ever named.
- * Only the holder of `epoch` may call it, after its head is published and found not fenced.
+ * Only the holder of the role may call it, after its head is published and found not fenced.
  */
-export async function sweepOlderEpochs(at: { partition: Partition; backend: StorageBackend; logBackend: StorageBackend; epoch: number }): Promise<void> {
-  const { partition, backend, logBackend, epoch } = at
+export async function sweepOlderEpochs({ partition, backend, logBackend, fence: { epoch } }: WriterRole): Promise<void> {
   for (const part of await listLogParts(logBackend, logPrefix)) if (part.epoch < epoch) await logBackend.delete(part.path)
   const { manifest } = partition
   await deleteOldManifests(backend, manifest)
