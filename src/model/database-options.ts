@@ -1,9 +1,8 @@
 import type { ExpectedVersion } from './decide.ts'
 import type { Entity, EntityFields } from './entity-document.ts'
-import type { EventOp } from './event.ts'
+import type { Event, EventOp } from './event.ts'
 import type { Direction } from './edge.ts'
 import type { Filter, Links, Projection, Sort } from './filter-types.ts'
-import type { Patch } from './patch.ts'
 import type { Document, Value } from './values.ts'
 
 /** What `create` takes: the document's own fields, and its id where it is not to be generated. */
@@ -175,23 +174,10 @@ export interface HistoryOptions extends ArchiveOptions {
   reverse?: boolean
 }
 
-/** One change of an entity, and the entity before and after it. */
-export interface HistoryEntry<T extends object = Document> {
-  readonly seq: number
+/** One change of an entity, or of an edge that begins there, and the entity before and after it. Its `version` is the entity's after it; an edge does not change that. */
+export interface HistoryEntry<T extends object = Document> extends Omit<Event, 'id' | 'ts' | 'target' | 'after'> {
   /** When it happened. */
   readonly at: Date
-  readonly op: EventOp
-  /** The entity's version after it; an edge does not change it. */
-  readonly version: number
-  /** REL_CREATE and REL_DELETE, of an edge that begins at the entity: its name, the `$id` that it leads to, and its data, where it got any. */
-  readonly predicate?: string
-  readonly to?: string
-  readonly data?: Document
-  readonly actor?: string
-  readonly txId?: string
-  readonly metadata?: Document
-  /** The resolved change of an UPDATE. */
-  readonly patch?: Patch
   /** Absent where there was no entity, or a deleted one. */
   readonly before?: Entity<T>
   /** Absent after a DELETE. */

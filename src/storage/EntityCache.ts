@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { EntityKey, EntityState } from '../model/entity.ts'
+import { formatEntityId, type EntityKey, type EntityState } from '../model/entity.ts'
 
 interface Entry {
   readonly state: EntityState
@@ -12,6 +12,7 @@ interface Entry {
  * filter, and remembering names that somebody made up would let them empty the cache.
  */
 export class EntityCache {
+  /** By `$id`: a namespace holds no '/', so this is one to one. */
   readonly #entries = new Map<string, Entry>()
   readonly #limit: number
   readonly #ttlMs: number
@@ -28,7 +29,7 @@ export class EntityCache {
   }
 
   get(key: EntityKey): EntityState | undefined {
-    const name = cacheKey(key)
+    const name = formatEntityId(key)
     const entry = this.#entries.get(name)
     if (entry === undefined || (entry.expiresAtMs !== Number.POSITIVE_INFINITY && entry.expiresAtMs <= this.#clock.nowMs())) {
       if (entry !== undefined) this.#entries.delete(name)
@@ -48,7 +49,7 @@ export class EntityCache {
   /** Keeps the newer of what is there and `state`. */
   put(key: EntityKey, state: EntityState): void {
     if (this.#limit === 0) return
-    const name = cacheKey(key)
+    const name = formatEntityId(key)
     const present = this.#entries.get(name)
     if (present !== undefined && present.state.seq > state.seq) return
     this.#entries.delete(name)
@@ -61,7 +62,7 @@ export class EntityCache {
 
   /** Replaces a state that is cached; a write to an entity that nobody reads does not push out those that are read. */
   refresh(key: EntityKey, state: EntityState): void {
-    if (this.#entries.size > 0 && this.#entries.has(cacheKey(key))) this.put(key, state)
+    if (this.#entries.size > 0 && this.#entries.has(formatEntityId(key))) this.put(key, state)
   }
 
   clear(): void {
@@ -71,9 +72,4 @@ export class EntityCache {
   stats(): { entities: number; hits: number; misses: number } {
     return { entities: this.#entries.size, hits: this.#hits, misses: this.#misses }
   }
-}
-
-/** A namespace holds no '/', so this is one to one. */
-function cacheKey(key: EntityKey): string {
-  return `${key.ns}/${key.id}`
 }

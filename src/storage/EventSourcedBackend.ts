@@ -1,7 +1,7 @@
 import { ulidSource, type IdSource } from '../base/ids.ts'
 import type { Clock } from '../base/clock.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
-import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { parseEntityId, validateNamespace, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
@@ -229,10 +229,9 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     return engineStats(session.kind === 'shared' ? session.current : session, { kind: this.#backend.kind, graceMs: this.#options.graceMs, share: this.#options.share })
   }
 
-  async verify(options: { deep?: boolean; signal?: AbortSignal; onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void } = {}): Promise<VerifyReport> {
-    const session = await this.#open()
-    const { deep = false, signal, onProgress } = options
-    return verifyPartition({ backend: this.#backend, logBackend: this.#options.log ?? this.#backend, partition: session.partition, deep, signal, onProgress })
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    const { partition } = await this.#open()
+    return verifyPartition({ ...options, backend: this.#backend, logBackend: this.#options.log ?? this.#backend, partition })
   }
 
   /** Finishes what was begun, gives back the writer role, and refuses everything afterwards with CLOSED. */

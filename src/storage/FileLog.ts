@@ -96,7 +96,7 @@ export class FileLog implements AppendLog {
   async close(): Promise<void> {
     this.#refusal ??= new ParqueDBError('CLOSED', `The log of epoch ${this.#options.epoch} is closed.`, { details: { ...this.#options } })
     // An append in flight owns the file until it settles; its caller learns how it ended.
-    await this.#appending?.then(ignoreOutcome, ignoreOutcome)
+    await this.#appending?.catch(() => undefined)
     const part = this.#part
     this.#part = undefined
     await part?.file.close()
@@ -142,8 +142,4 @@ export class FileLog implements AppendLog {
       nextSeq = firstSeq + count
     }
   }
-}
-
-function ignoreOutcome(): void {
-  // Whoever started the work has it.
 }

@@ -1,5 +1,5 @@
 import { edgeData, isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
-import type { EntityKey, EntityState } from '../model/entity.ts'
+import { formatEntityId, type EntityKey, type EntityState } from '../model/entity.ts'
 import { eventOf, type EventDraft, type StoredEvent } from '../model/event.ts'
 import { fold, stateOfCreate } from '../model/fold.ts'
 import { diffDocuments } from '../model/patch.ts'
@@ -96,7 +96,7 @@ export class HistoryRebuilder {
     const states = new Map<string, EntityState | undefined>()
     const drafts: EventDraft[] = []
     for (const event of events) {
-      const name = keyName(event)
+      const name = formatEntityId(event)
       const before = states.has(name) ? states.get(name) : context.state(event)
       const draft = this.#draft(event, before)
       if (draft === undefined) continue
@@ -118,7 +118,7 @@ export class HistoryRebuilder {
     const next = event.id === '' ? event.version : this.#nextVersion(event, before)
     if (event.version < next) return undefined
     // An edge's event needs none before it.
-    if (isEdgeSpace(event.ns)) this.#shifts.set(keyName(event), event.version - (before?.version ?? 0) - 1)
+    if (isEdgeSpace(event.ns)) this.#shifts.set(formatEntityId(event), event.version - (before?.version ?? 0) - 1)
     if (event.version === next || isEdgeSpace(event.ns)) {
       this.counts.events++
       const { op, ns, id, after, patch, eventId, actor, metadata, ts } = event
@@ -138,7 +138,7 @@ export class HistoryRebuilder {
     const isLive = before !== undefined && before.deletedAt === undefined
     const isGone = state === undefined || state.deletedAt !== undefined
     const isChange = isLive || !isGone
-    this.#shifts.set(keyName(key), version - (before?.version ?? 0) - (isChange ? 1 : 0))
+    this.#shifts.set(formatEntityId(key), version - (before?.version ?? 0) - (isChange ? 1 : 0))
     if (!isChange) return undefined
     this.counts.bridges++
     const common = { ns: key.ns, id: key.id, eventId: event.eventId, actor: event.actor, ts: event.ts, metadata: recovered(to) }
@@ -150,7 +150,7 @@ export class HistoryRebuilder {
 
   /** The version, as it was counted, of the event after the one that made this state. */
   #nextVersion(key: EntityKey, before: EntityState | undefined): number {
-    return (before?.version ?? 0) + (this.#shifts.get(keyName(key)) ?? 0) + 1
+    return (before?.version ?? 0) + (this.#shifts.get(formatEntityId(key)) ?? 0) + 1
   }
 }
 
@@ -158,8 +158,4 @@ export class HistoryRebuilder {
 function recovered({ state, version, event }: { state: EntityState | undefined; version: number; event: Origin }): Document {
   const facts = { version, ...(state === undefined ? {} : { createdAt: new Date(state.createdAt) }), ...(state?.createdBy === undefined ? {} : { createdBy: state.createdBy }) }
   return { ...event.metadata, recovered: facts }
-}
-
-function keyName(key: EntityKey): string {
-  return `${key.ns}/${key.id}`
 }

@@ -94,8 +94,6 @@ export class Partition {
     return new ReadView({
       manifest: options.includeArchived === true ? withArchive(manifest) : manifest,
       overlay,
-      seq: overlay.lastSeq,
-      ts: overlay.lastTs,
       files: this.files,
       cache: this.cache,
       isCurrent: (key) => this.#manifest === manifest && this.#overlay.newest(key) === undefined,

@@ -22,8 +22,6 @@ const eventWindow = 20_000
 export interface ViewParts {
   readonly manifest: Manifest
   readonly overlay: Overlay
-  readonly seq: number
-  readonly ts: number
   readonly files: TableFiles
   readonly cache: EntityCache
   /** Whether nothing was written or flushed since the view was taken, so that what it reads may be cached. */
@@ -40,8 +38,8 @@ export class ReadView implements PresentView {
   #released = false
 
   constructor(parts: ViewParts) {
-    this.seq = parts.seq
-    this.ts = parts.ts
+    this.seq = parts.overlay.lastSeq
+    this.ts = parts.overlay.lastTs
     this.#parts = parts
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
-import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, DatabaseStats, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
 import type { PresentView, View } from './view.ts'
@@ -61,7 +61,7 @@ export interface Engine {
   /** As `Database.erase`. */
   erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport>
   stats(): Promise<EngineStats>
-  verify(options?: { deep?: boolean; signal?: AbortSignal; onProgress?: (progress: { checkedFiles: number; totalFiles: number }) => void }): Promise<VerifyReport>
+  verify(options?: VerifyOptions): Promise<VerifyReport>
   close(): Promise<void>
 }
 
@@ -70,13 +70,10 @@ export interface CompactProgress {
   readonly rowsTotal: number
 }
 
-export interface EngineStats {
-  readonly kind: string
-  readonly readOnly: boolean
+export interface EngineStats extends DatabaseStats {
   /** 'guest': writes through the process that is the writer (`share`). */
   readonly role: 'writer' | 'follower' | 'guest'
   readonly epoch: number
-  readonly lastSeq: number
   readonly flushedSeq: number
   readonly manifestId: number
   readonly namespaces: { readonly [ns: string]: { readonly runs: number; readonly rows: number; readonly bytes: number; readonly overlay: number } }

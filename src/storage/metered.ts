@@ -9,8 +9,8 @@ export interface Meter {
 export function metered(backend: StorageBackend): { backend: StorageBackend; meter: Meter } {
   const meter: Meter = { requests: 0, bytes: 0 }
   const counted = async (reading: Promise<Uint8Array>): Promise<Uint8Array> => {
-    const bytes = await reading
     meter.requests++
+    const bytes = await reading
     meter.bytes += bytes.length
     return bytes
   }

@@ -7,7 +7,7 @@ import type { EntityState } from '../model/entity.ts'
 import { equalValues } from '../model/values.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { fold, stateOfCreate } from '../model/fold.ts'
-import type { VerifyReport } from '../model/database-options.ts'
+import type { VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { checkFormat } from './format.ts'
 import { headEtag, readHead, type Head } from './head.ts'
 import { byKeyAndSeq } from './flush.ts'
@@ -21,14 +21,11 @@ import type { StorageBackend } from './storage-backend.ts'
 import { mergeStates } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
 
-export interface VerifyInput {
+/** `deep`: every event is folded again, too. */
+export interface VerifyInput extends VerifyOptions {
   readonly backend: StorageBackend
   readonly logBackend: StorageBackend
   readonly partition: Partition
-  /** Read every row of every file, and fold every event again. */
-  readonly deep: boolean
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((progress: { checkedFiles: number; totalFiles: number }) => void) | undefined
 }
 
 type Problem = VerifyReport['problems'][number]
@@ -67,7 +64,7 @@ export async function verifyPartition(input: VerifyInput): Promise<VerifyReport>
         await check(entry.file.path, () => verifyFile(entry, { input, report, builds: !compared.has(entry.file) }))
         input.onProgress?.({ checkedFiles: report.checkedFiles, totalFiles: total.length })
       }
-      if (input.deep && report.problems.length === 0) await check('entities/', () => verifyStates(current, { input, report }))
+      if (input.deep === true && report.problems.length === 0) await check('entities/', () => verifyStates(current, { input, report }))
     }
   } finally {
     view.release()
@@ -139,7 +136,7 @@ async function verifyFile(entry: { kind: 'segment' | 'run'; file: FileEntry }, t
   tables.forget(file.path)
   const reader = entry.kind === 'segment' ? await tables.segment(file) : await tables.run(file)
   report.checkedBytes += file.sizeBytes
-  if (input.deep) await reader.verify({ builds, signal: input.signal })
+  if (input.deep === true) await reader.verify({ builds, signal: input.signal })
   if (entry.kind === 'segment') report.checkedEvents += eventsIn(file)
 }
 

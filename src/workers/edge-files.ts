@@ -1,5 +1,6 @@
 import { waitUntil } from 'cloudflare:workers'
 import { R2Backend, type R2BucketBinding } from '../storage/backends/R2Backend.ts'
+import { metered, type Meter } from '../storage/metered.ts'
 import { scratchPrefix } from '../storage/Scratch.ts'
 import type { ByteRange, StorageBackend } from '../storage/storage-backend.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
@@ -8,9 +9,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 const cacheControl = 'public, max-age=31536000, immutable'
 
 /** What was read, in requests to the bucket and to the data centre's cache. */
-export interface ReadCounts {
-  readonly requests: number
-  readonly bytes: number
+export interface ReadCounts extends Readonly<Meter> {
   readonly cacheHits: number
 }
 
@@ -21,46 +20,34 @@ export type EdgeFiles = ReturnType<typeof edgeFiles>
  * isolate, and several requests may wait for one reading: so each reading is carried to its end, though the request that began it may be gone.
  */
 export function edgeFiles(bucket: R2BucketBinding, folder: string) {
-  const store = new R2Backend(bucket, { prefix: folder })
+  const { backend: store, meter } = metered(new R2Backend(bucket, { prefix: folder }))
   const cacheUrl = `https://parquedb.invalid/${encodeURIComponent(folder)}/`
-  const counts = { requests: 0, bytes: 0, cacheHits: 0 }
+  let cacheHits = 0
   /** The platform lets a request wait for six answers at a time, and queues the others. */
   const run = <T>(work: () => Promise<T>): Promise<T> => {
     const running = work()
     waitUntil(running.catch(() => undefined))
     return running
   }
-  const counted = async (reading: Promise<Uint8Array>): Promise<Uint8Array> => {
-    counts.requests++
-    const bytes = await reading
-    counts.bytes += bytes.length
-    return bytes
-  }
   /** Through the cache: for objects that never change. */
   const cachedRange = async (path: string, range: ByteRange): Promise<Uint8Array> => {
     const { cache, key } = { cache: await caches.open('parquedb'), key: `${cacheUrl}${encodeURIComponent(path)}?${range.start}-${range.end}` }
     const cached = await cache.match(key)
     if (cached !== undefined) {
-      counts.cacheHits++
+      cacheHits++
       return new Uint8Array(await cached.arrayBuffer())
     }
-    const bytes = await counted(store.readRange(path, range))
+    const bytes = await store.readRange(path, range)
     waitUntil(cache.put(key, new Response(bytes.slice(), { headers: { 'cache-control': cacheControl } })))
     return bytes
   }
   return {
     kind: 'r2',
-    counts: (): ReadCounts => ({ ...counts }),
-    read: (path) => run(() => counted(store.read(path))),
+    counts: (): ReadCounts => ({ ...meter, cacheHits }),
+    read: (path) => run(() => store.read(path)),
     readRange: (path, range) => run(() => cachedRange(path, range)),
-    stat(path) {
-      counts.requests++
-      return run(() => store.stat(path))
-    },
-    list(prefix, options) {
-      counts.requests++
-      return run(() => store.list(prefix, options))
-    },
+    stat: (path) => run(() => store.stat(path)),
+    list: (prefix, options) => run(() => store.list(prefix, options)),
     /** What a large sort puts aside is all that a Worker writes. */
     async put(path, bytes) {
       if (!path.startsWith(scratchPrefix)) throw readOnly()
