@@ -1,4 +1,4 @@
-import type { EntityState } from './entity.ts'
+import type { EntityKey, EntityState } from './entity.ts'
 import type { Patch } from './patch.ts'
 import type { Document } from './values.ts'
 
@@ -9,10 +9,8 @@ import type { Document } from './values.ts'
 export type EventOp = 'CREATE' | 'UPDATE' | 'DELETE' | 'REL_CREATE' | 'REL_DELETE' | 'ERASE'
 
 /** What a decision asks the log to record; the writer adds seq, ts, version and, where absent, the event's id. */
-export interface EventDraft {
+export interface EventDraft extends EntityKey {
   readonly op: EventOp
-  readonly ns: string
-  readonly id: string
   /** CREATE: the whole document. REL_CREATE: the edge's data. */
   readonly after?: Document | undefined
   /** UPDATE: the resolved change, never an operator, so that replay is deterministic. */
@@ -25,22 +23,15 @@ export interface EventDraft {
 }
 
 /** An event in the log. Every property is always present, so that all events have one shape. */
-export interface StoredEvent {
+export interface StoredEvent extends Required<Omit<EventDraft, 'eventId' | 'ts'>> {
   /** Position in the log, from 1, without gaps. */
   readonly seq: number
   /** Milliseconds since 1970; never decreases along seq; equal for all events of a commit. */
   readonly ts: number
   readonly eventId: string
-  readonly op: EventOp
-  readonly ns: string
-  readonly id: string
   /** The entity's version after this event. */
   readonly version: number
-  readonly after: Document | undefined
-  readonly patch: Patch | undefined
-  readonly actor: string | undefined
   readonly txId: string | undefined
-  readonly metadata: Document | undefined
   /** A snapshot: the entity's whole state after this event. Replay starts at the newest one. */
   readonly state: EntityState | undefined
   /** Extended JSON of `after`, where it was made for the log, so that a flush need not make it again. Derived. */

@@ -4,7 +4,7 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { isReadable, type formatWritten } from './format.ts'
 import { listObjects } from './list-objects.ts'
 import type { ManifestAddress } from './manifest.ts'
-import type { StorageBackend } from './storage-backend.ts'
+import type { ObjectInfo, StorageBackend } from './storage-backend.ts'
 
 /**
  * The one mutable object of a partition, kept as one file per epoch: `epoch/<e>` is created, as a mark without a head, by
@@ -64,8 +64,7 @@ export async function readHead(backend: StorageBackend): Promise<HeadReading> {
     const newest = epochs.at(-1)?.epoch ?? 0
     try {
       const found = await newestWritten(backend, epochs)
-      if (found === undefined) return { head: undefined, newestEpoch: newest, etag: etagOf(epochs) }
-      return { head: parseHead(found.bytes, found.entry.epoch), newestEpoch: newest, etag: etagOf(epochs) }
+      return { head: found && parseHead(found.bytes, found.entry.epoch), newestEpoch: newest, etag: etagOf(epochs) }
     } catch (error) {
       if (!isParqueDBError(error, 'NOT_FOUND') || attempt === readAttempts) throw error
     }
@@ -142,18 +141,15 @@ export async function wipeOldHeads(backend: StorageBackend, before: { epoch: num
   }
 }
 
-interface EpochEntry {
+interface EpochEntry extends ObjectInfo {
   readonly epoch: number
-  readonly path: string
-  readonly sizeBytes: number
-  readonly etag: string
 }
 
 async function listEpochs(backend: StorageBackend): Promise<EpochEntry[]> {
   const entries: EpochEntry[] = []
-  for await (const { path, sizeBytes, etag } of listObjects(backend, folder)) {
-    const name = path.slice(folder.length)
-    if (/^\d{20}$/.test(name)) entries.push({ epoch: Number(name), path, sizeBytes, etag })
+  for await (const info of listObjects(backend, folder)) {
+    const name = info.path.slice(folder.length)
+    if (/^\d{20}$/.test(name)) entries.push({ ...info, epoch: Number(name) })
   }
   return entries
 }

@@ -1,6 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { collectionOf, edgeSpace, isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
 import type { EntityState } from '../model/entity.ts'
+import type { EventRange } from '../parquet/SegmentFileReader.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { horizonOf, withKeys, type Checkpoint, type Horizon, type Manifest } from './manifest.ts'
 import type { AsOf, EventScanOptions } from './view.ts'
@@ -19,7 +20,7 @@ export function assertEventsKept(manifest: Manifest, range: EventScanOptions): v
 }
 
 /** HISTORY_UNAVAILABLE when a range of events reaches to a namespace's horizon. */
-export function assertRangeKept(ns: string, horizon: Horizon | undefined, range: Pick<EventScanOptions, 'fromSeq' | 'toSeq' | 'fromTs' | 'toTs'>): void {
+export function assertRangeKept(ns: string, horizon: Horizon | undefined, range: EventRange): void {
   if (horizon === undefined) return
   const isLost = [range.fromSeq, range.toSeq].some((seq) => seq !== undefined && seq <= horizon.seq) || [range.fromTs, range.toTs].some((ts) => ts !== undefined && ts <= horizon.ts)
   if (isLost) throw historyUnavailable(ns, horizon)

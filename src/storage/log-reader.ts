@@ -3,9 +3,9 @@ import { assert } from '../base/assert.ts'
 import type { LogFrame } from './append-log.ts'
 import { decodeFrame, frameHeaderBytes, framePayloadBytesMax, frameSizeAt, soundFrames, type DecodedFrame } from './frame.ts'
 import { listObjects } from './list-objects.ts'
-import { firstChain, parseLogPartPath } from './log-part.ts'
+import { firstChain, parseLogPartPath, type LogPartName } from './log-part.ts'
 import { notFound } from './request-rules.ts'
-import type { StorageBackend } from './storage-backend.ts'
+import type { ObjectInfo, StorageBackend } from './storage-backend.ts'
 
 /** One request's worth of log; a larger frame is read by itself. */
 const chunkBytes = 1024 * 1024
@@ -45,12 +45,7 @@ export interface LogTail {
 }
 
 /** A part of the log that is there. */
-export interface LogPartInfo {
-  readonly path: string
-  readonly epoch: number
-  readonly firstSeq: number
-  readonly sizeBytes: number
-}
+export type LogPartInfo = LogPartName & Omit<ObjectInfo, 'etag'>
 
 /** The log's parts, ordered by epoch and first seq. Files whose names are not a part's are not the log's, and are passed over. */
 export async function listLogParts(backend: StorageBackend, prefix: string): Promise<LogPartInfo[]> {

@@ -1,6 +1,7 @@
 import { toHex, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { sha256 } from '../base/sha256.ts'
+import type { EntityKey } from '../model/entity.ts'
 import type { WrittenFile } from '../parquet/written-file.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
@@ -43,9 +44,7 @@ export interface Horizon {
 }
 
 /** An entity whose events before `seq`, and whose states, are to be taken out of every file. */
-export interface Erasure {
-  readonly ns: string
-  readonly id: string
+export interface Erasure extends EntityKey {
   readonly seq: number
 }
 

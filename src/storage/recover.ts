@@ -9,7 +9,7 @@ import type { Engine } from './engine.ts'
 import { checkFormat } from './format.ts'
 import { soundFrames } from './frame.ts'
 import { newestSoundHead, type Head } from './head.ts'
-import { HistoryRebuilder } from './HistoryRebuilder.ts'
+import { HistoryRebuilder, type RebuiltCounts } from './HistoryRebuilder.ts'
 import { withArchive } from './horizon.ts'
 import { listObjects } from './list-objects.ts'
 import { decodePayload } from './log-payload.ts'
@@ -33,15 +33,9 @@ export interface LostPart {
   readonly toSeq?: number
 }
 
-export interface RecoverReport {
+export interface RecoverReport extends Readonly<RebuiltCounts> {
   /** Whether every event was there. Damage may have been found all the same, in files that hold nothing of their own. */
   readonly ok: boolean
-  /** Events that were written as they were. */
-  readonly events: number
-  /** Changes that stand for lost events: each brings an entity to its next known state. */
-  readonly bridges: number
-  /** Sound events that could not be used, because what they change is lost. */
-  readonly unfolded: number
   /** seqs of which no event could be read, inclusive. */
   readonly missing: readonly { readonly from: number; readonly to: number }[]
   readonly lost: readonly LostPart[]

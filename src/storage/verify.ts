@@ -15,18 +15,13 @@ import { forgottenSeq } from './horizon.ts'
 import { spansNamespace } from './lookup.ts'
 import { dataFiles, emptyManifest, eventsIn, filesOfRuns, horizonOf, readManifest, spanOf, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeSorted } from './merge-groups.ts'
-import type { Partition } from './Partition.ts'
+import type { WriterRole } from './Publisher.ts'
 import { replay } from './replay.ts'
-import type { StorageBackend } from './storage-backend.ts'
 import { mergeStates } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
 
 /** `deep`: every event is folded again, too. */
-export interface VerifyInput extends VerifyOptions {
-  readonly backend: StorageBackend
-  readonly logBackend: StorageBackend
-  readonly partition: Partition
-}
+export type VerifyInput = VerifyOptions & Pick<WriterRole, 'backend' | 'logBackend' | 'partition'>
 
 type Problem = VerifyReport['problems'][number]
 

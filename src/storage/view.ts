@@ -5,6 +5,7 @@ import type { ByteArrays } from '../parquet/byte-arrays.ts'
 import type { GroupFilter } from '../parquet/GroupStatistics.ts'
 import type { IdRange } from '../parquet/key-ranges.ts'
 import type { RunBatch } from '../parquet/RunBatch.ts'
+import type { EventRange } from '../parquet/SegmentFileReader.ts'
 import type { ScanTrace } from '../parquet/TableReader.ts'
 import type { Scratch } from './Scratch.ts'
 
@@ -48,16 +49,8 @@ export interface ScanSlice {
   readonly rows: Int32Array
 }
 
-export interface EventScanOptions {
+export interface EventScanOptions extends EventRange {
   readonly ns?: string | undefined
-  /** Inclusive. */
-  readonly fromSeq?: number | undefined
-  /** Inclusive. */
-  readonly toSeq?: number | undefined
-  /** Inclusive, milliseconds. */
-  readonly fromTs?: number | undefined
-  /** Inclusive, milliseconds. */
-  readonly toTs?: number | undefined
   readonly ops?: readonly EventOp[] | undefined
   readonly actor?: string | undefined
   /** In the event's metadata, as are the next. */
@@ -68,7 +61,7 @@ export interface EventScanOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface EntityEventOptions extends Pick<EventScanOptions, 'fromSeq' | 'toSeq' | 'fromTs' | 'toTs' | 'signal'> {
+export interface EntityEventOptions extends EventRange, Pick<EventScanOptions, 'signal'> {
   /** Newest first. */
   readonly reverse?: boolean | undefined
   /** Also those of the edges that begin at the entity. */

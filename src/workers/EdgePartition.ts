@@ -15,14 +15,22 @@ import { valueOf, type PartitionRpc } from './partition-rpc.ts'
 /** How new a view has to be. 'eventual': the files as of a moment ago; { seq }: that event at least; 'strong': all that was acknowledged before it was asked for. */
 export type Freshness = 'eventual' | 'strong' | { readonly seq: number }
 
-export interface EdgeParts {
+export interface EdgeOptions {
+  /** The folder of all partitions in the bucket; the same as the Durable Object's. Default 'parquedb'. */
+  readonly prefix?: string
+  /** How old a head may be that eventual reads go by. Default 1,000. */
+  readonly headTtlMs?: number
+  /** Sparse indexes kept in memory for each partition. Default 8 MiB. */
+  readonly indexBytesMax?: number
+  /** Columns of row groups kept in memory for each partition. Default 8 MiB. */
+  readonly maxCachedColumnBytes?: number
+  /** Entity states kept from files for each partition. Default 500. */
+  readonly maxCachedEntities?: number
+}
+
+export interface EdgeParts extends Required<Omit<EdgeOptions, 'prefix'>> {
   readonly files: EdgeFiles
   readonly rpc: () => PartitionRpc
-  /** How long a head that was read may serve. */
-  readonly headTtlMs: number
-  readonly indexBytesMax: number
-  readonly maxCachedColumnBytes: number
-  readonly maxCachedEntities: number
 }
 
 /**

@@ -1,22 +1,9 @@
 import type { ParqueDBEnv } from './bindings.ts'
 import { edgeFiles } from './edge-files.ts'
-import { EdgePartition } from './EdgePartition.ts'
+import { EdgePartition, type EdgeOptions } from './EdgePartition.ts'
 
 /** Partitions whose manifests and indexes an isolate keeps. */
 const partitionsMax = 32
-
-export interface EdgeOptions {
-  /** The folder of all partitions in the bucket; the same as the Durable Object's. Default 'parquedb'. */
-  readonly prefix?: string
-  /** How old a head may be that eventual reads go by. Default 1,000. */
-  readonly headTtlMs?: number
-  /** Sparse indexes kept in memory for each partition. Default 8 MiB. */
-  readonly indexBytesMax?: number
-  /** Columns of row groups kept in memory for each partition. Default 8 MiB. */
-  readonly maxCachedColumnBytes?: number
-  /** Entity states kept from files for each partition. Default 500. */
-  readonly maxCachedEntities?: number
-}
 
 /** The partitions that an isolate knows, least recently used out first. One for a Worker: it outlives requests. */
 export class EdgePartitions {

@@ -4,7 +4,7 @@ import { decompress as zstdDecompress } from 'fzstd'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { approximateBytes } from '../../model/values.ts'
 import { readForeignParquet, type ForeignParquetOptions } from '../../parquet/read-foreign-parquet.ts'
-import { CsvReader, type ColumnType, type CsvColumn, type Misfit } from './CsvReader.ts'
+import { CsvReader, type CsvColumn, type CsvOptions, type Misfit } from './CsvReader.ts'
 import { openInput, type InputFile } from './input-file.ts'
 import { jsonRows } from './json-rows.ts'
 import type { Rows } from './row.ts'
@@ -13,15 +13,13 @@ export const inputFormats = ['json', 'ndjson', 'csv', 'tsv', 'parquet'] as const
 export type InputFormat = (typeof inputFormats)[number]
 
 /** What the file is, and how it is to be read. */
-export interface RowsRequest {
+export interface RowsRequest extends Pick<CsvOptions, 'infer' | 'types'> {
   /** A path, or '-' for `stdin`, which needs a format. */
   readonly file: string
   readonly stdin: AsyncIterable<Uint8Array>
   readonly format?: InputFormat
   readonly bigint?: boolean
   readonly delimiter?: string
-  readonly infer: boolean
-  readonly types: ReadonlyMap<string, ColumnType>
   /** Told once what each column of a CSV file is read as. */
   readonly onColumns: (columns: readonly CsvColumn[]) => void
 }
