@@ -6,12 +6,11 @@ import { edgeKey, edgeRange, edgeSpace, isEdgeSpace, parseEdgeKey } from '../mod
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { ShapeBuilder, type Shape } from '../parquet/shape.ts'
-import type { MergeParts } from './compaction.ts'
 import { byKeyAndSeq } from './flush.ts'
 import { KeyMap } from './KeyMap.ts'
 import { dataFiles, withKeys, type Erasure, type FileEntry, type Horizon, type Manifest, type NamespaceRuns, type RunEntry } from './manifest.ts'
 import type { ManifestChange } from './Publisher.ts'
-import { replaceSegments, rewriteSegment, writeRunFiles } from './rewrite.ts'
+import { asSteps, replaceSegments, rewriteSegment, writeRunFiles, type MergeParts } from './rewrite.ts'
 import type { View } from './view.ts'
 
 /** What is to go: seqs by key, and ids by namespace or edge space; `erased`: seqs of the erasures by entity. */
@@ -129,7 +128,7 @@ async function eraseFromRun({ ns, ids, file }: { ns: string; ids: ReadonlySet<st
   if ((await reader.getMany([...ids].toSorted(compareStrings))).size === 0 && (await hasAllNames(rest(), await reader.shape()))) return
   const shape = new ShapeBuilder()
   for await (const states of rest()) for (const { document } of states) shape.add(document)
-  to.files.set(file.path, (await writeRunFiles({ ns, states: rest(), shape: shape.build(), forgetUpTo: 0 }, { ...to.parts, codec: to.parts.codec ?? reader.codec })).files)
+  to.files.set(file.path, (await writeRunFiles({ ns, steps: () => asSteps(rest()), shape: shape.build(), codec: to.parts.codec ?? reader.codec, forgetUpTo: 0 }, to.parts)).files)
 }
 
 /** Whether each field that a shape names is in some state; most are in one of the first. */

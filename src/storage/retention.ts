@@ -3,13 +3,11 @@ import { assert } from '../base/assert.ts'
 import type { RetentionPolicy, RetentionReport } from '../model/database-options.ts'
 import { collectionOf, isMirrorSpace } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
-import { ShapeBuilder } from '../parquet/shape.ts'
-import type { MergeParts } from './compaction.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { spansNamespace } from './lookup.ts'
 import { filesOfRuns, horizonOf, withKeys, type Checkpoint, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
 import type { ManifestChange } from './Publisher.ts'
-import { replaceSegments, rewriteSegment, writeRunFiles } from './rewrite.ts'
+import { asSteps, commonForm, replaceSegments, rewriteSegment, writeRunFiles, type MergeParts } from './rewrite.ts'
 import { statesInOrder } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
 import type { View } from './view.ts'
@@ -111,15 +109,9 @@ export async function writeRetention(steps: readonly Step[], parts: MergeParts &
 async function writeHorizon({ ns, seq, ts, mode }: Step, parts: MergeParts & { manifest: Manifest; view: View }): Promise<Horizon> {
   const before = horizonOf(parts.manifest, ns)
   const archive = mode === 'archive' ? (before?.archive ?? before ?? { seq: 0, ts: 0, base: [] }) : undefined
-  const shape = new ShapeBuilder()
-  let { codec } = parts
-  for (const file of filesOfRuns(parts.manifest, ns).flatMap(({ files }) => files)) {
-    const reader = await parts.tables.run(file)
-    shape.merge(await reader.shape())
-    codec ??= reader.codec
-  }
+  const form = await commonForm(filesOfRuns(parts.manifest, ns), parts)
   const states = statesInOrder(parts.view.scan(ns, { asOf: { seq }, signal: parts.signal }))
-  const run = await writeRunFiles({ ns, states, shape: shape.build(), forgetUpTo: archive === undefined ? seq : archive.seq }, { ...parts, codec })
+  const run = await writeRunFiles({ ns, steps: () => asSteps(states), ...form, forgetUpTo: archive === undefined ? seq : archive.seq }, parts)
   assert(run.files.every(({ maxSeq }) => maxSeq <= seq), 'R2: the base of a horizon holds nothing from after it')
   const base: RunEntry[] = run.files.length === 0 ? [] : [{ level: 0, ...run }]
   return { seq, ts, base, ...(archive !== undefined && { archive: { seq: archive.seq, ts: archive.ts, base: archive.base } }) }

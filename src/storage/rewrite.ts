@@ -1,49 +1,176 @@
 import { checkAborted } from '../base/abort.ts'
 import { assert } from '../base/assert.ts'
-import type { EntityState } from '../model/entity.ts'
+import { compareStrings } from '../base/bytes.ts'
+import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
+import type { Codec } from '../parquet/codecs.ts'
 import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
-import type { Shape } from '../parquet/shape.ts'
-import { leastOf, runFileBytesMax, type MergeParts } from './compaction.ts'
+import { ShapeBuilder, type Shape } from '../parquet/shape.ts'
+import type { GroupOfFile } from '../parquet/TableReader.ts'
+import { forgets, type MergeJob } from './compaction.ts'
+import type { OutputJob } from './DataFiles.ts'
 import { byKeyAndSeq } from './flush.ts'
 import { spanOf, withSpan, type FileEntry, type RunEntry } from './manifest.ts'
+import { mergeGroups, mergeRequestBytes, type GroupToMerge, type MergeStep } from './merge-groups.ts'
+import type { TableFiles } from './TableFiles.ts'
+import type { Turns } from './Turns.ts'
 import type { View } from './view.ts'
+
+/** A merged run goes on in a new file past this: it is held whole while it is written. */
+const runFileBytesMax = 16 * 1024 * 1024
+
+export interface MergeParts {
+  readonly tables: TableFiles
+  readonly output: OutputJob
+  readonly turns: Turns
+  readonly autoSnapshotThreshold: number
+  /** undefined: gzip where an input is, else snappy. */
+  readonly codec: Codec | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Called with the rows read since the last call. */
+  readonly onRows?: ((rows: number) => void) | undefined
+}
+
+/** Merges runs into one: of each entity the newest state, tombstones included down to `forgetUpTo`. Memory: a row group an input and one output file. */
+export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts: MergeParts & { forgetUpTo: number }): Promise<RunEntry> {
+  const { ns, inputs } = job
+  const isForgetting = forgets(inputs, parts.forgetUpTo)
+  const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(inputs.length) }
+  const run = await writeRunFiles({
+    ns,
+    steps: (takes) => mergeGroups(inputs.map((input) => groupsOfRun(input, parts.tables, scan)), { compare: byIdNewestFirst, takes: (source) => !isForgetting && takes(source) }),
+    forgetUpTo: isForgetting ? parts.forgetUpTo : 0,
+    // What is taken over as it stands may hold any tombstone of its run.
+    deletedMinSeq: isForgetting ? undefined : leastOf(inputs.map((input) => input.deletedMinSeq)),
+    ...(await commonForm(inputs, parts)),
+  }, parts)
+  return { level: Math.max(...inputs.map(({ level }) => level)) + 1, ...run }
+}
+
+/** What the files of some runs are to be written as: with all of their columns, and as gzip where one of them is. */
+export async function commonForm(runs: readonly RunEntry[], { tables, codec }: MergeParts): Promise<Pick<RunInput, 'shape' | 'codec'>> {
+  const form = { shape: new ShapeBuilder(), codec }
+  for (const file of runs.flatMap(({ files }) => files)) {
+    const reader = await tables.run(file)
+    form.shape.merge(await reader.shape())
+    form.codec ??= reader.codec
+  }
+  return { shape: form.shape.build(), codec: form.codec }
+}
 
 export interface RunInput {
   readonly ns: string
-  /** In order of id, each once. */
-  readonly states: AsyncIterable<readonly EntityState[]>
+  /** Row groups, where the run `takes` them, and states, in order of id, of each entity the newest one first: that is written. */
+  readonly steps: (takes: (source: GroupOfFile) => boolean) => AsyncIterable<MergeStep<EntityState>>
   readonly shape: Shape
+  readonly codec: Codec | undefined
   /** Tombstones up to this seq are left out. */
   readonly forgetUpTo: number
+  /** At most the seqs of the tombstones in the row groups. */
+  readonly deletedMinSeq?: number | undefined
 }
 
-/** Writes states as the files of one run; none when there are no states. */
-export async function writeRunFiles({ ns, states, shape, forgetUpTo }: RunInput, parts: MergeParts): Promise<Omit<RunEntry, 'level'>> {
+/** Writes the files of one run; none when there are no states. */
+export async function writeRunFiles(input: RunInput, parts: MergeParts): Promise<Omit<RunEntry, 'level'>> {
+  const { ns, steps, shape, codec, forgetUpTo } = input
   const files: FileEntry[] = []
-  let deletedMinSeq: number | undefined
-  const options = { ...parts.output.fileOptions, shape, codec: parts.codec }
+  let { deletedMinSeq } = input
+  const options = { ...parts.output.fileOptions, shape, codec }
   let writer = new RunFileWriter(options)
-  for await (const batch of states) {
-    for (const state of batch) {
-      if (state.deletedAt !== undefined) {
-        if (state.seq <= forgetUpTo) continue
-        deletedMinSeq = leastOf([deletedMinSeq, state.seq])
-      }
-      writer.append(state)
-    }
-    parts.onRows?.(batch.length)
-    if (writer.bytes >= runFileBytesMax) {
-      files.push(await parts.output.writeRun(ns, await parts.turns.through(writer.finishing())))
-      writer = new RunFileWriter(options)
-    }
-    await parts.turns.end()
-    checkAborted(parts.signal)
+  let lastId: string | undefined
+  const endFile = async (): Promise<void> => {
+    files.push(await parts.output.writeRun(ns, await parts.turns.through(writer.finishing())))
+    writer = new RunFileWriter(options)
   }
-  if (writer.rows > 0) files.push(await parts.output.writeRun(ns, await parts.turns.through(writer.finishing())))
+  for await (const step of steps((source) => writer.takes(source))) {
+    if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
+    else {
+      for (const state of step.rows) {
+        if (writer.isFull) await parts.turns.through(writer.encode())
+        const isNewest = state.id !== lastId
+        lastId = state.id
+        if (!isNewest || (state.deletedAt !== undefined && state.seq <= forgetUpTo)) continue
+        writer.append(state)
+        if (state.deletedAt !== undefined) deletedMinSeq = leastOf([deletedMinSeq, state.seq])
+      }
+    }
+    if (writer.bytes >= runFileBytesMax) await endFile()
+    await endStep(step, parts)
+  }
+  if (writer.rows > 0) await endFile()
   return { files, ...(deletedMinSeq !== undefined && { deletedMinSeq }) }
+}
+
+/** Batches of states as steps. */
+export async function* asSteps(batches: AsyncIterable<readonly EntityState[]>): AsyncGenerator<MergeStep<EntityState>> {
+  for await (const rows of batches) yield { kind: 'rows', rows }
+}
+
+function leastOf(seqs: readonly (number | undefined)[]): number | undefined {
+  return seqs.reduce((least, seq) => (seq === undefined || (least !== undefined && least <= seq) ? least : seq), undefined)
+}
+
+type Keyed = Pick<EntityState, 'id' | 'seq'>
+
+function byIdNewestFirst(left: Keyed, right: Keyed): number {
+  return compareStrings(left.id, right.id) || right.seq - left.seq
+}
+
+async function* groupsOfRun(run: RunEntry, tables: TableFiles, options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupToMerge<EntityState>> {
+  for (const file of run.files) {
+    const reader = await tables.run(file)
+    for await (const source of reader.groupsToMerge(options)) {
+      const { entry } = source.group
+      const at = (id: string | undefined, seq: number): EntityState => ({ id, seq }) as EntityState
+      yield { source, first: at(entry.firstKey[0], entry.firstSeq), bound: at(source.bound[0], 0), rows: () => reader.statesOf(source.group) }
+    }
+  }
+}
+
+/** Lets others have their turn, and says how far the merge has come. */
+async function endStep(step: MergeStep<unknown>, parts: MergeParts): Promise<void> {
+  parts.onRows?.(step.kind === 'group' ? step.source.group.rowCount : step.rows.length)
+  await parts.turns.end()
+  checkAborted(parts.signal)
+}
+
+/** Merges neighbouring segments into one, keeping a snapshot at each entity's first event and at every threshold after it. */
+export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>, parts: MergeParts): Promise<FileEntry> {
+  let { codec } = parts
+  for (const file of job.inputs) codec ??= (await parts.tables.segment(file)).codec
+  const writer = new SegmentFileWriter({ ...parts.output.fileOptions, codec })
+  let before: (EntityKey & { state: EntityState | undefined }) | undefined
+  let sinceSnapshot = 0
+  const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }
+  const steps = mergeGroups(job.inputs.map((file) => groupsOfSegment(file, parts.tables, scan)), { compare: byKeyAndSeq, takes: (source) => writer.takes(source) })
+  for await (const step of steps) {
+    for (const event of step.kind === 'group' ? [] : step.rows) {
+      if (writer.isFull) await parts.turns.through(writer.encode())
+      const prior = before?.ns === event.ns && before.id === event.id ? before.state : undefined
+      // What has a snapshot of another fold only, and began before these segments, stays without one.
+      const state = prior === undefined && event.state === undefined ? undefined : stateAfter(prior, event)
+      const takesSnapshot = state !== undefined && (prior === undefined || event.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold)
+      sinceSnapshot = takesSnapshot ? 0 : sinceSnapshot + 1
+      const isKept = takesSnapshot === (event.state !== undefined)
+      writer.append(isKept ? event : { ...event, state: takesSnapshot ? state : undefined })
+      before = { ns: event.ns, id: event.id, state }
+    }
+    if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
+    await endStep(step, parts)
+  }
+  const [first, last] = [job.inputs[0], job.inputs.at(-1)] as [FileEntry, FileEntry]
+  return withSpan(await parts.output.writeSegment(await parts.turns.through(writer.finishing())), { from: spanOf(first).from, to: spanOf(last).to })
+}
+
+async function* groupsOfSegment(file: FileEntry, tables: TableFiles, options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupToMerge<StoredEvent>> {
+  const reader = await tables.segment(file)
+  for await (const source of reader.groupsToMerge(options)) {
+    const { entry } = source.group
+    const at = ([ns, id]: readonly string[], seq: number): StoredEvent => ({ ns, id, seq }) as StoredEvent
+    yield { source, first: at(entry.firstKey, entry.firstSeq), bound: at(source.bound, Number.POSITIVE_INFINITY), rows: () => reader.eventsOf(source.group) }
+  }
 }
 
 /** Where an event of a segment goes that is written anew. */
