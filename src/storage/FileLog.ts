@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts'
 import type { AppendLog, LogFrame } from './append-log.ts'
 import { encodeFrames } from './frame.ts'
 import { firstChain, logPartPath } from './log-part.ts'
-import type { OpenLogOptions } from './storage-backend.ts'
+import type { OpenLogOptions, StorageBackend } from './storage-backend.ts'
 
 /** One open file, to whose end is written. */
 export interface AppendFile {
@@ -141,5 +141,29 @@ export class FileLog implements AppendLog {
       assert(nextSeq === undefined || firstSeq === nextSeq, 'F4: seq is dense')
       nextSeq = firstSeq + count
     }
+  }
+}
+
+/** The store's own log; where it cannot append, a log whose parts are objects: each append creates one. See docs/adr/0008-a-log-of-objects.md. */
+export async function openLog(backend: StorageBackend, options: OpenLogOptions): Promise<AppendLog> {
+  return backend.openLog === undefined ? new FileLog(objectFiles(backend), options) : backend.openLog(options)
+}
+
+function objectFiles(backend: StorageBackend): AppendFiles {
+  return {
+    appendsOnce: true,
+    create: async (path) => {
+      let content: Uint8Array = new Uint8Array(0)
+      return {
+        write: async (bytes) => {
+          content = bytes
+        },
+        sync: async () => {
+          await backend.put(path, content, { ifAbsent: true })
+        },
+        close: async () => undefined,
+      }
+    },
+    delete: (path) => backend.delete(path),
   }
 }

@@ -17,7 +17,7 @@ import { deleteOldEpochs, epochPath, publishHead, readHead, takeEpoch, takenMark
 import { Maintenance } from './Maintenance.ts'
 import { openManifest } from './manifest.ts'
 import { metered, type Meter } from './metered.ts'
-import { openLog } from './open-log.ts'
+import { openLog } from './FileLog.ts'
 import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
 import { assertConditions } from './probe.ts'

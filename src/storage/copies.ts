@@ -1,7 +1,6 @@
 import { toHex, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { sha256 } from '../base/sha256.ts'
-import { listObjects } from './list-objects.ts'
-import type { StorageBackend } from './storage-backend.ts'
+import { listObjects, type StorageBackend } from './storage-backend.ts'
 
 /** A copy that was made of the database. */
 export interface KnownCopy {

@@ -9,13 +9,12 @@ import { EpochFence } from './EpochFence.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
 import { checkFormat, formatWritten, prepareFormat } from './format.ts'
 import { deleteOldEpochs, headEtag, publishHead, readHead, takeEpoch } from './head.ts'
-import { listObjects } from './list-objects.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, openManifest, writeManifest, type DroppedFile, type FileEntry, type Manifest } from './manifest.ts'
-import { openLog } from './open-log.ts'
+import { openLog } from './FileLog.ts'
 import { logPrefix, replay, type ReplayedFrame } from './replay.ts'
 import { resolving } from './resolving.ts'
-import type { StorageBackend } from './storage-backend.ts'
+import { listObjects, type StorageBackend } from './storage-backend.ts'
 
 /** Files of at most 32 MB that are in memory at once. */
 const copiesAtOnce = 4

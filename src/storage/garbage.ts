@@ -1,13 +1,12 @@
 import { epochOfDataFile } from './DataFiles.ts'
 import { wipeOldHeads } from './head.ts'
-import { listObjects } from './list-objects.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { WriterRole } from './Publisher.ts'
 import { logPrefix } from './replay.ts'
 import { scratchPrefix } from './Scratch.ts'
-import type { StorageBackend } from './storage-backend.ts'
+import { listObjects, type StorageBackend } from './storage-backend.ts'
 
 /** Manifests before the current one that stay for readers in other processes which are about to read them. */
 const keptManifests = 8

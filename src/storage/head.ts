@@ -2,9 +2,8 @@ import { crc32 } from '../base/crc32.ts'
 import { compareBytes, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { isReadable, type formatWritten } from './format.ts'
-import { listObjects } from './list-objects.ts'
 import type { ManifestAddress } from './manifest.ts'
-import type { ObjectInfo, StorageBackend } from './storage-backend.ts'
+import { listObjects, type ObjectInfo, type StorageBackend } from './storage-backend.ts'
 
 /**
  * The one mutable object of a partition, kept as one file per epoch: `epoch/<e>` is created, as a mark without a head, by

@@ -2,10 +2,9 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { assert } from '../base/assert.ts'
 import type { LogFrame } from './append-log.ts'
 import { decodeFrame, frameHeaderBytes, framePayloadBytesMax, frameSizeAt, soundFrames, type DecodedFrame } from './frame.ts'
-import { listObjects } from './list-objects.ts'
 import { firstChain, parseLogPartPath, type LogPartName } from './log-part.ts'
 import { notFound } from './request-rules.ts'
-import type { ObjectInfo, StorageBackend } from './storage-backend.ts'
+import { listObjects, type ObjectInfo, type StorageBackend } from './storage-backend.ts'
 
 /** One request's worth of log; a larger frame is read by itself. */
 const chunkBytes = 1024 * 1024

@@ -11,12 +11,11 @@ import { soundFrames } from './frame.ts'
 import { newestSoundHead, type Head } from './head.ts'
 import { HistoryRebuilder, type RebuiltCounts } from './HistoryRebuilder.ts'
 import { withArchive } from './horizon.ts'
-import { listObjects } from './list-objects.ts'
 import { decodePayload } from './log-payload.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, emptyManifest, readManifest, spanOf, type FileEntry } from './manifest.ts'
 import { logPrefix } from './replay.ts'
-import type { StorageBackend } from './storage-backend.ts'
+import { listObjects, type StorageBackend } from './storage-backend.ts'
 import { TableFiles } from './TableFiles.ts'
 
 /** A part of a file that could not be read. */

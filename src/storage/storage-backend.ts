@@ -68,3 +68,13 @@ export interface WriterLine {
   ask(request: Uint8Array): Promise<Uint8Array>
   close(): void
 }
+
+/** Every object whose path begins so, page by page, in the order of paths. */
+export async function* listObjects(backend: StorageBackend, prefix: string): AsyncGenerator<ObjectInfo> {
+  let cursor: string | undefined
+  do {
+    const page = await backend.list(prefix, cursor === undefined ? {} : { cursor })
+    yield* page.objects
+    cursor = page.cursor
+  } while (cursor !== undefined)
+}

@@ -2,7 +2,6 @@ import { compareBytes, compareStrings } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
 import { firstAtOrAbove, type ByteArrays } from '../parquet/byte-arrays.ts'
 import { rowsBetween } from '../parquet/Column.ts'
-import { advanceAll, type Source } from './merge.ts'
 import { StateBatch } from './StateBatch.ts'
 import type { RowBatch, ScanSlice } from './view.ts'
 
@@ -11,6 +10,13 @@ export interface BatchRange {
   readonly batch: RowBatch
   readonly start: number
   readonly end: number
+}
+
+/** A position in an ordered source of batches. */
+interface Source<T> {
+  readonly iterator: AsyncIterator<readonly T[]>
+  batch: readonly T[]
+  at: number
 }
 
 /** A range, from where it has not been handed on yet. */
@@ -73,6 +79,21 @@ export function mergeStates(inputs: readonly (AsyncIterable<readonly EntityState
 /** All states of a scan, in the order of ids. */
 export async function* statesInOrder(scan: AsyncIterable<readonly ScanSlice[]>): AsyncGenerator<readonly EntityState[]> {
   for await (const strip of scan) yield inOrder(strip, ({ batch, rows }) => batch.states(rows))
+}
+
+/** Fetches the next batch of every source that has used up its own; gives those that have rows. */
+async function advanceAll<T>(sources: readonly Source<T>[]): Promise<Source<T>[]> {
+  await Promise.all(
+    sources.map(async (source) => {
+      while (source.at >= source.batch.length) {
+        const next = await source.iterator.next()
+        if (next.done === true) return
+        source.batch = next.value
+        source.at = 0
+      }
+    }),
+  )
+  return sources.filter((source) => source.at < source.batch.length)
 }
 
 function headOf(source: Source<BatchRange>, start: number | undefined): Pending {

@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts'
 import type { AppendLog, LogFrame } from '../storage/append-log.ts'
 import { listLogParts, LogPartReader } from '../storage/log-reader.ts'
-import { openLog as openLogOf } from '../storage/open-log.ts'
+import { openLog as openLogOf } from '../storage/FileLog.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import type { StorageFixture } from './storage-contract.ts'
 import { withFixture } from './test-tools.ts'
