@@ -95,21 +95,16 @@ export class FsBackend implements StorageBackend {
   }
 
   /** In the calling thread: the kernel answers in microseconds, handing it to another takes thirty times as long, and each commit waits for two. */
-  async stat(path: string): Promise<ObjectInfo | undefined> {
-    const location = this.#locate(path)
-    try {
-      // Each commit looks for a file that is not there: an error for that would cost more than looking.
-      const found = lstatSync(location, { bigint: true, throwIfNoEntry: false })
-      return found && infoOf(path, found)
-    } catch (error) {
-      if (isAbsence(error)) return undefined
-      throw storageError(error, { operation: 'look at', path })
-    }
+  stat(path: string): Promise<ObjectInfo | undefined> {
+    // Each commit looks for a file that is not there: an error for that would cost more than looking.
+    return this.#stat(path, (location) => lstatSync(location, { bigint: true, throwIfNoEntry: false }))
   }
 
-  async #stat(path: string, location: string): Promise<ObjectInfo | undefined> {
+  async #stat(path: string, look: (location: string) => BigIntStats | undefined | Promise<BigIntStats>): Promise<ObjectInfo | undefined> {
+    const location = this.#locate(path)
     try {
-      return infoOf(path, await lstat(location, { bigint: true }))
+      const found = await look(location)
+      return found && infoOf(path, found)
     } catch (error) {
       if (isAbsence(error)) return undefined
       throw storageError(error, { operation: 'look at', path })
@@ -119,19 +114,13 @@ export class FsBackend implements StorageBackend {
   async list(prefix: string, options: { cursor?: string; limit?: number } = {}): Promise<{ objects: ObjectInfo[]; cursor?: string }> {
     validatePrefix(prefix)
     const limit = pageLimit(options.limit)
+    const paths: string[] = []
     const objects: ObjectInfo[] = []
     try {
-      let paths: string[] = []
-      for await (const path of walkFolder(this.#root, { prefix, after: options.cursor })) {
-        const last = objects.at(-1)
-        if (objects.length === limit && last !== undefined) return { objects, cursor: last.path }
-        paths.push(path)
-        if (paths.length < Math.min(statCountMax, limit - objects.length)) continue
-        objects.push(...(await this.#statAll(paths)))
-        paths = []
-      }
-      objects.push(...(await this.#statAll(paths)))
-      return { objects }
+      for await (const path of walkFolder(this.#root, { prefix, after: options.cursor })) if (paths.push(path) > limit) break
+      const page = paths.slice(0, limit)
+      for (let at = 0; at < page.length; at += statCountMax) objects.push(...(await this.#statAll(page.slice(at, at + statCountMax))))
+      return paths.length > limit ? { objects, cursor: page[limit - 1] as string } : { objects }
     } catch (error) {
       throw storageError(error, { operation: 'list', path: prefix })
     }
@@ -175,12 +164,10 @@ export class FsBackend implements StorageBackend {
     try {
       await this.#folders.prepare(this.#root)
       const lock = await holdWriterSocket({ root: await realpath(this.#root), takeOver: this.#takeOver, share: options.share ?? false })
-      try {
-        await this.#removeTemporaries()
-      } catch (error) {
+      await this.#removeTemporaries().catch(async (error: unknown) => {
         await lock.release()
         throw error
-      }
+      })
       return lock
     } catch (error) {
       throw storageError(error, { operation: 'lock', path: this.#root })
@@ -220,7 +207,7 @@ export class FsBackend implements StorageBackend {
 
   /** An object that is deleted meanwhile is left out. */
   async #statAll(paths: readonly string[]): Promise<ObjectInfo[]> {
-    const found = await Promise.all(paths.map((path) => this.#stat(path, toNamespacedPath(join(this.#root, path)))))
+    const found = await Promise.all(paths.map((path) => this.#stat(path, (location) => lstat(location, { bigint: true }))))
     return found.filter((info) => info !== undefined)
   }
 
