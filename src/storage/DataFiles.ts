@@ -11,6 +11,9 @@ import type { TableFiles } from './TableFiles.ts'
 /** Escaped names longer than this are cut: a file's own name is unique, the folder is for people. */
 export const folderCharsMax = 120
 
+/** Where data files stand. */
+export const dataFolders = ['archive/', 'events/', 'entities/', 'edges/']
+
 interface OutputParts {
   readonly backend: StorageBackend
   readonly tables: TableFiles

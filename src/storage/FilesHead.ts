@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { encodeHead, epochPath, parseHead, readHead, type Head, type FilesMark } from './head.ts'
 import type { ReplayedFrame } from './replay.ts'
+import { undefinedWhenAbsent } from './request-rules.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 /** R2 takes one write a second to a key. */
@@ -104,8 +105,4 @@ export class FilesHead {
 
 function replaced(path: string, cause?: unknown): ParqueDBError {
   return new ParqueDBError('WRITER_FENCED', `Another writer replaced ${path}. What is acknowledged is in the log; open the database again to go on.`, { details: { path }, cause })
-}
-
-function undefinedWhenAbsent(error: unknown): undefined {
-  if (!isParqueDBError(error, 'NOT_FOUND')) throw error
 }

@@ -1,4 +1,3 @@
-import { assert } from '../base/assert.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import type { StoredEvent } from '../model/event.ts'
@@ -27,7 +26,8 @@ const publishBatch = 1000
 export class FollowerSession {
   readonly kind = 'follower'
   readonly partition: Partition
-  #opened: OpenFacts | undefined
+  /** Told when it is handed out. */
+  opened: OpenFacts = { meter: { requests: 0, bytes: 0 }, replayedEvents: 0, tornBytes: 0 }
   readonly #backend: StorageBackend
   readonly #logBackend: StorageBackend
   readonly #options: ResolvedOptions
@@ -55,13 +55,8 @@ export class FollowerSession {
     const logBackend = options.log === undefined ? measured.backend : options.log
     const session = new FollowerSession({ backend: measured.backend, logBackend, options, hasWholeParts: (options.log ?? backend).openLog === undefined })
     await session.refresh()
-    session.#opened = { meter: { ...measured.meter }, replayedEvents: session.partition.overlay.eventCount, tornBytes: 0 }
+    session.opened = { meter: { ...measured.meter }, replayedEvents: session.partition.overlay.eventCount, tornBytes: 0 }
     return session
-  }
-
-  get opened(): OpenFacts {
-    assert(this.#opened !== undefined, 'a follower is handed out once it has read')
-    return this.#opened
   }
 
   get epoch(): number {

@@ -31,9 +31,7 @@ interface Pending {
 /** The states of commits that are decided but not yet durable, and what the next one will be numbered. */
 export class Staging {
   readonly #partition: Partition
-  readonly #clock: Clock
-  readonly #ids: IdSource
-  readonly #snapshotThreshold: number
+  readonly #parts: { readonly clock: Clock; readonly ids: IdSource; readonly autoSnapshotThreshold: number }
   /** Newest undurable state of each entity. */
   readonly #pending = new KeyMap<Pending>()
   readonly #commits = new Set<StagedCommit>()
@@ -45,9 +43,7 @@ export class Staging {
 
   constructor(parts: { partition: Partition; clock: Clock; ids: IdSource; autoSnapshotThreshold: number }) {
     this.#partition = parts.partition
-    this.#clock = parts.clock
-    this.#ids = parts.ids
-    this.#snapshotThreshold = parts.autoSnapshotThreshold
+    this.#parts = parts
     this.#nextSeq = parts.partition.overlay.lastSeq + 1
     this.#lastTs = parts.partition.overlay.lastTs
   }
@@ -74,7 +70,7 @@ export class Staging {
   /** Decides a request and stages its events; undefined when there are none. Throws what the decision throws, and changes nothing then. */
   decide(request: CommitRequest, states: RequestedStates): StagedCommit | undefined {
     if (!this.#partition.erasing.isEmpty) this.#partition.refuseErased(request.keys)
-    const nowMs = Math.max(this.#clock.nowMs(), this.#lastTs)
+    const nowMs = Math.max(this.#parts.clock.nowMs(), this.#lastTs)
     const context: DecisionContext = { nowMs, state: (key) => states.get(key), namespaceSeq: (ns) => this.#namespaceSeqs.get(ns) ?? this.#partition.namespaceSeq(ns) }
     const drafts = request.decide(context)
     if (drafts.length === 0) return undefined
@@ -133,7 +129,7 @@ export class Staging {
       const event: { -readonly [Field in keyof StoredEvent]: StoredEvent[Field] } = {
         seq: this.#nextSeq + events.length,
         ts: commit.ts,
-        eventId: draft.eventId ?? this.#ids.next(),
+        eventId: draft.eventId ?? this.#parts.ids.next(),
         op: draft.op,
         ns: draft.ns,
         id: draft.id,
@@ -148,7 +144,7 @@ export class Staging {
       }
       const state = fold(before, event)
       const count = event.op === 'CREATE' || isEdgeSpace(event.ns) ? undefined : this.#sinceSnapshot(event, pending)
-      const takesSnapshot = count === undefined || count + 1 >= this.#snapshotThreshold
+      const takesSnapshot = count === undefined || count + 1 >= this.#parts.autoSnapshotThreshold
       if (takesSnapshot) event.state = state
       this.#pending.set(event, { state, sinceSnapshot: takesSnapshot ? 0 : count + 1 })
       replaced.push(pending)

@@ -48,7 +48,9 @@ export class TableFiles {
       sizeBytes: file.sizeBytes,
       async readRange(range) {
         const bytes = await backend.readRange(file.path, range).catch((error: unknown) => {
-          throw isParqueDBError(error, 'NOT_FOUND') ? missing(file.path, error) : error
+          if (!isParqueDBError(error, 'NOT_FOUND')) throw error
+          const message = `${file.path} is missing, though the manifest names it. If this is a read-only view that was in use for longer than the writer's graceMs, read again; else restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`
+          throw new ParqueDBError('CORRUPT_FILE', message, { details: { path: file.path, offset: 0 }, cause: error })
         })
         if (bytes.length !== range.end - range.start) {
           throw new ParqueDBError('CORRUPT_FILE', `${file.path} ends at byte ${range.start + bytes.length}; the manifest says that it has ${file.sizeBytes} bytes. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path: file.path, offset: range.start + bytes.length } })
@@ -88,9 +90,4 @@ export class TableFiles {
     }
     return reader
   }
-}
-
-function missing(path: string, cause: unknown): ParqueDBError {
-  const message = `${path} is missing, though the manifest names it. If this is a read-only view that was in use for longer than the writer's graceMs, read again; else restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`
-  return new ParqueDBError('CORRUPT_FILE', message, { details: { path, offset: 0 }, cause })
 }

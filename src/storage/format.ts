@@ -2,6 +2,7 @@ import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import { probeStore } from './probe.ts'
+import { undefinedWhenAbsent } from './request-rules.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 const path = 'FORMAT'
@@ -36,9 +37,7 @@ export async function checkFormat(backend: StorageBackend): Promise<boolean> {
 
 async function readFormat(backend: StorageBackend): Promise<{ features: readonly unknown[] } | undefined> {
   // One request; the byte past the limit tells that there is more.
-  const bytes = await backend.readRange(path, { start: 0, end: formatBytesMax + 1 }).catch((error: unknown) => {
-    if (!isParqueDBError(error, 'NOT_FOUND')) throw error
-  })
+  const bytes = await backend.readRange(path, { start: 0, end: formatBytesMax + 1 }).catch(undefinedWhenAbsent)
   if (bytes === undefined) return undefined
   const damaged = (cause?: unknown): ParqueDBError => new ParqueDBError('CORRUPT_FILE', `${path} is damaged. Restore it from a backup; its content is one line of JSON.`, { details: { path, offset: 0 }, cause })
   if (bytes.length > formatBytesMax) throw damaged()

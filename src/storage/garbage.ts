@@ -1,4 +1,4 @@
-import { epochOfDataFile } from './DataFiles.ts'
+import { dataFolders, epochOfDataFile } from './DataFiles.ts'
 import { wipeOldHeads } from './head.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, type Manifest } from './manifest.ts'
@@ -42,7 +42,7 @@ export async function sweepOlderEpochs({ partition, backend, logBackend, fence: 
   const kept = new Set([...dataFiles(manifest)].map(({ file }) => file.path))
   for (const { path } of manifest.dropped) kept.add(path)
   const isOrphan = (path: string): boolean => !kept.has(path) && (epochOfDataFile(path) ?? epoch) < epoch
-  for (const folder of ['events/', 'archive/', 'entities/', 'edges/']) await deleteWhere(backend, folder, isOrphan)
+  for (const folder of dataFolders) await deleteWhere(backend, folder, isOrphan)
   await deleteWhere(backend, scratchPrefix, (path) => Number(path.slice(scratchPrefix.length).split('-', 1)[0]) < epoch)
 }
 

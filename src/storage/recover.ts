@@ -4,7 +4,7 @@ import { isMirrorSpace } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { findFacts } from '../parquet/find-facts.ts'
 import type { LostRows } from '../parquet/salvage-groups.ts'
-import { namespaceOfRun } from './DataFiles.ts'
+import { dataFolders, namespaceOfRun } from './DataFiles.ts'
 import type { Engine } from './engine.ts'
 import { checkFormat } from './format.ts'
 import { soundFrames } from './frame.ts'
@@ -166,17 +166,13 @@ async function eventsOfLog(backend: StorageBackend, from: { head: SoundFiles['he
     await salvaging(lose, {}, async () => {
       const bytes = await backend.read(part.path)
       for (const { frame, offset, damagedFrom } of soundFrames(bytes, { epoch: part.epoch, searchedBytesMax: 4 * bytes.length })) {
-        if (damagedFrom !== undefined) lose(damagedFrame(part.path, { from: damagedFrom, to: offset }))
+        if (damagedFrom !== undefined) lose(new ParqueDBError('CORRUPT_FILE', `${part.path} is damaged from byte ${damagedFrom} to ${offset}.`, { details: { path: part.path, offset: damagedFrom } }))
         if (frame.firstSeq + frame.count <= from.afterSeq) continue
         for (const event of decodePayload(frame, { path: part.path, offset })) if (event.seq > from.afterSeq && !bySeq.has(event.seq)) bySeq.set(event.seq, event)
       }
     })
   }
   return inOrder(bySeq)
-}
-
-function damagedFrame(path: string, bytes: { from: number; to: number }): ParqueDBError {
-  return new ParqueDBError('CORRUPT_FILE', `${path} is damaged from byte ${bytes.from} to ${bytes.to}.`, { details: { path, offset: bytes.from } })
 }
 
 async function salvaging(lose: Lose, more: Omit<LostPart, 'path' | 'code' | 'message'>, work: () => Promise<void>): Promise<void> {
@@ -238,23 +234,17 @@ function isLoss(error: unknown): error is ParqueDBError {
 async function listDataFiles(backend: StorageBackend, onDamage: (error: ParqueDBError) => void): Promise<Pick<SoundFiles, 'segments' | 'runs'>> {
   const segments: FileEntry[] = []
   const runs: { ns: string; file: FileEntry }[] = []
-  for await (const path of pathsOf(backend, ['archive/', 'events/', 'entities/', 'edges/'])) {
-    const ns = namespaceOfRun(path)
-    const bytes = await backend.read(path)
-    const found = findFacts(bytes)
-    if (found === undefined || (found.kind === 'run') !== (ns !== undefined)) {
-      onDamage(new ParqueDBError('CORRUPT_FILE', `${path} has no index that could be read, and the manifest that would say where it is, is lost.`, { details: { path, offset: 0 } }))
-      continue
+  for (const folder of dataFolders) {
+    for await (const { path } of listObjects(backend, folder)) {
+      if (!path.endsWith('.parquet')) continue
+      const ns = namespaceOfRun(path)
+      const bytes = await backend.read(path)
+      const found = findFacts(bytes)
+      const file = found && { ...found.facts, path, sizeBytes: bytes.length }
+      if (file !== undefined && found?.kind === 'segment' && ns === undefined) segments.push(file)
+      else if (file !== undefined && found?.kind === 'run' && ns !== undefined) runs.push({ ns, file })
+      else onDamage(new ParqueDBError('CORRUPT_FILE', `${path} has no index that could be read, and the manifest that would say where it is, is lost.`, { details: { path, offset: 0 } }))
     }
-    const file = { ...found.facts, path, sizeBytes: bytes.length }
-    if (ns === undefined) segments.push(file)
-    else runs.push({ ns, file })
   }
   return { segments: segments.toSorted((left, right) => left.minSeq - right.minSeq), runs }
-}
-
-async function* pathsOf(backend: StorageBackend, prefixes: readonly string[]): AsyncGenerator<string> {
-  for (const prefix of prefixes) {
-    for await (const { path } of listObjects(backend, prefix)) if (path.endsWith('.parquet')) yield path
-  }
 }

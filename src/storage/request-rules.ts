@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ByteRange, PutCondition } from './storage-backend.ts'
 
 /** Objects on a page of a listing: what R2 and S3 give at most. */
@@ -42,6 +42,11 @@ export function preconditionFailed(path: string, condition: ParsedCondition, fou
 
 export function notFound(path: string, cause?: unknown): ParqueDBError {
   return new ParqueDBError('NOT_FOUND', `There is no object ${path}.`, { details: { path }, cause })
+}
+
+/** For who takes an object that is not there for what it is. */
+export function undefinedWhenAbsent(error: unknown): undefined {
+  if (!isParqueDBError(error, 'NOT_FOUND')) throw error
 }
 
 /** `pid` is undefined when the holder does not answer, or is in this process. */

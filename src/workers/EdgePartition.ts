@@ -1,11 +1,11 @@
 import { systemClock } from '../base/clock.ts'
 import { toHex } from '../base/bytes.ts'
-import { isParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom } from '../base/random.ts'
 import type { Tail } from '../storage/EventSourcedBackend.ts'
 import { epochPath, parseHead, readHead, type Head } from '../storage/head.ts'
 import { openManifest } from '../storage/manifest.ts'
 import { Overlay } from '../storage/Overlay.ts'
+import { undefinedWhenAbsent } from '../storage/request-rules.ts'
 import { Scratch, scratchPrefix } from '../storage/Scratch.ts'
 import { Partition } from '../storage/Partition.ts'
 import type { View } from '../storage/view.ts'
@@ -96,14 +96,11 @@ export class EdgePartition {
   /** One request, unless the files were begun by a writer elsewhere: then its epochs count, and are listed once. */
   async #headInBucket(): Promise<Head | undefined> {
     const { files } = this.#parts
-    try {
-      return parseHead(await files.read(epochPath(this.#epoch)), this.#epoch)
-    } catch (error) {
-      if (!isParqueDBError(error, 'NOT_FOUND')) throw error
-      const found = await readHead(files)
-      if (found.head !== undefined) this.#epoch = found.head.epoch
-      return found.head
-    }
+    const bytes = await files.read(epochPath(this.#epoch)).catch(undefinedWhenAbsent)
+    if (bytes !== undefined) return parseHead(bytes, this.#epoch)
+    const { head } = await readHead(files)
+    if (head !== undefined) this.#epoch = head.epoch
+    return head
   }
 
   async #install(head: Pick<Head, 'manifest' | 'manifestId'>): Promise<void> {
