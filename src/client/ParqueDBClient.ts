@@ -56,7 +56,7 @@ export class ParqueDBClient extends AskedDatabase implements Database {
     const attemptsMax = (checkWholeNumber(retries, { option: 'retries', least: 0, most: 1000 }) ?? transactionRetriesDefault) + 1
     for (let attempt = 1; ; attempt++) {
       checkAborted(own.signal)
-      const tx = new RemoteTransaction(this.#transport, this.#ids, own)
+      const tx = new RemoteTransaction({ transport: this.#transport, ids: this.#ids, ...own })
       try {
         if (txId !== undefined && (await tx.isRepeated(txId))) return undefined
         const result = await work(tx)

@@ -1,6 +1,7 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { IdSource } from '../base/ids.ts'
 import type { DatabaseCollection } from '../model/database.ts'
+import type { TransactionOptions } from '../model/database-options.ts'
 import { validateNamespace } from '../model/entity.ts'
 import type { Json } from '../model/ejson.ts'
 import { collectionOperations, databaseOperations, type Operation } from '../model/operations.ts'
@@ -8,6 +9,11 @@ import type { Page } from '../model/ResultCursor.ts'
 import { encodeValue, type Arguments } from './encode-arguments.ts'
 import { remoteCollection, type Remote } from './remote-collection.ts'
 import { errorOf, objectOf, type Transport } from './Transport.ts'
+
+interface TransactionParts extends Pick<TransactionOptions, 'actor' | 'signal'> {
+  readonly transport: Transport
+  readonly ids: IdSource
+}
 
 interface BatchAnswer {
   readonly results: readonly ({ readonly value: unknown; readonly check: string } | { readonly error: Json; readonly check: string })[]
@@ -20,9 +26,7 @@ interface BatchAnswer {
  * and holds only if every answer is the same again. So the attempt is serializable, and nothing is kept on the server.
  */
 export class RemoteTransaction implements Remote {
-  readonly #transport: Transport
-  readonly #ids: IdSource
-  readonly #options: { readonly signal?: AbortSignal; readonly actor?: string }
+  readonly #parts: TransactionParts
   readonly #steps: string[] = []
   #isWriting = false
   #at: number | undefined
@@ -30,10 +34,8 @@ export class RemoteTransaction implements Remote {
   #isOver = false
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(transport: Transport, ids: IdSource, options: { signal?: AbortSignal; actor?: string }) {
-    this.#transport = transport
-    this.#ids = ids
-    this.#options = options
+  constructor(parts: TransactionParts) {
+    this.#parts = parts
   }
 
   collection<T extends object>(name: string): DatabaseCollection<T> {
@@ -105,14 +107,14 @@ export class RemoteTransaction implements Remote {
 
   async #send(more: { [name: string]: string }, steps: readonly string[]): Promise<BatchAnswer> {
     const texts = new Map([...Object.entries(more), ['operations', `[${steps.join(',')}]`]])
-    const { actor, signal } = this.#options
+    const { transport, actor, signal } = this.#parts
     if (actor !== undefined) texts.set('actor', encodeValue('actor', actor))
-    return (await this.#transport.json(databaseOperations.transaction, { texts, signal })) as unknown as BatchAnswer
+    return (await transport.json(databaseOperations.transaction, { texts, signal })) as unknown as BatchAnswer
   }
 
   #withIds(text: string): string {
     const parsed = JSON.parse(text) as { $id?: string } | { $id?: string }[]
-    for (const document of [parsed].flat()) if (typeof document === 'object' && document !== null && document.$id === undefined) document.$id = this.#ids.next()
+    for (const document of [parsed].flat()) if (typeof document === 'object' && document !== null && document.$id === undefined) document.$id = this.#parts.ids.next()
     return JSON.stringify(parsed)
   }
 

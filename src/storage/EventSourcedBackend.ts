@@ -89,19 +89,13 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   }
 
   onCommit(listener: (events: readonly StoredEvent[]) => void): () => void {
-    let stop: (() => void) | undefined
-    let stopped = false
+    const stopped = new AbortController()
     void this.#open().then(
-      (session) => {
-        if (!stopped) stop = session.onCommit(listener)
-      },
+      (session) => stopped.signal.aborted || stopped.signal.addEventListener('abort', session.onCommit(listener)),
       // Whoever reads or writes meets the same failure; a listener has nobody to tell.
       () => undefined,
     )
-    return () => {
-      stopped = true
-      stop?.()
-    }
+    return () => stopped.abort()
   }
 
   /** Appends one event; see `appendEvents`. */
@@ -280,17 +274,12 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   }
 
   async #close(): Promise<void> {
-    const opening = this.#session
-    if (opening === undefined) return
-    let session: WriterSession | FollowerSession | SharedSession
-    try {
-      session = await opening
-    } catch (error) {
+    const session = await this.#session?.catch((error: unknown) => {
+      if (!isParqueDBError(error)) throw error
       // Whoever opened it has been told; there is nothing to give back.
-      if (isParqueDBError(error)) return
-      throw error
-    }
-    await session.close()
+      return undefined
+    })
+    await session?.close()
   }
 }
 

@@ -3,7 +3,7 @@ import type { ResolvedOptions } from './engine-options.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { checkFormat } from './format.ts'
 import { headEtag, readHead, type Head, type HeadReading } from './head.ts'
-import { openManifest, type Manifest } from './manifest.ts'
+import { openManifest } from './manifest.ts'
 import { metered } from './metered.ts'
 import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
@@ -37,7 +37,6 @@ export class FollowerSession {
   /** All that was committed before is known. */
   #knownAtMs = Number.NEGATIVE_INFINITY
   #looking: Promise<void> | undefined
-  #listenerCount = 0
   #isPolling = false
   readonly #closed = new AbortController()
 
@@ -82,15 +81,8 @@ export class FollowerSession {
   /** Looks for commits by itself as long as somebody listens. */
   onCommit(listener: CommitListener): () => void {
     const stop = this.partition.onCommit(listener)
-    this.#listenerCount++
     if (!this.#isPolling) void this.#poll()
-    let stopped = false
-    return () => {
-      if (stopped) return
-      stopped = true
-      this.#listenerCount--
-      stop()
-    }
+    return stop
   }
 
   async close(): Promise<void> {
@@ -102,7 +94,7 @@ export class FollowerSession {
     const { clock, followMs } = this.#options
     const { signal } = this.#closed
     this.#isPolling = true
-    while (this.#listenerCount > 0 && !signal.aborted) {
+    while (this.partition.isHeard && !signal.aborted) {
       // Closing cuts the sleep short. A store that fails for a moment is asked again; whoever reads meets the failure itself.
       await clock.sleep(Math.max(followMs, pollMsMin), signal).then(() => this.refresh().catch(() => undefined), () => undefined)
     }
@@ -144,7 +136,8 @@ export class FollowerSession {
     const takenOver = newestEpoch > head.epoch
     if (takenOver && this.#options.clock.nowMs() - startMs < takeoverPatienceMs) return false
     const { partition } = this
-    const manifest = await this.#manifestOf(head)
+    const isKnown = head.manifest !== undefined && head.manifest.path === this.#head?.manifest?.path
+    const manifest = isKnown ? partition.manifest : await openManifest(this.#backend, head.manifest)
     // A head that flushed past what was read: the log in between may be gone, so everything comes from the files.
     const skipped = manifest.flushedSeq > partition.overlay.lastSeq
     // A writer that took over may know an older one than its predecessor published meanwhile.
@@ -180,11 +173,6 @@ export class FollowerSession {
       }
       if (batch.length > 0) this.partition.publish(batch)
     })
-  }
-
-  async #manifestOf(head: Head): Promise<Manifest> {
-    if (head.manifest !== undefined && head.manifest.path === this.#head?.manifest?.path) return this.partition.manifest
-    return openManifest(this.#backend, head.manifest)
   }
 }
 

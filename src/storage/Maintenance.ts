@@ -106,7 +106,10 @@ export class Maintenance {
   /** Everything committed before the call is in Parquet files when it resolves. */
   async flush(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing.catch(() => undefined)
-    await this.#startFlush()
+    this.#flushing = this.#flush().finally(() => {
+      this.#flushing = undefined
+    })
+    await this.#flushing
   }
 
   /** Flushes, then merges each namespace's runs into one and small segments into larger ones. */
@@ -213,16 +216,15 @@ export class Maintenance {
   }
 
   #isFlushDue(factor = 1): boolean {
-    const dueAtMs = this.#flushDueAtMs(factor)
-    return dueAtMs !== undefined && dueAtMs <= this.#parts.options.clock.nowMs()
+    return this.#flushDueAtMs(factor) <= this.#parts.options.clock.nowMs()
   }
 
-  /** undefined while there is nothing to flush. */
-  #flushDueAtMs(factor = 1): number | undefined {
+  /** Never while there is nothing to flush. */
+  #flushDueAtMs(factor = 1): number {
     const { overlay } = this.#parts.partition
     const { ageMsMax } = this.#parts.options.flush
     const [oldest] = overlay.events({ from: overlay.flushedSeq + 1, to: overlay.flushedSeq + 1 })
-    if (oldest === undefined) return undefined
+    if (oldest === undefined) return Number.POSITIVE_INFINITY
     if (this.#isPast(factor)) return 0
     // Each append makes an object of its own.
     if (this.#parts.logBackend.openLog === undefined && this.#parts.writer().counts.syncs - this.#cutSyncs >= logObjectsMax) return 0
@@ -237,10 +239,9 @@ export class Maintenance {
   /** Asks for the time of what is due next: a flush, a merge, the deletion of a file. */
   #schedule(): void {
     const { partition, options } = this.#parts
-    const flushAtMs = this.#flushDueAtMs() ?? Number.POSITIVE_INFINITY
     const mergeAtMs = this.#rewriter.isHeld || this.#nextMerge() !== undefined ? 0 : Number.POSITIVE_INFINITY
     const garbageAtMs = partition.manifest.dropped.reduce((least, { atMs }) => Math.min(least, atMs + options.graceMs), Number.POSITIVE_INFINITY)
-    const atMs = Math.min(flushAtMs, mergeAtMs, garbageAtMs)
+    const atMs = Math.min(this.#flushDueAtMs(), mergeAtMs, garbageAtMs)
     // After a failure not at once again, or it would be asked for without end.
     if (atMs < Number.POSITIVE_INFINITY) options.schedule?.(Math.max(atMs, options.clock.nowMs() + (this.#lastError === undefined ? 0 : retryAfterMs)))
   }
@@ -262,14 +263,6 @@ export class Maintenance {
     await this.collectGarbage()
     if (!this.#parts.partition.erasing.isEmpty) await this.finishErasing(this.#abort.signal)
     await this.retainInTheBackground()
-  }
-
-  #startFlush(): Promise<void> {
-    assert(this.#flushing === undefined, 'one flush at a time')
-    this.#flushing = this.#flush().finally(() => {
-      this.#flushing = undefined
-    })
-    return this.#flushing
   }
 
   async #flush(): Promise<void> {

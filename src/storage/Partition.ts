@@ -87,6 +87,11 @@ export class Partition {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Whether somebody listens. */
+  get isHeard(): boolean {
+    return this.#listeners.size > 0
+  }
+
   view(options: { includeArchived?: boolean } = {}): ReadView {
     const manifest = this.#manifest
     const overlay = this.#overlay
@@ -132,9 +137,7 @@ export class Partition {
 
   /** The oldest manifest that a view still reads; the current one when there is no view. */
   oldestPinnedManifest(): number {
-    let oldest = this.#manifest.id
-    for (const id of this.#pins.keys()) oldest = Math.min(oldest, id)
-    return oldest
+    return Math.min(this.#manifest.id, ...this.#pins.keys())
   }
 
   #unpin(manifestId: number): void {

@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../base/clock.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemRandom, type Random } from '../base/random.ts'
+import { checkFlag } from '../model/check-options.ts'
 import type { RetentionOptions, RetentionPolicy } from '../model/database-options.ts'
 import type { Codec } from '../parquet/codecs.ts'
 import { defaultRowGroupBytes } from '../parquet/TableWriter.ts'
@@ -101,7 +102,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
       ageMsMax: wholeNumber(options.flush?.ageMsMax, { name: 'flush.ageMsMax', fallback: 600_000, least: 0 }),
     },
     compaction: {
-      background: flag(options.compaction?.background, { name: 'compaction.background', fallback: true }),
+      background: options.compaction?.background === undefined || checkFlag(options.compaction.background, 'compaction.background'),
       fanIn: wholeNumber(options.compaction?.fanIn, { name: 'compaction.fanIn', fallback: 4, least: 2 }),
       codec: codecOf(options.compaction?.codec),
       sliceRowsMax: wholeNumber(options.compaction?.sliceRowsMax, { name: 'compaction.sliceRowsMax', fallback: Number.POSITIVE_INFINITY, least: 1 }),
@@ -113,10 +114,10 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
       keep: Math.min(wholeNumber(options.checkpoints?.keep, { name: 'checkpoints.keep', fallback: 8, least: 1 }), checkpointsMax),
     },
     graceMs: wholeNumber(options.graceMs, { name: 'graceMs', fallback: 60_000, least: 0 }),
-    readOnly: flag(options.readOnly, { name: 'readOnly', fallback: false }),
+    readOnly: checkFlag(options.readOnly, 'readOnly'),
     share: sharing(options),
     followMs: wholeNumber(options.followMs, { name: 'followMs', fallback: options.share === true ? 0 : 100, least: 0 }),
-    headWithFiles: flag(options.headWithFiles, { name: 'headWithFiles', fallback: false }),
+    headWithFiles: checkFlag(options.headWithFiles, 'headWithFiles'),
     schedule: options.schedule,
     rowGroupBytes: wholeNumber(options.rowGroupBytes, { name: 'rowGroupBytes', fallback: defaultRowGroupBytes, least: 1, most: 16 * 1024 * 1024 }),
     indexBytesMax: wholeNumber(options.indexBytesMax, { name: 'indexBytesMax', fallback: 64 * 1024 * 1024, least: 1 }),
@@ -169,18 +170,12 @@ function wholeNumber(value: number | undefined, rule: { name: string; fallback: 
 
 function sharing({ share, readOnly }: EngineOptions): boolean {
   if (share === true && readOnly === true) throw new ParqueDBError('INVALID_ARGUMENT', 'The options share and readOnly exclude each other: one shares the writing, the other has none.', { details: { option: 'share' } })
-  return flag(share, { name: 'share', fallback: false })
+  return checkFlag(share, 'share')
 }
 
 function codecOf(codec: Codec | undefined): Codec | undefined {
   if (codec === undefined || codec === 'snappy' || codec === 'gzip') return codec
   throw new ParqueDBError('INVALID_ARGUMENT', "The option compaction.codec must be 'snappy' or 'gzip'.", { details: { option: 'compaction.codec' } })
-}
-
-function flag(value: boolean | undefined, rule: { name: string; fallback: boolean }): boolean {
-  if (value === undefined) return rule.fallback
-  if (typeof value === 'boolean') return value
-  throw new ParqueDBError('INVALID_ARGUMENT', `The option ${rule.name} must be true or false.`, { details: { option: rule.name } })
 }
 
 /** Names of all engine options: what a caller that passes some of them on has to know. */

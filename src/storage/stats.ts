@@ -46,17 +46,11 @@ function filesStats(files: readonly FileEntry[]): EngineStats['segments'] {
 function namespaceStats(partition: Partition, isWanted: (ns: string) => boolean): EngineStats['namespaces'] {
   const { manifest, overlay } = partition
   const names = new Set([...Object.keys(manifest.runs), ...overlay.namespaces()])
-  const stats: Record<string, EngineStats['namespaces'][string]> = Object.create(null) as Record<string, EngineStats['namespaces'][string]>
-  for (const ns of names) {
-    if (!isWanted(ns)) continue
+  const stats = [...names].filter(isWanted).map((ns) => {
     const runs = filesOfRuns(manifest, ns)
     const files = runs.flatMap((run) => run.files)
-    stats[ns] = {
-      runs: runs.length,
-      rows: files.reduce((sum, file) => sum + file.rows, 0),
-      bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
-      overlay: overlay.entityCount(ns),
-    }
-  }
-  return stats
+    const rows = files.reduce((sum, file) => sum + file.rows, 0)
+    return [ns, { runs: runs.length, rows, bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0), overlay: overlay.entityCount(ns) }] as const
+  })
+  return withKeys(Object.fromEntries(stats), {})
 }

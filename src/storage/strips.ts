@@ -128,10 +128,8 @@ function newestOf(parts: readonly Pending[], counted: { rows: Int32Array }): rea
 
 /** Marks, of each id that both have, the older row. */
 function markShadowed([left, right]: readonly [Pending, Pending], [leftMarks, rightMarks]: readonly [Uint8Array, Uint8Array]): void {
-  const leftIds = left.range.batch.ids
-  const rightIds = right.range.batch.ids
-  const leftSeqs = left.range.batch.seqs
-  const rightSeqs = right.range.batch.seqs
+  const { ids: leftIds, seqs: leftSeqs } = left.range.batch
+  const { ids: rightIds, seqs: rightSeqs } = right.range.batch
   let one = left.start
   let other = right.start
   while (one < left.end && other < right.end) {

@@ -42,10 +42,6 @@ class FilterParse {
     if (this.#nodeCount > filterLimits.nodeCountMax) throw exceeded('nodeCountMax', path)
   }
 
-  checkValueCount(count: number, path: string): void {
-    if (count > filterLimits.valueCountMax) throw exceeded('valueCountMax', path)
-  }
-
   /** A value to compare with, copied. `undefined` is refused: it is a mistake that would otherwise match every document without the field. */
   value(input: unknown, operator: string, path: string): Value {
     if (input === undefined) throw invalidFilter(operator, path, 'is undefined; use null or { $exists: false } for an absent field')
@@ -184,7 +180,7 @@ function compare(use: OperatorUse, op: CompareOp, parse: FilterParse): FilterNod
 
 function parseIn(use: OperatorUse, parse: FilterParse): FilterNode {
   const text = use.path.join('.')
-  const operands = listOf(use, parse)
+  const operands = listOf(use)
   const patterns: Pattern[] = []
   const values = []
   for (const operand of operands) {
@@ -235,7 +231,7 @@ function parseRegex(use: OperatorUse): Pattern {
 }
 
 function parseAll(use: OperatorUse, parse: FilterParse): FilterNode {
-  const operands = listOf(use, parse)
+  const operands = listOf(use)
   if (operands.length === 0) return { kind: 'or', nodes: [] }
   const nodes = operands.map((operand): FilterNode => {
     if (isPlainObject(operand) && Object.hasOwn(operand, '$elemMatch')) {
@@ -291,9 +287,9 @@ function parseText(use: OperatorUse): string {
   return use.operand
 }
 
-function listOf(use: OperatorUse, parse: FilterParse): readonly unknown[] {
+function listOf(use: OperatorUse): readonly unknown[] {
   if (!Array.isArray(use.operand)) throw wrong(use, `needs an array, not ${describe(use.operand)}`)
-  parse.checkValueCount(use.operand.length, use.path.join('.'))
+  if (use.operand.length > filterLimits.valueCountMax) throw exceeded('valueCountMax', use.path.join('.'))
   return use.operand
 }
 
