@@ -2,14 +2,12 @@ import { compareStrings } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { isEdgeSpace } from '../model/edge.ts'
-import type { EntityKey, EntityState } from '../model/entity.ts'
+import type { EntityKey } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { CommitRequest, CommitResult, Engine } from './engine.ts'
-import type { Horizon } from './manifest.ts'
 import { acrossPartitions, shardOf } from './partitions.ts'
-import type { Scratch } from './Scratch.ts'
 import { lowerBound } from './SortedIds.ts'
-import type { AsOf, EntityEventOptions, EventScanOptions, ScanOptions, ScanSlice, View } from './view.ts'
+import type { EventScanOptions, ScanSlice, View } from './view.ts'
 
 /**
  * Engines that hold a namespace together, each the entities that `shardOf` gives it. Reads fan out and are merged; a commit is within one of them. A seq, and what
@@ -45,7 +43,7 @@ export class ShardedEngine implements Engine {
     const opening = await Promise.allSettled(this.#shards.map((shard) => shard.view(options)))
     const failed = opening.find((result) => result.status === 'rejected')
     const views = opening.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-    if (failed === undefined) return new ShardedView(views)
+    if (failed === undefined) return viewOver(views)
     for (const view of views) view.release()
     throw failed.reason
   }
@@ -65,76 +63,48 @@ export class ShardedEngine implements Engine {
   }
 }
 
-class ShardedView implements View {
-  readonly ts: number
-  readonly #views: readonly View[]
-
-  constructor(views: readonly View[]) {
-    this.#views = views
-    this.ts = Math.max(...views.map(({ ts }) => ts))
+function viewOver(views: readonly View[]): View {
+  const of = ({ id }: EntityKey): View => views[shardOf(id, views.length)] as View
+  return {
+    ts: Math.max(...views.map(({ ts }) => ts)),
+    get seq(): never {
+      throw ofOneShard('a seq')
+    },
+    get: (key, asOf) => of(key).get(key, asOf),
+    async getMany(keys, asOf) {
+      const states = await Promise.all(views.map((view) => view.getMany(keys.filter((key) => of(key) === view), asOf)))
+      return keys.map(({ id }) => states[shardOf(id, states.length)]?.shift())
+    },
+    scan: (ns, options) => mergedStrips(views.map((view) => view.scan(ns, options))),
+    scanRanges(): never {
+      throw ofOneShard('a relationship')
+    },
+    events: (options = {}) => mergedEvents(views, options),
+    entityEvents: (key, options) => of(key).entityEvents(key, options),
+    namespaces: () => [...new Set(views.flatMap((view) => view.namespaces()))].toSorted(compareStrings),
+    horizon: (ns) => views.map((view) => view.horizon(ns)).reduce((latest, horizon) => ((horizon?.ts ?? 0) > (latest?.ts ?? 0) ? horizon : latest)),
+    scratch: () => views[0]?.scratch(),
+    release() {
+      for (const view of views) view.release()
+    },
   }
+}
 
-  get seq(): never {
-    throw ofOneShard('a seq')
-  }
-
-  get(key: EntityKey, asOf?: AsOf): Promise<EntityState | undefined> {
-    return this.#of(key).get(key, asOf)
-  }
-
-  async getMany(keys: readonly EntityKey[], asOf?: AsOf): Promise<(EntityState | undefined)[]> {
-    const states = await Promise.all(this.#views.map((view) => view.getMany(keys.filter((key) => this.#of(key) === view), asOf)))
-    return keys.map(({ id }) => states[shardOf(id, states.length)]?.shift())
-  }
-
-  scan(ns: string, options?: ScanOptions): AsyncIterable<readonly ScanSlice[]> {
-    return mergedStrips(this.#views.map((view) => view.scan(ns, options)))
-  }
-
-  scanRanges(): never {
-    throw ofOneShard('a relationship')
-  }
-
-  /** In the order of time; in each shard's own order where that is the same. */
-  async *events(options: EventScanOptions = {}): AsyncGenerator<StoredEvent> {
-    if (options.fromSeq !== undefined || options.toSeq !== undefined) throw ofOneShard('a seq')
-    const sources = this.#views.map((view) => view.events(options)[Symbol.asyncIterator]())
-    try {
-      const heads = await Promise.all(sources.map((source) => source.next()))
-      for (;;) {
-        const least = heads.reduce((best, head, index) => (head.done !== true && head.value.ts < (heads[best]?.value?.ts ?? Number.POSITIVE_INFINITY) ? index : best), 0)
-        const [head, source] = [heads[least], sources[least]]
-        if (head === undefined || head.done === true || source === undefined) return
-        yield head.value
-        heads[least] = await source.next()
-      }
-    } finally {
-      for (const source of sources) await source.return?.()
+/** In the order of time; in each shard's own order where that is the same. */
+async function* mergedEvents(views: readonly View[], options: EventScanOptions): AsyncGenerator<StoredEvent> {
+  if (options.fromSeq !== undefined || options.toSeq !== undefined) throw ofOneShard('a seq')
+  const sources = views.map((view) => view.events(options)[Symbol.asyncIterator]())
+  try {
+    const heads = await Promise.all(sources.map((source) => source.next()))
+    for (;;) {
+      const least = heads.reduce((best, head, index) => (head.done !== true && head.value.ts < (heads[best]?.value?.ts ?? Number.POSITIVE_INFINITY) ? index : best), 0)
+      const [head, source] = [heads[least], sources[least]]
+      if (head === undefined || head.done === true || source === undefined) return
+      yield head.value
+      heads[least] = await source.next()
     }
-  }
-
-  entityEvents(key: EntityKey, options?: EntityEventOptions): AsyncIterable<StoredEvent> {
-    return this.#of(key).entityEvents(key, options)
-  }
-
-  namespaces(): string[] {
-    return [...new Set(this.#views.flatMap((view) => view.namespaces()))].toSorted(compareStrings)
-  }
-
-  horizon(ns: string): Horizon | undefined {
-    return this.#views.map((view) => view.horizon(ns)).reduce((latest, horizon) => ((horizon?.ts ?? 0) > (latest?.ts ?? 0) ? horizon : latest))
-  }
-
-  scratch(): Scratch | undefined {
-    return this.#views[0]?.scratch()
-  }
-
-  release(): void {
-    for (const view of this.#views) view.release()
-  }
-
-  #of({ id }: EntityKey): View {
-    return this.#views[shardOf(id, this.#views.length)] as View
+  } finally {
+    for (const source of sources) await source.return?.()
   }
 }
 
