@@ -2,6 +2,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkOptions } from './check-options.ts'
 import type { Acting, ActingDatabase, Database, DatabaseCollection, DatabaseTransaction } from './database.ts'
 import type { TransactionOptions } from './database-options.ts'
+import { intercepted } from './intercepted.ts'
 import { collectionOperations, type Operation } from './operations.ts'
 import { isPlainObject } from './parse-document.ts'
 import type { Document } from './values.ts'
@@ -15,17 +16,12 @@ export function actingAs(db: Pick<Database, 'collection' | 'transaction'>, who: 
 }
 
 function acting<T extends object = Document>(collection: DatabaseCollection<T>, by: Acting): DatabaseCollection<T> {
-  return new Proxy(collection, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name)
-      if (typeof member !== 'function') return member
-      const operation: Operation | undefined = (collectionOperations as Readonly<Record<string, Operation>>)[String(name)]
-      const carries = operation?.options?.split(' ').includes('actor') === true
-      return (...args: unknown[]): unknown => {
-        const at = operation?.args.length ?? 0
-        if (carries && (args[at] === undefined || isPlainObject(args[at]))) args[at] = { ...by, ...(args[at] as object | undefined) }
-        return (member as (...given: unknown[]) => unknown).apply(target, args)
-      }
-    },
+  return intercepted(collection, ({ method, args }, carryOut) => {
+    const operation: Operation | undefined = (collectionOperations as Readonly<Record<string, Operation>>)[method]
+    const at = operation?.args.length ?? 0
+    const carries = operation?.options?.split(' ').includes('actor') === true
+    const own = [...args]
+    if (carries && (own[at] === undefined || isPlainObject(own[at]))) own[at] = { ...by, ...own[at] }
+    return carryOut(own)
   })
 }

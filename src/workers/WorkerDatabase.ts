@@ -10,6 +10,7 @@ import type { EventQueryOptions, QueryExplanation, SubscribeOptions, Transaction
 import { isEdgeSpace, parseEdgeKey } from '../model/edge.ts'
 import { validateNamespace, type EntityKey } from '../model/entity.ts'
 import type { Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
+import { intercepted, type Call } from '../model/intercepted.ts'
 import { isPlainObject } from '../model/parse-document.ts'
 import { namespacesLookedUp } from '../model/looked-up.ts'
 import type { ResultCursor } from '../model/ResultCursor.ts'
@@ -25,7 +26,7 @@ import type { EdgeOptions, Freshness } from './EdgePartition.ts'
 import { EdgePartitions } from './EdgePartitions.ts'
 import { callShards, idIn, sumOf } from './call-shards.ts'
 import { checkingEngine, checkWrite } from './check-write.ts'
-import { decidedByObject, type Call } from './partition-rpc.ts'
+import { decidedByObject } from './partition-rpc.ts'
 import { decodeToken, encodeToken } from './token.ts'
 
 /** 'eventual': as of the last flush, give or take `headTtlMs`; 'session': at least what this handle has written and seen, and its token; 'strong': all that is acknowledged. */
@@ -124,7 +125,7 @@ export class WorkerDatabase extends AskedDatabase implements Database {
         if (partitions.length === 1 && partitions[0] === partition) return tx.collection(name)
         return intercepted(tx.collection(name), (call, carryOut) => {
           if (partitionFor(partitions, call) !== partition) throw acrossPartitions(`'${name}' is in another partition, and a transaction is within one`, here)
-          return carryOut()
+          return carryOut(call.args)
         })
       },
     })
@@ -310,17 +311,6 @@ export class WorkerDatabase extends AskedDatabase implements Database {
 /** Where a read has its options, among its arguments; most have them second. */
 const optionsAt: Partial<Record<string, number>> = { distinct: 2, related: 2, countRelated: 2 }
 const here = "With partitioning 'database' all collections are in one."
-
-/** A collection whose calls `answer` answers; the second argument carries one out on the collection itself. */
-function intercepted<T extends object>(collection: DatabaseCollection<T>, answer: (call: Call, carryOut: () => unknown) => unknown): DatabaseCollection<T> {
-  return new Proxy(collection, {
-    get: (_, method: keyof DatabaseCollection) => {
-      const member = collection[method]
-      if (typeof member !== 'function') return member
-      return (...args: unknown[]) => answer({ ns: collection.name, method, args }, () => (member as (...given: unknown[]) => unknown).apply(collection, args))
-    },
-  })
-}
 
 /** The one that a call is about; CROSS_PARTITION where it is about several shards. */
 function partitionFor(partitions: readonly string[], call: Call): string | undefined {

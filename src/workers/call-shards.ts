@@ -2,10 +2,10 @@ import type { IdSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { CreateManyOptions, FindOneAndUpdateOptions } from '../model/database-options.ts'
 import { parseEntityId } from '../model/entity.ts'
+import type { Call } from '../model/intercepted.ts'
 import { collectionOperations, type Operation } from '../model/operations.ts'
 import { isPlainObject } from '../model/parse-document.ts'
 import { acrossPartitions, shardOf } from '../storage/partitions.ts'
-import type { Call } from './partition-rpc.ts'
 
 /** Who carries a call out: one shard, or where none is named a database over all of them. */
 export interface Shards {

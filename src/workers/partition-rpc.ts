@@ -1,16 +1,10 @@
 import { isParqueDBError, ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
 import type { Tail } from '../storage/EventSourcedBackend.ts'
 import type { DatabaseCollection } from '../model/database.ts'
+import type { Call } from '../model/intercepted.ts'
 
 /** Writes that the object decides, one commit each, and where among its arguments each has its options. What else writes is decided in the Worker, and proposed. */
 export const decidedByObject: ReadonlyMap<string, number> = new Map<keyof DatabaseCollection, number>([['create', 1], ['update', 2], ['replace', 2], ['upsert', 2], ['delete', 1], ['findOneAndUpdate', 2]])
-
-/** A method of a collection with its arguments. */
-export interface Call {
-  readonly ns: string
-  readonly method: string
-  readonly args: readonly unknown[]
-}
 
 /** One of those writes. */
 export interface WriteCall extends Call {
