@@ -166,7 +166,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     const session = await this.#writer()
     const [state] = await session.partition.newestOfMany([key])
     if (state === undefined) throw new ParqueDBError('NOT_FOUND', `There is no ${ns}/${id}.`, { details: { $id: `${ns}/${id}` } })
-    await (session.kind === 'shared' ? session : session.partition).keepSnapshot(key)
+    await (session.kind === 'shared' ? session : session.partition.overlay).keepSnapshot(key)
     return snapshotOf<T>(ns, state)
   }
 

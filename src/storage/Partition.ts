@@ -121,11 +121,6 @@ export class Partition {
     return withView(this, (view) => view.getMany(keys))
   }
 
-  /** Keeps the newest state with its event, so that the next flush writes both. A flushed state is in a run, whole, already. */
-  keepSnapshot(key: EntityKey): void {
-    this.#overlay.keepSnapshot(key)
-  }
-
   /** seq of a namespace's newest event; 0 when it has none. */
   namespaceSeq(ns: string): number {
     const inOverlay = this.#overlay.namespaceSeq(ns)

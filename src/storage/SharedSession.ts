@@ -4,7 +4,7 @@ import type { IdSource } from '../base/ids.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EntityKey } from '../model/entity.ts'
 import { Courtesy } from './Courtesy.ts'
-import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
+import type { CommitRequest, CommitResult } from './engine.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { FollowerSession } from './FollowerSession.ts'
 import { KeyMap } from './KeyMap.ts'
@@ -31,6 +31,10 @@ const commitCountMax = 10_000
  */
 export class SharedSession {
   readonly kind = 'shared'
+  readonly refresh: WriterSession['refresh'] = () => this.current.refresh()
+  readonly flush: WriterSession['flush'] = () => this.#do((writer) => writer.flush(), { kind: 'flush' })
+  /** A guest learns of no progress and cannot stop the one that does it. */
+  readonly compact: WriterSession['compact'] = (options) => this.#do((writer) => writer.compact(options), { kind: 'compact' })
   readonly #backend: StorageBackend
   readonly #options: ResolvedOptions
   readonly #ids: IdSource
@@ -77,10 +81,6 @@ export class SharedSession {
     return this.current.isFresh
   }
 
-  refresh(): Promise<void> {
-    return this.current.refresh()
-  }
-
   onCommit(listener: CommitListener): () => void {
     this.#listeners.set(listener, this.current.onCommit(listener))
     return () => {
@@ -101,15 +101,6 @@ export class SharedSession {
     throw new ParqueDBError('LIMIT_EXCEEDED', `${commitCountMax} writes are waiting already. Await some of them before starting more.`, { details: { commitCountMax } })
   }
 
-  flush(): Promise<void> {
-    return this.#do((writer) => writer.flush(), { kind: 'flush' })
-  }
-
-  /** A guest learns of no progress and cannot stop the one that does it. */
-  compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void }): Promise<void> {
-    return this.#do((writer) => writer.compact(options), { kind: 'compact' })
-  }
-
   /** The session of the writer role, for what only its holder does; WRITER_LOCKED where that is another process. */
   async writerHere(): Promise<WriterSession> {
     const cause = await this.#connected()
@@ -119,7 +110,7 @@ export class SharedSession {
   }
 
   keepSnapshot({ ns, id }: EntityKey): Promise<void> {
-    return this.#do(async ({ partition }) => partition.keepSnapshot({ ns, id }), { kind: 'snapshot', entities: [[ns, id, 0]] })
+    return this.#do(async ({ partition }) => partition.overlay.keepSnapshot({ ns, id }), { kind: 'snapshot', entities: [[ns, id, 0]] })
   }
 
   /** Finishes what was begun; the role goes to one of the others. */
@@ -266,7 +257,7 @@ async function answerGuest(writer: WriterSession, bytes: Uint8Array, courtesy: C
       courtesy.end(commit.keys)
     } else if (kind === 'flush') await writer.flush()
     else if (kind === 'compact') await writer.compact({})
-    else if (kind === 'snapshot') commit.keys.forEach((key) => writer.partition.keepSnapshot(key))
+    else if (kind === 'snapshot') commit.keys.forEach((key) => writer.partition.overlay.keepSnapshot(key))
     return encodeAnswer('done')
   } catch (error) {
     if (error instanceof ProposalConflict) {

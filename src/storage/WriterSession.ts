@@ -8,7 +8,6 @@ import type { EraseOptions, EraseReport } from '../model/database-options.ts'
 import type { AppendLog } from './append-log.ts'
 import { copiesBefore } from './copies.ts'
 import { DataFiles } from './DataFiles.ts'
-import type { CommitRequest, CommitResult, CompactProgress } from './engine.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { EpochFence } from './EpochFence.ts'
 import { formatWritten, prepareFormat } from './format.ts'
@@ -19,7 +18,7 @@ import { openManifest } from './manifest.ts'
 import { metered, type Meter } from './metered.ts'
 import { openLog } from './FileLog.ts'
 import { Overlay } from './Overlay.ts'
-import { Partition, type CommitListener } from './Partition.ts'
+import { Partition } from './Partition.ts'
 import { assertConditions } from './probe.ts'
 import { Publisher, type PublisherParts } from './Publisher.ts'
 import { findRepeated } from './repeated.ts'
@@ -48,6 +47,10 @@ export class WriterSession {
   readonly lock: WriterLock | undefined
   readonly publisher: Publisher
   readonly maintenance: Maintenance
+  readonly onCommit: Partition['onCommit'] = (listener) => this.partition.onCommit(listener)
+  readonly commit: Writer['commit'] = (request) => this.#writer.commit(request)
+  readonly flush: Maintenance['flush'] = () => this.maintenance.flush()
+  readonly compact: Maintenance['compact'] = (options) => this.maintenance.compact(options)
   readonly #parts: SessionParts
   readonly #writer: Writer
 
@@ -143,22 +146,6 @@ export class WriterSession {
 
   get counts(): { commits: number; events: number; syncs: number; flushes: number; compactions: number; lastError: string | undefined } {
     return { ...this.#writer.counts, ...this.maintenance.counts }
-  }
-
-  onCommit(listener: CommitListener): () => void {
-    return this.partition.onCommit(listener)
-  }
-
-  commit(request: CommitRequest): Promise<CommitResult> {
-    return this.#writer.commit(request)
-  }
-
-  flush(): Promise<void> {
-    return this.maintenance.flush()
-  }
-
-  compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void }): Promise<void> {
-    return this.maintenance.compact(options)
   }
 
   /** Marks the entities as erased, at once and for all readers, and then takes them out of the files. NOT_FOUND when one never was. */
