@@ -107,7 +107,7 @@ export class Rewriter {
     try {
       const { slices } = options
       const onRows = slices === undefined ? options.onRows : (rows: number): void => slices.done(rows)
-      change = await write({ manifest: partition.manifest, view, tables: partition.files, output, turns: new Turns(slices?.clock(clock) ?? clock, () => writer().isBusy), autoSnapshotThreshold, codec, signal, onRows })
+      change = await write({ manifest: partition.manifest, view, tables: partition.files, output, turns: new Turns(clock, () => writer().isBusy, slices), autoSnapshotThreshold, codec, signal, onRows })
       checkAborted(signal)
     } catch (error) {
       await output.discard()

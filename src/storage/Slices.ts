@@ -1,5 +1,3 @@
-import type { Clock } from '../base/clock.ts'
-
 /** Lets a piece of work go on for so many rows, and holds it at its next turn until it is to go on: where a turn has a limit, as an alarm of a Durable Object. */
 export class Slices {
   readonly #rowsMax: number
@@ -28,19 +26,12 @@ export class Slices {
     this.#rowsLeft -= rows
   }
 
-  /** What the work takes its turns by. */
-  clock(clock: Clock): Clock {
-    return {
-      nowMs: () => clock.nowMs(),
-      after: (ms, task) => clock.after(ms, task),
-      sleep: async (ms, signal) => {
-        await clock.sleep(ms, signal)
-        if (this.#rowsLeft > 0) return
-        const held = new Promise<void>((resolve) => (this.#goOn = resolve))
-        this.#onStop?.()
-        await held
-      },
-    }
+  /** What the work waits for at each of its turns. */
+  async turn(): Promise<void> {
+    if (this.#rowsLeft > 0) return
+    const held = new Promise<void>((resolve) => (this.#goOn = resolve))
+    this.#onStop?.()
+    await held
   }
 
   #resume(rows: number): void {

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { Slices } from './Slices.ts'
 
 /** After this long others have their turn. */
 const turnMsMax = 5
@@ -11,13 +12,15 @@ const busyTurns = 8
 export class Turns {
   readonly #clock: Clock
   readonly #isOthersTurn: () => boolean
+  readonly #slices: Slices | undefined
   #startMs: number
   #steps = 0
 
-  /** `isOthersTurn`: while it says so, this work has what others leave. */
-  constructor(clock: Clock, isOthersTurn: () => boolean) {
+  /** `isOthersTurn`: while it says so, this work has what others leave. With `slices` it may be held at each turn. */
+  constructor(clock: Clock, isOthersTurn: () => boolean, slices?: Slices) {
     this.#clock = clock
     this.#isOthersTurn = isOthersTurn
+    this.#slices = slices
     this.#startMs = clock.nowMs()
   }
 
@@ -43,6 +46,7 @@ export class Turns {
   /** Others have their turn now. */
   async end(): Promise<void> {
     await this.#clock.sleep(0)
+    await this.#slices?.turn()
     for (let turn = 1; turn < busyTurns && this.#isOthersTurn(); turn++) await this.#clock.sleep(0)
     this.#startMs = this.#clock.nowMs()
   }
