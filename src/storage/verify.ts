@@ -1,7 +1,7 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
-import { isParqueDBError, type ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError } from '../base/ParqueDBError.ts'
 import { isEdgeSpace, stateOfEdge } from '../model/edge.ts'
 import type { EntityState } from '../model/entity.ts'
 import { equalValues } from '../model/values.ts'
@@ -9,7 +9,7 @@ import type { StoredEvent } from '../model/event.ts'
 import { fold, stateOfCreate } from '../model/fold.ts'
 import type { VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { checkFormat } from './format.ts'
-import { headEtag, readHead, type Head } from './head.ts'
+import { headEtag, readHead } from './head.ts'
 import { byKeyAndSeq } from './flush.ts'
 import { forgottenSeq } from './horizon.ts'
 import { spansNamespace } from './lookup.ts'
@@ -75,7 +75,13 @@ async function verifyHeadAndLog(input: VerifyInput, report: Totals): Promise<Man
     if (head === undefined) return emptyManifest
     try {
       const manifest = head.manifest === undefined ? emptyManifest : await readManifest(input.backend, head.manifest)
-      const problem = await verifyLog(head, { manifest, input, report })
+      const problem = await replay(input.logBackend, head, { afterSeq: manifest.flushedSeq, wholeParts: input.logBackend.openLog === undefined }).then(
+        ({ frames }) => void (report.checkedEvents += frames.reduce((sum, { events }) => sum + events.length, 0)),
+        (error: unknown) => {
+          if (isParqueDBError(error, 'CORRUPT_FILE')) return error
+          throw error
+        },
+      )
       if (problem === undefined) return manifest
       // A flush meanwhile deletes what it has read into files: only what is wrong under one and the same head is damage.
       if (attempt < readAttempts && (await headEtag(input.logBackend)) !== etag) continue
@@ -84,17 +90,6 @@ async function verifyHeadAndLog(input: VerifyInput, report: Totals): Promise<Man
     } catch (error) {
       if (!isParqueDBError(error, 'NOT_FOUND') || attempt === readAttempts || (await headEtag(input.logBackend)) === etag) throw error
     }
-  }
-}
-
-async function verifyLog(head: Head, to: { manifest: Manifest; input: VerifyInput; report: Totals }): Promise<ParqueDBError | undefined> {
-  try {
-    const { frames } = await replay(to.input.logBackend, head, { afterSeq: to.manifest.flushedSeq, wholeParts: to.input.logBackend.openLog === undefined })
-    for (const { events } of frames) to.report.checkedEvents += events.length
-    return undefined
-  } catch (error) {
-    if (!isParqueDBError(error, 'CORRUPT_FILE')) throw error
-    return error
   }
 }
 
