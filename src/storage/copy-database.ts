@@ -1,9 +1,9 @@
 import { checkAborted } from '../base/abort.ts'
 import { compareBytes, toHex } from '../base/bytes.ts'
-import { systemClock, type Clock } from '../base/clock.ts'
+import { systemClock } from '../base/clock.ts'
 import { crc32 } from '../base/crc32.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
-import { systemRandom, type Random } from '../base/random.ts'
+import { systemRandom } from '../base/random.ts'
 import { noteCopy } from './copies.ts'
 import { EpochFence } from './EpochFence.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
@@ -14,6 +14,7 @@ import { dataFiles, openManifest, writeManifest, type DroppedFile, type FileEntr
 import { openLog } from './FileLog.ts'
 import { logPrefix, replay, type ReplayedFrame } from './replay.ts'
 import { resolving } from './resolving.ts'
+import type { RetryParts } from './retry.ts'
 import { listObjects, type StorageBackend } from './storage-backend.ts'
 
 /** Files of at most 32 MB that are in memory at once. */
@@ -23,11 +24,9 @@ const readAttempts = 10
 /** Readers of the target may be at files that this copy drops: the next copy deletes them. */
 const graceMs = 60_000
 
-export interface CopyInput {
+export interface CopyInput extends Partial<RetryParts> {
   readonly from: StorageBackend
   readonly to: StorageBackend
-  readonly clock?: Clock
-  readonly random?: Random
   /** What the source is to call the target, which an erasure there then names as a copy; else nothing is written to the source. */
   readonly place?: string | undefined
   /** Ends with ABORTED between two files; the next copy goes on from there. */
@@ -61,7 +60,7 @@ export async function copyDatabase(input: CopyInput): Promise<CopyReport> {
   for (let attempt = 1; ; attempt++) {
     const etag = await headEtag(input.from)
     try {
-      const report = await new Copying(input).run()
+      const report = await copyOnce(input)
       if (input.place !== undefined) await noteCopy(input.from, { place: input.place, lastSeq: report.lastSeq, atMs: (input.clock ?? systemClock).nowMs() })
       return report
     } catch (error) {
@@ -71,105 +70,99 @@ export async function copyDatabase(input: CopyInput): Promise<CopyReport> {
   }
 }
 
-class Copying {
-  readonly #input: CopyInput
-  readonly #clock: Clock
-  readonly #random: Random
-  readonly #to: StorageBackend
-  #copiedFiles = 0
-  #copiedBytes = 0
+/** One attempt. `target` is `to`, whose puts of unknown outcome are decided. */
+interface Copying extends Omit<CopyInput, keyof RetryParts>, RetryParts {
+  readonly target: StorageBackend
+  copiedFiles: number
+  copiedBytes: number
+}
 
-  constructor(input: CopyInput) {
-    this.#input = input
-    this.#clock = input.clock ?? systemClock
-    this.#random = input.random ?? systemRandom
-    this.#to = resolving(input.to, { clock: this.#clock, random: this.#random })
+async function copyOnce(input: CopyInput): Promise<CopyReport> {
+  const { from, to, clock = systemClock, random = systemRandom } = input
+  const copying: Copying = { ...input, clock, random, target: resolving(to, { clock, random }), copiedFiles: 0, copiedBytes: 0 }
+  const source = await contentsOf(from)
+  if (source === undefined) throw new ParqueDBError('NOT_FOUND', `There is no database in this ${from.kind} store to be copied.`, { details: { path: 'FORMAT' } })
+  const lock = await to.lockWriter?.()
+  try {
+    await prepareFormat(copying.target, new Set([to]), random)
+    const former = await contentsOf(to)
+    if (former !== undefined && former.lastSeq > 0) await refuseUnlessEarlier(from, to, { target: former, source })
+    const files = [...dataFiles(source.manifest)].map(({ file }) => file)
+    const named = new Map([...dataFiles(former?.manifest ?? source.manifest)].map(({ file }) => [file.path, former === undefined ? undefined : file]))
+    const taken: Taken = { named, dropped: new Set(former?.manifest.dropped.map(({ path }) => path)) }
+    await copyMissing(copying, files, taken)
+    const isSame = former !== undefined && former.lastSeq === source.lastSeq && named.size === files.length && files.every(({ path }) => named.has(path))
+    if (!isSame) await publish(copying, source, { former, files, taken })
+    return { lastSeq: source.lastSeq, copiedFiles: copying.copiedFiles, copiedBytes: copying.copiedBytes, presentFiles: files.length - copying.copiedFiles }
+  } finally {
+    await lock?.release()
   }
+}
 
-  async run(): Promise<CopyReport> {
-    const { from, to } = this.#input
-    const source = await contentsOf(from)
-    if (source === undefined) throw new ParqueDBError('NOT_FOUND', `There is no database in this ${from.kind} store to be copied.`, { details: { path: 'FORMAT' } })
-    const lock = await to.lockWriter?.()
-    try {
-      await prepareFormat(this.#to, new Set([to]), this.#random)
-      const target = await contentsOf(to)
-      if (target !== undefined && target.lastSeq > 0) await refuseUnlessEarlier(from, to, { target, source })
-      const files = [...dataFiles(source.manifest)].map(({ file }) => file)
-      const named = new Map([...dataFiles(target?.manifest ?? source.manifest)].map(({ file }) => [file.path, target === undefined ? undefined : file]))
-      const taken: Taken = { named, dropped: new Set(target?.manifest.dropped.map(({ path }) => path)) }
-      await this.#copyMissing(files, taken)
-      const isSame = target !== undefined && target.lastSeq === source.lastSeq && named.size === files.length && files.every(({ path }) => named.has(path))
-      if (!isSame) await this.#publish(source, { target, files, taken })
-      return { lastSeq: source.lastSeq, copiedFiles: this.#copiedFiles, copiedBytes: this.#copiedBytes, presentFiles: files.length - this.#copiedFiles }
-    } finally {
-      await lock?.release()
+async function copyMissing(copying: Copying, files: readonly FileEntry[], taken: Taken): Promise<void> {
+  const present = await sizesOf(copying.target, new Set(files.map(({ path }) => path.slice(0, path.indexOf('/') + 1))))
+  const wanted = files.filter((file) => !(isSameFile(taken.named.get(file.path), file) && present.get(file.path) === file.sizeBytes))
+  const totalBytes = wanted.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  let done = 0
+  let bytes = 0
+  const waiting = wanted.values()
+  const copyAll = async (): Promise<void> => {
+    for (const file of waiting) {
+      checkAborted(copying.signal)
+      await copyFile(copying, file, { taken, isThere: present.has(file.path) })
+      done++
+      bytes += file.sizeBytes
+      copying.onProgress?.({ files: done, totalFiles: wanted.length, bytes, totalBytes })
     }
   }
+  await Promise.all(Array.from({ length: copiesAtOnce }, copyAll))
+}
 
-  async #copyMissing(files: readonly FileEntry[], taken: Taken): Promise<void> {
-    const present = await sizesOf(this.#to, new Set(files.map(({ path }) => path.slice(0, path.indexOf('/') + 1))))
-    const wanted = files.filter((file) => !(isSameFile(taken.named.get(file.path), file) && present.get(file.path) === file.sizeBytes))
-    const totalBytes = wanted.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-    let done = 0
-    let bytes = 0
-    const waiting = wanted.values()
-    const copyAll = async (): Promise<void> => {
-      for (const file of waiting) {
-        checkAborted(this.#input.signal)
-        await this.#copy(file, { taken, isThere: present.has(file.path) })
-        done++
-        bytes += file.sizeBytes
-        this.#input.onProgress?.({ files: done, totalFiles: wanted.length, bytes, totalBytes })
-      }
-    }
-    await Promise.all(Array.from({ length: copiesAtOnce }, copyAll))
-  }
+async function copyFile(copying: Copying, file: FileEntry, { taken, isThere }: { taken: Taken; isThere: boolean }): Promise<void> {
+  const { from, target } = copying
+  const bytes = await from.read(file.path)
+  checkContent(file, bytes)
+  if (isThere) {
+    // What an interrupted copy left is whole, and is not copied again.
+    if (compareBytes(await target.read(file.path), bytes) === 0) return
+    if (taken.named.get(file.path) !== undefined || taken.dropped.has(file.path)) throw notEarlier(`it has another file ${file.path}`)
+    await target.put(file.path, bytes)
+  } else await target.put(file.path, bytes, { ifAbsent: true })
+  copying.copiedFiles++
+  copying.copiedBytes += bytes.length
+}
 
-  async #copy(file: FileEntry, { taken, isThere }: { taken: Taken; isThere: boolean }): Promise<void> {
-    const bytes = await this.#input.from.read(file.path)
-    checkContent(file, bytes)
-    if (isThere) {
-      // What an interrupted copy left is whole, and is not copied again.
-      if (compareBytes(await this.#to.read(file.path), bytes) === 0) return
-      if (taken.named.get(file.path) !== undefined || taken.dropped.has(file.path)) throw notEarlier(`it has another file ${file.path}`)
-      await this.#to.put(file.path, bytes)
-    } else await this.#to.put(file.path, bytes, { ifAbsent: true })
-    this.#copiedFiles++
-    this.#copiedBytes += bytes.length
-  }
+/** As the writer of the target, of an epoch above those that the names of the source's files come from. */
+async function publish(copying: Copying, source: Contents, { former, files, taken }: { former: Contents | undefined; files: readonly FileEntry[]; taken: Taken }): Promise<void> {
+  const { to, target, random } = copying
+  const { epoch, etag } = await takeEpoch(to, source.newestEpoch)
+  const fence = new EpochFence(target, epoch)
+  // A writer that was here before the epoch was taken may have swept what no head named yet.
+  await copyMissing(copying, files, { ...taken, named: new Map(files.map((file) => [file.path, file])) })
+  const log = await openLog(target, { prefix: logPrefix, epoch })
+  await log.append(source.frames.map(({ frame }) => ({ ...frame, epoch })))
+  await log.close()
+  const { flushedSeq } = source.manifest
+  const manifest: Manifest = { ...source.manifest, id: Math.max(source.manifest.id, former?.manifest.id ?? 0) + 1, dropped: [] }
+  const dropped = former === undefined ? [] : await droppedFrom(copying, former.manifest, { files, manifestId: manifest.id })
+  const address = await writeManifest(target, { ...manifest, dropped }, toHex(random.bytes(8)))
+  await fence.check()
+  await publishHead(target, { format: formatWritten, isClosed: true, epoch, manifest: address, manifestId: manifest.id, flushedSeq, logStart: flushedSeq + 1, durableSeq: source.lastSeq }, etag)
+  await fence.check()
+  for (const part of await listLogParts(target, logPrefix)) if (part.epoch < epoch) await target.delete(part.path)
+  await deleteOldEpochs(target, epoch)
+}
 
-  /** As the writer of the target, of an epoch above those that the names of the source's files come from. */
-  async #publish(source: Contents, { target, files, taken }: { target: Contents | undefined; files: readonly FileEntry[]; taken: Taken }): Promise<void> {
-    const { epoch, etag } = await takeEpoch(this.#input.to, source.newestEpoch)
-    const fence = new EpochFence(this.#to, epoch)
-    // A writer that was here before the epoch was taken may have swept what no head named yet.
-    await this.#copyMissing(files, { ...taken, named: new Map(files.map((file) => [file.path, file])) })
-    const log = await openLog(this.#to, { prefix: logPrefix, epoch })
-    await log.append(source.frames.map(({ frame }) => ({ ...frame, epoch })))
-    await log.close()
-    const { flushedSeq } = source.manifest
-    const manifest: Manifest = { ...source.manifest, id: Math.max(source.manifest.id, target?.manifest.id ?? 0) + 1, dropped: [] }
-    const dropped = target === undefined ? [] : await this.#dropped(target.manifest, { files, manifestId: manifest.id })
-    const address = await writeManifest(this.#to, { ...manifest, dropped }, toHex(this.#random.bytes(8)))
-    await fence.check()
-    await publishHead(this.#to, { format: formatWritten, isClosed: true, epoch, manifest: address, manifestId: manifest.id, flushedSeq, logStart: flushedSeq + 1, durableSeq: source.lastSeq }, etag)
-    await fence.check()
-    for (const part of await listLogParts(this.#to, logPrefix)) if (part.epoch < epoch) await this.#to.delete(part.path)
-    await deleteOldEpochs(this.#to, epoch)
+/** What the target had and has no more; of what was dropped before, that is deleted whose grace has passed. */
+async function droppedFrom({ target, clock }: Copying, manifest: Manifest, { files, manifestId }: { files: readonly FileEntry[]; manifestId: number }): Promise<DroppedFile[]> {
+  const nowMs = clock.nowMs()
+  const kept = new Set(files.map(({ path }) => path))
+  const gone = [...dataFiles(manifest)].filter(({ file }) => !kept.has(file.path)).map(({ file: { path, sizeBytes } }) => ({ path, sizeBytes, atMs: nowMs, manifestId }))
+  for (const file of manifest.dropped) {
+    if (file.atMs + graceMs > nowMs) gone.push(file)
+    else await target.delete(file.path)
   }
-
-  /** What the target had and has no more; of what was dropped before, that is deleted whose grace has passed. */
-  async #dropped(manifest: Manifest, { files, manifestId }: { files: readonly FileEntry[]; manifestId: number }): Promise<DroppedFile[]> {
-    const nowMs = this.#clock.nowMs()
-    const kept = new Set(files.map(({ path }) => path))
-    const gone = [...dataFiles(manifest)].filter(({ file }) => !kept.has(file.path)).map(({ file: { path, sizeBytes } }) => ({ path, sizeBytes, atMs: nowMs, manifestId }))
-    for (const file of manifest.dropped) {
-      if (file.atMs + graceMs > nowMs) gone.push(file)
-      else await this.#to.delete(file.path)
-    }
-    return gone
-  }
+  return gone
 }
 
 /** Names that the target uses: files that its manifest has, and such that its readers may be at. */

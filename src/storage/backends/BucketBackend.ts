@@ -1,7 +1,7 @@
-import { systemClock, type Clock } from '../../base/clock.ts'
+import { systemClock } from '../../base/clock.ts'
 import { utf8Encode } from '../../base/bytes.ts'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
-import { systemRandom, type Random } from '../../base/random.ts'
+import { systemRandom } from '../../base/random.ts'
 import { validatePath, validatePrefix } from '../path-rules.ts'
 import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, type ParsedCondition } from '../request-rules.ts'
 import { retried, type RetryParts } from '../retry.ts'
@@ -32,11 +32,9 @@ export interface BucketObject {
   readonly etag: string
 }
 
-export interface BucketOptions {
+export interface BucketOptions extends Partial<RetryParts> {
   /** The folder in the bucket, such as 'databases/shop'. Default: the whole bucket. */
   readonly prefix?: string
-  readonly clock?: Clock
-  readonly random?: Random
 }
 
 /**
