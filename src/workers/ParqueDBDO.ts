@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
-import { isParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemClock } from '../base/clock.ts'
 import { ParqueDB, type ParqueDBOptions } from '../db/ParqueDB.ts'
 import { DOSqliteBackend, type DurableObjectSql } from '../storage/backends/DOSqliteBackend.ts'
@@ -11,7 +11,7 @@ import { R2Backend } from '../storage/backends/R2Backend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import { withView } from '../storage/view.ts'
 import type { DurableObjectContext, ParqueDBEnv } from './bindings.ts'
-import { decidedByObject, replyOf, type AskedMethod, type PartitionRpc, type Reply, type WriteCall } from './partition-rpc.ts'
+import { decidedByObject, type AskedMethod, type PartitionRpc, type Reply, type WriteCall } from './partition-rpc.ts'
 
 /** Where the object keeps its own name: an alarm after a restart is not told it. */
 const namePath = 'parquedb/name'
@@ -128,12 +128,16 @@ export class ParqueDBDO<Env extends ParqueDBEnv = ParqueDBEnv> extends DurableOb
     this.#opening = undefined
   }
 
+  /** What work gives, or how it failed. An error that is none of ours is a bug, and goes on as it is. */
   async #reply<T>(work: (opened: Opened) => Promise<T>): Promise<Reply<T>> {
-    const working = async (): Promise<T> => work(await this.#open()).catch((error: unknown) => {
+    try {
+      const value = await work(await this.#open())
+      return { value, seq: await withView((await this.#open()).engine, async ({ seq }) => seq) }
+    } catch (error) {
       this.#forgetWhenUseless(error)
+      if (isParqueDBError(error)) return { error: ParqueDBError.prototype.toJSON.call(error) }
       throw error
-    })
-    return replyOf(working, async () => withView((await this.#open()).engine, async ({ seq }) => seq))
+    }
   }
 
   /** After these the engine takes no more writes, and another one has to find out what is stored. */

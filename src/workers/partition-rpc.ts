@@ -1,4 +1,4 @@
-import { isParqueDBError, ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
+import { ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
 import type { Tail } from '../storage/EventSourcedBackend.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 import type { Call } from '../model/intercepted.ts'
@@ -23,17 +23,6 @@ export interface PartitionRpc {
   tail(afterSeq: number): Promise<Reply<Tail>>
   /** A method of the engine that is about the partition as a whole. A signal stays with the caller. */
   ask(method: AskedMethod, options: object): Promise<Reply<unknown>>
-}
-
-/** In the object: what work gives, or how it failed. An error that is none of ours is a bug, and goes on as it is. */
-export async function replyOf<T>(work: () => Promise<T>, lastSeq: () => Promise<number>): Promise<Reply<T>> {
-  try {
-    const value = await work()
-    return { value, seq: await lastSeq() }
-  } catch (error) {
-    if (isParqueDBError(error)) return { error: ParqueDBError.prototype.toJSON.call(error) }
-    throw error
-  }
 }
 
 /** In the Worker: the value, or the error thrown again. A call that did not come through is STORAGE_UNAVAILABLE: what it did is not known. */
