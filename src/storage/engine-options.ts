@@ -77,20 +77,12 @@ export interface EngineOptions {
   readonly random?: Random
 }
 
-type Whole<Name extends 'flush' | 'compaction' | 'checkpoints'> = Readonly<Required<NonNullable<EngineOptions[Name]>>>
-
-export interface ResolvedOptions extends Readonly<Required<Omit<EngineOptions, 'log' | 'schedule' | 'flush' | 'compaction' | 'checkpoints' | 'retention'>>> {
-  readonly log: StorageBackend | undefined
-  readonly schedule: ((atMs: number) => void) | undefined
-  readonly flush: Whole<'flush'>
-  readonly compaction: Omit<Whole<'compaction'>, 'codec'> & { readonly codec: Codec | undefined }
-  readonly checkpoints: Whole<'checkpoints'>
-  readonly retention: { readonly policy: RetentionPolicy | undefined; readonly namespaces: { readonly [ns: string]: RetentionPolicy }; readonly everyMs: number }
-}
+/** All of them, where there are no defaults also undefined. */
+export type ResolvedOptions = Readonly<ReturnType<typeof resolveOptions>>
 
 /** Fills in the defaults; INVALID_ARGUMENT names the option that is unknown or out of its range. */
-export function resolveOptions(options: EngineOptions): ResolvedOptions {
-  const resolved: ResolvedOptions = {
+export function resolveOptions(options: EngineOptions) {
+  const resolved = {
     autoSnapshotThreshold: wholeNumber(options.autoSnapshotThreshold, { name: 'autoSnapshotThreshold', fallback: 100, least: 1 }),
     maxCachedEntities: wholeNumber(options.maxCachedEntities, { name: 'maxCachedEntities', fallback: 1000, least: 0 }),
     maxCachedColumnBytes: wholeNumber(options.maxCachedColumnBytes, { name: 'maxCachedColumnBytes', fallback: 64 * 1024 * 1024, least: 0 }),
@@ -123,7 +115,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     indexBytesMax: wholeNumber(options.indexBytesMax, { name: 'indexBytesMax', fallback: 64 * 1024 * 1024, least: 1 }),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
-  }
+  } satisfies { readonly [Name in keyof EngineOptions]-?: unknown }
   refuseUnknown(options, { known: Object.keys(resolved), where: '' })
   for (const name of ['flush', 'compaction', 'checkpoints'] as const) refuseUnknown(options[name] ?? {}, { known: Object.keys(resolved[name]), where: `${name}.` })
   return resolved
@@ -134,7 +126,7 @@ const checkpointsMax = 64
 const retentionEveryMsMin = 3_600_000
 
 /** The defaults of retention; INVALID_ARGUMENT. */
-export function resolveRetention(options: RetentionOptions): ResolvedOptions['retention'] {
+export function resolveRetention(options: RetentionOptions): { readonly policy: RetentionPolicy | undefined; readonly namespaces: { readonly [ns: string]: RetentionPolicy }; readonly everyMs: number } {
   const { namespaces = {}, everyMs, ...policy } = options
   const parsed = Object.keys(policy).length === 0 ? undefined : parsePolicy(policy, 'retention.')
   const ofNamespaces = Object.entries(namespaces).map(([ns, one]) => [ns, parsePolicy(one, `retention.namespaces.${ns}.`)] as const)

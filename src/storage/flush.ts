@@ -10,12 +10,6 @@ import type { FileEntry, RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
 import type { Turns } from './Turns.ts'
 
-export interface FlushOutput {
-  readonly segment: FileEntry
-  readonly runs: ReadonlyMap<string, RunEntry>
-  readonly lastTs: number
-}
-
 export interface FlushInput {
   readonly overlay: Overlay
   /** The newest seq to put into files; all before it in the overlay go too. */
@@ -25,7 +19,7 @@ export interface FlushInput {
 }
 
 /** Writes what the overlay holds up to `toSeq` as one segment and one run for each namespace. No manifest names them yet. */
-export async function writeFlush(input: FlushInput): Promise<FlushOutput> {
+export async function writeFlush(input: FlushInput): Promise<{ segment: FileEntry; runs: ReadonlyMap<string, RunEntry>; lastTs: number }> {
   const { overlay, toSeq, output } = input
   const [last] = overlay.events({ from: toSeq, to: toSeq })
   assert(last !== undefined, 'a flush has events')
