@@ -12,7 +12,7 @@ import { deleteOldEpochs, headEtag, publishHead, readHead, takeEpoch } from './h
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, openManifest, writeManifest, type DroppedFile, type FileEntry, type Manifest } from './manifest.ts'
 import { openLog } from './FileLog.ts'
-import { logPrefix, replay, type ReplayedFrame } from './replay.ts'
+import { logPrefix, replay } from './replay.ts'
 import { resolving } from './resolving.ts'
 import type { RetryParts } from './retry.ts'
 import { listObjects, type StorageBackend } from './storage-backend.ts'
@@ -43,12 +43,7 @@ export interface CopyReport {
   readonly presentFiles: number
 }
 
-interface Contents {
-  readonly manifest: Manifest
-  readonly frames: readonly ReplayedFrame[]
-  readonly lastSeq: number
-  readonly newestEpoch: number
-}
+type Contents = Readonly<NonNullable<Awaited<ReturnType<typeof contentsOf>>>>
 
 /**
  * Makes `to` hold the database that is in `from`: first the files that it lacks, then, as its writer, the log and a head. Until that one is
@@ -172,7 +167,7 @@ interface Taken {
 }
 
 /** What a store holds, as of one moment; undefined when there is no database. */
-async function contentsOf(backend: StorageBackend): Promise<Contents | undefined> {
+async function contentsOf(backend: StorageBackend) {
   if (!(await checkFormat(backend))) return undefined
   const { head, newestEpoch } = await readHead(backend)
   const manifest = await openManifest(backend, head?.manifest)

@@ -38,21 +38,14 @@ export interface EventInput {
   readonly metadata?: object
 }
 
-export interface ParsedEvent {
-  readonly key: EntityKey
-  /** Where an edge begins: that has to be there. */
-  readonly from: EntityKey | undefined
-  readonly input: EventInput
-  readonly after: Document | undefined
-  readonly metadata: Document | undefined
-}
+export type ParsedEvent = Readonly<ReturnType<typeof parseEventInput>>
 
 const knownFields = ['op', 'target', 'ns', 'entityId', 'after', 'patch', 'predicate', 'to', 'data', 'id', 'ts', 'version', 'actor', 'metadata']
 const ops: readonly string[] = ['CREATE', 'UPDATE', 'DELETE', 'REL_CREATE', 'REL_DELETE']
 const nameCharsMax = 1000
 
 /** Checks an event that somebody appends; VALIDATION_FAILED or INVALID_ARGUMENT names the field. */
-export function parseEventInput(input: EventInput, nowMs: number): ParsedEvent {
+export function parseEventInput(input: EventInput, nowMs: number) {
   if (typeof input !== 'object' || input === null) throw invalid('event', 'must be an object')
   for (const name of Object.keys(input)) if (!knownFields.includes(name)) throw invalid(name, `is not a field of an event; known are ${knownFields.join(', ')}`)
   if (!ops.includes(input.op)) throw invalid('op', `must be ${ops.join(', ')}, not ${JSON.stringify(input.op)}`)
@@ -64,6 +57,7 @@ export function parseEventInput(input: EventInput, nowMs: number): ParsedEvent {
   const body = input.after ?? input.data
   return {
     key: isEdge(input) ? edgeKey({ from: key, predicate: validatePredicate(input.predicate), to: parseReference(input.to) }) : key,
+    /** Where an edge begins: that has to be there. */
     from: isEdge(input) ? key : undefined,
     input,
     after: body === undefined ? undefined : parseDocument(body),
