@@ -4,8 +4,7 @@ import { formatEntityId, type EntityKey, type EntityState } from './entity.ts'
 import type { EventDraft } from './event.ts'
 import type { DocumentLimits } from './parse-document.ts'
 import { diffDocuments, isEmptyPatch } from './patch.ts'
-import { applyUpdate } from './update/apply-update.ts'
-import type { ParsedUpdate } from './update/parsed-update.ts'
+import { applyUpdate, type ParsedUpdate } from './update/apply-update.ts'
 import { equalValues, type Document } from './values.ts'
 
 /** What an entity's version must be for the command to go ahead; 'absent' also holds for a deleted entity. */

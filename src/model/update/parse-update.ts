@@ -8,8 +8,7 @@ import { describe, isPlainObject, parseValue } from '../parse-document.ts'
 import { parseArrayIndex, parseFieldPath } from '../path.ts'
 import { systemFields } from '../entity-document.ts'
 import { isObject, type Value } from '../values.ts'
-import { invalidUpdate } from './invalid-update.ts'
-import type { BitMask, ElementSort, ParsedUpdate, Push, UpdateOperation, UpdatePath, UpdateStep } from './parsed-update.ts'
+import { invalidUpdate, type BitMask, type ElementSort, type ParsedUpdate, type Push, type UpdateOperation, type UpdatePath, type UpdateStep } from './apply-update.ts'
 
 /** Far more fields than a document may have; an update is checked and applied in memory. */
 const operationCountMax = 10_000
