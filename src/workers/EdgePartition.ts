@@ -9,7 +9,8 @@ import { undefinedWhenAbsent } from '../storage/request-rules.ts'
 import { Scratch, scratchPrefix } from '../storage/Scratch.ts'
 import { Partition } from '../storage/Partition.ts'
 import type { View } from '../storage/view.ts'
-import type { EdgeFiles } from './edge-files.ts'
+import type { ParqueDBEnv } from './bindings.ts'
+import { edgeFiles, type EdgeFiles } from './edge-files.ts'
 import { valueOf, type PartitionRpc } from './partition-rpc.ts'
 
 /** How new a view has to be. 'eventual': the files as of a moment ago; { seq }: that event at least; 'strong': all that was acknowledged before it was asked for. */
@@ -112,5 +113,24 @@ export class EdgePartition {
     const isPast = manifest.flushedSeq > overlay.lastSeq
     if (isPast) this.partition.cache.clear()
     this.partition.install({ manifest, overlay: isPast ? new Overlay(manifest) : overlay.after(manifest) })
+  }
+}
+
+/** Partitions whose manifests and indexes an isolate keeps. */
+const partitionsMax = 32
+
+/** The partitions that an isolate knows, least recently used out first. One for a Worker: it outlives requests. */
+export class EdgePartitions {
+  readonly #partitions = new Map<string, EdgePartition>()
+
+  get(env: ParqueDBEnv, name: string, options: EdgeOptions): EdgePartition {
+    const { prefix = 'parquedb', headTtlMs = 1000, indexBytesMax = 8 * 1024 * 1024, maxCachedColumnBytes = 8 * 1024 * 1024, maxCachedEntities = 500 } = options
+    const folder = `${prefix}/${name}`
+    const known = this.#partitions.get(folder) ?? new EdgePartition({ files: edgeFiles(env.BUCKET, folder), rpc: () => env.PARQUEDB.getByName(name), headTtlMs, indexBytesMax, maxCachedColumnBytes, maxCachedEntities })
+    this.#partitions.delete(folder)
+    this.#partitions.set(folder, known)
+    const [oldest] = this.#partitions.keys()
+    if (this.#partitions.size > partitionsMax && oldest !== undefined) this.#partitions.delete(oldest)
+    return known
   }
 }

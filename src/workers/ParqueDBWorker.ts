@@ -4,7 +4,7 @@ import { collectionOperations } from '../model/operations.ts'
 import { ResultCursor } from '../model/ResultCursor.ts'
 import { createServer, type Server, type ServerOptions } from '../server/Server.ts'
 import type { ParqueDBEnv } from './bindings.ts'
-import { EdgePartitions } from './EdgePartitions.ts'
+import { EdgePartitions } from './EdgePartition.ts'
 import { WorkerDatabase, type WorkerDatabaseOptions } from './WorkerDatabase.ts'
 
 export interface WorkerOptions extends Omit<WorkerDatabaseOptions, 'edges' | 'token'> {

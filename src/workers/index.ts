@@ -1,6 +1,5 @@
 export type { DurableObjectContext, ParqueDBEnv } from './bindings.ts'
-export type { EdgeOptions } from './EdgePartition.ts'
-export { EdgePartitions } from './EdgePartitions.ts'
+export { EdgePartitions, type EdgeOptions } from './EdgePartition.ts'
 export { ParqueDBDO, type PartitionOptions } from './ParqueDBDO.ts'
 export { ParqueDBWorker, type RemoteCollection, type WorkerOptions } from './ParqueDBWorker.ts'
 export { WorkerDatabase, type Consistency, type ConsistencyOptions, type Partitioning, type WorkerDatabaseOptions } from './WorkerDatabase.ts'

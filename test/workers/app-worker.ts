@@ -1,6 +1,6 @@
 import type { ParqueDBEnv } from '../../src/workers/bindings.ts'
 import type { ReadCounts } from '../../src/workers/edge-files.ts'
-import { EdgePartitions } from '../../src/workers/EdgePartitions.ts'
+import { EdgePartitions } from '../../src/workers/EdgePartition.ts'
 import { ParqueDBDO, type PartitionOptions } from '../../src/workers/ParqueDBDO.ts'
 import { ParqueDBWorker, type WorkerOptions } from '../../src/workers/ParqueDBWorker.ts'
 import { WorkerDatabase } from '../../src/workers/WorkerDatabase.ts'

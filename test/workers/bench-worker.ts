@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { ParqueDBEnv } from '../../src/workers/bindings.ts'
 import type { ReadCounts } from '../../src/workers/edge-files.ts'
-import { EdgePartitions } from '../../src/workers/EdgePartitions.ts'
+import { EdgePartitions } from '../../src/workers/EdgePartition.ts'
 import { ParqueDBDO } from '../../src/workers/ParqueDBDO.ts'
 import { WorkerDatabase } from '../../src/workers/WorkerDatabase.ts'
 
