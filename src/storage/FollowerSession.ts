@@ -3,6 +3,7 @@ import type { ResolvedOptions } from './engine-options.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { checkFormat } from './format.ts'
 import { headEtag, readHead, type Head, type HeadReading } from './head.ts'
+import { parseLogPartPath } from './log-part.ts'
 import { openManifest } from './manifest.ts'
 import { metered } from './metered.ts'
 import { Overlay } from './Overlay.ts'
@@ -187,7 +188,6 @@ function withoutLast({ frames, reached }: Pick<ReplayResult, 'frames' | 'reached
 
 /** Whether the part that was read last is still needed, and so surely still there. */
 function isKept(reached: ReplayPosition | undefined, head: Head): boolean {
-  const firstSeq = Number(/-(\d{20})\.log$/.exec(reached?.part ?? '')?.[1] ?? -1)
-  return firstSeq >= head.logStart
+  return reached !== undefined && (parseLogPartPath(reached.part)?.firstSeq ?? -1) >= head.logStart
 }
 

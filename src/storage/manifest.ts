@@ -120,16 +120,13 @@ export function withKeys<Value>(record: { readonly [ns: string]: Value }, change
 export function* dataFiles(manifest: Omit<Manifest, 'id'>): Generator<{ kind: 'segment' | 'run'; ns: string | undefined; file: FileEntry }> {
   for (const file of [...manifest.archived, ...manifest.segments]) yield { kind: 'segment', ns: undefined, file }
   const seen = new Set<string>()
-  for (const runs of [manifest.runs, ...manifest.checkpoints.map((checkpoint) => checkpoint.runs), ...baseRuns(manifest)]) {
+  const bases = Object.entries(manifest.horizons).map(([ns, { base, archive }]) => withKeys({}, { [ns]: [...base, ...(archive?.base ?? [])] }))
+  for (const runs of [manifest.runs, ...manifest.checkpoints.map((checkpoint) => checkpoint.runs), ...bases]) {
     for (const [ns, entries] of Object.entries(runs)) {
       for (const file of entries.flatMap((run) => run.files)) if (!seen.has(file.path)) yield { kind: 'run', ns, file }
       for (const file of entries.flatMap((run) => run.files)) seen.add(file.path)
     }
   }
-}
-
-function baseRuns({ horizons }: Omit<Manifest, 'id'>): NamespaceRuns[] {
-  return Object.entries(horizons).flatMap(([ns, { base, archive }]) => [withKeys({}, { [ns]: base }), withKeys({}, { [ns]: archive?.base ?? [] })])
 }
 
 /** The seqs that a segment stands for, inclusive. */

@@ -4,7 +4,7 @@ import { toHex } from '../../base/bytes.ts'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { BucketBackend, type Bucket, type BucketObject, type BucketOptions } from './BucketBackend.ts'
 import type { ParsedCondition } from '../request-rules.ts'
-import type { ByteRange, StorageBackend } from '../storage-backend.ts'
+import type { StorageBackend } from '../storage-backend.ts'
 
 /** One attempt, from its first byte to its last: a file of 32 MB at a megabyte a second. */
 const attemptMsMax = 30_000
@@ -57,7 +57,9 @@ function bucketOf(options: S3Options): Bucket {
       const { status, bytes } = await ask({ method: 'GET', key, headers: range === undefined ? {} : { range: `bytes=${range.start}-${range.end - 1}` }, answers: [404, 416] })
       if (status === 404) return undefined
       // 416: the range begins at the end or behind it.
-      return status === 416 ? new Uint8Array(0) : wanted(bytes, status === 206 ? undefined : range)
+      if (status === 416) return new Uint8Array(0)
+      // Some stores give the whole object where a range was asked for.
+      return status === 206 || range === undefined ? bytes : bytes.subarray(range.start, range.end)
     },
     head: async (key) => {
       const { status, headers } = await ask({ method: 'HEAD', key, answers: [404] })
@@ -131,11 +133,6 @@ function conditionHeaders(condition: ParsedCondition): Readonly<Record<string, s
     case 'match':
       return { 'if-match': `"${condition.etag}"` }
   }
-}
-
-/** Some stores give the whole object where a range was asked for. */
-function wanted(bytes: Uint8Array, range: ByteRange | undefined): Uint8Array {
-  return range === undefined ? bytes : bytes.subarray(range.start, range.end)
 }
 
 /** The listing goes on after its last key: no token is kept, and none expires. */

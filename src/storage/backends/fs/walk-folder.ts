@@ -14,17 +14,12 @@ export interface WalkBounds {
 
 /**
  * Paths of the regular files below `root`, ordered by the UTF-8 bytes of the whole path. What no valid path names
- * (links, the backend's own folders, foreign names) is passed over. Holds one listing per level of folders.
+ * (links, the backend's own folders, foreign names) is passed over. Holds one listing per level of folders. `folder`, where it begins, is '' or ends with '/'.
  */
-export function walkFolder(root: string, bounds: WalkBounds): AsyncGenerator<string, void> {
-  return walk(root, bounds.prefix.slice(0, bounds.prefix.lastIndexOf('/') + 1), bounds)
-}
-
-/** `folder` is '' or ends with '/'. */
-async function* walk(root: string, folder: string, bounds: WalkBounds): AsyncGenerator<string, void> {
+export async function* walkFolder(root: string, bounds: WalkBounds, folder = bounds.prefix.slice(0, bounds.prefix.lastIndexOf('/') + 1)): AsyncGenerator<string, void> {
   for (const key of await sortedKeys(root, folder)) {
     if (key.endsWith('/')) {
-      if (mayHoldWanted(key, bounds)) yield* walk(root, key, bounds)
+      if (mayHoldWanted(key, bounds)) yield* walkFolder(root, bounds, key)
     } else if (key.startsWith(bounds.prefix) && (bounds.after === undefined || compareStrings(key, bounds.after) > 0)) {
       yield key
     }

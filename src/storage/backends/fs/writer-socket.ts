@@ -57,7 +57,8 @@ export async function holdWriterSocket(options: WriterSocketOptions): Promise<Wr
     const answer = await greet(address.name)
     answer?.socket.destroy()
     if (answer !== undefined) throw writerLocked({ root: options.root, ...answer.holder })
-    if (address.kind === 'file') await removeStale(address.name)
+    // Two processes that find the same stale file may both come to listen: rare, and the fence by epoch decides then.
+    if (address.kind === 'file') await unlink(address.name).catch(unless('ENOENT'))
   }
   throw writerLocked({ root: options.root })
 }
@@ -151,15 +152,6 @@ function parseHolder(text: string): Holder {
   return { pid: Number(match[1]), since: match[2] ?? '', ...(match[3] !== undefined && { nonce: match[3] }) }
 }
 
-/** Two processes that find the same stale file may both come to listen: rare, and the fence by epoch decides then. */
-async function removeStale(name: string): Promise<void> {
-  try {
-    await unlink(name)
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  }
-}
-
 const proofBytes = 32
 /** A message: id u32 | length u32 | that many bytes, little endian. Id 0 is a sign of life. */
 const headerBytes = 8
@@ -176,16 +168,18 @@ type Answer = Parameters<NonNullable<WriterLock['serve']>>[0]
 export async function keyOf(root: string): Promise<Uint8Array> {
   const path = join(root, `${reservedNamePrefix}share`)
   const temporary = `${path}-${randomBytes(8).toString('hex')}`
-  const unless = (errno: string) => (error: unknown) => {
-    if (errnoOf(error) !== errno) throw error
-    return undefined
-  }
   const found = await readFile(path).catch(unless('ENOENT'))
   if (found?.length === proofBytes) return found
   await writeFile(temporary, randomBytes(proofBytes), { mode: 0o600 })
   await link(temporary, path).catch(unless('EEXIST'))
   await rm(temporary)
   return readFile(path)
+}
+
+function unless(errno: string): (error: unknown) => undefined {
+  return (error) => {
+    if (errnoOf(error) !== errno) throw error
+  }
 }
 
 /** Greets a caller with who the holder is, and answers it once it has proven that it knows the key. */
