@@ -13,7 +13,9 @@ export function checkOptions<Options extends object>(method: string, options: Op
     const advice = known.length === 0 ? 'It takes none.' : `Known here: ${known.join(', ')}.`
     throw new ParqueDBError('INVALID_ARGUMENT', `${method}: there is no option '${name}'. ${advice}`, { details: { method, option: name } })
   }
-  if ('signal' in options) checkSignal(method, options.signal)
+  const { signal } = options as { signal?: unknown }
+  const isSignal = typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal
+  if (signal !== undefined && !isSignal) throw new ParqueDBError('INVALID_ARGUMENT', `${method}: the option 'signal' must be an AbortSignal.`, { details: { method, option: 'signal' } })
   return options
 }
 
@@ -50,12 +52,6 @@ export function checkIterable(method: string, input: unknown, what: string): Asy
 export function checkFunction(value: unknown, option: string): void {
   if (value === undefined || typeof value === 'function') return
   throw new ParqueDBError('INVALID_ARGUMENT', `The option '${option}' must be a function; it is ${shown(value)}.`, { details: { option } })
-}
-
-function checkSignal(method: string, signal: unknown): void {
-  if (signal === undefined) return
-  if (typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal) return
-  throw new ParqueDBError('INVALID_ARGUMENT', `${method}: the option 'signal' must be an AbortSignal.`, { details: { method, option: 'signal' } })
 }
 
 function shown(value: unknown): string {

@@ -63,12 +63,10 @@ export class WriterSession {
     this.opened = parts.opened
     this.lock = parts.lock
     this.#parts = parts
-    const publisher = new Publisher(parts)
-    this.publisher = publisher
+    this.publisher = new Publisher(parts)
     const files = new DataFiles({ backend, tables: partition.files, epoch, rowGroupBytes: options.rowGroupBytes })
     partition.scratch = () => files.scratch()
-    const maintenance = new Maintenance({ ...parts, files, publisher, writer: () => this.#writer, sweep: () => this.#sweep() })
-    this.maintenance = maintenance
+    this.maintenance = new Maintenance({ ...parts, files, publisher: this.publisher, writer: () => this.#writer, sweep: () => this.#sweep() })
     this.#writer = new Writer({
       partition,
       log,
@@ -77,9 +75,9 @@ export class WriterSession {
       ids: ulidSource(clock, random),
       autoSnapshotThreshold: options.autoSnapshotThreshold,
       assertNotFenced: () => fence.check(),
-      room: () => maintenance.room(),
-      assertRoom: () => maintenance.assertRoom(),
-      onDurable: () => maintenance.afterCommits(),
+      room: () => this.maintenance.room(),
+      assertRoom: () => this.maintenance.assertRoom(),
+      onDurable: () => this.maintenance.afterCommits(),
       findRepeated: (request) => findRepeated(partition, request),
     })
   }

@@ -46,8 +46,7 @@ interface CsvRecord {
   readonly bytes: number
 }
 
-/** As many rows as a guess looks at before the first one is imported. */
-const sampleRows = 1_000
+/** Rows that are handed on at once; a guess looks at the first so many. */
 const groupRows = 1_000
 /** A quote that is never closed would otherwise swallow the file. */
 const recordBytesMax = 16 * 1024 * 1024
@@ -80,7 +79,7 @@ export class CsvReader {
         continue
       }
       waiting.push(record)
-      if (waiting.length < (this.#columns.length === 0 ? sampleRows : groupRows)) continue
+      if (waiting.length < groupRows) continue
       this.#settleColumns(header, waiting, onColumns)
       yield waiting.map((each) => this.#row(each))
       waiting = []

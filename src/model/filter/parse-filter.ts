@@ -86,7 +86,7 @@ function parseCondition(condition: unknown, path: FieldPath, parse: FilterParse)
     const nodes: FilterNode[] = []
     for (const operator of Object.keys(condition)) {
       parse.countNode(text)
-      const node = parseOperator({ operator, operand: condition[operator], path, siblings: condition }, parse)
+      const node = parseOperator({ operator, operand: condition[operator], path, text, siblings: condition }, parse)
       if (node !== undefined) nodes.push(node)
     }
     return allOf(nodes)
@@ -136,6 +136,8 @@ interface OperatorUse {
   readonly operator: string
   readonly operand: unknown
   readonly path: FieldPath
+  /** The path as it was written. */
+  readonly text: string
   /** The object that it stands in. */
   readonly siblings: Readonly<Record<string, unknown>>
 }
@@ -175,17 +177,16 @@ const fieldOperators: { readonly [operator: string]: (use: OperatorUse, parse: F
 
 function compare(use: OperatorUse, op: CompareOp, parse: FilterParse): FilterNode {
   if (use.operand instanceof RegExp) throw wrong(use, 'cannot take a regular expression; use $regex, or $not with one')
-  return { kind: 'compare', path: use.path, op, value: parse.value(use.operand, use.operator, use.path.join('.')) }
+  return { kind: 'compare', path: use.path, op, value: parse.value(use.operand, use.operator, use.text) }
 }
 
 function parseIn(use: OperatorUse, parse: FilterParse): FilterNode {
-  const text = use.path.join('.')
   const operands = listOf(use)
   const patterns: Pattern[] = []
   const values = []
   for (const operand of operands) {
-    if (operand instanceof RegExp) patterns.push(compilePattern(operand.source, operand.flags, text))
-    else values.push(parse.value(operand, use.operator, text))
+    if (operand instanceof RegExp) patterns.push(compilePattern(operand.source, operand.flags, use.text))
+    else values.push(parse.value(operand, use.operator, use.text))
   }
   return { kind: 'in', path: use.path, values, patterns }
 }
@@ -218,8 +219,7 @@ function parseTypes(use: OperatorUse): ReadonlySet<TypeName> {
 }
 
 function parseRegex(use: OperatorUse): Pattern {
-  const { operand, siblings } = use
-  const text = use.path.join('.')
+  const { operand, siblings, text } = use
   const options = siblings['$options']
   if (options !== undefined && typeof options !== 'string') throw invalidFilter('$options', text, `needs a string, not ${describe(options)}`)
   if (operand instanceof RegExp) {
@@ -236,24 +236,24 @@ function parseAll(use: OperatorUse, parse: FilterParse): FilterNode {
   const nodes = operands.map((operand): FilterNode => {
     if (isPlainObject(operand) && Object.hasOwn(operand, '$elemMatch')) {
       if (Object.keys(operand).length !== 1) throw wrong(use, 'takes values, or objects with $elemMatch alone')
-      parse.countNode(use.path.join('.'))
+      parse.countNode(use.text)
       return parseElemMatch({ ...use, operator: '$elemMatch', operand: operand['$elemMatch'], siblings: operand }, parse)
     }
-    if (isOperatorObject(operand, use.path.join('.'))) throw wrong(use, `takes values or $elemMatch, not ${Object.keys(operand).join(', ')}`)
+    if (isOperatorObject(operand, use.text)) throw wrong(use, `takes values or $elemMatch, not ${Object.keys(operand).join(', ')}`)
     return operand instanceof RegExp ? parseCondition(operand, use.path, parse) : compare({ ...use, operand }, 'eq', parse)
   })
   return allOf(nodes)
 }
 
 function parseElemMatch(use: OperatorUse, parse: FilterParse): FilterNode {
-  const { operand, path } = use
+  const { operand, path, text } = use
   if (!isPlainObject(operand)) throw wrong(use, `needs an object, not ${describe(operand)}`)
   const [first] = Object.keys(operand)
   const takesValues = first !== undefined && first.startsWith('$') && !Object.hasOwn(logicalKinds, first)
-  return parse.deeper(path.join('.'), () =>
+  return parse.deeper(text, () =>
     takesValues
       ? { kind: 'elemMatchValue', path, node: parseCondition(operand, [], parse) }
-      : { kind: 'elemMatch', path, node: parseObjectFilter(operand, `$elemMatch on '${path.join('.')}'`, parse) },
+      : { kind: 'elemMatch', path, node: parseObjectFilter(operand, `$elemMatch on '${text}'`, parse) },
   )
 }
 
@@ -278,7 +278,7 @@ function parseMod(use: OperatorUse): FilterNode {
 
 function parseNot(use: OperatorUse, parse: FilterParse): FilterNode {
   const { operand, path } = use
-  if (!(operand instanceof RegExp) && !isOperatorObject(operand, path.join('.'))) throw wrong(use, `needs an object of operators or a regular expression, not ${describe(operand)}; use $ne for a value`)
+  if (!(operand instanceof RegExp) && !isOperatorObject(operand, use.text)) throw wrong(use, `needs an object of operators or a regular expression, not ${describe(operand)}; use $ne for a value`)
   return parseCondition(operand, path, parse)
 }
 
@@ -289,10 +289,10 @@ function parseText(use: OperatorUse): string {
 
 function listOf(use: OperatorUse): readonly unknown[] {
   if (!Array.isArray(use.operand)) throw wrong(use, `needs an array, not ${describe(use.operand)}`)
-  if (use.operand.length > filterLimits.valueCountMax) throw exceeded('valueCountMax', use.path.join('.'))
+  if (use.operand.length > filterLimits.valueCountMax) throw exceeded('valueCountMax', use.text)
   return use.operand
 }
 
 function wrong(use: OperatorUse, problem: string): Error {
-  return invalidFilter(use.operator, use.path.join('.'), problem)
+  return invalidFilter(use.operator, use.text, problem)
 }
