@@ -126,7 +126,7 @@ const checkpointsMax = 64
 const retentionEveryMsMin = 3_600_000
 
 /** The defaults of retention; INVALID_ARGUMENT. */
-export function resolveRetention(options: RetentionOptions): { readonly policy: RetentionPolicy | undefined; readonly namespaces: { readonly [ns: string]: RetentionPolicy }; readonly everyMs: number } {
+export function resolveRetention(options: RetentionOptions) {
   const { namespaces = {}, everyMs, ...policy } = options
   const parsed = Object.keys(policy).length === 0 ? undefined : parsePolicy(policy, 'retention.')
   const ofNamespaces = Object.entries(namespaces).map(([ns, one]) => [ns, parsePolicy(one, `retention.namespaces.${ns}.`)] as const)

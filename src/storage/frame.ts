@@ -84,16 +84,23 @@ export function decodeFrame(bytes: Uint8Array, offset: number): DecodedFrame | u
   return { frame: { epoch, firstSeq, count, payload }, chain: view.getUint32(offset + chainOffset, true), crc, sizeBytes, continuesAppend }
 }
 
+/** A frame where it was found. */
+export interface SoundFrame extends DecodedFrame {
+  readonly offset: number
+  /** Where the damage before it begins, if there is any. */
+  readonly damagedFrom: number | undefined
+}
+
 /**
  * Every whole frame of an epoch in order, and where damage before it begins; frames after damage are found again by their checksums. Of what only looks like a frame
  * `searchedBytesMax` are looked at, and past that searching is given up: then it gives the place.
  */
-export function* soundFrames(bytes: Uint8Array, { epoch, searchedBytesMax }: { epoch: number; searchedBytesMax: number }): Generator<DecodedFrame & { offset: number; damagedFrom: number | undefined }, number | undefined> {
+export function* soundFrames(bytes: Uint8Array, search: { epoch: number; searchedBytesMax: number }): Generator<SoundFrame, number | undefined> {
   const view = viewOf(bytes)
   let damagedFrom: number | undefined
-  let budgetBytes = searchedBytesMax
+  let budgetBytes = search.searchedBytesMax
   for (let offset = 0; offset + frameHeaderBytes <= bytes.length; ) {
-    const sizeBytes = mayBeginFrame(view, offset, epoch) && readFrameHeader(view, offset) !== undefined ? frameSizeAt(bytes, offset) : undefined
+    const sizeBytes = mayBeginFrame(view, offset, search.epoch) && readFrameHeader(view, offset) !== undefined ? frameSizeAt(bytes, offset) : undefined
     const decoded = sizeBytes === undefined ? undefined : decodeFrame(bytes, offset)
     if (decoded === undefined) {
       damagedFrom ??= offset

@@ -38,9 +38,10 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
   const { ns, inputs } = job
   const isForgetting = forgets(inputs, parts.forgetUpTo)
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(inputs.length) }
+  const groups = inputs.map((input) => groupsOfRun(input, parts.tables, scan))
   const run = await writeRunFiles({
     ns,
-    steps: (takes) => mergeGroups(inputs.map((input) => groupsOfRun(input, parts.tables, scan)), { compare: byIdNewestFirst, takes: (source) => !isForgetting && takes(source) }),
+    steps: (takes) => mergeGroups(groups, { compare: byIdNewestFirst, takes: (source) => !isForgetting && takes(source) }),
     forgetUpTo: isForgetting ? parts.forgetUpTo : 0,
     // What is taken over as it stands may hold any tombstone of its run.
     deletedMinSeq: isForgetting ? undefined : leastOf(inputs.map((input) => input.deletedMinSeq)),
