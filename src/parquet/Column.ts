@@ -88,9 +88,18 @@ export class Column implements ColumnParts {
   }
 }
 
-/** Rows `start` to `end` one by one, to read them all. */
+/** 0, 1, 2 and so on, as far as somebody has asked: every scan counts the rows of its batches. */
+const counted = { rows: new Int32Array(0) }
+/** More are counted for who asks. */
+const countedMax = 1 << 20
+
+/** Rows `start` to `end` one by one, to read them all. Shared: nobody writes into it. */
 export function rowsBetween(start: number, end: number): Int32Array {
-  const rows = new Int32Array(Math.max(0, end - start))
-  for (let index = 0; index < rows.length; index++) rows[index] = start + index
-  return rows
+  if (end > countedMax) return Int32Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index)
+  if (end > counted.rows.length) {
+    const rows = new Int32Array(Math.min(countedMax, Math.max(end, counted.rows.length * 2)))
+    for (let row = 0; row < rows.length; row++) rows[row] = row
+    counted.rows = rows
+  }
+  return counted.rows.subarray(start, Math.max(start, end))
 }

@@ -47,16 +47,26 @@ function valuesAt(page: EncodedPage, rows: Int32Array): ColumnValues | undefined
   if (header.encoding === 'DELTA_BYTE_ARRAY' && leaf.kind === 'string') return { kind: 'arrays', arrays: decodeDeltaBytesAt(new ByteCursor(body), { count, rows, sizeMax: prefixedBytesMax, memory }) }
   if (header.encoding === 'RLE_DICTIONARY' && leaf.kind === 'string') {
     const dictionary = dictionaryOf(page)
-    const codes = new Uint16Array(rows.length)
-    decodeHybridAt(body.subarray(1), { width: codeWidth(page), greatest: dictionary.count - 1, rows }, codes)
-    return { kind: 'arrays', arrays: plainByteArraysAt(dictionary.page, dictionary.count, codes) }
+    return { kind: 'arrays', arrays: plainByteArraysAt(dictionary.page, dictionary.count, codesAt(page, rows)) }
   }
   const numbers = new Float64Array(rows.length)
   if (header.encoding === 'DELTA_BINARY_PACKED' && (leaf.kind === 'int' || leaf.kind === 'date')) decodeDeltaAt(new ByteCursor(body), { count, rows }, numbers)
-  else if (header.encoding === 'PLAIN' && leaf.kind === 'double') {
-    checkPlain(body, count)
-    const view = new DataView(body.buffer, body.byteOffset, body.length)
-    for (let at = 0; at < rows.length; at++) numbers[at] = view.getFloat64((rows[at] as number) * 8, true)
+  else if (header.encoding === 'PLAIN' && leaf.kind === 'double') doublesAt(body, { count, places: rows }, numbers)
+  else if (header.encoding === 'RLE_DICTIONARY' && leaf.kind === 'double') {
+    const dictionary = dictionaryOf(page)
+    doublesAt(dictionary.page, { count: dictionary.count, places: codesAt(page, rows) }, numbers)
   } else return undefined
   return { kind: 'numbers', numbers }
+}
+
+function codesAt(page: EncodedPage, rows: Int32Array): Uint16Array {
+  const codes = new Uint16Array(rows.length)
+  decodeHybridAt(page.body.subarray(1), { width: codeWidth(page), greatest: dictionaryOf(page).count - 1, rows }, codes)
+  return codes
+}
+
+function doublesAt(plain: Uint8Array, { count, places }: { count: number; places: Int32Array | Uint16Array }, numbers: Float64Array): void {
+  checkPlain(plain, count)
+  const view = new DataView(plain.buffer, plain.byteOffset, plain.length)
+  for (let at = 0; at < places.length; at++) numbers[at] = view.getFloat64((places[at] as number) * 8, true)
 }

@@ -100,7 +100,9 @@ function firstValue(cursor: ByteCursor, expected: number): number {
 /** As decodeDelta, of the values at `rows` alone, which ascend: those between are added up, and where they all differ by the same that is one step. */
 export function decodeDeltaAt(cursor: ByteCursor, { count, rows, kernel = runtime.kernels }: { count: number; rows: Int32Array; kernel?: Kernels | null }, out: Float64Array): void {
   let value = firstValue(cursor, count)
-  if (count >= kernelValuesMin && kernel?.expandDeltaAt(cursor.bytes, { at: cursor.at, value, count, rows }, out) === true) return
+  // Where most values differ by the same from the one before, stepping over them is quicker.
+  const isPacked = cursor.bytes.length - cursor.at > count / 8
+  if (isPacked && count >= kernelValuesMin && kernel?.expandDeltaAt(cursor.bytes, { at: cursor.at, value, count, rows }, out) === true) return
   const { bytes, view } = cursor
   const deltas = new Float64Array(miniblockValues)
   let at = 0

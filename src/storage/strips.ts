@@ -34,7 +34,6 @@ interface Pending {
  */
 export async function* strips(inputs: readonly AsyncIterable<readonly BatchRange[]>[]): AsyncGenerator<readonly ScanSlice[]> {
   const sources: Source<BatchRange>[] = inputs.map((input) => ({ iterator: input[Symbol.asyncIterator](), batch: [], at: 0 }))
-  const counted = { rows: rowsBetween(0, 0) }
   /** How far each source's first range has been handed on. */
   const done = new Map<Source<BatchRange>, number>()
   try {
@@ -42,7 +41,7 @@ export async function* strips(inputs: readonly AsyncIterable<readonly BatchRange
     while (live.length > 0) {
       const heads = live.map((source) => headOf(source, done.get(source)))
       const parts = cut(heads)
-      yield heads.length === 1 ? parts.map((part) => sliceOf(part, counted)) : newestOf(parts, counted)
+      yield heads.length === 1 ? parts.map(sliceOf) : newestOf(parts)
       for (const { source, range, end } of parts) {
         if (end < range.end) {
           done.set(source, end)
@@ -111,14 +110,12 @@ function cut(heads: readonly Pending[]): readonly Pending[] {
   return heads.map((head) => ({ ...head, end: Math.min(head.end, firstAtOrAbove(head.range.batch.ids, above)) })).filter(({ start, end }) => start < end)
 }
 
-/** `counted.rows` is each row's own number, as far as it was needed: every slice of a scan is a part of it. */
-function sliceOf({ range, start, end }: Pending, counted: { rows: Int32Array }): ScanSlice {
-  if (counted.rows.length < end) counted.rows = rowsBetween(0, Math.max(range.batch.rowCount, counted.rows.length * 2))
-  return { batch: range.batch, rows: counted.rows.subarray(start, end) }
+function sliceOf({ range, start, end }: Pending): ScanSlice {
+  return { batch: range.batch, rows: rowsBetween(start, end) }
 }
 
-function newestOf(parts: readonly Pending[], counted: { rows: Int32Array }): readonly ScanSlice[] {
-  if (parts.length === 1) return parts.map((part) => sliceOf(part, counted))
+function newestOf(parts: readonly Pending[]): readonly ScanSlice[] {
+  if (parts.length === 1) return parts.map(sliceOf)
   const shadowed = parts.map(({ range }) => new Uint8Array(range.batch.rowCount))
   for (let left = 0; left < parts.length; left++) {
     for (let right = left + 1; right < parts.length; right++) markShadowed([parts[left] as Pending, parts[right] as Pending], [shadowed[left] as Uint8Array, shadowed[right] as Uint8Array])
