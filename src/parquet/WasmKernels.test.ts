@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { build } from 'esbuild'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import wabt from 'wabt'
@@ -38,6 +40,16 @@ test('a process has them once somebody has said so', () => {
   useWasmKernels()
   expect(first).toBeInstanceOf(WasmKernels)
   expect(runtime.kernels).toBe(first)
+})
+
+test.each([
+  { flags: ['--jitless'], before: '', name: null },
+  { flags: [], before: `WebAssembly.Module = function () { throw new WebAssembly.CompileError('disallowed by embedder') };`, name: null },
+  { flags: [], before: '', name: 'WasmKernels' },
+])('a process that may not make code from bytes goes on without them: $flags $before', async ({ flags, before, name }) => {
+  const contents = `import { runtime } from './kernels.ts'; import { useWasmKernels } from './WasmKernels.ts'; ${before} useWasmKernels(); console.log(JSON.stringify(runtime.kernels?.constructor.name ?? null))`
+  const { outputFiles } = await build({ stdin: { contents, resolveDir: import.meta.dirname, loader: 'ts' }, bundle: true, format: 'esm', platform: 'node', keepNames: true, write: false })
+  expect(JSON.parse(execFileSync(process.execPath, [...flags, '--input-type=module', '-e', outputFiles[0]?.text ?? ''], { encoding: 'utf8' }))).toBe(name)
 })
 
 const damage = fc.option(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { freq: 3 })

@@ -87,8 +87,13 @@ export class WasmKernels implements Kernels {
   }
 }
 
-/** From now on in this process. Not in Workers, which refuse code that is made from bytes. */
+/** From now on in this process, where it may make code from bytes and its processor can run it; else JavaScript goes on doing the work. */
 export function useWasmKernels(): void {
   // `node --jitless` has no WebAssembly.
-  if (typeof WebAssembly === 'object') runtime.kernels ??= new WasmKernels()
+  if (runtime.kernels !== null || typeof WebAssembly !== 'object') return
+  try {
+    runtime.kernels = new WasmKernels()
+  } catch (error) {
+    if (!(error instanceof WebAssembly.CompileError)) throw error
+  }
 }
