@@ -57,7 +57,19 @@ class Part {
     return id
   }
 
-  idOfNumber(value: number): number {
+  idsOfNumbers(numbers: Float64Array): Int32Array {
+    const small = this.#small
+    const out = new Int32Array(numbers.length)
+    for (let at = 0; at < out.length; at++) {
+      const value = numbers[at] as number
+      const whole = value | 0
+      const id = whole === value && whole >= 0 && whole < smallNumbersMax ? (small[whole] as number) : 0
+      out[at] = id === 0 ? this.#idOfNumber(value) : id - 1
+    }
+    return out
+  }
+
+  #idOfNumber(value: number): number {
     if (value >= 0 && value < smallNumbersMax && Number.isInteger(value)) return (this.#small[value] ||= this.idOf(value) + 1) - 1
     let id = this.#numbers.get(value)
     if (id === undefined) this.#numbers.set(value, (id = this.idOf(value)))
@@ -212,17 +224,15 @@ function codesOf(batch: RunBatch, { found, rows }: { found: FieldColumn | 'absen
 }
 
 function partIds(part: Part, batch: RunBatch, { found, rows }: { found: FieldColumn | 'absent'; rows: Int32Array }): Int32Array {
-  const out = new Int32Array(rows.length)
-  if (found === 'absent') return out.fill(part.idOf(undefined))
+  if (found === 'absent') return new Int32Array(rows.length).fill(part.idOf(undefined))
   const column = batch.column(found.index)
-  const { places, values } = column
+  const numbers = numbersAt(column, rows)
+  if (numbers !== undefined) return part.idsOfNumbers(numbers)
+  const out = new Int32Array(rows.length)
   const coded = codesOf(batch, { found, rows })
   if (coded !== undefined) {
     const ofCodes = Int32Array.from(coded.texts, (text) => part.idOf(text))
     for (let at = 0; at < out.length; at++) out[at] = ofCodes[coded.codes[at] as number] as number
-  } else if (places === undefined && values.kind === 'numbers' && column.leaf.kind !== 'date') {
-    const { numbers } = values
-    for (let at = 0; at < out.length; at++) out[at] = part.idOfNumber(numbers[rows[at] as number] as number)
   } else {
     fieldValues(column, found, rows).forEach((value, at) => {
       out[at] = part.idOf(value)
@@ -240,15 +250,20 @@ function addInput(accumulator: Accumulator, { batch, input, rows, groups, groupC
     else accumulator.addNumbers(groups, new Float64Array(rows.length).fill(input.value), groupCount)
   } else {
     const column = batch.column(input.index)
-    const { places, values } = column
-    if (places === undefined && values.kind === 'numbers' && column.leaf.kind !== 'date' && accumulator.addNumbers !== undefined) {
-      const numbers = rows.length === column.rowCount ? values.numbers : new Float64Array(rows.length)
-      if (numbers !== values.numbers) for (let at = 0; at < numbers.length; at++) numbers[at] = values.numbers[rows[at] as number] as number
-      accumulator.addNumbers(groups, numbers, groupCount)
-    } else {
-      fieldValues(column, input, rows).forEach((value, at) => accumulator.add(groupOf[codes[at] as number] as number, value))
-    }
+    const numbers = accumulator.addNumbers === undefined ? undefined : numbersAt(column, rows)
+    if (numbers !== undefined) accumulator.addNumbers?.(groups, numbers, groupCount)
+    else fieldValues(column, input, rows).forEach((value, at) => accumulator.add(groupOf[codes[at] as number] as number, value))
   }
+}
+
+/** The numbers of some rows; undefined where not every row of the column has one. */
+function numbersAt({ places, values, leaf, rowCount }: Column, rows: Int32Array): Float64Array | undefined {
+  if (places !== undefined || values.kind !== 'numbers' || leaf.kind === 'date') return undefined
+  const { numbers } = values
+  if (rows.length === rowCount) return numbers
+  const out = new Float64Array(rows.length)
+  for (let at = 0; at < out.length; at++) out[at] = numbers[rows[at] as number] as number
+  return out
 }
 
 /** A field's values, null told from absent. */
