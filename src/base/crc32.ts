@@ -7,8 +7,8 @@ const native = globalThis.process?.getBuiltinModule?.('node:zlib')?.crc32
 const nativeBytesMin = 256
 
 /** CRC-32 (IEEE, as in zlib and Parquet) of `bytes`, continuing from `crc`; unsigned. */
-export function crc32(bytes: Uint8Array, crc = 0, byRuntime: typeof native | null = native): number {
-  if (byRuntime && bytes.length >= nativeBytesMin) return byRuntime(bytes, crc)
+export function crc32(bytes: Uint8Array, crc = 0): number {
+  if (native !== undefined && bytes.length >= nativeBytesMin) return native(bytes, crc)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   let state = ~crc
   let at = 0

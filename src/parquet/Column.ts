@@ -90,16 +90,16 @@ export class Column implements ColumnParts {
 
 /** 0, 1, 2 and so on, as far as somebody has asked: every scan counts the rows of its batches. */
 const counted = { rows: new Int32Array(0) }
-/** More are counted for who asks. */
+/** Of more than these nothing is kept. */
 const countedMax = 1 << 20
 
 /** Rows `start` to `end` one by one, to read them all. Shared: nobody writes into it. */
 export function rowsBetween(start: number, end: number): Int32Array {
-  if (end > countedMax) return Int32Array.from({ length: Math.max(0, end - start) }, (_, index) => start + index)
-  if (end > counted.rows.length) {
-    const rows = new Int32Array(Math.min(countedMax, Math.max(end, counted.rows.length * 2)))
+  let { rows } = counted
+  if (end > rows.length) {
+    rows = new Int32Array(Math.max(end, Math.min(countedMax, rows.length * 2)))
     for (let row = 0; row < rows.length; row++) rows[row] = row
-    counted.rows = rows
+    if (end <= countedMax) counted.rows = rows
   }
-  return counted.rows.subarray(start, Math.max(start, end))
+  return rows.subarray(start, Math.max(start, end))
 }

@@ -1,3 +1,4 @@
+import { compareBytes } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
 import type { EntityState } from '../model/entity.ts'
 import { approximateBytes } from '../model/values.ts'
@@ -46,7 +47,7 @@ const stateBytes = 200
 /** The bytes of one row group. Columns are checked and decoded when they are asked for. */
 export class RowGroup implements Kept {
   readonly entry: RowGroupEntry
-  readonly #file: GroupFile
+  readonly file: GroupFile
   readonly #bytes: Uint8Array
   readonly #places: readonly ChunkPlace[]
   readonly #columns: (Column | undefined)[]
@@ -65,20 +66,12 @@ export class RowGroup implements Kept {
   /** `bytes` are those from `entry.start` to `entry.end`. */
   constructor(entry: RowGroupEntry, bytes: Uint8Array, file: GroupFile) {
     this.entry = entry
-    this.#file = file
+    this.file = file
     this.#bytes = bytes
     this.bytes = bytes.length
     this.#places = inFile({ path: file.path, offset: entry.start }, () => readDirectory(bytes, entry, file.leaves.length))
     this.#columns = new Array<Column | undefined>(file.leaves.length)
     this.#checked = new Uint8Array(file.leaves.length)
-  }
-
-  get codec(): Codec {
-    return this.#file.codec
-  }
-
-  get arena(): Arena {
-    return this.#file.arena
   }
 
   get rowCount(): number {
@@ -102,17 +95,17 @@ export class RowGroup implements Kept {
 
   /** As `column`, but what is not known yet is decoded into the arena. */
   passingColumn(index: number): Column {
-    return this.#columns[index] ?? this.#tinyColumn(index) ?? this.#decode(index, this.arena)
+    return this.#columns[index] ?? this.#tinyColumn(index) ?? this.#decode(index, this.file.arena)
   }
 
   /** Some of its rows, which ascend, in each column, to make documents of; void after the arena's next reset. Columns of a row group that rows are made of again are kept, as far as there is room. */
   columnsForRows(rows: Int32Array): (index: number) => RowsOfColumn {
-    this.arena.reset()
+    this.file.arena.reset()
     this.#passCount += 1
     if (this.#passCount > 1 && this.keptBy?.admits(this.#bytes.length) === true) return (index) => ({ column: this.column(index), rows })
     return (index) => {
       const column = this.#columns[index] ?? this.#tinyColumn(index)
-      return column === undefined ? this.#opened(index, (chunk) => decodeRows(chunk, rows, this.arena)) : { column, rows }
+      return column === undefined ? this.#opened(index, (chunk) => decodeRows(chunk, rows, this.file.arena)) : { column, rows }
     }
   }
 
@@ -152,7 +145,7 @@ export class RowGroup implements Kept {
 
   /** All of it, when every chunk has its checksum. */
   checkedBytes(): Uint8Array {
-    inFile({ path: this.#file.path, offset: this.entry.start }, () => this.#places.forEach((_, index) => this.#check(index)))
+    inFile({ path: this.file.path, offset: this.entry.start }, () => this.#places.forEach((_, index) => this.#check(index)))
     return this.#bytes
   }
 
@@ -164,11 +157,11 @@ export class RowGroup implements Kept {
   #tinyColumn(index: number): Column | undefined {
     const { start, end, crc32: checksum } = this.#places[index] as ChunkPlace
     if (end - start > tinyBytesMax) return undefined
-    const { tinyChunks, leaves } = this.#file
+    const { tinyChunks, leaves } = this.file
     // Columns of several kinds may have the same bytes.
     const name = checksum * leaves.length + index
     const known = tinyChunks.get(name)
-    if (known !== undefined && known.column.rowCount === this.rowCount && isAt(known.bytes, this.#bytes, { start, end })) return known.column
+    if (known !== undefined && known.column.rowCount === this.rowCount && compareBytes(known.bytes, this.#bytes.subarray(start, end)) === 0) return known.column
     if (known !== undefined || tinyChunks.size >= tinyChunksMax) return undefined
     const column = this.#decode(index, new Arena())
     tinyChunks.set(name, { bytes: this.#bytes.slice(start, end), column })
@@ -177,13 +170,13 @@ export class RowGroup implements Kept {
 
   #opened<Decoded>(index: number, decode: (chunk: ChunkBytes) => Decoded): Decoded {
     this.#decodedCount += 1
-    const leaf = this.#file.leaves[index] as Leaf
+    const leaf = this.file.leaves[index] as Leaf
     const place = this.#places[index] as ChunkPlace
     const bytes = this.#bytes.subarray(place.start, place.end)
-    const where = { path: this.#file.path, offset: this.entry.start + place.start, column: leaf.path.join('.') }
+    const where = { path: this.file.path, offset: this.entry.start + place.start, column: leaf.path.join('.') }
     return inFile(where, () => {
       this.#check(index)
-      return decode({ leaf, rowCount: this.entry.rows, bytes, codec: place.isCompressed ? this.codec : undefined })
+      return decode({ leaf, rowCount: this.entry.rows, bytes, codec: place.isCompressed ? this.file.codec : undefined })
     })
   }
 
@@ -193,12 +186,6 @@ export class RowGroup implements Kept {
     if (crc32(this.#bytes.subarray(start, end)) !== expected) throw malformed('a column chunk does not have the checksum that its directory says')
     this.#checked[index] = 1
   }
-}
-
-function isAt(part: Uint8Array, bytes: Uint8Array, { start, end }: { start: number; end: number }): boolean {
-  if (part.length !== end - start) return false
-  for (let at = 0; at < part.length; at++) if (part[at] !== bytes[start + at]) return false
-  return true
 }
 
 /** The directory at the start of a row group: for each chunk a varint of length * 2 + (1 when compressed), and its crc32. */

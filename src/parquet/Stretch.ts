@@ -33,7 +33,7 @@ export class Stretch {
     if (first !== undefined && others.length === 0) return first.column(index)
     const present = this.#columns[index]
     if (present !== undefined) return present
-    first?.arena.reset()
+    first?.file.arena.reset()
     const column = joinColumns(this.groups.map((group) => group.passingColumn(index)))
     if (this.#columns === first?.joined && first.keptBy?.admits(column.bytes) !== true) this.#columns = [...this.#columns]
     this.#columns[index] = column

@@ -98,7 +98,6 @@ export class TableReader {
   readonly index: SparseIndex
   readonly #source: ByteSource
   readonly #facts: FileFacts
-  readonly #leaves: readonly Leaf[]
   readonly #file: GroupFile
   readonly #names: string[] = []
   #filters: Filters | undefined
@@ -111,8 +110,7 @@ export class TableReader {
     this.#source = source
     this.#facts = facts
     this.index = index
-    this.#leaves = leavesOf(index.fields)
-    this.#file = { path: this.path, leaves: this.#leaves, arena: cache?.arena ?? new Arena(), codec: index.codec ?? 'snappy', tinyChunks: new Map() }
+    this.#file = { path: source.path, leaves: leavesOf(index.fields), arena: cache?.arena ?? new Arena(), codec: index.codec ?? 'snappy', tinyChunks: new Map() }
     this.#filters = index.filters
   }
 
@@ -129,7 +127,7 @@ export class TableReader {
   }
 
   get leaves(): readonly Leaf[] {
-    return this.#leaves
+    return this.#file.leaves
   }
 
   get rowGroups(): readonly RowGroupEntry[] {
@@ -231,7 +229,7 @@ export class TableReader {
         yield stretch
       } finally {
         if (trace !== undefined) {
-          trace.pages += this.#leaves.length * stretch.groups.length
+          trace.pages += this.leaves.length * stretch.groups.length
           trace.decodedPages += decoded() - decodedBefore
         }
       }
@@ -247,7 +245,7 @@ export class TableReader {
     for (const [name, section] of Object.entries(this.index.sections)) await readSection(this.#source, section, name)
     let rows = 0
     for await (const group of this.groups(this.rowGroups.map((_, index) => index), { signal })) {
-      for (let column = 0; column < this.#leaves.length; column++) group.column(column)
+      for (let column = 0; column < this.leaves.length; column++) group.column(column)
       inFile({ path: this.path, offset: group.entry.start }, () => check(group))
       rows += group.rowCount
     }

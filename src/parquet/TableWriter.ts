@@ -186,7 +186,7 @@ export abstract class TableWriter {
     yield* this.encode()
     this.#lastKey = lastKey
     this.#lastName = joinKey(lastKey)
-    if (group.codec !== this.#options.codec) {
+    if (group.file.codec !== this.#options.codec) {
       this.#writeGroup(
         entry,
         this.leaves.map((_, index) => this.#encode(group.column(index), index)),

@@ -145,9 +145,22 @@ export function encodeDeltaBytes({ blob, offsets }: ByteArrays, out: ByteBuffer)
 
 /** `sizeMax` bounds what the values may expand to, as a shared prefix costs next to nothing in the file. */
 export function decodeDeltaBytes(cursor: ByteCursor, count: number, { sizeMax, memory }: { sizeMax: number; memory: Arena }): ByteArrays {
-  const { prefixes, suffixes, offsets } = decodeShared(cursor, count, { sizeMax, memory })
-  const blob = memory.array(Uint8Array, offsets[count] as number)
-  const source = suffixes.blob
+  const prefixes = memory.array(Int32Array, count)
+  decodeDelta(cursor, prefixes)
+  const { blob: source, offsets: starts } = decodeDeltaLength(cursor, count, memory)
+  const offsets = memory.array(Int32Array, count + 1)
+  offsets[0] = 0
+  let size = 0
+  let before = 0
+  for (let index = 0; index < count; index++) {
+    const shared = prefixes[index] as number
+    if (shared < 0 || shared > before) throw malformed('a shared prefix is longer than the value before it')
+    before = shared + (starts[index + 1] as number) - (starts[index] as number)
+    size += before
+    if (size > sizeMax) throw malformed('values expand to more than their page may hold')
+    offsets[index + 1] = size
+  }
+  const blob = memory.array(Uint8Array, size)
   let to = 0
   let from = 0
   let last = 0
@@ -178,38 +191,16 @@ export function decodeDeltaBytesAt(cursor: ByteCursor, { count, rows, sizeMax, m
     let needed = (offsets[at + 1] as number) - to
     for (let row = rows[at] as number; needed > 0; row--) {
       // The one before this one has what all in between share.
-      const prefix = row === before ? 0 : (prefixes[row] as number)
+      const isBefore = row === before
+      const prefix = isBefore ? 0 : (prefixes[row] as number)
       if (prefix >= needed) continue
-      const from = row === before ? (offsets[at - 1] as number) : (starts[row] as number)
-      const end = row === before ? to : (starts[row + 1] as number)
-      const isThere = row >= 0 && prefix >= 0 && needed - prefix <= end - from
-      if (!isThere) throw malformed('a shared prefix is longer than the value before it')
-      const bytes = row === before ? blob : source
+      const [bytes, from, end] = (isBefore ? [blob, offsets[at - 1], to] : [source, starts[row], starts[row + 1]]) as [Uint8Array, number, number]
+      if (row < 0 || prefix < 0 || needed - prefix > end - from) throw malformed('a shared prefix is longer than the value before it')
       for (let byte = prefix; byte < needed; byte++) blob[to + byte] = bytes[from + byte - prefix] as number
       needed = prefix
     }
   }
   return { blob, offsets }
-}
-
-/** How much each value shares with the one before it, what it has by itself, and where it stands among all of them. */
-function decodeShared(cursor: ByteCursor, count: number, { sizeMax, memory }: { sizeMax: number; memory: Arena }): { prefixes: Int32Array; suffixes: ByteArrays; offsets: Int32Array } {
-  const prefixes = memory.array(Int32Array, count)
-  decodeDelta(cursor, prefixes)
-  const suffixes = decodeDeltaLength(cursor, count, memory)
-  const offsets = memory.array(Int32Array, count + 1)
-  offsets[0] = 0
-  let size = 0
-  let before = 0
-  for (let index = 0; index < count; index++) {
-    const shared = prefixes[index] as number
-    if (shared < 0 || shared > before) throw malformed('a shared prefix is longer than the value before it')
-    before = shared + (suffixes.offsets[index + 1] as number) - (suffixes.offsets[index] as number)
-    size += before
-    if (size > sizeMax) throw malformed('values expand to more than their page may hold')
-    offsets[index + 1] = size
-  }
-  return { prefixes, suffixes, offsets }
 }
 
 /** Below this, decoding value by value is as fast, and the strings do not hold on to a page's whole text. */

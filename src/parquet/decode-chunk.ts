@@ -87,7 +87,7 @@ function pageBytes(cursor: ByteCursor, header: PageHeader): Uint8Array {
 
 function expand({ codec }: ChunkBytes, bytes: Uint8Array, to: { size: number; memory: Arena }): Uint8Array {
   if (codec !== undefined) return decompress(codec, bytes, to)
-  if (bytes.length !== to.size) throw malformed('an uncompressed page has two sizes')
+  if (bytes.length !== to.size) throw malformed('an uncompressed page has another size than its header says')
   return bytes
 }
 

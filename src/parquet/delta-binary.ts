@@ -1,7 +1,7 @@
 import { bitWidthOf, packBits, unpackBits, wordWidthMax } from './bit-packing.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import type { ByteCursor } from './ByteCursor.ts'
-import { runtime, type Kernels } from './kernels.ts'
+import { runtime } from './kernels.ts'
 import { malformed } from './malformed.ts'
 
 const blockValues = 128
@@ -55,13 +55,13 @@ function writeMiniblocks(deltas: Float64Array, length: number, out: ByteBuffer):
 const kernelValuesMin = 256
 
 /** Decodes exactly `out.length` values at the cursor and moves it past them. */
-export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array, kernel: Kernels | null = runtime.kernels): void {
+export function decodeDelta(cursor: ByteCursor, out: Int32Array | Float64Array): void {
   const count = out.length
   let value = firstValue(cursor, count)
   if (count > 0) out[0] = value
-  const blocksEnd = count < kernelValuesMin ? undefined : kernel?.expandDelta(cursor.bytes, { at: cursor.at, value }, out.subarray(1))
-  if (blocksEnd === 0) throw malformed('delta blocks run past the end of the page, or a delta is too wide')
-  if (blocksEnd !== undefined) return void (cursor.at = blocksEnd)
+  const blocksEnd = count >= kernelValuesMin && runtime.kernels?.expandDelta(cursor.bytes, { at: cursor.at, value }, out.subarray(1))
+  // What the kernel refuses, as 0, is read again for the reason.
+  if (blocksEnd) return void (cursor.at = blocksEnd)
   const { bytes, view } = cursor
   let index = 1
   while (index < count) {
@@ -98,11 +98,11 @@ function firstValue(cursor: ByteCursor, expected: number): number {
 }
 
 /** As decodeDelta, of the values at `rows` alone, which ascend: those between are added up, and where they all differ by the same that is one step. */
-export function decodeDeltaAt(cursor: ByteCursor, { count, rows, kernel = runtime.kernels }: { count: number; rows: Int32Array; kernel?: Kernels | null }, out: Float64Array): void {
+export function decodeDeltaAt(cursor: ByteCursor, { count, rows }: { count: number; rows: Int32Array }, out: Float64Array): void {
   let value = firstValue(cursor, count)
   // Where most values differ by the same from the one before, stepping over them is quicker.
   const isPacked = cursor.bytes.length - cursor.at > count / 8
-  if (isPacked && count >= kernelValuesMin && kernel?.expandDeltaAt(cursor.bytes, { at: cursor.at, value, count, rows }, out) === true) return
+  if (isPacked && count >= kernelValuesMin && runtime.kernels?.expandDeltaAt(cursor.bytes, { at: cursor.at, value, count, rows }, out)) return
   const { bytes, view } = cursor
   const deltas = new Float64Array(miniblockValues)
   let at = 0

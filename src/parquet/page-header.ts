@@ -8,7 +8,7 @@ export const encodingCodes = { PLAIN: 0, RLE: 3, DELTA_BINARY_PACKED: 5, DELTA_L
 
 export type PageEncoding = keyof typeof encodingCodes
 
-const encodingNames = new Map(Object.entries(encodingCodes).map(([name, code]) => [code as number, name as PageEncoding]))
+const encodingNames = Object.keys(encodingCodes) as PageEncoding[]
 
 /** The facts of a dictionary page, or of a data page in the format's second version. Sizes in bytes. */
 export interface PageHeader {
@@ -85,7 +85,7 @@ function readField(cursor: ByteCursor): number {
 }
 
 function encodingOf(code: number): PageEncoding {
-  const name = encodingNames.get(code)
-  if (name === undefined) throw malformed(`a page has the unknown encoding ${code}`)
-  return name
+  const found = encodingNames.find((name) => encodingCodes[name] === code)
+  if (found === undefined) throw malformed(`a page has the unknown encoding ${code}`)
+  return found
 }

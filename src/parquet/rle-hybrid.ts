@@ -2,7 +2,7 @@ import { bitWidthOf, packBits, unpackBits } from './bit-packing.ts'
 import type { NumberArray } from './bit-packing.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
-import { runtime, type Kernels } from './kernels.ts'
+import { runtime } from './kernels.ts'
 import { malformed } from './malformed.ts'
 
 /** Repeats from which a run of its own is shorter than packing, whatever the width. */
@@ -68,13 +68,12 @@ function writePacked(values: Uint8Array | Uint16Array | Uint32Array, run: { star
 
 /** Below this copying costs more than it saves. */
 const kernelValuesMin = 256
-const kernelWidthMax = 16
 
 /** Decodes `out.length` values from all of `bytes`; values past `greatest` are CORRUPT_FILE. */
-export function decodeHybrid(bytes: Uint8Array, { width, greatest, kernel = runtime.kernels }: { width: number; greatest: number; kernel?: Kernels | null }, out: Uint8Array | Uint16Array): void {
+export function decodeHybrid(bytes: Uint8Array, { width, greatest }: { width: number; greatest: number }, out: Uint8Array | Uint16Array): void {
   const count = out.length
   // What the kernel refuses is read again for the reason.
-  if (count >= kernelValuesMin && width <= kernelWidthMax && kernel?.expandHybrid(bytes, { width, greatest }, out) === true) return
+  if (count >= kernelValuesMin && runtime.kernels?.expandHybrid(bytes, { width, greatest }, out)) return
   const cursor = new ByteCursor(bytes)
   let index = 0
   while (index < count) {

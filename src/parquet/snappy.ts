@@ -1,5 +1,5 @@
 import { ByteCursor } from './ByteCursor.ts'
-import { runtime, type Kernels } from './kernels.ts'
+import { runtime } from './kernels.ts'
 import { malformed } from './malformed.ts'
 
 const blockBytes = 1 << 16
@@ -124,12 +124,12 @@ const byWordsMax = 64
 const kernelBytesMin = 256
 
 /** Fills `out` with the decompressed bytes, which must be as many; CORRUPT_FILE otherwise. */
-export function snappyDecompress(input: Uint8Array, out: Uint8Array, kernel: Kernels | null = runtime.kernels): Uint8Array {
+export function snappyDecompress(input: Uint8Array, out: Uint8Array): Uint8Array {
   const size = out.length
   const cursor = new ByteCursor(input)
   if (cursor.varint() !== size) throw malformed('a compressed page has another size than its header says')
   // Below this copying costs more than it saves. What the kernel refuses is read again for the reason.
-  if (size >= kernelBytesMin && kernel?.expandSnappy(input, cursor.at, out) === true) return out
+  if (size >= kernelBytesMin && runtime.kernels?.expandSnappy(input, cursor.at, out)) return out
   const from = cursor.view
   const view = new DataView(out.buffer, out.byteOffset, size)
   // Four bytes are copied at once, also some past a part's end where the next part will overwrite them.

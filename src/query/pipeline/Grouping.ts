@@ -63,17 +63,14 @@ class Part {
     for (let at = 0; at < out.length; at++) {
       const value = numbers[at] as number
       const whole = value | 0
-      const id = whole === value && whole >= 0 && whole < smallNumbersMax ? (small[whole] as number) : 0
-      out[at] = id === 0 ? this.#idOfNumber(value) : id - 1
+      if (whole === value && whole >= 0 && whole < smallNumbersMax) out[at] = (small[whole] ||= this.idOf(value) + 1) - 1
+      else {
+        let id = this.#numbers.get(value)
+        if (id === undefined) this.#numbers.set(value, (id = this.idOf(value)))
+        out[at] = id
+      }
     }
     return out
-  }
-
-  #idOfNumber(value: number): number {
-    if (value >= 0 && value < smallNumbersMax && Number.isInteger(value)) return (this.#small[value] ||= this.idOf(value) + 1) - 1
-    let id = this.#numbers.get(value)
-    if (id === undefined) this.#numbers.set(value, (id = this.idOf(value)))
-    return id
   }
 }
 
