@@ -95,6 +95,8 @@ export async function writeRunFiles(input: RunInput, parts: MergeParts): Promise
         if (!isNewest || (state.deletedAt !== undefined && state.seq <= forgetUpTo)) continue
         writer.append(state)
         if (state.deletedAt !== undefined) deletedMinSeq = leastOf([deletedMinSeq, state.seq])
+        const turn = parts.turns.step()
+        if (turn !== undefined) await turn
       }
     }
     if (writer.bytes >= runFileBytesMax) await endFile()
@@ -157,6 +159,8 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
       const isKept = takesSnapshot === (event.state !== undefined)
       writer.append(isKept ? event : { ...event, state: takesSnapshot ? state : undefined })
       before = { ns: event.ns, id: event.id, state }
+      const turn = parts.turns.step()
+      if (turn !== undefined) await turn
     }
     if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
     await endStep(step, parts)
