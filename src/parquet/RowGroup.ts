@@ -29,6 +29,8 @@ export interface GroupFile {
   readonly codec: Codec
   /** By column and checksum: most row groups have the same few bytes where a column has no value, or one. */
   readonly tinyChunks: Map<number, TinyChunk>
+  /** No more of those: they take less memory than the index and the filters that whoever keeps the file open counts. */
+  readonly tinyChunksMax: number
 }
 
 /** A chunk of a few bytes, and what it is decoded to. */
@@ -38,8 +40,6 @@ export interface TinyChunk {
 }
 
 const tinyBytesMax = 64
-/** Of a file. */
-const tinyChunksMax = 64
 
 /** A state's own fields, about. */
 const stateBytes = 200
@@ -157,12 +157,12 @@ export class RowGroup implements Kept {
   #tinyColumn(index: number): Column | undefined {
     const { start, end, crc32: checksum } = this.#places[index] as ChunkPlace
     if (end - start > tinyBytesMax) return undefined
-    const { tinyChunks, leaves } = this.file
+    const { tinyChunks, tinyChunksMax, leaves } = this.file
     // Columns of several kinds may have the same bytes.
     const name = checksum * leaves.length + index
     const known = tinyChunks.get(name)
-    if (known !== undefined && known.column.rowCount === this.rowCount && compareBytes(known.bytes, this.#bytes.subarray(start, end)) === 0) return known.column
-    if (known !== undefined || tinyChunks.size >= tinyChunksMax) return undefined
+    if (known !== undefined) return known.column.rowCount === this.rowCount && compareBytes(known.bytes, this.#bytes.subarray(start, end)) === 0 ? known.column : undefined
+    if (tinyChunks.size >= tinyChunksMax) return undefined
     const column = this.#decode(index, new Arena())
     tinyChunks.set(name, { bytes: this.#bytes.slice(start, end), column })
     return column

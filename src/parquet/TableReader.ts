@@ -27,6 +27,9 @@ const requestBytesMax = 2 * 1024 * 1024
 /** Reads for keys that turned out absent, after which filters that are not in the index are worth their request. */
 const wastedReadsMax = 4
 
+/** One chunk of a few bytes is kept decoded for so many row groups: 13 bytes a row of one of them, where filters count 4 a row of each. */
+const rowGroupsPerTinyChunk = 4
+
 const magic = utf8Encode('PAR1')
 
 /** A row group for a merge, which takes it over as it stands or apart. */
@@ -110,7 +113,7 @@ export class TableReader {
     this.#source = source
     this.#facts = facts
     this.index = index
-    this.#file = { path: source.path, leaves: leavesOf(index.fields), arena: cache?.arena ?? new Arena(), codec: index.codec ?? 'snappy', tinyChunks: new Map() }
+    this.#file = { path: source.path, leaves: leavesOf(index.fields), arena: cache?.arena ?? new Arena(), codec: index.codec ?? 'snappy', tinyChunks: new Map(), tinyChunksMax: index.rowGroups.length / rowGroupsPerTinyChunk }
     this.#filters = index.filters
   }
 

@@ -85,7 +85,7 @@ export function decodePlainByteArrays(bytes: Uint8Array, count: number, memory: 
 }
 
 /** The values at `places`, in their order, which may repeat. */
-export function plainByteArraysAt(bytes: Uint8Array, count: number, places: Uint16Array): ByteArrays {
+export function plainByteArraysAt({ page: bytes, count }: { page: Uint8Array; count: number }, places: Uint16Array): ByteArrays {
   const cursor = new ByteCursor(bytes)
   const starts = new Int32Array(count + 1)
   for (let index = 0; index < count; index++) {

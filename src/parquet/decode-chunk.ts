@@ -97,11 +97,17 @@ function levels(bytes: Uint8Array, { count, greatest, memory }: { count: number;
   return out
 }
 
+/** PLAIN values, so many of them. */
+export interface PlainPage {
+  readonly page: Uint8Array
+  readonly count: number
+}
+
 export interface EncodedPage {
   readonly leaf: Leaf
   readonly header: PageHeader
   readonly body: Uint8Array
-  readonly dictionary: { readonly page: Uint8Array; readonly count: number } | undefined
+  readonly dictionary: PlainPage | undefined
   readonly memory: Arena
 }
 
@@ -188,7 +194,7 @@ function decodeFlags({ body, memory }: EncodedPage, count: number): Uint8Array {
   return out
 }
 
-export function dictionaryOf(page: EncodedPage): { readonly page: Uint8Array; readonly count: number } {
+export function dictionaryOf(page: EncodedPage): PlainPage {
   if (page.dictionary === undefined || page.dictionary.count > 0xffff) throw malformed('a page of codes has no dictionary, or one that is too large')
   return page.dictionary
 }

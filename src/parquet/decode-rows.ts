@@ -4,7 +4,7 @@ import { decodeDeltaBytesAt, plainByteArraysAt } from './byte-arrays.ts'
 import { ByteCursor } from './ByteCursor.ts'
 import { Column, rowsBetween, type ColumnValues } from './Column.ts'
 import { numbersOf, scalarsOf } from './column-values.ts'
-import { checkPlain, codeWidth, decodeColumn, dictionaryOf, openChunk, prefixedBytesMax, type ChunkBytes, type EncodedPage } from './decode-chunk.ts'
+import { checkPlain, codeWidth, decodeColumn, dictionaryOf, openChunk, prefixedBytesMax, type ChunkBytes, type EncodedPage, type PlainPage } from './decode-chunk.ts'
 import { decodeDeltaAt } from './delta-binary.ts'
 import { decodeHybridAt } from './rle-hybrid.ts'
 
@@ -45,17 +45,12 @@ function valuesAt(page: EncodedPage, rows: Int32Array): ColumnValues | undefined
   const { leaf, header, body, memory } = page
   const count = header.rowCount
   if (header.encoding === 'DELTA_BYTE_ARRAY' && leaf.kind === 'string') return { kind: 'arrays', arrays: decodeDeltaBytesAt(new ByteCursor(body), { count, rows, sizeMax: prefixedBytesMax, memory }) }
-  if (header.encoding === 'RLE_DICTIONARY' && leaf.kind === 'string') {
-    const dictionary = dictionaryOf(page)
-    return { kind: 'arrays', arrays: plainByteArraysAt(dictionary.page, dictionary.count, codesAt(page, rows)) }
-  }
+  if (header.encoding === 'RLE_DICTIONARY' && leaf.kind === 'string') return { kind: 'arrays', arrays: plainByteArraysAt(dictionaryOf(page), codesAt(page, rows)) }
   const numbers = new Float64Array(rows.length)
   if (header.encoding === 'DELTA_BINARY_PACKED' && (leaf.kind === 'int' || leaf.kind === 'date')) decodeDeltaAt(new ByteCursor(body), { count, rows }, numbers)
-  else if (header.encoding === 'PLAIN' && leaf.kind === 'double') doublesAt(body, { count, places: rows }, numbers)
-  else if (header.encoding === 'RLE_DICTIONARY' && leaf.kind === 'double') {
-    const dictionary = dictionaryOf(page)
-    doublesAt(dictionary.page, { count: dictionary.count, places: codesAt(page, rows) }, numbers)
-  } else return undefined
+  else if (header.encoding === 'PLAIN' && leaf.kind === 'double') doublesAt({ page: body, count }, rows, numbers)
+  else if (header.encoding === 'RLE_DICTIONARY' && leaf.kind === 'double') doublesAt(dictionaryOf(page), codesAt(page, rows), numbers)
+  else return undefined
   return { kind: 'numbers', numbers }
 }
 
@@ -65,8 +60,8 @@ function codesAt(page: EncodedPage, rows: Int32Array): Uint16Array {
   return codes
 }
 
-function doublesAt(plain: Uint8Array, { count, places }: { count: number; places: Int32Array | Uint16Array }, numbers: Float64Array): void {
-  checkPlain(plain, count)
-  const view = new DataView(plain.buffer, plain.byteOffset, plain.length)
+function doublesAt({ page, count }: PlainPage, places: Int32Array | Uint16Array, numbers: Float64Array): void {
+  checkPlain(page, count)
+  const view = new DataView(page.buffer, page.byteOffset, page.length)
   for (let at = 0; at < places.length; at++) numbers[at] = view.getFloat64((places[at] as number) * 8, true)
 }

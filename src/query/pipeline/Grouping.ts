@@ -247,7 +247,7 @@ function addInput(accumulator: Accumulator, { batch, input, rows, groups, groupC
     else accumulator.addNumbers(groups, new Float64Array(rows.length).fill(input.value), groupCount)
   } else {
     const column = batch.column(input.index)
-    const numbers = accumulator.addNumbers === undefined ? undefined : numbersAt(column, rows)
+    const numbers = accumulator.addNumbers && numbersAt(column, rows)
     if (numbers !== undefined) accumulator.addNumbers?.(groups, numbers, groupCount)
     else fieldValues(column, input, rows).forEach((value, at) => accumulator.add(groupOf[codes[at] as number] as number, value))
   }
