@@ -1,5 +1,4 @@
-import { textsOf } from './byte-arrays.ts'
-import type { ByteArrays } from './byte-arrays.ts'
+import { textsOf, type ByteArrays } from './byte-arrays.ts'
 import type { Leaf } from './columns.ts'
 import { malformed } from './malformed.ts'
 

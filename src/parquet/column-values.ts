@@ -1,6 +1,5 @@
 import type { Value } from '../model/values.ts'
-import { textAt, textsOf } from './byte-arrays.ts'
-import type { ByteArrays } from './byte-arrays.ts'
+import { textAt, textsOf, type ByteArrays } from './byte-arrays.ts'
 import type { Column } from './Column.ts'
 import { malformed } from './malformed.ts'
 

@@ -1,17 +1,14 @@
 import { crc32 } from '../base/crc32.ts'
 import { bitWidthOf } from './bit-packing.ts'
-import { byteArraysOfTexts, encodeDeltaBytes, encodeDeltaLength, encodePlainByteArrays } from './byte-arrays.ts'
-import type { ByteArrays } from './byte-arrays.ts'
+import { byteArraysOfTexts, encodeDeltaBytes, encodeDeltaLength, encodePlainByteArrays, type ByteArrays } from './byte-arrays.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
 import type { ColumnParts } from './Column.ts'
 import { deltaMagnitudeMax, encodeDelta } from './delta-binary.ts'
 import type { GatheredValues } from './LeafBuilder.ts'
-import { writePageHeader } from './page-header.ts'
-import type { PageEncoding } from './page-header.ts'
+import { writePageHeader, type PageEncoding } from './page-header.ts'
 import { encodeHybrid, encodeRun } from './rle-hybrid.ts'
 import type { Compressor } from './codecs.ts'
-import { statisticsOf } from './statistics.ts'
-import type { ColumnStatistics } from './statistics.ts'
+import { statisticsOf, type ColumnStatistics } from './statistics.ts'
 
 /** One column chunk: a dictionary page where there is one, then one data page. */
 export interface EncodedChunk {

@@ -1,7 +1,6 @@
 import { crc32 } from '../base/crc32.ts'
 import { isParqueDBError } from '../base/ParqueDBError.ts'
-import { readIndex } from './sparse-index.ts'
-import type { SparseIndex } from './sparse-index.ts'
+import { readIndex, type SparseIndex } from './sparse-index.ts'
 import type { FileFacts } from './written-file.ts'
 
 /** The length of the footer, and the magic bytes. */

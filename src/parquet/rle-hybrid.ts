@@ -1,5 +1,4 @@
-import { bitWidthOf, packBits, unpackBits } from './bit-packing.ts'
-import type { NumberArray } from './bit-packing.ts'
+import { bitWidthOf, packBits, unpackBits, type NumberArray } from './bit-packing.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
 import { runtime } from './kernels.ts'

@@ -1,5 +1,4 @@
-import { isParqueDBError } from '../base/ParqueDBError.ts'
-import type { ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, type ParqueDBError } from '../base/ParqueDBError.ts'
 import type { RowGroup } from './RowGroup.ts'
 import type { TableReader } from './TableReader.ts'
 
