@@ -12,14 +12,24 @@ const physicalTypes = { BOOLEAN: 0, INT64: 2, DOUBLE: 5, BYTE_ARRAY: 6 } as cons
 const repetitions = { REQUIRED: 0, OPTIONAL: 1, REPEATED: 2 } as const
 const converted = { UTF8: 0, LIST: 3, TIMESTAMP_MILLIS: 9, INT_64: 18 } as const
 const codecs = { uncompressed: 0, snappy: 1, gzip: 2 } as const
-const physicalOf: Readonly<Record<ScalarKind, number>> = {
-  string: physicalTypes.BYTE_ARRAY,
-  bytes: physicalTypes.BYTE_ARRAY,
-  int: physicalTypes.INT64,
-  bigint: physicalTypes.INT64,
-  date: physicalTypes.INT64,
-  double: physicalTypes.DOUBLE,
-  boolean: physicalTypes.BOOLEAN,
+
+/** How a type stands in the schema. */
+interface SchemaType {
+  readonly type: number
+  /** ConvertedType, for older readers. A bigint has the bits of an `int`: this tells the two apart. */
+  readonly converted?: number
+  /** LogicalType, for the others. A bigint has none: its width is a Thrift byte. */
+  readonly logical?: (thrift: ThriftWriter) => void
+}
+
+const schemaTypes: Readonly<Record<ScalarKind, SchemaType>> = {
+  string: { type: physicalTypes.BYTE_ARRAY, converted: converted.UTF8, logical: (thrift) => thrift.struct(1, nothing) },
+  bytes: { type: physicalTypes.BYTE_ARRAY },
+  int: { type: physicalTypes.INT64 },
+  bigint: { type: physicalTypes.INT64, converted: converted.INT_64 },
+  date: { type: physicalTypes.INT64, converted: converted.TIMESTAMP_MILLIS, logical: (thrift) => thrift.struct(8, () => writeUtcMilliseconds(thrift)) },
+  double: { type: physicalTypes.DOUBLE },
+  boolean: { type: physicalTypes.BOOLEAN },
 }
 
 export interface FileMetadata {
@@ -37,7 +47,8 @@ export function writeFileMetadata(metadata: FileMetadata): Uint8Array {
   const thrift = new ThriftWriter(new ByteBuffer(metadata.rowGroups.length + 4096))
   thrift.element(() => {
     thrift.i32(1, 2)
-    writeSchema(metadata.fields, thrift)
+    const schema = schemaOf(metadata.fields)
+    thrift.structs(2, schema.length, () => schema.forEach((element) => writeElement(element, thrift)))
     thrift.i64(3, metadata.rows)
     thrift.structs(4, metadata.rowGroupCount, () => thrift.out.append(metadata.rowGroups))
     thrift.structs(5, metadata.keyValues.length, () => {
@@ -51,7 +62,7 @@ export function writeFileMetadata(metadata: FileMetadata): Uint8Array {
     thrift.text(6, 'parquedb')
     // Each column is ordered as its type says; without this, readers pass over min and max of texts.
     thrift.structs(7, metadata.leafCount, () => {
-      for (let index = 0; index < metadata.leafCount; index++) thrift.element(() => thrift.struct(1, () => undefined))
+      for (let index = 0; index < metadata.leafCount; index++) thrift.element(() => thrift.struct(1, nothing))
     })
   })
   return thrift.out.copy()
@@ -104,7 +115,7 @@ function writeChunk({ chunk, leaf, offset, codec }: { chunk: EncodedChunk; leaf:
   thrift.element(() => {
     thrift.i64(2, 0)
     thrift.struct(3, () => {
-      thrift.i32(1, physicalOf[leaf.kind])
+      thrift.i32(1, schemaTypes[leaf.kind].type)
       thrift.i32s(2, encodings)
       thrift.texts(3, leaf.path)
       thrift.i32(4, codecs[chunk.isCompressed ? codec : 'uncompressed'])
@@ -124,15 +135,34 @@ function writeChunk({ chunk, leaf, offset, codec }: { chunk: EncodedChunk; leaf:
   })
 }
 
-function writeSchema(fields: readonly FieldSpec[], thrift: ThriftWriter): void {
+/** One of parquet.thrift's SchemaElement. */
+interface SchemaElement extends Partial<SchemaType> {
+  readonly name: string
+  readonly repetition?: number
+  readonly children?: number
+  readonly id?: number
+}
+
+/** The root, then each field before those inside it. */
+function schemaOf(fields: readonly FieldSpec[]): SchemaElement[] {
   const columns = fields.filter((field) => field.kind !== 'rest')
-  thrift.structs(2, 1 + elementCount(columns), () => {
-    thrift.element(() => {
-      thrift.text(4, 'document')
-      thrift.i32(5, columns.length)
-    })
-    for (const field of columns) writeField(field, '', thrift)
-  })
+  return [{ name: 'document', children: columns.length }, ...columns.flatMap((field) => elementsOf(field, ''))]
+}
+
+/** `within`: the path of the group around it, with a NUL at its end. */
+function elementsOf(field: Exclude<FieldSpec, { kind: 'rest' }>, within: string): SchemaElement[] {
+  const path = within + field.name
+  const own = { name: field.name, repetition: field.nulls === 'never' ? repetitions.REQUIRED : repetitions.OPTIONAL, id: fieldId(path) }
+  if (field.kind === 'group') {
+    const inner = field.fields.filter((one) => one.kind !== 'rest')
+    return [{ ...own, children: inner.length }, ...inner.flatMap((one) => elementsOf(one, `${path}\0`))]
+  }
+  if (field.kind !== 'list') return [{ ...own, ...schemaTypes[field.kind] }]
+  return [
+    { ...own, children: 1, converted: converted.LIST, logical: (thrift) => thrift.struct(3, nothing) },
+    { name: 'list', repetition: repetitions.REPEATED, children: 1 },
+    { name: 'element', repetition: repetitions.REQUIRED, id: fieldId(`${path}\0`), ...schemaTypes[field.element] },
+  ]
 }
 
 /** Parquet's field_id: of a field's path, so that a field has the same one in every file, whatever other fields stand beside it. */
@@ -140,83 +170,22 @@ function fieldId(path: string): number {
   return crc32(utf8Encode(path)) & 0x7fff_ffff
 }
 
-function elementCount(fields: readonly FieldSpec[]): number {
-  let count = 0
-  for (const field of fields) {
-    if (field.kind === 'group') count += 1 + elementCount(field.fields)
-    else if (field.kind === 'list') count += 3
-    else if (field.kind !== 'rest') count += 1
-  }
-  return count
-}
-
-/** `within`: the path of the group around it, with a NUL at its end. */
-function writeField(field: FieldSpec, within: string, thrift: ThriftWriter): void {
-  if (field.kind === 'rest') return
-  const path = within + field.name
-  const repetition = field.nulls === 'never' ? repetitions.REQUIRED : repetitions.OPTIONAL
-  if (field.kind === 'group') {
-    const inner = field.fields.filter((one) => one.kind !== 'rest')
-    writeNode({ name: field.name, repetition, children: inner.length, id: fieldId(path) }, thrift)
-    for (const one of inner) writeField(one, `${path}\0`, thrift)
-  } else if (field.kind === 'list') {
-    thrift.element(() => {
-      thrift.i32(3, repetition)
-      thrift.text(4, field.name)
-      thrift.i32(5, 1)
-      thrift.i32(6, converted.LIST)
-      thrift.i32(9, fieldId(path))
-      thrift.struct(10, () => thrift.struct(3, () => undefined))
-    })
-    writeNode({ name: 'list', repetition: repetitions.REPEATED, children: 1 }, thrift)
-    writeLeaf({ name: 'element', repetition: repetitions.REQUIRED, kind: field.element, id: fieldId(`${path}\0`) }, thrift)
-  } else {
-    writeLeaf({ name: field.name, repetition, kind: field.kind, id: fieldId(path) }, thrift)
-  }
-}
-
-function writeNode({ name, repetition, children, id }: { name: string; repetition: number; children: number; id?: number }, thrift: ThriftWriter): void {
+function writeElement({ type, repetition, name, children, converted: convertedType, id, logical }: SchemaElement, thrift: ThriftWriter): void {
   thrift.element(() => {
-    thrift.i32(3, repetition)
+    if (type !== undefined) thrift.i32(1, type)
+    if (repetition !== undefined) thrift.i32(3, repetition)
     thrift.text(4, name)
-    thrift.i32(5, children)
+    if (children !== undefined) thrift.i32(5, children)
+    if (convertedType !== undefined) thrift.i32(6, convertedType)
     if (id !== undefined) thrift.i32(9, id)
+    if (logical !== undefined) thrift.struct(10, () => logical(thrift))
   })
 }
 
-function writeLeaf({ name, repetition, kind, id }: { name: string; repetition: number; kind: ScalarKind; id: number }, thrift: ThriftWriter): void {
-  thrift.element(() => {
-    thrift.i32(1, physicalOf[kind])
-    thrift.i32(3, repetition)
-    thrift.text(4, name)
-    if (kind in convertedOf) thrift.i32(6, convertedOf[kind as keyof typeof convertedOf])
-    thrift.i32(9, id)
-    writeLogicalType(kind, thrift)
-  })
+function writeUtcMilliseconds(thrift: ThriftWriter): void {
+  thrift.boolean(1, true)
+  thrift.struct(2, () => thrift.struct(1, nothing))
 }
 
-/** ConvertedType (field 6), for older readers. A bigint has the bits of an `int`: this tells the two apart. */
-const convertedOf = { string: converted.UTF8, date: converted.TIMESTAMP_MILLIS, bigint: converted.INT_64 } as const
-
-/** LogicalType (field 10), for the others. A bigint has none: its width is a Thrift byte. */
-function writeLogicalType(kind: ScalarKind, thrift: ThriftWriter): void {
-  switch (kind) {
-    case 'string':
-      thrift.struct(10, () => thrift.struct(1, () => undefined))
-      return
-    case 'date':
-      thrift.struct(10, () =>
-        thrift.struct(8, () => {
-          thrift.boolean(1, true)
-          thrift.struct(2, () => thrift.struct(1, () => undefined))
-        }),
-      )
-      return
-    case 'bigint':
-    case 'int':
-    case 'double':
-    case 'boolean':
-    case 'bytes':
-      return
-  }
-}
+/** An empty struct. */
+function nothing(): void {}
