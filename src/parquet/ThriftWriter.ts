@@ -1,8 +1,10 @@
 import { utf8Encode } from '../base/bytes.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 
-const types = { true: 1, false: 2, i32: 5, i64: 6, binary: 8, list: 9, struct: 12 } as const
-const stop = 0
+/** Types of the compact protocol, as far as Parquet's metadata needs them. A field holds a boolean in its type. */
+export const thriftTypes = { true: 1, false: 2, i32: 5, i64: 6, binary: 8, list: 9, struct: 12 } as const
+/** Ends a struct. */
+export const thriftStop = 0
 
 /** Thrift's compact protocol, as far as Parquet's metadata needs it. Field ids ascend within a struct and are at most 15 apart. */
 export class ThriftWriter {
@@ -15,22 +17,22 @@ export class ThriftWriter {
   }
 
   i32(id: number, value: number): void {
-    this.#header(id, types.i32)
+    this.#header(id, thriftTypes.i32)
     this.out.zigzag(value)
   }
 
   /** Safe integers only; the protocol's i64 and i32 differ in their type alone. */
   i64(id: number, value: number): void {
-    this.#header(id, types.i64)
+    this.#header(id, thriftTypes.i64)
     this.out.zigzag(value)
   }
 
   boolean(id: number, value: boolean): void {
-    this.#header(id, value ? types.true : types.false)
+    this.#header(id, value ? thriftTypes.true : thriftTypes.false)
   }
 
   binary(id: number, value: Uint8Array): void {
-    this.#header(id, types.binary)
+    this.#header(id, thriftTypes.binary)
     this.out.varint(value.length)
     this.out.append(value)
   }
@@ -40,7 +42,7 @@ export class ThriftWriter {
   }
 
   struct(id: number, write: () => void): void {
-    this.#header(id, types.struct)
+    this.#header(id, thriftTypes.struct)
     this.element(write)
   }
 
@@ -49,22 +51,22 @@ export class ThriftWriter {
     this.#lastIds.push(0)
     write()
     this.#lastIds.pop()
-    this.out.byte(stop)
+    this.out.byte(thriftStop)
   }
 
   /** A list of structs; `write` writes `count` elements. */
   structs(id: number, count: number, write: () => void): void {
-    this.#list(id, { count, type: types.struct })
+    this.#list(id, { count, type: thriftTypes.struct })
     write()
   }
 
   i32s(id: number, values: readonly number[]): void {
-    this.#list(id, { count: values.length, type: types.i32 })
+    this.#list(id, { count: values.length, type: thriftTypes.i32 })
     for (const value of values) this.out.zigzag(value)
   }
 
   texts(id: number, values: readonly string[]): void {
-    this.#list(id, { count: values.length, type: types.binary })
+    this.#list(id, { count: values.length, type: thriftTypes.binary })
     for (const value of values) {
       const bytes = utf8Encode(value)
       this.out.varint(bytes.length)
@@ -73,7 +75,7 @@ export class ThriftWriter {
   }
 
   #list(id: number, { count, type }: { count: number; type: number }): void {
-    this.#header(id, types.list)
+    this.#header(id, thriftTypes.list)
     if (count < 15) this.out.byte((count << 4) | type)
     else {
       this.out.byte((15 << 4) | type)

@@ -1,5 +1,5 @@
 import { malformed } from './malformed.ts'
-import { ThriftWriter } from './ThriftWriter.ts'
+import { ThriftWriter, thriftStop, thriftTypes } from './ThriftWriter.ts'
 import type { ByteCursor } from './ByteCursor.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 
@@ -28,9 +28,6 @@ export interface PageHeader {
 
 const dataPageV2 = 3
 const dictionaryPage = 2
-const thriftI32 = 5
-const thriftStruct = 12
-const thriftStop = 0
 
 /** Writes parquet.thrift's PageHeader. */
 export function writePageHeader(header: PageHeader, out: ByteBuffer): void {
@@ -67,7 +64,7 @@ export function readPageHeader(cursor: ByteCursor): PageHeader {
   const compressedBytes = readField(cursor)
   const crc32 = readField(cursor) >>> 0
   const isData = type === dataPageV2
-  if (cursor.byte() !== (((isData ? 4 : 3) << 4) | thriftStruct) || (!isData && type !== dictionaryPage)) throw malformed('a page header is not one of ours')
+  if (cursor.byte() !== (((isData ? 4 : 3) << 4) | thriftTypes.struct) || (!isData && type !== dictionaryPage)) throw malformed('a page header is not one of ours')
   const valueCount = readField(cursor)
   const nullCount = isData ? readField(cursor) : 0
   const rowCount = isData ? readField(cursor) : 0
@@ -80,7 +77,7 @@ export function readPageHeader(cursor: ByteCursor): PageHeader {
 }
 
 function readField(cursor: ByteCursor): number {
-  if (cursor.byte() !== ((1 << 4) | thriftI32)) throw malformed('a page header is not one of ours')
+  if (cursor.byte() !== ((1 << 4) | thriftTypes.i32)) throw malformed('a page header is not one of ours')
   return cursor.zigzag()
 }
 

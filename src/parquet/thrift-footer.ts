@@ -1,9 +1,7 @@
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
 import { malformed } from './malformed.ts'
-
-/** Types of the compact protocol; 1 and 2 are booleans, which a field holds in its type. */
-const types = { byte: 3, i16: 4, i32: 5, i64: 6, double: 7, binary: 8, list: 9, set: 10, struct: 12 } as const
+import { thriftStop, thriftTypes } from './ThriftWriter.ts'
 
 /** A field on its way from the outermost struct: ids, each below 16, one hexadecimal digit each. Lists add none. */
 const rowGroupsPath = 0x4
@@ -36,7 +34,7 @@ export function writeMovedRowGroup(group: Uint8Array, by: number, out: ByteBuffe
 
 function walkStruct(cursor: ByteCursor, path: number, onValue: OnValue): void {
   let id = 0
-  for (let header = cursor.byte(); header !== 0; header = cursor.byte()) {
+  for (let header = cursor.byte(); header !== thriftStop; header = cursor.byte()) {
     if (header >>> 4 === 0) throw malformed('a footer is not one of ours')
     id += header >>> 4
     walkValue(cursor, { type: header & 15, path: path * 16 + id }, onValue)
@@ -45,11 +43,11 @@ function walkStruct(cursor: ByteCursor, path: number, onValue: OnValue): void {
 
 function walkValue(cursor: ByteCursor, { type, path }: { type: number; path: number }, onValue: OnValue): void {
   const start = cursor.at
-  if (type === types.struct) return walkStruct(cursor, path, onValue)
-  if (type === types.list) return walkList(cursor, path, onValue)
-  if (type === types.i32 || type === types.i64 || type === types.i16) cursor.varint()
-  else if (type === types.binary) cursor.take(cursor.varint())
-  else if (type > 2) throw malformed('a footer is not one of ours')
+  if (type === thriftTypes.struct) return walkStruct(cursor, path, onValue)
+  if (type === thriftTypes.list) return walkList(cursor, path, onValue)
+  if (type === thriftTypes.i32 || type === thriftTypes.i64) cursor.varint()
+  else if (type === thriftTypes.binary) cursor.take(cursor.varint())
+  else if (type !== thriftTypes.true && type !== thriftTypes.false) throw malformed('a footer is not one of ours')
   onValue(path, { start, end: cursor.at })
 }
 
@@ -59,6 +57,6 @@ function walkList(cursor: ByteCursor, path: number, onValue: OnValue): void {
   for (let index = 0; index < count; index++) {
     const start = cursor.at
     walkValue(cursor, { type: header & 15, path }, onValue)
-    if ((header & 15) === types.struct) onValue(path, { start, end: cursor.at })
+    if ((header & 15) === thriftTypes.struct) onValue(path, { start, end: cursor.at })
   }
 }
