@@ -231,8 +231,13 @@ export function textsOf(arrays: ByteArrays, start: number, end: number): string[
 }
 
 /** A string of its own: nothing else is kept alive by it. */
-export function textAt({ blob, offsets }: ByteArrays, index: number): string {
-  return utf8Decode(blob.subarray(offsets[index], offsets[index + 1]))
+export function textAt(arrays: ByteArrays, index: number): string {
+  return utf8Decode(bytesAt(arrays, index))
+}
+
+/** A view of one value. */
+export function bytesAt({ blob, offsets }: ByteArrays, index: number): Uint8Array {
+  return blob.subarray(offsets[index], offsets[index + 1])
 }
 
 /** UTF-16 units of the UTF-8 text `bytes[start..end)`. */
@@ -248,12 +253,12 @@ function utf16Length(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /** Of ascending values, the index of the first that is at least `key`; their count when all are below. */
-export function firstAtOrAbove({ blob, offsets }: ByteArrays, key: Uint8Array): number {
+export function firstAtOrAbove(arrays: ByteArrays, key: Uint8Array): number {
   let low = 0
-  let high = offsets.length - 1
+  let high = arrays.offsets.length - 1
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (compareBytes(blob.subarray(offsets[middle], offsets[middle + 1]), key) < 0) low = middle + 1
+    if (compareBytes(bytesAt(arrays, middle), key) < 0) low = middle + 1
     else high = middle
   }
   return low

@@ -1,5 +1,5 @@
 import type { Value } from '../model/values.ts'
-import { textAt, textsOf, type ByteArrays } from './byte-arrays.ts'
+import { bytesAt, textAt, textsOf, type ByteArrays } from './byte-arrays.ts'
 import type { Column } from './Column.ts'
 import { malformed } from './malformed.ts'
 
@@ -61,8 +61,7 @@ export function textBytesAt({ values, places, leaf }: Column, row: number): Uint
   if (values.kind !== 'arrays' && values.kind !== 'codes') throw malformed(`'${leaf.path.join('.')}' is no column of texts`)
   const place = places === undefined ? row : (places[row] as number)
   if (place < 0) return undefined
-  const [{ blob, offsets }, index] = values.kind === 'arrays' ? [values.arrays, place] : [values.dictionary, values.codes[place] as number]
-  return blob.subarray(offsets[index], offsets[index + 1])
+  return values.kind === 'arrays' ? bytesAt(values.arrays, place) : bytesAt(values.dictionary, values.codes[place] as number)
 }
 
 /** The values of a column that was written without a dictionary. */

@@ -1,4 +1,4 @@
-import { byteArraysOfTexts, textsOf, type ByteArrays } from './byte-arrays.ts'
+import { byteArraysOfBytes, byteArraysOfTexts, bytesAt, textsOf, type ByteArrays } from './byte-arrays.ts'
 import { Column, type ColumnValues } from './Column.ts'
 import { malformed } from './malformed.ts'
 
@@ -33,30 +33,32 @@ export function joinColumns(columns: readonly Column[]): Column {
 
 function joinValues(columns: readonly Column[]): ColumnValues {
   const total = columns.reduce((sum, { valueCount }) => sum + valueCount, 0)
-  const into = <Whole extends { set(part: Whole, at: number): void; readonly length: number }>(whole: Whole, partOf: (values: ColumnValues) => Whole): Whole => {
-    let at = 0
-    for (const { values } of columns) {
-      const part = partOf(values)
-      whole.set(part, at)
-      at += part.length
-    }
-    return whole
-  }
-  const otherType = (): never => {
-    throw malformed('a column has two types')
-  }
   switch (columns[0]?.values.kind) {
     case 'numbers':
-      return { kind: 'numbers', numbers: into(new Float64Array(total), (values) => (values.kind === 'numbers' ? values.numbers : otherType())) }
+      return { kind: 'numbers', numbers: joined(new Float64Array(total), columns.map(({ values }) => (values.kind === 'numbers' ? values.numbers : otherType()))) }
     case 'flags':
-      return { kind: 'flags', flags: into(new Uint8Array(total), (values) => (values.kind === 'flags' ? values.flags : otherType())) }
+      return { kind: 'flags', flags: joined(new Uint8Array(total), columns.map(({ values }) => (values.kind === 'flags' ? values.flags : otherType()))) }
     case 'bigints':
-      return { kind: 'bigints', bigints: into(new BigInt64Array(total), (values) => (values.kind === 'bigints' ? values.bigints : otherType())) }
+      return { kind: 'bigints', bigints: joined(new BigInt64Array(total), columns.map(({ values }) => (values.kind === 'bigints' ? values.bigints : otherType()))) }
     case 'arrays':
     case 'codes':
     case undefined:
       return joinCodes(columns) ?? { kind: 'arrays', arrays: joinArrays(columns.map(({ values }) => arraysOf(values))) }
   }
+}
+
+/** `whole` with the parts one after the other. */
+function joined<Whole extends { set(part: Whole, at: number): void; readonly length: number }>(whole: Whole, parts: readonly Whole[]): Whole {
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+function otherType(): never {
+  throw malformed('a column has two types')
 }
 
 /** Under one dictionary; undefined where too few of them have one, or all of them together have too many values for a code. */
@@ -91,15 +93,9 @@ function replaceCodes(codes: Uint16Array, newCodes: Uint16Array, out: Uint16Arra
 /** Every value for itself. */
 function arraysOf(values: ColumnValues): ByteArrays {
   if (values.kind === 'arrays') return values.arrays
-  if (values.kind !== 'codes') throw malformed('a column has two types')
+  if (values.kind !== 'codes') return otherType()
   const { codes, dictionary } = values
-  const offsets = new Int32Array(codes.length + 1)
-  codes.forEach((code, index) => {
-    offsets[index + 1] = (offsets[index] as number) + (dictionary.offsets[code + 1] as number) - (dictionary.offsets[code] as number)
-  })
-  const blob = new Uint8Array(offsets[codes.length] as number)
-  codes.forEach((code, index) => blob.set(dictionary.blob.subarray(dictionary.offsets[code], dictionary.offsets[code + 1]), offsets[index]))
-  return { blob, offsets }
+  return byteArraysOfBytes(Array.from(codes, (code) => bytesAt(dictionary, code)))
 }
 
 function joinArrays(parts: readonly ByteArrays[]): ByteArrays {

@@ -1,4 +1,4 @@
-import type { ByteArrays } from './byte-arrays.ts'
+import { bytesAt, type ByteArrays } from './byte-arrays.ts'
 import type { ScalarKind } from './columns.ts'
 import type { GatheredValues } from './LeafBuilder.ts'
 
@@ -49,18 +49,14 @@ function byteArrayStatistics(arrays: ByteArrays, { nullCount, isSorted, isText }
   const count = arrays.offsets.length - 1
   if (count === 0) return { nullCount }
   const { least, greatest } = isSorted ? { least: 0, greatest: count - 1 } : bytesRange(arrays)
-  const low = lowerBound(valueAt(arrays, least), isText)
-  const high = upperBound(valueAt(arrays, greatest), isText)
+  const low = lowerBound(bytesAt(arrays, least), isText)
+  const high = upperBound(bytesAt(arrays, greatest), isText)
   return {
     nullCount,
     least: low.bytes,
     leastIsExact: low.isExact,
     ...(high !== undefined && { greatest: high.bytes, greatestIsExact: high.isExact }),
   }
-}
-
-function valueAt({ blob, offsets }: ByteArrays, index: number): Uint8Array {
-  return blob.subarray(offsets[index], offsets[index + 1])
 }
 
 /** Indexes of the least and the greatest value: UTF-8 orders as its code points do. */
