@@ -13,7 +13,7 @@ export function encodeHybrid(values: Uint8Array | Uint16Array | Uint32Array, { c
   while (index < count) {
     const run = runLength(values, index, count)
     if (run >= runMin || index + run === count) {
-      writeRun(values[index] as number, { run, width }, out)
+      encodeRun(values[index] as number, { count: run, width }, out)
       index += run
     } else {
       const end = packedEnd(values, index, count)
@@ -25,7 +25,9 @@ export function encodeHybrid(values: Uint8Array | Uint16Array | Uint32Array, { c
 
 /** One value `count` times. */
 export function encodeRun(value: number, { count, width }: { count: number; width: number }, out: ByteBuffer): void {
-  if (count > 0) writeRun(value, { run: count, width }, out)
+  if (count === 0) return
+  out.varint(count * 2)
+  for (let shift = 0; shift < width; shift += 8) out.byte((value >>> shift) & 255)
 }
 
 function runLength(values: NumberArray, start: number, count: number): number {
@@ -46,11 +48,6 @@ function packedEnd(values: NumberArray, start: number, count: number): number {
     if (repeats === runMin) return end
   }
   return count
-}
-
-function writeRun(value: number, { run, width }: { run: number; width: number }, out: ByteBuffer): void {
-  out.varint(run * 2)
-  for (let shift = 0; shift < width; shift += 8) out.byte((value >>> shift) & 255)
 }
 
 function writePacked(values: Uint8Array | Uint16Array | Uint32Array, run: { start: number; count: number; width: number }, out: ByteBuffer): void {
