@@ -11,12 +11,10 @@ import { decodeChunk, inFile, type ChunkBytes } from './decode-chunk.ts'
 import { decodeRows, type RowsOfColumn } from './decode-rows.ts'
 import type { GroupCache, Kept } from './GroupCache.ts'
 import { malformed } from './malformed.ts'
-import type { RowGroupEntry } from './sparse-index.ts'
+import type { RowGroupEntry, Section } from './sparse-index.ts'
 
-interface ChunkPlace {
-  readonly start: number
-  readonly end: number
-  readonly crc32: number
+/** Where in the row group a chunk stands. */
+interface ChunkPlace extends Section {
   readonly isCompressed: boolean
 }
 

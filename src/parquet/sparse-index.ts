@@ -7,7 +7,7 @@ import type { Codec } from './codecs.ts'
 import type { FieldSpec } from './columns.ts'
 import { malformed } from './malformed.ts'
 
-/** A part of the file outside of the index, with its checksum. */
+/** A part of a file, with its checksum. */
 export interface Section {
   readonly start: number
   readonly end: number

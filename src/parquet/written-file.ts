@@ -1,9 +1,4 @@
-/** Where a file's own sparse index stands in it, and its checksum. */
-export interface IndexLocation {
-  readonly start: number
-  readonly end: number
-  readonly crc32: number
-}
+import type { Section } from './sparse-index.ts'
 
 /** A finished file, and the facts about it that a manifest keeps: all but `bytes` survive a trip through JSON. */
 export interface WrittenFile {
@@ -20,7 +15,8 @@ export interface WrittenFile {
   /** Inclusive, milliseconds; 0 when the file has no rows. Of a run: of updatedAt. */
   readonly minTs: number
   readonly maxTs: number
-  readonly index: IndexLocation
+  /** The file's own sparse index. */
+  readonly index: Section
   /** Of the Thrift footer that other readers start from. */
   readonly footerCrc32: number
 }
