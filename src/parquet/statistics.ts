@@ -18,21 +18,13 @@ export interface ColumnStatistics {
 /** Bounds of a column's values; texts as byte arrays. None where there is no value or a NaN, as the order of NaN is not defined. */
 export function statisticsOf(kind: ScalarKind, values: GatheredValues, { nullCount, isSorted }: { nullCount: number; isSorted: boolean }): ColumnStatistics {
   switch (values.kind) {
-    case 'numbers': {
-      const range = rangeOf(values.numbers)
-      if (range === undefined || values.numbers.some(Number.isNaN)) return { nullCount }
-      const encode = kind === 'double' ? doubleBytes : (value: number) => int64Bytes(BigInt(value))
-      // The two zeros compare equal, so bounds must include both (parquet.thrift, ColumnOrder).
-      return exactly({ least: encode(kind === 'double' && range.least === 0 ? -0 : range.least), greatest: encode(range.greatest === 0 ? 0 : range.greatest) }, nullCount)
-    }
-    case 'bigints': {
-      const range = rangeOf(values.bigints)
-      return range === undefined ? { nullCount } : exactly({ least: int64Bytes(range.least), greatest: int64Bytes(range.greatest) }, nullCount)
-    }
-    case 'flags': {
-      const range = rangeOf(values.flags)
-      return range === undefined ? { nullCount } : exactly({ least: Uint8Array.of(range.least), greatest: Uint8Array.of(range.greatest) }, nullCount)
-    }
+    case 'numbers':
+      if (values.numbers.some(Number.isNaN)) return { nullCount }
+      return exactly(values.numbers, nullCount, kind === 'double' ? doubleBound : (value) => int64Bytes(BigInt(value)))
+    case 'bigints':
+      return exactly(values.bigints, nullCount, int64Bytes)
+    case 'flags':
+      return exactly(values.flags, nullCount, (value) => Uint8Array.of(value))
     case 'arrays':
       return byteArrayStatistics(values.arrays, { nullCount, isSorted, isText: kind === 'string' })
     case 'texts':
@@ -41,8 +33,26 @@ export function statisticsOf(kind: ScalarKind, values: GatheredValues, { nullCou
   }
 }
 
-function exactly(range: { least: Uint8Array; greatest: Uint8Array }, nullCount: number): ColumnStatistics {
-  return { nullCount, ...range, leastIsExact: true, greatestIsExact: true }
+function exactly<T extends number | bigint>(values: ArrayLike<T>, nullCount: number, encode: (value: T, end: 'least' | 'greatest') => Uint8Array): ColumnStatistics {
+  if (values.length === 0) return { nullCount }
+  let least = values[0] as T
+  let greatest = least
+  for (let index = 1; index < values.length; index++) {
+    const value = values[index] as T
+    if (value < least) least = value
+    else if (value > greatest) greatest = value
+  }
+  return { nullCount, least: encode(least, 'least'), greatest: encode(greatest, 'greatest'), leastIsExact: true, greatestIsExact: true }
+}
+
+function int64Bytes(value: bigint): Uint8Array {
+  return new Uint8Array(BigInt64Array.of(value).buffer)
+}
+
+/** The two zeros compare equal, so bounds must include both (parquet.thrift, ColumnOrder). */
+function doubleBound(value: number, end: 'least' | 'greatest'): Uint8Array {
+  const bound = value === 0 ? (end === 'least' ? -0 : 0) : value
+  return new Uint8Array(Float64Array.of(bound).buffer)
 }
 
 function byteArrayStatistics(arrays: ByteArrays, { nullCount, isSorted, isText }: { nullCount: number; isSorted: boolean; isText: boolean }): ColumnStatistics {
@@ -107,24 +117,4 @@ function wholeCharacters(value: Uint8Array): number {
   let end = boundBytesMax
   while (end > 0 && ((value[end] as number) & 0xc0) === 0x80) end--
   return end
-}
-
-function rangeOf<T extends number | bigint>(values: ArrayLike<T>): { least: T; greatest: T } | undefined {
-  if (values.length === 0) return undefined
-  let least = values[0] as T
-  let greatest = least
-  for (let index = 1; index < values.length; index++) {
-    const value = values[index] as T
-    if (value < least) least = value
-    else if (value > greatest) greatest = value
-  }
-  return { least, greatest }
-}
-
-function int64Bytes(value: bigint): Uint8Array {
-  return new Uint8Array(BigInt64Array.of(value).buffer)
-}
-
-function doubleBytes(value: number): Uint8Array {
-  return new Uint8Array(Float64Array.of(value).buffer)
 }
