@@ -94,11 +94,9 @@ export class DocumentShredder {
 
 function nodesOf(fields: readonly FieldSpec[], at: { definition: number; queue: LeafBuilder[] }): Node[] {
   return fields.map((spec, index) => {
-    if (spec.kind === 'rest') return { spec, index, leaves: [], children: [], byName: new Map(), definition: 0, lastRow: -1 }
-    const definition = at.definition + (spec.nulls === 'never' ? 0 : 1)
-    if (spec.kind !== 'group') return { spec, index, leaves: at.queue.splice(0, 1), children: [], byName: new Map(), definition, lastRow: -1 }
-    const children = nodesOf(spec.fields, { definition, queue: at.queue })
-    const leaves = children.flatMap((child) => child.leaves)
+    const definition = at.definition + (spec.kind === 'rest' || spec.nulls === 'never' ? 0 : 1)
+    const children = spec.kind === 'group' ? nodesOf(spec.fields, { definition, queue: at.queue }) : []
+    const leaves = spec.kind === 'group' ? children.flatMap((child) => child.leaves) : at.queue.splice(0, spec.kind === 'rest' ? 0 : 1)
     return { spec, index, leaves, children, byName: new Map(children.map((child) => [child.spec.name, child])), definition, lastRow: -1 }
   })
 }
@@ -120,10 +118,7 @@ function shred(node: Node, value: Value, row: number): Json | undefined {
 function shredInto(node: Node, value: Value): Json | undefined {
   const { spec } = node
   const leaf = node.leaves[0] as LeafBuilder
-  if (spec.kind === 'group') {
-    if (!isObject(value) || !accepts(node, value)) return toExtendedJson(value)
-    return shredGroup(node, value)
-  }
+  if (spec.kind === 'group') return isObject(value) && accepts(node, value) ? shredGroup(node, value) : toExtendedJson(value)
   if (spec.kind === 'list') {
     const list = listValues(spec.element, value)
     if (list === undefined) return toExtendedJson(value)
