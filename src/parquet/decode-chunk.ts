@@ -40,16 +40,17 @@ export function decodeChunk(chunk: ChunkBytes, memory: Arena): Column {
   return decodeColumn(chunk, openChunk(chunk, memory))
 }
 
+/** The checksums of its pages are for other readers: the chunk's, verified, covers them. */
 export function openChunk(chunk: ChunkBytes, memory: Arena): OpenChunk {
   const cursor = new ByteCursor(chunk.bytes)
   let header = readPageHeader(cursor)
-  let dictionary: { page: Uint8Array; count: number } | undefined
+  let dictionary: PlainPage | undefined
   if (header.kind === 'dictionary') {
-    dictionary = { page: expand(chunk, pageBytes(cursor, header), { size: header.uncompressedBytes, memory }), count: header.valueCount }
+    dictionary = { page: expand(chunk, cursor.take(header.compressedBytes), { size: header.uncompressedBytes, memory }), count: header.valueCount }
     header = readPageHeader(cursor)
   }
   checkCounts(header, chunk)
-  const page = pageBytes(cursor, header)
+  const page = cursor.take(header.compressedBytes)
   const levelBytes = header.repetitionBytes + header.definitionBytes
   if (cursor.at !== chunk.bytes.length || levelBytes > page.length || levelBytes > header.uncompressedBytes) throw malformed('a column chunk has another size than its pages')
   const body = expand(chunk, page.subarray(levelBytes), { size: header.uncompressedBytes - levelBytes, memory })
@@ -76,11 +77,6 @@ function checkCounts(header: PageHeader, { leaf, rowCount }: ChunkBytes): void {
     header.nullCount <= header.valueCount &&
     (leaf.maxRepetition === 0 ? header.valueCount === rowCount : header.valueCount >= rowCount && header.valueCount <= entriesMax)
   if (!isRight) throw malformed('a page has another number of rows than its row group')
-}
-
-/** The page's bytes as stored. Their own checksum is for other readers: the chunk's, verified, covers them. */
-function pageBytes(cursor: ByteCursor, header: PageHeader): Uint8Array {
-  return cursor.take(header.compressedBytes)
 }
 
 function expand({ codec }: ChunkBytes, bytes: Uint8Array, to: { size: number; memory: Arena }): Uint8Array {
