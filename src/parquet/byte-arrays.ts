@@ -1,4 +1,5 @@
 import { compareBytes, utf8Decode } from '../base/bytes.ts'
+import { lowerBound } from '../base/lower-bound.ts'
 import type { Arena } from './Arena.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
@@ -254,12 +255,5 @@ function utf16Length(bytes: Uint8Array, start: number, end: number): number {
 
 /** Of ascending values, the index of the first that is at least `key`; their count when all are below. */
 export function firstAtOrAbove(arrays: ByteArrays, key: Uint8Array): number {
-  let low = 0
-  let high = arrays.offsets.length - 1
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (compareBytes(bytesAt(arrays, middle), key) < 0) low = middle + 1
-    else high = middle
-  }
-  return low
+  return lowerBound({ length: arrays.offsets.length - 1 }, (_, index) => compareBytes(bytesAt(arrays, index), key) < 0)
 }

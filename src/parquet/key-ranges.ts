@@ -1,4 +1,5 @@
 import { compareBytes, compareStrings, utf8Encode } from '../base/bytes.ts'
+import { lowerBound } from '../base/lower-bound.ts'
 import { rowsBetween } from './Column.ts'
 import { textBytesAt } from './column-values.ts'
 import { compareKeys, lastGroupFrom } from './sparse-index.ts'
@@ -79,13 +80,6 @@ function firstRow({ groups, starts }: Stretch, key: readonly string[]): number {
   const group = groups[at]
   if (group === undefined) return 0
   const columns = key.map((part, index) => ({ column: group.column(index), part: utf8Encode(part) }))
-  let low = 0
-  let high = group.rowCount
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const order = columns.reduce((found, { column, part }) => found || compareBytes(textBytesAt(column, middle) ?? part, part), 0)
-    if (order < 0) low = middle + 1
-    else high = middle
-  }
-  return (starts[at] as number) + low
+  const order = (row: number): number => columns.reduce((found, { column, part }) => found || compareBytes(textBytesAt(column, row) ?? part, part), 0)
+  return (starts[at] as number) + lowerBound({ length: group.rowCount }, (_, row) => order(row) < 0)
 }

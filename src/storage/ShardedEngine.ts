@@ -6,7 +6,7 @@ import type { EntityKey } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { CommitRequest, CommitResult, Engine } from './engine.ts'
 import { acrossPartitions, shardOf } from './partitions.ts'
-import { lowerBound } from './SortedIds.ts'
+import { lowerBound } from '../base/lower-bound.ts'
 import type { EventScanOptions, ScanSlice, View } from './view.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { compareStrings } from '../base/bytes.ts'
 import { seededRandom } from '../base/random.ts'
-import { lowerBound, SortedIds } from './SortedIds.ts'
+import { SortedIds } from './SortedIds.ts'
 
 function idsOf(count: number, seed: number): string[] {
   const bytes = seededRandom(seed).bytes(count * 4)
@@ -33,8 +33,4 @@ describe('SortedIds', () => {
     }
     expect(given).toEqual(ids.toSorted(compareStrings))
   })
-})
-
-test('lowerBound gives the first that is not below', () => {
-  expect([0, 1, 4, 9].map((bound) => lowerBound([1, 3, 3, 8], (item) => item < bound))).toEqual([0, 0, 3, 4])
 })

@@ -1,4 +1,5 @@
 import { compareStrings } from '../base/bytes.ts'
+import { lowerBound } from '../base/lower-bound.ts'
 
 /** Ids that are sorted at once. */
 const batchIds = 1024
@@ -52,16 +53,4 @@ function merged(left: readonly string[], right: readonly string[]): readonly str
   }
   while (at < left.length) ids.push(left[at++] as string)
   return ids
-}
-
-/** Index of the first item that is not below; the items below come first. */
-export function lowerBound<Item>(items: ArrayLike<Item>, isBelow: (item: Item) => boolean): number {
-  let low = 0
-  let high = items.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (isBelow(items[middle] as Item)) low = middle + 1
-    else high = middle
-  }
-  return low
 }

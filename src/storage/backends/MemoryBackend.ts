@@ -4,7 +4,7 @@ import type { AppendLog } from '../append-log.ts'
 import { FileLog, type AppendFile } from '../FileLog.ts'
 import { validatePath, validatePrefix } from '../path-rules.ts'
 import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, writerLocked } from '../request-rules.ts'
-import { lowerBound } from '../SortedIds.ts'
+import { lowerBound } from '../../base/lower-bound.ts'
 import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLock } from '../storage-backend.ts'
 
 interface StoredObject {
