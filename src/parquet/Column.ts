@@ -15,18 +15,10 @@ export type ColumnValues =
 const valueBytes = { numbers: 8, bigints: 8, flags: 1, arrays: 4, codes: 2 } as const
 
 /** What one physical column of a row group is made of. */
-export interface ColumnParts {
-  readonly leaf: Leaf
-  readonly rowCount: number
-  readonly entryCount: number
-  readonly valueCount: number
-  readonly definitions?: Uint8Array | undefined
-  readonly repetitions?: Uint8Array | undefined
-  readonly values: ColumnValues
-}
+export type ColumnParts = Pick<Column, 'leaf' | 'rowCount' | 'entryCount' | 'valueCount' | 'values'> & Partial<Pick<Column, 'definitions' | 'repetitions'>>
 
 /** One physical column of a row group, decoded. */
-export class Column implements ColumnParts {
+export class Column {
   readonly leaf: Leaf
   readonly rowCount: number
   readonly entryCount: number
