@@ -12,6 +12,7 @@ import { comparePositions, rowMaker, type Position, type Row } from './row-order
 import { selectRows, type QueryRun } from './select-rows.ts'
 import { SpilledRows } from './SpilledRows.ts'
 import { TopRows } from './top-rows.ts'
+import { windowed } from './windowed.ts'
 
 /** Up to so many first rows only their places are kept while reading: each may keep its row group in memory. */
 const latePlacesMax = 100
@@ -81,20 +82,9 @@ async function* sortAll(query: Query, run: QueryRun): AsyncGenerator<readonly En
       held = []
     }
     if (spilled !== undefined) await spilled.add(held)
-    yield* cut(spilled?.merged() ?? [held.toSorted(compare)], query)
+    for await (const rows of windowed(spilled?.merged() ?? [held.toSorted(compare)], query)) yield rows.map(({ state }) => state)
   } finally {
     await scratch?.dispose()
-  }
-}
-
-async function* cut(batches: AsyncIterable<readonly Row[]> | Iterable<readonly Row[]>, { skip, limit }: Query): AsyncGenerator<readonly EntityState[]> {
-  let at = 0
-  const end = skip + (limit ?? Number.POSITIVE_INFINITY)
-  for await (const rows of batches) {
-    const part = rows.slice(Math.max(0, skip - at), end - at)
-    at += rows.length
-    if (part.length > 0) yield part.map(({ state }) => state)
-    if (at >= end) return
   }
 }
 

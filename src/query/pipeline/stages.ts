@@ -10,6 +10,7 @@ import { parseFieldPath, type FieldPath } from '../../model/path.ts'
 import { compareBySort, parseSort } from '../../model/sort.ts'
 import type { Document, Value } from '../../model/values.ts'
 import { collectValues, identityOf } from '../distinct.ts'
+import { windowed } from '../windowed.ts'
 import { makeAccumulator } from './accumulators.ts'
 import { compileExpression, fieldOf, valueAt, type Expression, type Place } from './expression.ts'
 import { Grouping, type ColumnInput, type GroupField, type GroupSpec } from './Grouping.ts'
@@ -90,7 +91,7 @@ function parseStage(name: string, operand: unknown): Stage {
     }
     case '$skip': {
       const skip = wholeNumber(name, operand, 0)
-      return { ...stage, run: (input) => windowed(input, { skip, limit: Number.POSITIVE_INFINITY }) }
+      return { ...stage, run: (input) => windowed(input, { skip }) }
     }
     case '$limit': {
       const limit = wholeNumber(name, operand, 1)
@@ -136,16 +137,6 @@ async function held(input: Batches, holding: Holding): Promise<Document[]> {
     for (const document of documents) all.push(document)
   }
   return all
-}
-
-async function* windowed(input: Batches, { skip, limit }: { skip: number; limit: number }): Batches {
-  let at = 0
-  for await (const documents of input) {
-    const part = documents.slice(Math.max(0, skip - at), skip + limit - at)
-    at += documents.length
-    if (part.length > 0) yield part
-    if (at >= skip + limit) return
-  }
 }
 
 async function* counted(input: Batches, name: string): Batches {
