@@ -1,7 +1,7 @@
 import { describe, isPlainObject } from '../../model/parse-document.ts'
 import { parseFieldPath, type FieldPath } from '../../model/path.ts'
 import { isObject, ownField, type Document, type Value } from '../../model/values.ts'
-import { operators } from './operators.ts'
+import { isTrue, operators } from './operators.ts'
 import { pipelineError } from './pipeline-error.ts'
 
 /** Gives a value of a document; undefined where there is nothing, as MongoDB's missing. */
@@ -78,11 +78,6 @@ export function valueAt(value: Value | undefined, path: FieldPath, at: number): 
   if (isObject(value)) return valueAt(ownField(value, name), path, at + 1)
   if (!Array.isArray(value)) return undefined
   return value.map((element) => valueAt(element, path, at)).filter((inside) => inside !== undefined)
-}
-
-/** MongoDB's truth: everything but false, null, missing and zero. */
-function isTrue(value: Value | undefined): boolean {
-  return value !== undefined && value !== null && value !== false && value !== 0 && value !== 0n
 }
 
 interface Compiling {

@@ -98,7 +98,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   $lt: comparison((order) => order < 0),
   $lte: comparison((order) => order <= 0),
   $cmp: { ...two, apply: ([left, right]) => Math.sign(compareSortValues(left, right)) },
-  $not: { ...one, apply: ([value]) => value === undefined || value === null || value === false || value === 0 || value === 0n },
+  $not: { ...one, apply: ([value]) => !isTrue(value) },
   $concat: text(some, (texts) => texts.join('')),
   $toLower: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toLowerCase()).apply([value], at) ?? '')) },
   $toUpper: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toUpperCase()).apply([value], at) ?? '')) },
@@ -135,6 +135,11 @@ function formatDate(date: Date, format: string): string {
   const [day = '', time = ''] = iso.split('T')
   const parts: Readonly<Record<string, string>> = { '%Y': day.slice(0, -6), '%m': day.slice(-5, -3), '%d': day.slice(-2), '%H': time.slice(0, 2), '%M': time.slice(3, 5), '%S': time.slice(6, 8), '%L': time.slice(9, 12), '%%': '%' }
   return format.replaceAll(/%[YmdHMSL%]/g, (part) => parts[part] ?? part)
+}
+
+/** MongoDB's truth: everything but false, null, missing and zero. */
+export function isTrue(value: Operand): boolean {
+  return !isNothing(value) && value !== false && value !== 0 && value !== 0n
 }
 
 function isNothing(value: Operand): value is null | undefined {
