@@ -5,7 +5,7 @@ import { parseQuery, type Query, type QueryInput } from '../parse-query.ts'
 import { countRows, runQuery } from '../run-query.ts'
 import { selectRows, type QueryRun } from '../select-rows.ts'
 import { allFields } from './expression.ts'
-import { Grouping } from './Grouping.ts'
+import { Grouping, type GroupSpec } from './Grouping.ts'
 import { Holding } from './pipeline-error.ts'
 import { runStages, type PipelineRun, type Stage } from './stages.ts'
 
@@ -33,7 +33,7 @@ export async function* runPipeline({ query, stages }: Pipeline, run: QueryRun, g
   const [first, ...rest] = stages
   const isWhole = query.sort.length === 0 && query.skip === 0 && query.limit === undefined
   if (isWhole && first?.name === '$count') yield* runStages(counted(query, run, String(first.operand)), rest, parts)
-  else if (isWhole && first?.group !== undefined && first.name === '$group') yield* runStages(grouped(query, run, { stage: first, holding }), rest, parts)
+  else if (isWhole && first?.group !== undefined && first.name === '$group') yield* runStages(grouped(query, run, { spec: first.group, fields: fieldsOf([first]), holding }), rest, parts)
   else yield* runStages(runQuery(query, run, documentsOf(query.ns, fieldsOf(stages))), stages, parts)
 }
 
@@ -43,12 +43,11 @@ async function* counted(query: Query, run: QueryRun, name: string): AsyncGenerat
 }
 
 /** Groups on columns; what they do not tell comes as documents with the fields that are read. */
-async function* grouped(query: Query, run: QueryRun, { stage, holding }: { stage: Stage; holding: Holding }): AsyncGenerator<readonly Document[]> {
-  if (stage.group === undefined) return
-  const grouping = new Grouping(stage.group, holding)
-  const documents = documentsOf(query.ns, fieldsOf([stage]))
+async function* grouped(query: Query, run: QueryRun, { spec, fields, holding }: { spec: GroupSpec; fields: ReadonlySet<string> | undefined; holding: Holding }): AsyncGenerator<readonly Document[]> {
+  const grouping = new Grouping(spec, holding)
+  const documents = documentsOf(query.ns, fields)
   // $first, $last and $push go by the order of ids, which slices that interleave only have as documents.
-  const isOrdered = stage.group.fields.some(({ accumulator }) => ['$first', '$last', '$push'].includes(accumulator))
+  const isOrdered = spec.fields.some(({ accumulator }) => ['$first', '$last', '$push'].includes(accumulator))
   if (isOrdered) {
     for await (const batch of runQuery(query, run, documents)) for (const document of batch) grouping.addDocument(document)
   } else {

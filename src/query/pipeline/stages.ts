@@ -7,7 +7,7 @@ import { filterFields } from '../../model/filter/filter-node.ts'
 import { parseFilter } from '../../model/filter/parse-filter.ts'
 import { describe, isPlainObject } from '../../model/parse-document.ts'
 import { parseFieldPath, type FieldPath } from '../../model/path.ts'
-import { compareBySort, parseSort } from '../../model/sort.ts'
+import { compareBySort, parseSort, type SortKey } from '../../model/sort.ts'
 import type { Document, Value } from '../../model/values.ts'
 import { collectValues, identityOf } from '../distinct.ts'
 import { windowed } from '../windowed.ts'
@@ -87,7 +87,7 @@ function parseStage(name: string, operand: unknown): Stage {
       return parseBucket(operand)
     case '$sort': {
       const keys = parseSort(operand)
-      return { ...stage, reads: new Set(keys.map(({ path }) => path[0] ?? '')), run: (input, { holding }) => whole(input, holding, (documents) => documents.toSorted(compareBySort(keys))) }
+      return { ...stage, reads: new Set(keys.map(({ path }) => path[0] ?? '')), run: (input, { holding }) => sorted(input, keys, holding) }
     }
     case '$skip': {
       const skip = wholeNumber(name, operand, 0)
@@ -126,8 +126,8 @@ async function* mapped(input: Batches, make: (documents: readonly Document[]) =>
   }
 }
 
-async function* whole(input: Batches, holding: Holding, make: (documents: readonly Document[]) => readonly Document[]): Batches {
-  yield make(await held(input, holding))
+async function* sorted(input: Batches, keys: readonly SortKey[], holding: Holding): Batches {
+  yield (await held(input, holding)).toSorted(compareBySort(keys))
 }
 
 async function held(input: Batches, holding: Holding): Promise<Document[]> {
