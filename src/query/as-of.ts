@@ -39,9 +39,8 @@ function parseIsoTime(text: string, option: string): number {
     throw invalid(option, `${JSON.stringify(text.slice(0, 40))} is not an ISO 8601 date or a time with its zone, as '2026-03-01' or '2026-03-01T12:00:00Z'`)
   }
   const [, year, month, day] = match
-  const calendarDay = new Date(Date.UTC(2000, Number(month) - 1, Number(day)))
-  calendarDay.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
-  if (calendarDay.getUTCDate() !== Number(day)) throw invalid(option, `there is no day ${text.slice(0, 40)}`)
+  // Date.parse takes the 30th of February for a day in March.
+  if (new Date(`${year}-${month}-${day}T00:00:00Z`).getUTCDate() !== Number(day)) throw invalid(option, `there is no day ${text.slice(0, 40)}`)
   return ms
 }
 
