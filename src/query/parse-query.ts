@@ -3,7 +3,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
 import { compareValues, typeRank } from '../model/compare.ts'
 import { compileFilter, compileTest, orderHolds } from '../model/filter/compile-filter.ts'
-import { filterFields, type FilterNode } from '../model/filter/filter-node.ts'
+import { filterFields, type CompareOp, type FilterNode, type NodeOf } from '../model/filter/filter-node.ts'
 import { parseFilter } from '../model/filter/parse-filter.ts'
 import { parseProjection } from '../model/projection.ts'
 import { parseSort } from '../model/sort.ts'
@@ -81,7 +81,7 @@ function canPrune(node: FilterNode): boolean {
 }
 
 /** Whether bounds may say that no value fits. */
-function isBounded(node: FilterNode): node is Extract<FilterNode, { kind: 'compare' | 'in' | 'exists' }> | { kind: 'startsWith'; path: readonly string[]; text: string } {
+function isBounded(node: FilterNode): node is NodeOf<'compare' | 'in' | 'startsWith' | 'exists'> {
   return node.kind === 'compare' || node.kind === 'in' || node.kind === 'startsWith' || node.kind === 'exists'
 }
 
@@ -99,7 +99,7 @@ function isRuledOut(node: FilterNode, boundsOf: BoundsOf): boolean {
 }
 
 /** No value within the bounds compares so with the operand. A null may stand in any column, and a list may be compared as a whole. */
-function isOutside(op: 'eq' | 'gt' | 'gte' | 'lt' | 'lte', value: Value, { kind, isList, hasNulls, least, greatest }: ColumnBounds): boolean {
+function isOutside(op: CompareOp, value: Value, { kind, isList, hasNulls, least, greatest }: ColumnBounds): boolean {
   if (value === null) return !hasNulls && !isList
   if (Array.isArray(value) && isList) return false
   if (kind === 'absent' || typeRank(value) !== kindRanks[kind]) return true

@@ -1,5 +1,5 @@
 import { compareStrings } from '../base/bytes.ts'
-import type { FilterNode } from '../model/filter/filter-node.ts'
+import type { CompareOp, FilterNode } from '../model/filter/filter-node.ts'
 import type { Value } from '../model/values.ts'
 import type { IdRange } from '../parquet/key-ranges.ts'
 import { isWithin } from '../storage/range-scan.ts'
@@ -49,22 +49,14 @@ function idsBound(prefix: string, values: readonly Value[]): Bound {
   return { kind: 'ids', ids: [...ids].toSorted(compareStrings) }
 }
 
-function compareBound(prefix: string, op: 'eq' | 'gt' | 'gte' | 'lt' | 'lte', value: Value): Bound | undefined {
+function compareBound(prefix: string, op: CompareOp, value: Value): Bound | undefined {
   if (op === 'eq') return idsBound(prefix, [value])
   // An id is a string, and comparison never leaves its type. A bound outside of the namespace is rare: the filter alone decides it.
   if (typeof value !== 'string' || !value.startsWith(prefix)) return undefined
   const id = value.slice(prefix.length)
-  switch (op) {
-    case 'gt':
-      return { kind: 'range', range: { afterId: id } }
-    case 'gte':
-      return { kind: 'range', range: { fromId: id } }
-    case 'lt':
-      return { kind: 'range', range: { beforeId: id } }
-    case 'lte':
-      // The least string that is greater: ids may hold U+0000.
-      return { kind: 'range', range: { beforeId: `${id}\u0000` } }
-  }
+  // The least string that is greater than an id has a U+0000 behind it: ids may hold that.
+  const ranges = { gt: { afterId: id }, gte: { fromId: id }, lt: { beforeId: id }, lte: { beforeId: `${id}\0` } }
+  return { kind: 'range', range: ranges[op] }
 }
 
 function prefixBound(text: string): Bound | undefined {
