@@ -27,7 +27,7 @@ export function rowConverter(root: SchemaTree, options: ConvertOptions): (row: R
 
 /** The element without what makes hyparquet read a decimal as an inexact float, and a map as an object, where `__proto__` and the first of two equal keys vanish. */
 export function withoutAnnotation(element: SchemaElement): SchemaElement {
-  if (!isDecimal(element) && !isMap(element)) return element
+  if (!isA('DECIMAL', element) && !isMap(element)) return element
   const { converted_type: _converted, logical_type: _logical, ...plain } = element
   return plain
 }
@@ -49,7 +49,7 @@ function converterOf(node: SchemaTree, options: ConvertOptions): Convert {
 
 function nestedConverter(node: SchemaTree, options: ConvertOptions): Convert {
   const [child] = node.children
-  if (isList(node.element) && child !== undefined) {
+  if (isA('LIST', node.element) && child !== undefined) {
     // Three levels: list -> repeated group -> element. Two: list -> repeated element.
     const [inner] = child.children
     const element = child.children.length === 1 && inner !== undefined ? inner : child
@@ -64,16 +64,13 @@ function converterWithin(node: SchemaTree, options: ConvertOptions): Convert {
   return converterOf(node.element.repetition_type === 'REPEATED' ? { ...node, element: { ...node.element, repetition_type: 'REQUIRED' } } : node, options)
 }
 
-function isList({ converted_type, logical_type }: SchemaElement): boolean {
-  return converted_type === 'LIST' || logical_type?.type === 'LIST'
+/** Whether an element has the annotation, in its older form or its newer one. */
+function isA(annotation: 'LIST' | 'MAP' | 'DECIMAL' | 'ENUM', { converted_type, logical_type }: SchemaElement): boolean {
+  return converted_type === annotation || logical_type?.type === annotation
 }
 
-function isMap({ converted_type, logical_type }: SchemaElement): boolean {
-  return converted_type === 'MAP' || converted_type === 'MAP_KEY_VALUE' || logical_type?.type === 'MAP'
-}
-
-function isDecimal({ converted_type, logical_type }: SchemaElement): boolean {
-  return converted_type === 'DECIMAL' || logical_type?.type === 'DECIMAL'
+function isMap(element: SchemaElement): boolean {
+  return isA('MAP', element) || element.converted_type === 'MAP_KEY_VALUE'
 }
 
 function listConverter(convert: Convert): Convert {
@@ -118,8 +115,8 @@ function objectConverter(children: readonly SchemaTree[], options: ConvertOption
 }
 
 function scalarConverter(element: SchemaElement): Convert {
-  if (isDecimal(element)) return decimalConverter(element)
-  if (element.converted_type === 'ENUM' || element.logical_type?.type === 'ENUM') return (value) => (value instanceof Uint8Array ? utf8Decode(value) : anyValue(value))
+  if (isA('DECIMAL', element)) return decimalConverter(element)
+  if (isA('ENUM', element)) return (value) => (value instanceof Uint8Array ? utf8Decode(value) : anyValue(value))
   return anyValue
 }
 
