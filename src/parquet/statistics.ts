@@ -59,14 +59,10 @@ function byteArrayStatistics(arrays: ByteArrays, { nullCount, isSorted, isText }
   const count = arrays.offsets.length - 1
   if (count === 0) return { nullCount }
   const { least, greatest } = isSorted ? { least: 0, greatest: count - 1 } : bytesRange(arrays)
-  const low = lowerBound(bytesAt(arrays, least), isText)
-  const high = upperBound(bytesAt(arrays, greatest), isText)
-  return {
-    nullCount,
-    least: low.bytes,
-    leastIsExact: low.isExact,
-    ...(high !== undefined && { greatest: high.bytes, greatestIsExact: high.isExact }),
-  }
+  const [low, high] = [bytesAt(arrays, least), bytesAt(arrays, greatest)]
+  const [leastIsExact, greatestIsExact] = [low.length <= boundBytesMax, high.length <= boundBytesMax]
+  const upper = greatestIsExact ? high.slice() : raised(beginning(high, isText), isText)
+  return { nullCount, least: beginning(low, isText), leastIsExact, ...(upper !== undefined && { greatest: upper, greatestIsExact }) }
 }
 
 /** Indexes of the least and the greatest value: UTF-8 orders as its code points do. */
@@ -92,29 +88,18 @@ function isBelow({ blob, offsets }: ByteArrays, left: number, right: number): bo
   return at === end && other < otherEnd
 }
 
-function lowerBound(value: Uint8Array, isText: boolean): { bytes: Uint8Array; isExact: boolean } {
-  if (value.length <= boundBytesMax) return { bytes: value.slice(), isExact: true }
-  return { bytes: value.slice(0, isText ? wholeCharacters(value) : boundBytesMax), isExact: false }
+/** The value, cut to what a bound may have; of a text between two characters. */
+function beginning(value: Uint8Array, isText: boolean): Uint8Array {
+  let end = Math.min(value.length, boundBytesMax)
+  while (isText && end > 0 && ((value[end] ?? 0) & 0xc0) === 0x80) end--
+  return value.slice(0, end)
 }
 
-/** The prefix with its last character (or byte) raised, so that it is above all that begins with the prefix; undefined when none can be. */
-function upperBound(value: Uint8Array, isText: boolean): { bytes: Uint8Array; isExact: boolean } | undefined {
-  if (value.length <= boundBytesMax) return { bytes: value.slice(), isExact: true }
-  const bytes = value.slice(0, isText ? wholeCharacters(value) : boundBytesMax)
-  for (let index = bytes.length - 1; index >= 0; index--) {
-    const byte = bytes[index] as number
-    // Of a text only ASCII is raised: the next code point of a longer sequence may not exist.
-    if (isText ? byte < 0x7f : byte < 0xff) {
-      bytes[index] = byte + 1
-      return { bytes: bytes.slice(0, index + 1), isExact: false }
-    }
-  }
-  return undefined
-}
-
-/** Length of the longest prefix within the limit that ends between two characters. */
-function wholeCharacters(value: Uint8Array): number {
-  let end = boundBytesMax
-  while (end > 0 && ((value[end] as number) & 0xc0) === 0x80) end--
-  return end
+/** The bytes with the last character (or byte) raised, so that they are above all that begins with them; undefined when none can be. */
+function raised(bytes: Uint8Array, isText: boolean): Uint8Array | undefined {
+  // Of a text only ASCII is raised: the next code point of a longer sequence may not exist.
+  const end = bytes.findLastIndex((byte) => byte < (isText ? 0x7f : 0xff)) + 1
+  if (end === 0) return undefined
+  bytes[end - 1] = (bytes[end - 1] as number) + 1
+  return bytes.subarray(0, end)
 }
