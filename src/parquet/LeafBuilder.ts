@@ -15,7 +15,8 @@ export class LeafBuilder {
   readonly leaf: Leaf
   /** What the values of the row group take before they are encoded, in all its leaves. */
   readonly #size: { bytes: number }
-  #valueCount = 0
+  /** Without nulls. */
+  valueCount = 0
   #numbers: Float64Array = new Float64Array(0)
   /** Those that are no numbers. */
   #others: Exclude<LeafValue, number>[] = []
@@ -33,15 +34,9 @@ export class LeafBuilder {
     this.#size = size
   }
 
-  get valueCount(): number {
-    return this.#valueCount
-  }
-
   /** A value that is the row's only one. */
   value(value: LeafValue): void {
     this.#keep(value)
-    if (!this.#isDense) this.#definitions = put(this.#definitions, this.entryCount, this.leaf.maxDefinition)
-    this.entryCount += 1
     this.rowCount += 1
   }
 
@@ -49,10 +44,8 @@ export class LeafBuilder {
   list(values: readonly LeafValue[], definition: number): void {
     if (values.length === 0) return this.fillTo(this.rowCount + 1, definition)
     for (let index = 0; index < values.length; index++) {
-      this.#keep(values[index] as LeafValue)
-      if (!this.#isDense) this.#definitions = put(this.#definitions, this.entryCount, this.leaf.maxDefinition)
       this.#repetitions = put(this.#repetitions, this.entryCount, index === 0 ? 0 : 1)
-      this.entryCount += 1
+      this.#keep(values[index] as LeafValue)
     }
     this.rowCount += 1
   }
@@ -83,7 +76,7 @@ export class LeafBuilder {
       case 'int':
       case 'date':
       case 'double':
-        return { kind: 'numbers', numbers: this.#numbers.subarray(0, this.#valueCount) }
+        return { kind: 'numbers', numbers: this.#numbers.subarray(0, this.valueCount) }
       case 'boolean':
         return { kind: 'flags', flags: flagsOf(this.#others as boolean[]) }
       case 'bigint':
@@ -107,27 +100,30 @@ export class LeafBuilder {
 
   /** Begins the next row group. */
   clear(): void {
-    this.#valueCount = 0
+    this.valueCount = 0
     this.#others = []
     this.entryCount = 0
     this.rowCount = 0
     this.#isDense = true
   }
 
+  /** Adds an entry that is a value. */
   #keep(value: LeafValue): void {
     if (typeof value === 'number') {
-      if (this.#valueCount === this.#numbers.length) {
-        const grown = new Float64Array(Math.max(256, this.#valueCount * 2))
+      if (this.valueCount === this.#numbers.length) {
+        const grown = new Float64Array(Math.max(256, this.valueCount * 2))
         grown.set(this.#numbers)
         this.#numbers = grown
       }
-      this.#numbers[this.#valueCount] = value
+      this.#numbers[this.valueCount] = value
       this.#size.bytes += slotBytes
     } else {
       this.#others.push(value)
       this.#size.bytes += slotBytes + (typeof value === 'string' || value instanceof Uint8Array ? value.length : 0)
     }
-    this.#valueCount += 1
+    this.valueCount += 1
+    if (!this.#isDense) this.#definitions = put(this.#definitions, this.entryCount, this.leaf.maxDefinition)
+    this.entryCount += 1
   }
 }
 
