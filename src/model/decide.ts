@@ -1,6 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { systemPart } from './entity-document.ts'
-import { formatEntityId, type EntityKey, type EntityState } from './entity.ts'
+import { formatEntityId, isLive, type EntityKey, type EntityState } from './entity.ts'
 import type { EventDraft } from './event.ts'
 import type { DocumentLimits } from './parse-document.ts'
 import { diffDocuments, isEmptyPatch } from './patch.ts'
@@ -42,7 +42,7 @@ export interface CommandContext {
  * VERSION_CONFLICT with both versions when the expected one is not there; it goes before NOT_FOUND and ALREADY_EXISTS.
  */
 export function decide(state: EntityState | undefined, command: Command, context: CommandContext): readonly EventDraft[] {
-  const live = state !== undefined && state.deletedAt === undefined ? state : undefined
+  const live = isLive(state) ? state : undefined
   // What brings a deleted entity back may expect the tombstone's version.
   const revives = command.kind === 'restore' || command.kind === 'revert'
   checkVersion(live ?? (revives && context.expectedVersion !== 'absent' ? state : undefined), context)

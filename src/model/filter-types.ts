@@ -1,3 +1,4 @@
+import type { EntityFields } from './entity-document.ts'
 import type { Value } from './values.ts'
 
 /** What one value may be compared with: an array field also matches by its elements. */
@@ -22,7 +23,7 @@ export interface FieldOperators<V> extends Each<'$eq' | '$ne' | '$gt' | '$gte' |
 export type Condition<V> = Operand<V> | RegExp | FieldOperators<V>
 
 /** Names from outside of the document's own type: dotted paths, and the fields that the database keeps. */
-type PathName = `${string}.${string}` | '$id' | '$type' | 'version' | 'createdAt' | 'createdBy' | 'updatedAt' | 'updatedBy' | 'deletedAt'
+type PathName = `${string}.${string}` | '$type' | keyof EntityFields
 
 /** A filter over documents of type `T`: precise for top-level fields, open for dotted paths. */
 export type Filter<T = Record<string, Value>> = {

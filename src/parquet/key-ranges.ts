@@ -1,4 +1,5 @@
 import { compareBytes, compareStrings, utf8Encode } from '../base/bytes.ts'
+import { listAt } from '../base/list-at.ts'
 import { lowerBound } from '../base/lower-bound.ts'
 import { rowsBetween } from './Column.ts'
 import { textBytesAt } from './column-values.ts'
@@ -56,7 +57,7 @@ export function rowsWithin(stretch: Stretch, range: KeyRange): { start: number; 
 /** What several ranges, which ascend and do not overlap, have of each row group, in order: each is read once, adjacent ones share requests. */
 export async function* rowsInRanges(table: TableReader, ranges: readonly KeyRange[], options: GroupsOptions): AsyncGenerator<{ stretch: Stretch; rows: Int32Array }> {
   const wanted = new Map<number, KeyRange[]>()
-  for (const range of ranges) for (const index of groupsWithin(table, range)) wanted.set(index, [...(wanted.get(index) ?? []), range])
+  for (const range of ranges) for (const index of groupsWithin(table, range)) listAt(wanted, index).push(range)
   const indexes = [...wanted.keys()].filter((index) => options.wants?.(index) !== false)
   let at = 0
   for await (const group of table.groups(indexes, { ...options, wants: undefined })) {

@@ -3,7 +3,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Direction } from '../model/edge.ts'
 import { entityDocument } from '../model/entity-document.ts'
 import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
-import { formatEntityId, parseReference, validatePredicate, type EntityKey, type EntityState } from '../model/entity.ts'
+import { formatEntityId, isLive, parseReference, validatePredicate, type EntityKey, type EntityState } from '../model/entity.ts'
 import { compileFilter } from '../model/filter/compile-filter.ts'
 import { parseFilter } from '../model/filter/parse-filter.ts'
 import { isPlainObject } from '../model/parse-document.ts'
@@ -81,7 +81,7 @@ export async function beginnings(ids: unknown, { view, asOf }: Pick<Walk, 'view'
   const states = await view.getMany(keys, asOf)
   return keys.flatMap((key, index) => {
     const state = states[index]
-    return state === undefined || state.deletedAt !== undefined ? [] : [{ $id: formatEntityId(key), key, state, edge: undefined, parent: undefined, depth: 0 }]
+    return isLive(state) ? [{ $id: formatEntityId(key), key, state, edge: undefined, parent: undefined, depth: 0 }] : []
   })
 }
 

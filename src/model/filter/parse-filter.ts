@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
 import { describe, isPlainObject, parseValue } from '../parse-document.ts'
 import { parseFieldPath, type FieldPath } from '../path.ts'
 import type { CompareOp, FilterNode, TypeName } from './filter-node.ts'
@@ -48,7 +48,7 @@ class FilterParse {
     try {
       return parseValue(input, path)
     } catch (cause) {
-      if (!(cause instanceof ParqueDBError) || cause.code !== 'VALIDATION_FAILED') throw cause
+      if (!isParqueDBError(cause, 'VALIDATION_FAILED')) throw cause
       throw new ParqueDBError('INVALID_FILTER', `${operator} on '${path}': ${cause.message}`, { details: { operator, path }, cause })
     }
   }
