@@ -4,6 +4,7 @@ import { compareValues, valuesMatchEqual } from '../compare.ts'
 import type { ValueTest } from '../filter/path-values.ts'
 import { checkDocumentLimits, defaultDocumentLimits, describe, type DocumentLimits } from '../parse-document.ts'
 import { parseArrayIndex, type FieldPath } from '../path.ts'
+import type { SortKey } from '../sort.ts'
 import { equalValues, isObject, ownField, type Document, type Value } from '../values.ts'
 
 /** A checked update: applyUpdate runs its operations in order; no two of them touch the same or one inside the other's path. */
@@ -42,15 +43,10 @@ export type UpdateStep =
 export interface Push {
   readonly values: readonly Value[]
   readonly position: number | undefined
-  readonly sort: readonly ElementSort[] | undefined
+  /** The empty path is the element itself. */
+  readonly sort: readonly SortKey[] | undefined
   /** Keep the first so many, or with a minus the last. */
   readonly slice: number | undefined
-}
-
-/** The empty path is the element itself. */
-export interface ElementSort {
-  readonly path: FieldPath
-  readonly direction: 1 | -1
 }
 
 export interface BitMask {
@@ -183,7 +179,7 @@ function removeMatching(array: Value[], matches: (element: Value) => boolean): V
   return result.length === array.length ? array : result
 }
 
-function compareElements(left: Value, right: Value, sort: readonly ElementSort[]): number {
+function compareElements(left: Value, right: Value, sort: readonly SortKey[]): number {
   for (const { path, direction } of sort) {
     const order = compareValues(valueInside(left, path), valueInside(right, path))
     if (order !== 0) return order * direction

@@ -6,9 +6,10 @@ import { parseFilter } from '../filter/parse-filter.ts'
 import type { ValueTest } from '../filter/path-values.ts'
 import { describe, isPlainObject, parseValue } from '../parse-document.ts'
 import { parseArrayIndex, parseFieldPath } from '../path.ts'
+import type { SortKey } from '../sort.ts'
 import { systemFields } from '../entity-document.ts'
 import { isObject, type Value } from '../values.ts'
-import { invalidUpdate, type BitMask, type ElementSort, type ParsedUpdate, type Push, type UpdateOperation, type UpdatePath, type UpdateStep } from './apply-update.ts'
+import { invalidUpdate, type BitMask, type ParsedUpdate, type Push, type UpdateOperation, type UpdatePath, type UpdateStep } from './apply-update.ts'
 
 /** Far more fields than a document may have; an update is checked and applied in memory. */
 const operationCountMax = 10_000
@@ -190,7 +191,7 @@ function parseWhole(modifiers: Record<string, unknown>, name: '$position' | '$sl
   return given as number
 }
 
-function parseSortOf(modifiers: Record<string, unknown>, path: string): readonly ElementSort[] | undefined {
+function parseSortOf(modifiers: Record<string, unknown>, path: string): readonly SortKey[] | undefined {
   const given = modifiers['$sort']
   if (given === undefined) return undefined
   if (given === 1 || given === -1) return [{ path: [], direction: given }]
