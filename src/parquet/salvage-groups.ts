@@ -1,16 +1,12 @@
 import { isParqueDBError, type ParqueDBError } from '../base/ParqueDBError.ts'
 import type { RowGroup } from './RowGroup.ts'
+import type { RowGroupEntry } from './sparse-index.ts'
 import type { TableReader } from './TableReader.ts'
 
 /** Rows that cannot be read any more, as the file's index tells of them. */
-export interface LostRows {
-  readonly rows: number
-  readonly firstKey: readonly string[]
+export interface LostRows extends Pick<RowGroupEntry, 'rows' | 'firstKey' | 'minSeq' | 'maxSeq'> {
   /** The first key after them that is not theirs; the file's last key when they are its last. */
   readonly untilKey: readonly string[]
-  /** Inclusive. */
-  readonly minSeq: number
-  readonly maxSeq: number
   readonly error: ParqueDBError
 }
 
