@@ -8,7 +8,7 @@ import type { Column } from './Column.ts'
 import type { Codec } from './codecs.ts'
 import type { Leaf } from './columns.ts'
 import { decodeChunk, inFile, type ChunkBytes } from './decode-chunk.ts'
-import { decodeRows, type RowsOfColumn } from './decode-rows.ts'
+import { decodeRows, scalarsAt, type RowsOfColumn } from './decode-rows.ts'
 import type { GroupCache, Kept } from './GroupCache.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroupEntry, Section } from './sparse-index.ts'
@@ -105,6 +105,12 @@ export class RowGroup implements Kept {
       const column = this.#columns[index] ?? this.#tinyColumn(index)
       return column === undefined ? this.#opened(index, (chunk) => decodeRows(chunk, rows, this.file.arena)) : { column, rows }
     }
+  }
+
+  /** A row's text in each of some columns, by itself. */
+  textsOfRow(row: number, columns: readonly number[]): string[] {
+    const at = this.columnsForRows(Int32Array.of(row))
+    return columns.map((column) => scalarsAt(at(column))[0] as string)
   }
 
   /** What was kept of these rows; undefined when that is not all of them. */

@@ -67,7 +67,8 @@ export class RunFileReader {
 
   /** From memory alone: false only when the run surely does not have the id. */
   mayContain(id: string): boolean {
-    return this.#groupOf(id) >= 0 && this.#table.filters?.keys.mayContain(id) !== false
+    const group = this.#groupOf(id)
+    return group >= 0 && this.#table.filters?.keys.mayContain(group, id) !== false
   }
 
   /** One request, of one row group; none when the index or the filter already says that the id is absent. */
@@ -187,10 +188,10 @@ export class RunFileReader {
   async verify({ builds = true, signal }: { builds?: boolean; signal?: AbortSignal | undefined } = {}): Promise<void> {
     const filters = await this.#table.loadFilters()
     let last: string | undefined
-    const check = (group: RowGroup): void => {
+    const check = (group: RowGroup, index: number): void => {
       for (const id of scalarsOf(group.column(0), rowsBetween(0, group.rowCount)) as string[]) {
         if (last !== undefined && compareKeys([last], [id]) >= 0) throw malformed(`the id '${id}' is out of order`)
-        if (!filters.keys.mayContain(id)) throw malformed(`the id '${id}' is missing in the filter`)
+        if (!filters.keys.mayContain(index, id)) throw malformed(`the id '${id}' is missing in the filter`)
         last = id
       }
       if (builds) this.statesOf(group)

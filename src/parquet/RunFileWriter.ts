@@ -2,8 +2,6 @@ import { assert } from '../base/assert.ts'
 import { compareStrings, utf8Encode } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
 import { isWellFormed } from '../model/well-formed.ts'
-import { textAt } from './byte-arrays.ts'
-import { byteArraysOf } from './column-values.ts'
 import type { FieldSpec, Nulls, ScalarKind } from './columns.ts'
 import { DocumentShredder } from './DocumentShredder.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
@@ -56,13 +54,11 @@ export class RunFileWriter extends TableWriter {
   /** Takes over a row group whose ids come after all that were appended, in steps. */
   *copy(source: GroupOfFile): Generator<void> {
     const { group } = source
-    const ids = byteArraysOf(group.column(0))
-    assert(this.#lastId === undefined || compareStrings(this.#lastId, textAt(ids, 0)) < 0, 'P1: the keys of a run ascend strictly')
-    this.#lastId = textAt(ids, group.rowCount - 1)
-    yield
-    for (let row = 0; row < group.rowCount; row++) this.filters.keys.addText(ids, row, '')
-    yield
-    yield* this.takeOver(source, [this.#lastId])
+    const [firstId = ''] = group.entry.firstKey
+    assert(this.#lastId === undefined || compareStrings(this.#lastId, firstId) < 0, 'P1: the keys of a run ascend strictly')
+    const [lastId = ''] = group.textsOfRow(group.rowCount - 1, [0])
+    this.#lastId = lastId
+    yield* this.takeOver(source, [lastId])
   }
 
   override finishing(): Generator<void, WrittenFile> {

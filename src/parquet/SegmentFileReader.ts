@@ -38,14 +38,9 @@ export interface KeyBounds extends IdRange {
 
 const createOp = utf8Encode('CREATE')
 
-/** Transactions of one segment that are kept by name: some 2 MB. */
-const transactionsMax = 20_000
-
 /** Reads a segment that SegmentFileWriter wrote. CORRUPT_FILE with path and offset where the bytes are not those that were written. */
 export class SegmentFileReader {
   readonly #table: TableReader
-  /** The transactions of each row group; none where there are too many to keep. */
-  #transactions: readonly ReadonlySet<unknown>[] | undefined
 
   private constructor(table: TableReader) {
     this.#table = table
@@ -66,7 +61,8 @@ export class SegmentFileReader {
 
   /** From memory alone: false only when the segment surely has no event of the key. */
   mayContainKey(key: EntityKey): boolean {
-    return this.#groupsOf(key).length > 0 && this.#table.filters?.keys.mayContain(joinKey([key.ns, key.id])) !== false
+    const name = joinKey([key.ns, key.id])
+    return this.#groupsOf(key).some((group) => this.#table.filters?.keys.mayContain(group, name) !== false)
   }
 
   /** The events of one entity in seq order. Reads the row groups that can hold some, adjacent ones in one request. */
@@ -112,18 +108,12 @@ export class SegmentFileReader {
     return tail
   }
 
-  /**
-   * Events whose eventId or txId is `id`, in key order. Reads the file unless its filter knows that there are none; once
-   * a transaction was asked for, only the row groups that hold the one wanted.
-   */
+  /** Events whose eventId or txId is `id`, in key order. Reads the row groups whose filters do not know that they have none. */
   async findById(id: string): Promise<StoredEvent[]> {
-    const filters = await this.#table.loadFilters()
-    if (!filters.ids.mayContain(id)) return []
-    this.#transactions ??= await this.#readTransactions()
-    const ofTx = this.#transactions.flatMap((txIds, index) => (txIds.has(id) ? [index] : []))
+    const { ids } = await this.#table.loadFilters()
     const wanted = utf8Encode(id)
     const found: StoredEvent[] = []
-    for await (const group of this.#table.groups(ofTx.length > 0 ? ofTx : this.#table.rowGroups.map((_, index) => index))) {
+    for await (const group of this.#table.groups(ids.groupsOf(id))) {
       const columns = [segmentColumn.txId, segmentColumn.eventId].map((column) => group.column(column))
       const rows = rowsBetween(0, group.rowCount).filter((row) => columns.some((column) => isText(column, row, wanted)))
       found.push(...this.#events(group, rows))
@@ -165,7 +155,7 @@ export class SegmentFileReader {
     const filters = await this.#table.loadFilters()
     let last = ['', '']
     let lastSeq = 0
-    const check = (group: RowGroup): void => {
+    const check = (group: RowGroup, index: number): void => {
       const rows = rowsBetween(0, group.rowCount)
       const [spaces, ids, eventIds] = (['ns', 'id', 'eventId'] as const).map((name) => scalarsOf(group.column(segmentColumn[name]), rows) as string[])
       const seqs = numbersOf(group.column(segmentColumn.seq))
@@ -174,21 +164,14 @@ export class SegmentFileReader {
         const seq = seqs[row] as number
         const order = compareKeys(last, key)
         if (order > 0 || (order === 0 && lastSeq >= seq)) throw malformed(`the event ${seq} is out of order`)
-        if (order !== 0 && !filters.keys.mayContain(joinKey(key))) throw malformed(`the key of the event ${seq} is missing in the filter`)
-        if (!isMirrorSpace(spaces?.[row] ?? '') && !filters.ids.mayContain(eventIds?.[row] ?? '')) throw malformed(`the id of the event ${seq} is missing in the filter`)
+        if ((order !== 0 || row === 0) && !filters.keys.mayContain(index, joinKey(key))) throw malformed(`the key of the event ${seq} is missing in the filter`)
+        if (!isMirrorSpace(spaces?.[row] ?? '') && !filters.ids.mayContain(index, eventIds?.[row] ?? '')) throw malformed(`the id of the event ${seq} is missing in the filter`)
         last = key
         lastSeq = seq
       }
       if (builds) this.eventsOf(group)
     }
     await this.#table.verify(check, signal)
-  }
-
-  /** An import that is resumed asks for one transaction after another. */
-  async #readTransactions(): Promise<ReadonlySet<unknown>[]> {
-    const found: Set<unknown>[] = []
-    for await (const group of this.#table.groups(this.#table.rowGroups.map((_, index) => index))) found.push(new Set(scalarsOf(group.column(segmentColumn.txId), rowsBetween(0, group.rowCount))))
-    return found.reduce((sum, { size }) => sum + size, 0) > transactionsMax ? [] : found
   }
 
   #entry(index: number): RowGroupEntry {

@@ -6,10 +6,8 @@ import { isEdgeSpace, isMirrorSpace, namesOf } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { patchToJson } from '../model/patch.ts'
 import { stateToJson } from '../model/state-json.ts'
-import type { BloomFilterBuilder } from './BloomFilter.ts'
-import { isSameAsBefore } from './byte-arrays.ts'
-import { rowsBetween, type Column } from './Column.ts'
-import { byteArraysOf, scalarsOf } from './column-values.ts'
+import { rowsBetween } from './Column.ts'
+import { scalarsOf } from './column-values.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
 import type { RowGroup } from './RowGroup.ts'
 import { appendOptional } from './RunFileWriter.ts'
@@ -24,6 +22,8 @@ export class SegmentFileWriter extends TableWriter {
   readonly #leaves: Readonly<Record<SegmentColumn, LeafBuilder>>
   #last: Pick<StoredEvent, 'ns' | 'id' | 'seq'> | undefined
   #mirrors = 0
+  /** Of the row before in the row group: what follows one another is mostly of one transaction. */
+  #lastTxId: string | undefined
 
   constructor(options: FileOptions = {}) {
     super({ ...options, kind: 'segment', fields: segmentFields, sortedBy: [segmentColumn.ns, segmentColumn.id, segmentColumn.seq], prefixColumn: segmentColumn.id })
@@ -60,7 +60,8 @@ export class SegmentFileWriter extends TableWriter {
     appendOptional(this.#leaves.data, row, edge === undefined ? undefined : after)
     if (isMirror) this.#mirrors++
     else this.filters.ids.add(event.eventId)
-    if (event.txId !== undefined) this.filters.ids.add(event.txId)
+    if (event.txId !== undefined && event.txId !== this.#lastTxId) this.filters.ids.add(event.txId)
+    this.#lastTxId = event.txId
     this.endRow({ key: [event.ns, event.id], seq: event.seq, ts: event.ts })
   }
 
@@ -69,36 +70,28 @@ export class SegmentFileWriter extends TableWriter {
    * that one by itself would miss where the entity stood.
    */
   override takes(source: GroupOfFile): boolean {
-    const { group, bound, isLast } = source
-    return super.takes(source) && (isLast || compareKeys(keyAt(group, group.rowCount - 1), bound) < 0)
+    return super.takes(source) && (source.isLast || compareKeys(lastKeyOf(source.group), source.bound) < 0)
   }
 
   /** Takes over a row group whose events come after all that were appended, in steps. */
   *copy(source: GroupOfFile): Generator<void> {
     const { group } = source
-    const { firstKey, firstSeq, maxSeq } = group.entry
-    const [ns = '', id = ''] = firstKey
+    const { firstKey: [ns = '', id = ''], firstSeq, maxSeq } = group.entry
     this.#checkOrder({ ns, id, seq: firstSeq })
-    const lastKey = keyAt(group, group.rowCount - 1)
+    const lastKey = lastKeyOf(group)
     // No event of the entity comes after it: see `takes`.
     this.#last = { ns: lastKey[0], id: lastKey[1], seq: maxSeq }
-    const spaces = scalarsOf(group.column(segmentColumn.ns), rowsBetween(0, group.rowCount)) as string[]
-    this.#mirrors += spaces.filter(isMirrorSpace).length
-    const ids = byteArraysOf(group.column(segmentColumn.id))
-    yield
-    for (let row = 0; row < spaces.length; row++) {
-      if (row === 0 || spaces[row] !== spaces[row - 1] || !isSameAsBefore(ids, row)) this.filters.keys.addText(ids, row, `${spaces[row]}\0`)
-    }
-    for (const column of [segmentColumn.eventId, segmentColumn.txId]) {
-      yield
-      addNames(group.column(column), this.filters.ids)
-    }
-    yield
+    const spaces = ns === lastKey[0] ? undefined : (scalarsOf(group.column(segmentColumn.ns), rowsBetween(0, group.rowCount)) as string[])
+    this.#mirrors += spaces?.filter(isMirrorSpace).length ?? (isMirrorSpace(ns) ? group.rowCount : 0)
     yield* this.takeOver(source, lastKey)
   }
 
   override *finishing(): Generator<void, WrittenFile> {
     return { ...(yield* super.finishing()), ...(this.#mirrors > 0 && { mirrors: this.#mirrors }) }
+  }
+
+  protected override beginRowGroup(): void {
+    this.#lastTxId = undefined
   }
 
   #checkOrder(event: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): void {
@@ -113,15 +106,6 @@ export class SegmentFileWriter extends TableWriter {
   }
 }
 
-function keyAt(group: RowGroup, row: number): readonly [ns: string, id: string] {
-  return [segmentColumn.ns, segmentColumn.id].map((column) => scalarsOf(group.column(column), Int32Array.of(row))[0]) as [string, string]
-}
-
-/** All texts of a column but empty ones. */
-function addNames(column: Column, filter: BloomFilterBuilder): void {
-  const { values } = column
-  if (values.kind === 'arrays') {
-    const { arrays } = values
-    for (let index = 0; index < column.valueCount; index++) if (arrays.offsets[index] !== arrays.offsets[index + 1]) filter.addText(arrays, index, '')
-  } else for (const text of scalarsOf(column, rowsBetween(0, column.rowCount))) if (typeof text === 'string' && text !== '') filter.add(text)
+function lastKeyOf(group: RowGroup): readonly [ns: string, id: string] {
+  return group.textsOfRow(group.rowCount - 1, [segmentColumn.ns, segmentColumn.id]) as [string, string]
 }

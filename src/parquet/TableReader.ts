@@ -12,8 +12,8 @@ import type { GroupCache } from './GroupCache.ts'
 import { GroupStatistics, statisticsSection } from './GroupStatistics.ts'
 import { malformed } from './malformed.ts'
 import { RowGroup, type GroupFile } from './RowGroup.ts'
-import { readFilters, readIndex } from './sparse-index.ts'
-import type { Filters, RowGroupEntry, Section, SparseIndex } from './sparse-index.ts'
+import { areByGroup, readFilters, readIndex } from './sparse-index.ts'
+import type { Filters, RowGroupEntry, Section, SharedFilters, SparseIndex } from './sparse-index.ts'
 import { Stretch } from './Stretch.ts'
 import { rowGroupsOfFooter } from './thrift-footer.ts'
 import type { FileFacts } from './written-file.ts'
@@ -39,6 +39,9 @@ export interface GroupOfFile {
   readonly footer: Uint8Array
   /** As GroupStatistics keeps it; undefined where its file has none. */
   readonly statistics: Uint8Array | undefined
+  /** Those of its file, where it is the row group `place`; undefined where they are shared, and nobody can take it over. */
+  readonly filters: Filters | undefined
+  readonly place: number
   /** Columns and metadata of its file: a file with the same can take it over. */
   readonly layout: string
   /** No key in it is above this one, which is the next row group's first, or the file's last. */
@@ -103,7 +106,7 @@ export class TableReader {
   readonly #facts: FileFacts
   readonly #file: GroupFile
   readonly #names: string[] = []
-  #filters: Filters | undefined
+  #filters: Filters | SharedFilters | undefined
   #statistics: GroupStatistics | undefined
   #wastedReads = 0
 
@@ -138,17 +141,17 @@ export class TableReader {
   }
 
   /** The filters, as far as they are in memory. */
-  get filters(): Filters | undefined {
+  get filters(): Filters | SharedFilters | undefined {
     return this.#filters
   }
 
   /** The filters, from a request of their own where the index does not have them. */
-  async loadFilters(): Promise<Filters> {
+  async loadFilters(): Promise<Filters | SharedFilters> {
     if (this.#filters !== undefined) return this.#filters
     const section = this.index.sections['filters']
     if (section === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.path} has no filters.`, { details: { path: this.path } })
     const bytes = await readSection(this.#source, section, 'filters')
-    this.#filters = inFile({ path: this.path, offset: section.start }, () => readFilters(new ByteCursor(bytes)))
+    this.#filters = inFile({ path: this.path, offset: section.start }, () => readFilters(new ByteCursor(bytes), this.index))
     return this.#filters
   }
 
@@ -185,14 +188,16 @@ export class TableReader {
   /** All row groups in order, for a merge; requests of at most `bytesMax`, of which two are held. */
   async *groupsToMerge(options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupOfFile> {
     const footers = await this.footerGroups()
+    const loaded = await this.loadFilters()
+    const filters = areByGroup(loaded) ? loaded : undefined
     const layout = layoutOf(this.index)
     const statistics = await this.statistics()
-    let at = 0
+    let place = -1
     for await (const group of this.groups(this.rowGroups.map((_, index) => index), options)) {
-      const footer = footers[at++]
-      const next = this.rowGroups[at]
+      const footer = footers[++place]
+      const next = this.rowGroups[place + 1]
       if (footer === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.path} has fewer row groups in its footer than in its index.`, { details: { path: this.path } })
-      yield { group, footer, statistics: statistics?.blocks[at - 1], layout, bound: next?.firstKey ?? this.index.lastKey, isLast: next === undefined }
+      yield { group, footer, statistics: statistics?.blocks[place], filters, place, layout, bound: next?.firstKey ?? this.index.lastKey, isLast: next === undefined }
     }
   }
 
@@ -243,13 +248,14 @@ export class TableReader {
    * Reads and checks every byte of the file, also those that only other readers use, handing each row group to `check` when all its columns have been
    * decoded. CORRUPT_FILE at the first that is wrong.
    */
-  async verify(check: (group: RowGroup) => void, signal?: AbortSignal): Promise<void> {
+  async verify(check: (group: RowGroup, index: number) => void, signal?: AbortSignal): Promise<void> {
     await this.#verifyFrame()
     for (const [name, section] of Object.entries(this.index.sections)) await readSection(this.#source, section, name)
     let rows = 0
-    for await (const group of this.groups(this.rowGroups.map((_, index) => index), { signal })) {
+    let index = 0
+    for await (const group of this.groups(this.rowGroups.map((_, at) => at), { signal })) {
       for (let column = 0; column < this.leaves.length; column++) group.column(column)
-      inFile({ path: this.path, offset: group.entry.start }, () => check(group))
+      inFile({ path: this.path, offset: group.entry.start }, () => check(group, index++))
       rows += group.rowCount
     }
     inFile({ path: this.path, offset: this.#facts.index.start }, () => {

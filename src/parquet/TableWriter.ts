@@ -1,15 +1,18 @@
+import { assert } from '../base/assert.ts'
 import { utf8Encode } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
-import { BloomFilterBuilder } from './BloomFilter.ts'
+import { BloomFiltersBuilder } from './BloomFilters.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
 import { compressorOf, type Codec, type Compressor } from './codecs.ts'
 import type { FieldSpec } from './columns.ts'
 import { leavesOf } from './columns.ts'
 import { encodeChunk, type ColumnToEncode, type EncodedChunk } from './encode-chunk.ts'
+import { FileBuffer } from './FileBuffer.ts'
 import { writeFileMetadata, writeRowGroup } from './footer.ts'
 import { GroupStatisticsBuilder, statisticsSection } from './GroupStatistics.ts'
 import { LeafBuilder } from './LeafBuilder.ts'
-import { indexFormats, joinKey, writeIndex } from './sparse-index.ts'
+import { IdHashesBuilder } from './IdHashes.ts'
+import { indexFormat, joinKey, writeIndex } from './sparse-index.ts'
 import type { RowGroupEntry, Section } from './sparse-index.ts'
 import { layoutOf, type GroupOfFile } from './TableReader.ts'
 import { writeMovedRowGroup } from './thrift-footer.ts'
@@ -24,8 +27,6 @@ const firstRatio = 0.6
 /** Filters up to this size stand in the index and are read with it; larger ones only once they are worth a request of their own. */
 const inlineFilterBytesMax = 64 * 1024
 const parquetMagic = utf8Encode('PAR1')
-/** Room that a file begins with. */
-const fileBytesMin = 64 * 1024
 
 export interface FileOptions {
   /** What a row group should take in the file; 64 KB. */
@@ -58,11 +59,11 @@ export abstract class TableWriter {
   readonly #options: Required<{ readonly [Name in keyof TableOptions]: Exclude<TableOptions[Name], undefined> }>
   readonly #layout: string
   readonly #compressor: Compressor
-  readonly #file = new ByteBuffer(fileBytesMin)
+  readonly #file = new FileBuffer()
   readonly #groups: RowGroupEntry[] = []
   readonly #thriftGroups = new ByteBuffer(4096)
-  /** Of keys, each once, and of the ids by which rows may be looked up besides them. */
-  protected readonly filters = { keys: new BloomFilterBuilder(), ids: new BloomFilterBuilder() }
+  /** Of a row group's keys, each once, and of the ids by which its rows may be looked up besides them. */
+  protected readonly filters = { keys: new BloomFiltersBuilder(), ids: new IdHashesBuilder() }
   readonly #statistics = new GroupStatisticsBuilder()
   #rowsWritten = 0
   readonly #gathered = { bytes: 0 }
@@ -137,9 +138,12 @@ export abstract class TableWriter {
     }
     const start = this.#file.length
     this.#writeGroup(group, chunks)
+    this.filters.keys.endGroup()
+    this.filters.ids.endGroup()
     this.#ratio = Math.min(2, Math.max(0.02, (this.#file.length - start) / this.#gathered.bytes))
     this.#gathered.bytes = 0
     this.#group = undefined
+    this.#lastName = undefined
     for (const leaf of this.leaves) leaf.clear()
     this.beginRowGroup()
   }
@@ -169,23 +173,25 @@ export abstract class TableWriter {
   }
 
   /** Whether a row group of another file can, and should, be taken over as it stands: it has the same columns and is large enough, and those cut short before one stay few. */
-  takes({ group: { entry: { start, end, rows } }, layout }: GroupOfFile): boolean {
+  takes({ group: { entry: { start, end, rows } }, layout, filters }: GroupOfFile): boolean {
     const { rowGroupBytes } = this.#options
     const pendingBytes = this.bytes - this.#file.length
     const isLarge = (end - start) * 2 >= rowGroupBytes || rows * 2 >= rowGroupRowsMax
-    return layout === this.#layout && isLarge && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
+    return filters !== undefined && layout === this.#layout && isLarge && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
   }
 
   /**
    * Takes over a row group of another file with the same columns, behind what was gathered: as it stands, unless this file has another codec. `lastKey` is its
-   * last key; all its keys and ids are in the filters already.
+   * last key.
    */
-  protected *takeOver({ group, footer, statistics }: GroupOfFile, lastKey: readonly string[]): Generator<void> {
+  protected *takeOver({ group, footer, statistics, filters, place }: GroupOfFile, lastKey: readonly string[]): Generator<void> {
     const { entry } = group
+    assert(filters !== undefined, 'P3: a row group that is taken over brings its filters')
     if ((this.bytes - this.#file.length) * 4 < this.#options.rowGroupBytes && this.#group !== undefined) this.#cutShort++
     yield* this.encode()
     this.#lastKey = lastKey
-    this.#lastName = joinKey(lastKey)
+    this.filters.keys.copy(filters.keys, place)
+    this.filters.ids.copy(filters.ids, place)
     if (group.file.codec !== this.#options.codec) {
       this.#writeGroup(
         entry,
@@ -214,13 +220,13 @@ export abstract class TableWriter {
     const statistics = this.#options.kind === 'run' ? this.#statistics.build() : undefined
     if (statistics !== undefined) sections[statisticsSection] = this.#section(statistics)
     const filters = new ByteBuffer(1024)
-    yield* this.filters.keys.write(filters)
-    yield* this.filters.ids.write(filters)
+    this.filters.keys.write(filters)
+    this.filters.ids.write(filters)
     const hasFilters = filters.length <= inlineFilterBytesMax
     if (!hasFilters) sections['filters'] = this.#section(filters.view())
     const index = new ByteBuffer(4096)
     const { kind, fields, metadata, codec } = this.#options
-    writeIndex({ format: indexFormats[codec], kind, fields, metadata, ...(codec === 'gzip' && { codec }), sections, hasFilters, rowGroups: this.#groups, lastKey: this.#lastKey }, index)
+    writeIndex({ format: indexFormat, kind, fields, metadata, ...(codec === 'gzip' && { codec }), sections, hasFilters, rowGroups: this.#groups, lastKey: this.#lastKey }, index)
     if (hasFilters) index.append(filters.view())
     const location = this.#section(index.view())
     yield
@@ -230,18 +236,18 @@ export abstract class TableWriter {
     size.uint32(footer.length)
     size.append(parquetMagic)
     this.#file.append(size.view())
-    return { bytes: this.#file.view(), ...fileFacts(this.#groups, this.#lastKey), index: location, footerCrc32: crc32(footer) }
+    return { bytes: yield* this.#file.whole(), ...fileFacts(this.#groups, this.#lastKey), index: location, footerCrc32: crc32(footer) }
   }
 
   #footer(): Uint8Array {
-    const { fields, metadata, codec } = this.#options
+    const { fields, metadata } = this.#options
     return writeFileMetadata({
       fields,
       leafCount: this.leaves.length,
       rows: this.#rowsWritten,
       rowGroupCount: this.#groups.length,
       rowGroups: this.#thriftGroups.view(),
-      keyValues: [['parquedb.format', String(indexFormats[codec])], ...Object.entries(metadata)],
+      keyValues: [['parquedb.format', String(indexFormat)], ...Object.entries(metadata)],
     })
   }
 

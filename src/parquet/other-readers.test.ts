@@ -219,7 +219,7 @@ describe('hyparquet', () => {
     const metadata = parquetMetadata(file.bytes.slice().buffer)
     expect(metadata.created_by).toBe('parquedb')
     expect(metadata.key_value_metadata).toEqual([
-      { key: 'parquedb.format', value: '2' },
+      { key: 'parquedb.format', value: '4' },
       { key: 'made', value: 'by a test' },
     ])
     expect(metadata.row_groups.length).toBeGreaterThan(5)

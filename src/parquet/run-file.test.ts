@@ -9,6 +9,7 @@ import { rowsBetween } from './Column.ts'
 import { listsOf, scalarsOf } from './column-values.ts'
 import type { FieldColumn } from './DocumentAssembler.ts'
 import { GroupCache } from './GroupCache.ts'
+import type { RowGroup } from './RowGroup.ts'
 import type { RunBatch } from './RunBatch.ts'
 import { RunFileReader } from './RunFileReader.ts'
 import { RunFileWriter } from './RunFileWriter.ts'
@@ -273,6 +274,23 @@ describe('a run of many rows', () => {
     }
     // Joined columns are kept: nothing was decoded in the second round.
     expect([trace.cachedRowGroups, trace.decodedPages]).toEqual([trace.rowGroups / 2, 0])
+  })
+
+  test('keeps few of the chunks of some bytes that its row groups do not share', async () => {
+    // Each row group has another value in `kind`, and in nothing else that is so small.
+    const states = statesOf(Array.from({ length: 4000 }, (_, index) => ({ kind: `kind ${Math.floor(index / 50)}`, text: `${index} `.repeat(20) })))
+    const reader = await open(write(states, { rowGroupBytes: 1000 }))
+    let groupCount = 0
+    let file: RowGroup['file'] | undefined
+    for await (const { group } of reader.groupsToMerge({ bytesMax: 1_000_000 })) {
+      groupCount += 1
+      file = group.file
+      reader.statesOf(group)
+    }
+    expect(groupCount).toBeGreaterThan(40)
+    expect(file?.tinyChunks.size).toBeGreaterThan(4)
+    expect(file?.tinyChunks.size).toBeLessThanOrEqual(groupCount / 4 + 1)
+    expectSame(await readAll(reader.scan()), states)
   })
 
   test('stops when it is told to', async () => {

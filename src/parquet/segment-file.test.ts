@@ -47,8 +47,8 @@ const events: StoredEvent[] = [
   ...otherEvents('b!', 'x', 19_100),
 ]
 
-function write(rows: readonly StoredEvent[]): WrittenFile {
-  const writer = new SegmentFileWriter({ metadata: { fold: '1' }, rowGroupBytes: 16 * 1024 })
+function write(rows: readonly StoredEvent[], rowGroupBytes = 16 * 1024): WrittenFile {
+  const writer = new SegmentFileWriter({ metadata: { fold: '1' }, rowGroupBytes })
   for (const event of rows) writer.append(event)
   return writer.finish()
 }
@@ -159,6 +159,43 @@ describe('a segment', () => {
     requests()
     expect(await reader.findById('nobody')).toEqual([])
     expect(requests()).toBe(0)
+  })
+
+  test('reads of many row groups the ones that have the event, or hardly more', async () => {
+    const { bytes, ...facts } = file
+    const source = sourceOfBytes('events/test.parquet', bytes)
+    const read = { bytes: 0 }
+    const reader = await SegmentFileReader.open({ ...source, readRange: (range) => ((read.bytes += range.end - range.start), source.readRange(range)) }, facts)
+    expect(await reader.findById('nobody')).toEqual([])
+    read.bytes = 0
+    expect(await reader.findById('event-4000')).toStrictEqual([busyEvents[1000]])
+    expect(read.bytes).toBeGreaterThan(0)
+    expect(read.bytes * 3).toBeLessThan(bytes.length)
+  })
+
+  test('knows what row groups that it took over have, and have not', async () => {
+    const many = Array.from({ length: 2000 }, (_, index) => otherEvents('a', `e${String(index).padStart(4, '0')}`, 1 + index * 10).slice(0, 1)).flat()
+    const { bytes, ...facts } = write(many, 2000)
+    const merged = new SegmentFileWriter({ metadata: { fold: '1' }, rowGroupBytes: 2000 })
+    const original = await SegmentFileReader.open(sourceOfBytes('s', bytes), facts)
+    let taken = 0
+    for await (const source of original.groupsToMerge({ bytesMax: 1_000_000 })) {
+      if (merged.takes(source)) {
+        for (const _ of merged.copy(source));
+        taken += 1
+      } else for (const event of original.eventsOf(source.group)) merged.append(event)
+    }
+    expect(taken).toBeGreaterThan(2)
+    const { bytes: mergedBytes, ...mergedFacts } = merged.finish()
+    const reader = await SegmentFileReader.open(sourceOfBytes('m', mergedBytes), mergedFacts)
+    await reader.verify()
+    expect(await readAll(reader.scan())).toStrictEqual(many)
+    for (const event of many.filter((_, index) => index % 50 === 0)) {
+      expect(reader.mayContainKey(event)).toBe(true)
+      expect(await reader.findById(event.eventId)).toStrictEqual([event])
+    }
+    const absent = Array.from({ length: 1000 }, (_, index) => ({ ns: 'a', id: `e${String(index).padStart(4, '0')}x` }))
+    expect(absent.filter((key) => reader.mayContainKey(key)).length).toBeLessThan(30)
   })
 
   test('keeps the document of a CREATE once, which is its snapshot', async () => {

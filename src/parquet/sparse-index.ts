@@ -1,10 +1,10 @@
 import { compareStrings, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
-import { BloomFilter } from './BloomFilter.ts'
+import { BloomFilters } from './BloomFilters.ts'
 import type { ByteBuffer } from './ByteBuffer.ts'
 import { ByteCursor } from './ByteCursor.ts'
-import type { Codec } from './codecs.ts'
 import type { FieldSpec } from './columns.ts'
+import { IdHashes } from './IdHashes.ts'
 import { malformed } from './malformed.ts'
 
 /** A part of a file, with its checksum. */
@@ -53,17 +53,26 @@ export interface IndexHeader {
 export interface SparseIndex extends IndexHeader {
   readonly rowGroups: readonly RowGroupEntry[]
   readonly lastKey: readonly string[]
-  readonly filters: Filters | undefined
+  readonly filters: Filters | SharedFilters | undefined
 }
 
-/** Bloom filters: over keys; over ids of events and transactions (empty in runs). */
+/** Of each row group: over keys; over ids of events and transactions (none in runs). */
 export interface Filters {
-  readonly keys: BloomFilter
-  readonly ids: BloomFilter
+  readonly keys: BloomFilters
+  readonly ids: IdHashes
 }
 
-/** Raised by every change that an older reader could not read. 2: a CREATE in a segment is its own snapshot; doubles may be split by bytes. 3: pages may be gzip; what is Snappy is written as 2. */
-export const indexFormats = { snappy: 2, gzip: 3 } as const satisfies Readonly<Record<Codec, number>>
+/** Of files of a format before 4: over all row groups together. */
+export interface SharedFilters {
+  readonly keys: BloomFilters
+  readonly ids: BloomFilters
+}
+
+/**
+ * Raised by every change that an older reader could not read. 2: a CREATE in a segment is its own snapshot; doubles may be split by bytes. 3: pages may be gzip.
+ * 4: each row group has a filter and hashes of ids, where there was a filter for all and one of ids.
+ */
+export const indexFormat = 4
 /** 'PQDX' */
 const magic = 0x58445150
 
@@ -98,8 +107,8 @@ export function readIndex(bytes: Uint8Array): SparseIndex {
   const cursor = new ByteCursor(bytes)
   if (cursor.uint32() !== magic) throw malformed('the index does not begin as one')
   const header = JSON.parse(readText(cursor)) as IndexHeader
-  if (header.format !== 1 && !Object.values<number>(indexFormats).includes(header.format)) {
-    throw new ParqueDBError('UNSUPPORTED_FORMAT', `The file has the format ${String(header.format)}, and this version of ParqueDB reads up to ${indexFormats.gzip}; use the version that wrote it, or a newer one.`)
+  if (!Number.isInteger(header.format) || header.format < 1 || header.format > indexFormat) {
+    throw new ParqueDBError('UNSUPPORTED_FORMAT', `The file has the format ${String(header.format)}, and this version of ParqueDB reads up to ${indexFormat}; use the version that wrote it, or a newer one.`)
   }
   const groupCount = cursor.varint()
   const keyParts = cursor.varint()
@@ -114,7 +123,7 @@ export function readIndex(bytes: Uint8Array): SparseIndex {
     start = group.end
   }
   const lastKey = Array.from({ length: keyParts }, () => readText(cursor))
-  return { ...header, rowGroups, lastKey, filters: header.hasFilters ? readFilters(cursor) : undefined }
+  return { ...header, rowGroups, lastKey, filters: header.hasFilters ? readFilters(cursor, { format: header.format, rowGroups }) : undefined }
 }
 
 function readGroup(cursor: ByteCursor, { firstKey, start }: { firstKey: readonly string[]; start: number }): RowGroupEntry {
@@ -131,8 +140,16 @@ function readGroup(cursor: ByteCursor, { firstKey, start }: { firstKey: readonly
   return { firstKey, rows, start, end, directoryBytes, directoryCrc32, minSeq, maxSeq, minTs, maxTs, firstSeq, firstTs }
 }
 
-export function readFilters(cursor: ByteCursor): Filters {
-  return { keys: BloomFilter.read(cursor), ids: BloomFilter.read(cursor) }
+/** What an index of this format, over these row groups, has. */
+export function readFilters(cursor: ByteCursor, { format, rowGroups }: Pick<SparseIndex, 'format' | 'rowGroups'>): Filters | SharedFilters {
+  const layout = { groupCount: rowGroups.length, isShared: format < 4 }
+  const keys = BloomFilters.read(cursor, layout)
+  return layout.isShared ? { keys, ids: BloomFilters.read(cursor, layout) } : { keys, ids: IdHashes.read(cursor, rowGroups.map(({ rows }) => rows)) }
+}
+
+/** Whether each row group has its own. */
+export function areByGroup(filters: Filters | SharedFilters): filters is Filters {
+  return filters.ids instanceof IdHashes
 }
 
 /** Each part without the beginning it shares with the same part of the key before it. */
