@@ -39,3 +39,11 @@ test('different seeds give different runs', async () => {
   for (let seed = 10; seed < 13; seed++) hashes.add((await simulate({ seed, turn })).traceHash)
   expect(hashes.size).toBe(3)
 })
+
+test.each([
+  ['a guest waited for itself: it had the role, and had not been told', 77_103],
+  ['a write that replaced an edge gave what the next write had made', 80_128],
+])('a world in which once %s', async (_, seed) => {
+  const { violation } = await simulate({ seed, turn })
+  expect(violation?.message).toBeUndefined()
+})

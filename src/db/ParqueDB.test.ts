@@ -1,7 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../base/random.ts'
+import type { AppendLog } from '../storage/append-log.ts'
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
+import type { OpenLogOptions } from '../storage/storage-backend.ts'
 import { ParqueDB } from './ParqueDB.ts'
 
 const invalid = expect.objectContaining({ code: 'INVALID_ARGUMENT' })
@@ -39,6 +42,36 @@ describe('opening a database', () => {
     // Of two failures the first in the input is told.
     const first = nodes.linkMany(edges.map((edge, index) => (index === 150 ? { ...edge, from: 'nobody' } : edge)), { batchSize: 100 })
     await expect(first).rejects.toMatchObject({ code: 'NOT_FOUND', details: { index: 100 } })
+  })
+
+  test('a write that puts an edge in the place of another gives what it made itself, though a later one became durable with it', async () => {
+    let gate = Promise.resolve()
+    class GatedBackend extends MemoryBackend {
+      override async openLog(options: OpenLogOptions): Promise<AppendLog> {
+        const log = await super.openLog(options)
+        const { append } = log
+        log.append = (frames) => gate.then(() => append.call(log, frames))
+        return log
+      }
+    }
+    await using db = new ParqueDB({ storage: new GatedBackend(), schema: { posts: { author: '-> users.posts' } } })
+    const posts = db.collection('posts')
+    await db.collection('users').createMany([{ $id: 'ada' }, { $id: 'bob' }])
+    await posts.createMany([{ $id: 'p' }, { $id: 'other' }])
+    await posts.link('p', 'author', 'users/ada')
+    let open = (): void => undefined
+    gate = new Promise((resolve) => (open = resolve))
+    // While the first is on its way, the other two wait for the same append.
+    const first = posts.update('other', { $set: { n: 1 } })
+    await setImmediate()
+    const linked = posts.update('p', { $set: { n: 2 }, $link: { author: 'users/bob' } })
+    for (let turn = 0; turn < 20; turn++) await setImmediate()
+    const later = posts.update('p', { $set: { n: 3 } })
+    await setImmediate()
+    open()
+    await first
+    expect(await linked).toMatchObject({ version: 2, n: 2 })
+    expect(await later).toMatchObject({ version: 3, n: 3 })
   })
 
   test('collections are counted with what was deleted, in order', async () => {

@@ -37,7 +37,7 @@ export async function deleteEntities(session: Session, roots: Roots, write: Pars
     await inner.commit({ keys: keysOfLinks(unlinks), decide: (context) => decideLinks(unlinks, { state: (key) => context.state(key), ...options }), signal: write.signal })
     return count
   }, write)
-  return deleted ?? roots.keys.length
+  return deleted?.result ?? roots.keys.length
 }
 
 interface DeletePlan {

@@ -1,7 +1,7 @@
 import { compareStrings } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { edgeRange, edgeSpace, parseEdgeKey, type Direction, type EdgeRange } from '../model/edge.ts'
-import { formatEntityId, formatTarget, type EntityKey } from '../model/entity.ts'
+import { formatEntityId, formatTarget, type EntityKey, type EntityState } from '../model/entity.ts'
 import { unlinkOf, type Link } from '../model/links.ts'
 import { withView } from '../storage/view.ts'
 import type { Session } from './session.ts'
@@ -9,18 +9,19 @@ import type { ParsedWrite } from './write-options.ts'
 
 /**
  * Runs a write of edges. Where a relationship leads to one entity, from either of its ends, the edge that is there is replaced: then the write is a transaction,
- * whose result is provisional (`isFinal` false), and undefined when its txId was committed before.
+ * whose states are provisional, but for those that it was `committed` with; undefined when its txId was committed before.
  */
-export async function replacingEdges<Result extends object>(session: Session, { links, isNew, write }: { links: readonly Link[]; isNew: boolean; write: ParsedWrite }, work: (session: Session, links: readonly Link[], write: ParsedWrite) => Promise<Result>): Promise<(Result & { isFinal: boolean }) | undefined> {
+export async function replacingEdges<Result extends object>(session: Session, { links, isNew, write }: { links: readonly Link[]; isNew: boolean; write: ParsedWrite }, work: (session: Session, links: readonly Link[], write: ParsedWrite) => Promise<Result>): Promise<(Result & { committed: readonly EntityState[] }) | undefined> {
   const single = links.flatMap(singleEnds)
   refuseTwoAtOneEnd(single)
   // An entity that is being made has edges only where its id was used before.
   const isPlain = single.length === 0 || (isNew && single.every(({ link, direction }) => direction === 'out' && link.relation.direction === 'out') && (await othersOf(session, single)).length === 0)
-  if (isPlain) return { ...(await work(session, links, write)), isFinal: true }
-  return session.transact(async (inner) => {
+  if (isPlain) return { ...(await work(session, links, write)), committed: [] }
+  const done = await session.transact(async (inner) => {
     const replaced = await othersOf(inner, single)
-    return { ...(await work(inner, [...replaced, ...links], { ...write, txId: undefined })), isFinal: false }
+    return work(inner, [...replaced, ...links], { ...write, txId: undefined })
   }, write)
+  return done && { ...done.result, committed: done.states }
 }
 
 interface SingleEnd {

@@ -13,7 +13,7 @@ import type { CommitRequest, DecisionContext } from '../storage/engine.ts'
 import { isWithin } from '../storage/range-scan.ts'
 import { mergeStates } from '../storage/strips.ts'
 import type { AsOf, View, ViewOptions } from '../storage/view.ts'
-import type { Committed, Session } from './session.ts'
+import type { Committed, Session, Transacted } from './session.ts'
 
 /**
  * One attempt of a transaction: it reads from one view under its own writes, decides at once, and keeps what it decided. Its owner commits
@@ -38,7 +38,7 @@ class TransactionAttempt {
     this.#base = base
     this.#actor = actor
     // What is read has to be noted, so nothing is there without a wait.
-    this.session = { ...outer, isTransaction: true, view: (options) => this.#view(options), viewNow: () => undefined, commit: (request) => this.#commit(request), transact: (work) => work(this.session) }
+    this.session = { ...outer, isTransaction: true, view: (options) => this.#view(options), viewNow: () => undefined, commit: (request) => this.#commit(request), transact: async (work) => ({ result: await work(this.session), states: [] }) }
   }
 
   async #view(options: ViewOptions = {}): Promise<View> {
@@ -154,7 +154,7 @@ const retriesDefault = 10
  * Serializable: when anything that was read has changed by then, nothing is written and `work` runs again, on the newest state. TRANSACTION_CONFLICT when that
  * has happened too often. What `work` throws rolls back and is thrown on unchanged. Under a txId that was committed before, `work` does not run: undefined.
  */
-export async function runTransaction<Result>(outer: Session, work: (session: Session) => Promise<Result>, given: { [Name in keyof TransactionOptions]: TransactionOptions[Name] | undefined } | undefined): Promise<Result | undefined> {
+export async function runTransaction<Result>(outer: Session, work: (session: Session) => Promise<Result>, given: { [Name in keyof TransactionOptions]: TransactionOptions[Name] | undefined } | undefined): Promise<Transacted<Result> | undefined> {
   const options = checkOptions('transaction', given, ['retries', 'txId', 'actor', 'signal'])
   const retries = checkWholeNumber(options.retries, { option: 'retries', least: 0, most: 1000 }) ?? retriesDefault
   const txId = checkName(options.txId, 'txId')
@@ -165,10 +165,10 @@ export async function runTransaction<Result>(outer: Session, work: (session: Ses
     // A commit of nothing tells whether its txId is known.
     if (txId !== undefined && (await outer.commit({ keys: [], decide: () => [], txId })).repeated) return undefined
     const { result, request } = await runOnce(outer, work, actor)
-    if (request === undefined) return result
+    if (request === undefined) return { result, states: [] }
     try {
-      const { repeated } = await outer.commit({ ...request, txId, signal })
-      return repeated ? undefined : result
+      const { states, repeated } = await outer.commit({ ...request, txId, signal })
+      return repeated ? undefined : { result, states }
     } catch (error) {
       if (!isParqueDBError(error, 'TRANSACTION_CONFLICT') || attempt >= retries) throw error
     }

@@ -26,7 +26,13 @@ export interface Session {
   /** As Engine.commit; in a transaction nothing is durable yet, and the versions and times of the states are provisional. */
   commit(request: CommitRequest): Promise<Committed>
   /** Runs `work` as a transaction, or as a part of the one that this is. Under a txId that was committed before it does not run: undefined. */
-  transact<Result>(work: (session: Session) => Promise<Result>, options: { txId?: string | undefined; signal?: AbortSignal | undefined }): Promise<Result | undefined>
+  transact<Result>(work: (session: Session) => Promise<Result>, options: { txId?: string | undefined; signal?: AbortSignal | undefined }): Promise<Transacted<Result> | undefined>
+}
+
+/** What a transaction gave, and the states that it was committed with: none where it wrote nothing, or is a part of another one. */
+export interface Transacted<Result> {
+  readonly result: Result
+  readonly states: readonly EntityState[]
 }
 
 export interface Committed {

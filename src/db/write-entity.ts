@@ -23,10 +23,10 @@ export async function writeEntity(session: Session, entityWrite: EntityWrite, wr
   const { key, links = [], command } = entityWrite
   const isNew = command?.kind === 'create'
   const written = await replacingEdges(session, { links, isNew, write }, (inner, all, options) => writeOnce(inner, { ...entityWrite, links: all }, options))
-  // What a transaction gives is provisional, and of one that was committed before there is nothing.
-  if (written?.isFinal === true) return written
+  // Others may have written the entity since, so what this write made is not what is there now.
+  if (written !== undefined) return { ...written, after: written.committed.find((state) => !isEdgeState(state)) ?? written.after }
   const after = await withView(session, (view) => view.get(key))
-  return { before: undefined, isChanged: false, edgeCount: 0, isStale: false, ...written, after }
+  return { before: undefined, after, isChanged: false, edgeCount: 0, isStale: false }
 }
 
 async function writeOnce(session: Session, { key, command, links = [], condition }: EntityWrite, write: ParsedWrite) {

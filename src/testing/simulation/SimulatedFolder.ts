@@ -87,22 +87,23 @@ export class SimulatedFolder implements StorageBackend {
     return new FileLog({ create: (path) => this.#createFile(path), delete: (path) => this.delete(path) }, options)
   }
 
-  lockWriter({ share }: { share: boolean }): Promise<WriterLock> {
+  async lockWriter({ share }: { share: boolean }): Promise<WriterLock> {
     const world = this.#world
     const process = this.#process
-    return this.#io('lock', '', () => {
+    const holder = new SimulatedHolder(process, share)
+    const release = async (): Promise<void> => {
+      if (world.lockHolder === holder) world.lockHolder = undefined
+      holder.end()
+    }
+    const lock = this.#io('lock', '', () => {
       if (!this.#takeOver && world.lockHolder?.process.isAlive === true) throw writerLocked({ root: 'The simulated folder' })
-      const holder = new SimulatedHolder(process, share)
       world.lockHolder = holder
       process.onDeath.add(() => holder.end())
-      return {
-        serve: (answer) => holder.serve(answer),
-        release: async () => {
-          if (world.lockHolder === holder) world.lockHolder = undefined
-          holder.end()
-        },
-      }
+      return { serve: (answer: Parameters<typeof holder.serve>[0]) => holder.serve(answer), release }
     })
+    // A role that could not be handed out is not kept.
+    lock.catch(release)
+    return lock
   }
 
   async callWriter(): Promise<WriterLine | undefined> {
