@@ -29,14 +29,6 @@ export function byteArraysOfTexts(texts: readonly string[]): ByteArrays {
   return { blob, offsets }
 }
 
-/** Whether a value is the one before it. */
-export function isSameAsBefore({ blob, offsets }: ByteArrays, index: number): boolean {
-  const [before, start, end] = [offsets[index - 1], offsets[index], offsets[index + 1]] as [number, number, number]
-  if (end - start !== start - before) return false
-  for (let at = 0; at < end - start; at++) if (blob[before + at] !== blob[start + at]) return false
-  return true
-}
-
 export function byteArraysOfBytes(values: readonly Uint8Array[]): ByteArrays {
   const offsets = new Int32Array(values.length + 1)
   let size = 0

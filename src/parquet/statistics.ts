@@ -91,7 +91,7 @@ function isBelow({ blob, offsets }: ByteArrays, left: number, right: number): bo
 /** The value, cut to what a bound may have; of a text between two characters. */
 function beginning(value: Uint8Array, isText: boolean): Uint8Array {
   let end = Math.min(value.length, boundBytesMax)
-  while (isText && end > 0 && ((value[end] ?? 0) & 0xc0) === 0x80) end--
+  if (isText) while (end > 0 && ((value[end] ?? 0) & 0xc0) === 0x80) end--
   return value.slice(0, end)
 }
 

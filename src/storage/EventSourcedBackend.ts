@@ -11,7 +11,8 @@ import { resolveOptions, type EngineOptions, type ResolvedOptions } from './engi
 import { publicEvent } from '../model/public-event.ts'
 import { draftAll, parseEventInput, type EventInput } from './event-input.ts'
 import { FollowerSession } from './FollowerSession.ts'
-import { SharedSession } from './SharedSession.ts'
+import type { SharedSession } from './SharedSession.ts'
+import { sharing } from './sharing.ts'
 import { engineStats } from './stats.ts'
 import type { ManifestAddress } from './manifest.ts'
 import type { PutCondition, StorageBackend } from './storage-backend.ts'
@@ -269,7 +270,11 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   }
 
   #openSession(): Promise<WriterSession | FollowerSession | SharedSession> {
-    if (this.#options.share) return SharedSession.open(this.#backend, this.#options, this.ids)
+    if (this.#options.share) {
+      const { open } = sharing
+      if (open !== undefined && (this.#options.log ?? this.#backend).callWriter !== undefined) return open(this.#backend, this.#options, this.ids)
+      return Promise.reject(new ParqueDBError('INVALID_ARGUMENT', `A ${this.#backend.kind} backend cannot be shared by processes: open it without the option share.`, { details: { option: 'share' } }))
+    }
     return this.#options.readOnly ? FollowerSession.open(this.#backend, this.#options) : WriterSession.open(this.#backend, this.#options)
   }
 

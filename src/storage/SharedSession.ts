@@ -57,8 +57,7 @@ export class SharedSession {
   }
 
   /** WRITER_LOCKED when the process that has the role does not share it. */
-  static async open(backend: StorageBackend, options: ResolvedOptions, ids: IdSource): Promise<SharedSession> {
-    if ((options.log ?? backend).callWriter === undefined) throw new ParqueDBError('INVALID_ARGUMENT', `A ${backend.kind} backend cannot be shared by processes: open it without the option share.`, { details: { option: 'share' } })
+  static async open(this: void, backend: StorageBackend, options: ResolvedOptions, ids: IdSource): Promise<SharedSession> {
     const session = new SharedSession(backend, options, ids)
     await session.#connect().catch((error: unknown) => {
       session.#line?.close()

@@ -43,7 +43,7 @@ export interface StorageBackend {
   openLog?(options: OpenLogOptions): Promise<AppendLog>
   /** Takes the store's one writer role for this process; WRITER_LOCKED with the holder in `details` when another lives. Absent: the store cannot tell. */
   lockWriter?(options?: { share: boolean }): Promise<WriterLock>
-  /** A line to the holder of the role, which took it with `share` (WRITER_LOCKED otherwise); undefined when nobody holds it. */
+  /** A line to the holder of the role, which took it with `share` (WRITER_LOCKED otherwise); undefined when nobody holds it. A backend with it sets `sharing.open`. */
   callWriter?(): Promise<WriterLine | undefined>
 }
 

@@ -15,6 +15,8 @@ import { readUpTo, writeAll } from './fs/transfer.ts'
 import { walkFolder } from './fs/walk-folder.ts'
 import { callWriterSocket, holdWriterSocket } from './fs/writer-socket.ts'
 import { reservedNamePrefix, validatePath, validatePrefix } from '../path-rules.ts'
+import { SharedSession } from '../SharedSession.ts'
+import { sharing } from '../sharing.ts'
 import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, type ParsedCondition } from '../request-rules.ts'
 import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLine, WriterLock } from '../storage-backend.ts'
 
@@ -69,8 +71,9 @@ export class FsBackend implements StorageBackend {
     this.#root = resolve(root)
     this.#takeOver = options.takeOver ?? false
     this.#folders = new Folders(this.#root)
-    // Whoever has folders is Node.js, which may make code from bytes.
+    // Whoever has folders is Node.js, which may make code from bytes, and whose processes may share one.
     useWasmKernels()
+    sharing.open = SharedSession.open
   }
 
   async read(path: string): Promise<Uint8Array> {

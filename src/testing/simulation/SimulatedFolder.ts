@@ -3,6 +3,8 @@ import type { AppendLog } from '../../storage/append-log.ts'
 import { FileLog, type AppendFile } from '../../storage/FileLog.ts'
 import { validatePath, validatePrefix } from '../../storage/path-rules.ts'
 import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, writerLocked } from '../../storage/request-rules.ts'
+import { SharedSession } from '../../storage/SharedSession.ts'
+import { sharing } from '../../storage/sharing.ts'
 import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLine, WriterLock } from '../../storage/storage-backend.ts'
 import { folderOf } from './SimulatedDisk.ts'
 import type { SimulatedFile } from './SimulatedDisk.ts'
@@ -21,6 +23,7 @@ export class SimulatedFolder implements StorageBackend {
     this.#world = world
     this.#process = process
     this.#takeOver = options.takeOver
+    sharing.open = SharedSession.open
   }
 
   read(path: string): Promise<Uint8Array> {
