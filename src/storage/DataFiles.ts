@@ -1,3 +1,4 @@
+import { isParqueDBError } from '../base/ParqueDBError.ts'
 import { collectionOf, edgeSpace, isEdgeSpace, isMirrorSpace, type Direction } from '../model/edge.ts'
 import { foldVersion } from '../model/fold.ts'
 import { foldKey } from '../parquet/segment-columns.ts'
@@ -10,6 +11,9 @@ import type { TableFiles } from './TableFiles.ts'
 
 /** Escaped names longer than this are cut: a file's own name is unique, the folder is for people. */
 export const folderCharsMax = 120
+
+/** Of one job: four digits. */
+const namesMax = 9999
 
 /** Where data files stand. */
 export const dataFolders = ['archive/', 'events/', 'entities/', 'edges/']
@@ -44,6 +48,7 @@ export class OutputJob {
   readonly #parts: OutputParts
   readonly #name: string
   readonly #written: string[] = []
+  #names = 0
   /** For the writer of each of its files; the metadata tells a reader whether its own fold made the states. */
   readonly fileOptions: FileOptions
 
@@ -73,13 +78,23 @@ export class OutputJob {
     }
   }
 
-  /** D3: the caller reads the index back before any manifest names the file. */
+  /**
+   * D3: the caller reads the index back before any manifest names the file. A name that is taken is another writer's, as where a backup was put back over newer
+   * files: it stays, and the next one is tried.
+   */
   async #write(folder: string, file: WrittenFile): Promise<FileEntry> {
     const { bytes, ...facts } = file
-    const path = `${folder}/${this.#name}-${pad(this.#written.length + 1, 4)}.parquet`
-    this.#written.push(path)
-    await this.#parts.backend.put(path, bytes, { ifAbsent: true })
-    return { ...facts, path, sizeBytes: bytes.length }
+    for (;;) {
+      const path = `${folder}/${this.#name}-${pad(++this.#names, 4)}.parquet`
+      this.#written.push(path)
+      try {
+        await this.#parts.backend.put(path, bytes, { ifAbsent: true })
+        return { ...facts, path, sizeBytes: bytes.length }
+      } catch (error) {
+        if (!isParqueDBError(error, 'PRECONDITION_FAILED') || this.#names >= namesMax) throw error
+        this.#written.pop()
+      }
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import { openManifest } from './manifest.ts'
 import { metered } from './metered.ts'
 import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
-import { knownParts, replay, type ReplayPosition, type ReplayResult } from './replay.ts'
+import { assertNoManifest, knownParts, replay, type ReplayPosition, type ReplayResult } from './replay.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import { withView } from './view.ts'
 import type { OpenFacts } from './WriterSession.ts'
@@ -132,8 +132,11 @@ export class FollowerSession {
     if (head?.format === undefined && this.#head === undefined && !(await checkFormat(this.#backend))) {
       throw new ParqueDBError('NOT_FOUND', `There is no database in this ${this.#backend.kind} backend. Open it without readOnly to create one.`, { details: { path: 'FORMAT' } })
     }
-    if (head === undefined) await knownParts(this.#logBackend, newestEpoch)
-    if (head === undefined) return true
+    if (head === undefined) {
+      await knownParts(this.#logBackend, newestEpoch)
+      await assertNoManifest(this.#backend)
+      return true
+    }
     const takenOver = newestEpoch > head.epoch
     if (takenOver && this.#options.clock.nowMs() - startMs < takeoverPatienceMs) return false
     const { partition } = this

@@ -22,7 +22,7 @@ import { Partition } from './Partition.ts'
 import { assertConditions } from './probe.ts'
 import { Publisher, type PublisherParts } from './Publisher.ts'
 import { findRepeated } from './repeated.ts'
-import { addReplayed, knownParts, logPrefix, replay } from './replay.ts'
+import { addReplayed, assertNoManifest, knownParts, logPrefix, replay } from './replay.ts'
 import { resolving } from './resolving.ts'
 import type { StorageBackend, WriterLock } from './storage-backend.ts'
 import { FilesHead } from './FilesHead.ts'
@@ -106,6 +106,7 @@ export class WriterSession {
       const { head, newestEpoch } = await readHead(measuredLog.backend)
       // It may have stalled between the listing and the creation, and taken an epoch that was taken and deleted meanwhile.
       fence.assertNewest(newestEpoch)
+      if (head === undefined) await assertNoManifest(measured.backend)
       const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: head.flushedSeq, wholeParts: logBackend.openLog === undefined }), fence)
       const tail = replayed?.frames ?? []
       const current = head === undefined ? undefined : filesHead?.newest(head, tail) ?? head

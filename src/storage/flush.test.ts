@@ -22,3 +22,19 @@ test('a flush of many documents finds the columns of those that come late, at re
   for (const { index, is } of states) expect(is).toMatchObject(documentOf(index))
   await engine.close()
 })
+
+test('a file that another writer has under the name that a flush would give stays, and the flush takes the next name', async () => {
+  const storage = new MemoryBackend()
+  const taken = ['events/0000000001-000001-0002.parquet', 'entities/n/0000000001-000001-0001.parquet']
+  for (const path of taken) await storage.put(path, Uint8Array.of(7))
+  const engine = withEventSourcing(storage)
+  await engine.appendEvent({ op: 'CREATE', target: 'n:e', after: { n: 1 } })
+  await engine.flush()
+  expect((await storage.list('events/')).objects).toHaveLength(2)
+  expect((await storage.list('entities/')).objects).toHaveLength(2)
+  for (const path of taken) expect(await storage.read(path)).toEqual(Uint8Array.of(7))
+  await engine.close()
+  const again = withEventSourcing(storage)
+  expect(await again.reconstructEntity('n', 'e')).toMatchObject({ n: 1 })
+  await again.close()
+})

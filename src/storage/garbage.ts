@@ -1,7 +1,7 @@
 import { dataFolders, epochOfDataFile } from './DataFiles.ts'
 import { wipeOldHeads } from './head.ts'
 import { listLogParts } from './log-reader.ts'
-import { dataFiles, type Manifest } from './manifest.ts'
+import { dataFiles, manifestFolder, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { WriterRole } from './Publisher.ts'
 import { logPrefix } from './replay.ts'
@@ -49,7 +49,7 @@ export async function sweepOlderEpochs({ partition, backend, logBackend, fence: 
 /** But the newest few. */
 export async function deleteOldManifests(backend: StorageBackend, { id, oldestId }: Manifest): Promise<void> {
   const idOf = (path: string): number => Number(/^manifest\/(\d{20})-/.exec(path)?.[1] ?? Number.POSITIVE_INFINITY)
-  await deleteWhere(backend, 'manifest/', (path) => idOf(path) < Math.max(id - keptManifests, oldestId))
+  await deleteWhere(backend, manifestFolder, (path) => idOf(path) < Math.max(id - keptManifests, oldestId))
 }
 
 async function deleteWhere(backend: StorageBackend, prefix: string, isGarbage: (path: string) => boolean): Promise<void> {

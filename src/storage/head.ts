@@ -47,7 +47,7 @@ export interface HeadReading {
   readonly etag: string
 }
 
-const folder = 'epoch/'
+export const epochFolder = 'epoch/'
 /** Old epoch files that stay, so that a directory read that races takeovers still meets one that is newer than a stalled writer's. */
 const keptEpochs = 16
 const readAttempts = 10
@@ -146,8 +146,8 @@ interface EpochEntry extends ObjectInfo {
 
 async function listEpochs(backend: StorageBackend): Promise<EpochEntry[]> {
   const entries: EpochEntry[] = []
-  for await (const info of listObjects(backend, folder)) {
-    const name = info.path.slice(folder.length)
+  for await (const info of listObjects(backend, epochFolder)) {
+    const name = info.path.slice(epochFolder.length)
     if (/^\d{20}$/.test(name)) entries.push({ ...info, epoch: Number(name) })
   }
   return entries
@@ -171,7 +171,7 @@ function etagOf(epochs: readonly EpochEntry[]): string {
 }
 
 export function epochPath(epoch: number): string {
-  return `${folder}${String(epoch).padStart(20, '0')}`
+  return `${epochFolder}${String(epoch).padStart(20, '0')}`
 }
 
 /** The head in the file of an epoch; CORRUPT_FILE. */

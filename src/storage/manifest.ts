@@ -5,6 +5,8 @@ import type { EntityKey } from '../model/entity.ts'
 import type { WrittenFile } from '../parquet/written-file.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
+export const manifestFolder = 'manifest/'
+
 /** A data file's facts, without its bytes. */
 export type FileEntry = Omit<WrittenFile, 'bytes'> & {
   readonly path: string
@@ -142,7 +144,7 @@ export function withSpan(file: FileEntry, span: { from: number; to: number }): F
 
 /** Writes the manifest under a name of its own and gives its address. */
 export async function writeManifest(backend: StorageBackend, manifest: Manifest, nonce: string): Promise<ManifestAddress> {
-  const path = `manifest/${String(manifest.id).padStart(20, '0')}-${nonce}.json`
+  const path = `${manifestFolder}${String(manifest.id).padStart(20, '0')}-${nonce}.json`
   const json = JSON.stringify(manifest)
   const bytes = utf8Encode(json)
   await backend.put(path, bytes, { ifAbsent: true })

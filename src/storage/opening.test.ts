@@ -82,4 +82,17 @@ describe('a reader of a folder that nobody has open', () => {
     await publishHead(storage, { ...head, format: { format: 9, minReader: 9, features: [] } }, etag)
     await expect(readOne(storage)).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' })
   })
+
+  test('refuses files without a head, whose log is elsewhere or whose heads are gone, and deletes nothing', async () => {
+    const [files, log] = [await filled(1000), new MemoryBackend()]
+    const paths = async (): Promise<string[]> => (await files.list('')).objects.map(({ path }) => path)
+    const before = await paths()
+    for (const options of [{}, { readOnly: true }]) {
+      const engine = withEventSourcing(files, { log, ...options })
+      await expect(engine.reconstructEntity('items', 'd00001')).rejects.toMatchObject({ code: 'CORRUPT_FILE', message: expect.stringContaining('the option log') as string, details: { path: 'epoch/' } })
+      await engine.close()
+    }
+    expect(await paths()).toEqual(before)
+    expect((await readOne(files)).index).toBe(777)
+  })
 })

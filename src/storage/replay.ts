@@ -1,10 +1,11 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { LogFrame } from './append-log.ts'
-import { epochPath, newestEpoch, type Head } from './head.ts'
+import { epochFolder, epochPath, newestEpoch, type Head } from './head.ts'
 import { logPartPath } from './log-part.ts'
 import { decodePayload } from './log-payload.ts'
 import { listLogParts, LogPartReader, type LogPartInfo, type LogPartSource, type LogPosition } from './log-reader.ts'
+import { manifestFolder } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
@@ -79,6 +80,13 @@ export async function knownParts(backend: StorageBackend, knownEpoch: number): P
   if (last === undefined || last.epoch <= knownEpoch || last.epoch <= (await newestEpoch(backend))) return parts
   const path = epochPath(last.epoch)
   throw new ParqueDBError('CORRUPT_FILE', `The head ${path} is missing, though its log ${last.path} is there. Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path, offset: 0 } })
+}
+
+/** Where there is no head. The first one comes before the first manifest: files without it are those of a database whose log is elsewhere, or whose heads are gone. */
+export async function assertNoManifest(backend: StorageBackend): Promise<void> {
+  const [found] = (await backend.list(manifestFolder, { limit: 1 })).objects
+  if (found === undefined) return
+  throw new ParqueDBError('CORRUPT_FILE', `There is no head in ${epochFolder}, though ${found.path} is there. Where the log is in another store, give that with the option log; else restore ${epochFolder} from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path: epochFolder, offset: 0 } })
 }
 
 /** Small parts are read whole, some at once: a log of objects has many. Of one that was read before there is less to read. */
