@@ -54,10 +54,16 @@ export class ThriftWriter {
     this.out.byte(thriftStop)
   }
 
-  /** A list of structs; `write` writes `count` elements. */
-  structs(id: number, count: number, write: () => void): void {
+  /** A list of structs, of which `write` writes the fields. */
+  structs<Item>(id: number, items: readonly Item[], write: (item: Item, index: number) => void): void {
+    this.#list(id, { count: items.length, type: thriftTypes.struct })
+    items.forEach((item, index) => this.element(() => write(item, index)))
+  }
+
+  /** A list of structs that have been written before, one after another. */
+  writtenStructs(id: number, count: number, bytes: Uint8Array): void {
     this.#list(id, { count, type: thriftTypes.struct })
-    write()
+    this.out.append(bytes)
   }
 
   i32s(id: number, values: readonly number[]): void {

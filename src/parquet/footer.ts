@@ -47,23 +47,16 @@ export function writeFileMetadata(metadata: FileMetadata): Uint8Array {
   const thrift = new ThriftWriter(new ByteBuffer(metadata.rowGroups.length + 4096))
   thrift.element(() => {
     thrift.i32(1, 2)
-    const schema = schemaOf(metadata.fields)
-    thrift.structs(2, schema.length, () => schema.forEach((element) => writeElement(element, thrift)))
+    thrift.structs(2, schemaOf(metadata.fields), (element) => writeElement(element, thrift))
     thrift.i64(3, metadata.rows)
-    thrift.structs(4, metadata.rowGroupCount, () => thrift.out.append(metadata.rowGroups))
-    thrift.structs(5, metadata.keyValues.length, () => {
-      for (const [key, value] of metadata.keyValues) {
-        thrift.element(() => {
-          thrift.text(1, key)
-          thrift.text(2, value)
-        })
-      }
+    thrift.writtenStructs(4, metadata.rowGroupCount, metadata.rowGroups)
+    thrift.structs(5, metadata.keyValues, ([key, value]) => {
+      thrift.text(1, key)
+      thrift.text(2, value)
     })
     thrift.text(6, 'parquedb')
     // Each column is ordered as its type says; without this, readers pass over min and max of texts.
-    thrift.structs(7, metadata.leafCount, () => {
-      for (let index = 0; index < metadata.leafCount; index++) thrift.element(() => thrift.struct(1, nothing))
-    })
+    thrift.structs(7, Array.from({ length: metadata.leafCount }), () => thrift.struct(1, nothing))
   })
   return thrift.out.copy()
 }
@@ -83,54 +76,41 @@ export interface RowGroupFacts {
 /** One of parquet.thrift's RowGroup, into `out`. */
 export function writeRowGroup(facts: RowGroupFacts, out: ByteBuffer): void {
   const thrift = new ThriftWriter(out)
-  let compressed = 0
-  let uncompressed = 0
-  for (const chunk of facts.chunks) {
-    compressed += chunk.bytes.length
-    uncompressed += chunk.uncompressedBytes
-  }
+  const total = (of: (chunk: EncodedChunk) => number): number => facts.chunks.reduce((sum, chunk) => sum + of(chunk), 0)
   thrift.element(() => {
-    thrift.structs(1, facts.chunks.length, () => {
-      facts.chunks.forEach((chunk, index) => writeChunk({ chunk, leaf: facts.leaves[index] as Leaf, offset: facts.offsets[index] as number, codec: facts.codec }, thrift))
-    })
-    thrift.i64(2, uncompressed)
+    thrift.structs(1, facts.chunks, (chunk, index) => writeChunk({ chunk, leaf: facts.leaves[index] as Leaf, offset: facts.offsets[index] as number, codec: facts.codec }, thrift))
+    thrift.i64(2, total((chunk) => chunk.uncompressedBytes))
     thrift.i64(3, facts.rows)
-    thrift.structs(4, facts.sortedBy.length, () => {
-      for (const column of facts.sortedBy) {
-        thrift.element(() => {
-          thrift.i32(1, column)
-          thrift.boolean(2, false)
-          thrift.boolean(3, false)
-        })
-      }
+    thrift.structs(4, facts.sortedBy, (column) => {
+      thrift.i32(1, column)
+      thrift.boolean(2, false)
+      thrift.boolean(3, false)
     })
     thrift.i64(5, facts.offsets[0] ?? 0)
-    thrift.i64(6, compressed)
+    thrift.i64(6, total((chunk) => chunk.bytes.length))
   })
 }
 
 function writeChunk({ chunk, leaf, offset, codec }: { chunk: EncodedChunk; leaf: Leaf; offset: number; codec: Codec }, thrift: ThriftWriter): void {
   const { statistics } = chunk
   const encodings = [...new Set([encodingCodes[chunk.encoding], ...(chunk.dataPageAt > 0 ? [encodingCodes.PLAIN] : []), encodingCodes.RLE])]
-  thrift.element(() => {
-    thrift.i64(2, 0)
-    thrift.struct(3, () => {
-      thrift.i32(1, schemaTypes[leaf.kind].type)
-      thrift.i32s(2, encodings)
-      thrift.texts(3, leaf.path)
-      thrift.i32(4, codecs[chunk.isCompressed ? codec : 'uncompressed'])
-      thrift.i64(5, chunk.entryCount)
-      thrift.i64(6, chunk.uncompressedBytes)
-      thrift.i64(7, chunk.bytes.length)
-      thrift.i64(9, offset + chunk.dataPageAt)
-      if (chunk.dataPageAt > 0) thrift.i64(11, offset)
-      thrift.struct(12, () => {
-        thrift.i64(3, statistics.nullCount)
-        if (statistics.greatest !== undefined) thrift.binary(5, statistics.greatest)
-        if (statistics.least !== undefined) thrift.binary(6, statistics.least)
-        if (statistics.greatestIsExact !== undefined) thrift.boolean(7, statistics.greatestIsExact)
-        if (statistics.leastIsExact !== undefined) thrift.boolean(8, statistics.leastIsExact)
-      })
+  thrift.i64(2, 0)
+  thrift.struct(3, () => {
+    thrift.i32(1, schemaTypes[leaf.kind].type)
+    thrift.i32s(2, encodings)
+    thrift.texts(3, leaf.path)
+    thrift.i32(4, codecs[chunk.isCompressed ? codec : 'uncompressed'])
+    thrift.i64(5, chunk.entryCount)
+    thrift.i64(6, chunk.uncompressedBytes)
+    thrift.i64(7, chunk.bytes.length)
+    thrift.i64(9, offset + chunk.dataPageAt)
+    if (chunk.dataPageAt > 0) thrift.i64(11, offset)
+    thrift.struct(12, () => {
+      thrift.i64(3, statistics.nullCount)
+      if (statistics.greatest !== undefined) thrift.binary(5, statistics.greatest)
+      if (statistics.least !== undefined) thrift.binary(6, statistics.least)
+      if (statistics.greatestIsExact !== undefined) thrift.boolean(7, statistics.greatestIsExact)
+      if (statistics.leastIsExact !== undefined) thrift.boolean(8, statistics.leastIsExact)
     })
   })
 }
@@ -171,15 +151,13 @@ function fieldId(path: string): number {
 }
 
 function writeElement({ type, repetition, name, children, converted: convertedType, id, logical }: SchemaElement, thrift: ThriftWriter): void {
-  thrift.element(() => {
-    if (type !== undefined) thrift.i32(1, type)
-    if (repetition !== undefined) thrift.i32(3, repetition)
-    thrift.text(4, name)
-    if (children !== undefined) thrift.i32(5, children)
-    if (convertedType !== undefined) thrift.i32(6, convertedType)
-    if (id !== undefined) thrift.i32(9, id)
-    if (logical !== undefined) thrift.struct(10, () => logical(thrift))
-  })
+  if (type !== undefined) thrift.i32(1, type)
+  if (repetition !== undefined) thrift.i32(3, repetition)
+  thrift.text(4, name)
+  if (children !== undefined) thrift.i32(5, children)
+  if (convertedType !== undefined) thrift.i32(6, convertedType)
+  if (id !== undefined) thrift.i32(9, id)
+  if (logical !== undefined) thrift.struct(10, () => logical(thrift))
 }
 
 function writeUtcMilliseconds(thrift: ThriftWriter): void {
