@@ -119,18 +119,13 @@ function aboveBar({ slice, at, most, strip }: { slice: ScanSlice; at: number; mo
   const { batch, rows } = slice
   const { worst } = top
   const [key] = query.sort
-  if (worst === undefined || key === undefined) {
-    const end = Math.min(rows.length, at + Math.max(1, top.room))
-    return { rows: rows.subarray(at, end), end }
-  }
+  const all = (count: number): { rows: Int32Array; end: number } => ({ rows: rows.subarray(at, at + count), end: Math.min(rows.length, at + count) })
+  if (worst === undefined || key === undefined) return all(Math.max(1, top.room))
   const { columns } = batch
   // Rows come in the order of ids, so one that only equals what is kept comes too late, unless others interleave with it.
   const below = belowBar(key, worst.values[0], query.sort.length === 1 && strip.length === 1)
   const found = columns?.find(key.path)
-  if (columns === undefined || below === undefined || found === undefined || (found !== 'absent' && found.isList)) {
-    const end = Math.min(rows.length, at + most)
-    return { rows: rows.subarray(at, end), end }
-  }
+  if (columns === undefined || below === undefined || found === undefined || (found !== 'absent' && found.isList)) return all(most)
   const dropped = columns.reading(() => compileColumnFilter(query.ns, below)(columns))
   const kept = new Int32Array(Math.min(most, rows.length - at))
   let count = 0
