@@ -2,7 +2,7 @@ import { toHex, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { sha256 } from '../base/sha256.ts'
 import { checkName, checkWholeNumber } from '../model/check-options.ts'
-import { validateNamespace } from '../model/entity.ts'
+import { validateNamespace, type EntityKey } from '../model/entity.ts'
 import type { Event } from '../model/event.ts'
 import { publicEvent } from '../model/public-event.ts'
 import type { Document } from '../model/values.ts'
@@ -30,6 +30,19 @@ export interface ProjectionState<State extends object> {
   readonly state: State
   readonly seq: number
   readonly version: number
+}
+
+/** Where the states of projections are kept: no collection of a user's begins with '$'. */
+const space = '$projections'
+
+/** All projections that may have something of these entities: those of the whole database, and of the tenants that the entities are of. */
+export async function projectionsOf(whole: Pick<Engine, 'view'>, keys: readonly EntityKey[]): Promise<EntityKey[]> {
+  const spaces = new Set(keys.flatMap(({ ns }) => [space, ns.slice(0, ns.indexOf('~') + 1) + space]))
+  return withView(whole, async (view) => {
+    const found: EntityKey[] = []
+    for (const ns of spaces) for await (const states of view.scanRanges(ns, [{}])) found.push(...states.map(({ id }) => ({ ns, id })))
+    return found
+  })
 }
 
 /** Checks a definition. INVALID_ARGUMENT. */
@@ -64,7 +77,7 @@ export class EventProjection<State extends object> {
 
   constructor(engine: Engine, session: Session, definition: ProjectionDefinition<State>) {
     this.#engine = engine
-    this.#records = new Collection<Stored>(session, '$projections')
+    this.#records = new Collection<Stored>(session, space)
     this.#definition = defineProjection(definition)
     this.#fingerprint = toHex(sha256(utf8Encode(`${definition.version ?? 1}\n${definition.ns ?? ''}\n${definition.init.toString()}\n${definition.apply.toString()}`)))
     this.#stopListening = engine.onCommit(() => {

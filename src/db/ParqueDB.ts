@@ -3,7 +3,7 @@ import { systemRandom } from '../base/random.ts'
 import { actingAs } from '../model/acting.ts'
 import { tenantPattern, type Database, type DatabaseTransaction, type Acting, type ActingDatabase } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, ImportEventsResult, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
-import { parseEntityId, parseReference, validateNamespace } from '../model/entity.ts'
+import { parseReference, validateNamespace } from '../model/entity.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import type { Event } from '../model/event.ts'
 import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
@@ -16,15 +16,15 @@ import { engineOptionNames, type EngineOptions } from '../storage/engine-options
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import { Collection } from './Collection.ts'
-import { consumerLags, consumerPosition, Subscription, type ConsumerLags, type SubscriptionUse } from './Subscription.ts'
+import { consumerLags, consumerPosition, Subscription, type ConsumerLags } from './Subscription.ts'
 import { countCollections } from './find.ts'
-import { EventProjection, type ProjectionDefinition } from './EventProjection.ts'
+import { EventProjection, projectionsOf, type ProjectionDefinition } from './EventProjection.ts'
 import { importEvents } from './import-events.ts'
 import { parseEventQuery, readEvents } from './read-events.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { Committed, DatabaseLimits, Session } from './session.ts'
 import { findShortestPath, traverse } from './graph.ts'
-import { tenantEngine, tenantNames } from './tenant-engine.ts'
+import { tenantEngine, tenantNames, type TenantNames } from './tenant-engine.ts'
 
 export interface ParqueDBOptions extends EngineOptions {
   /** Where the database is: a plain backend, which is wrapped with event sourcing, or an engine such as an event-sourced one, which brings its own options. */
@@ -64,8 +64,8 @@ export class ParqueDB implements Database {
   #projections = new Set<{ stop(): void }>()
   /** What is everybody's, where this is a tenant's part of it. */
   #whole: Engine
-  /** An event as it is seen here, or undefined. */
-  #own: SubscriptionUse['own'] = (event) => event
+  /** What a tenant's names are in the whole. */
+  #names: TenantNames | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: ParqueDBOptions) {
@@ -122,7 +122,7 @@ export class ParqueDB implements Database {
     const checked = checkOptions('subscribe', options, ['fromSeq', 'ns', 'ops', 'consumer', 'signal'])
     const consumer = checkName(checked.consumer, 'consumer', 100)
     const position = consumer === undefined ? undefined : consumerPosition(this.#session, consumer)
-    const subscription = new Subscription(engine, checked, { own: this.#own, onEnd, position })
+    const subscription = new Subscription(engine, checked, { own: this.#names?.own ?? ((event) => event), onEnd, position })
     this.#subscriptions.add(subscription)
     return subscription
   }
@@ -165,16 +165,15 @@ export class ParqueDB implements Database {
    * resolves, no file has anything of them, but for what `pendingFiles` says; a crash in between is finished when the database is opened. The ids may be used again. NOT_FOUND for one that never was.
    */
   async erase(target: string | readonly string[], options?: EraseOptions): Promise<EraseReport> {
-    const engine = this.#open.#engine
+    const whole = this.#open.#whole
     const { reason, actor } = checkOptions('erase', options, ['reason', 'actor', 'signal'])
     const targets: readonly unknown[] = [...new Set<unknown>(Array.isArray(target) ? target : [target])]
     if (targets.length === 0 || targets.length > erasedAtOnceMax) throw new ParqueDBError('INVALID_ARGUMENT', `erase takes 1 to ${erasedAtOnceMax} ids, as 'posts/abc'.`, { details: { option: 'target' } })
-    const keys = targets.map((one) => parseReference(one))
+    const keys = targets.map((one) => parseReference(one)).map(this.#names?.stored ?? ((key) => key))
     checkName(reason, 'reason', 1000)
     checkName(actor, 'actor')
-    // What was derived from them is built again without them.
-    const derived = await new Collection(this.#session, '$projections').find().toArray()
-    return engine.erase({ ...options, keys: [...keys, ...derived.map(({ $id }) => ({ ns: '$projections', id: parseEntityId($id, '$projections') }))] })
+    // What was derived from them, by whoever sees them, is built again without them.
+    return whole.erase({ ...options, keys: [...keys, ...(await projectionsOf(whole, keys))] }).catch(this.#names?.refuse)
   }
 
   /** Keeps the states of now whole: `find` with an `asOf` at or after it starts from them. The newest ones stay, as many as `checkpoints.keep` says. */
@@ -196,11 +195,11 @@ export class ParqueDB implements Database {
   }
 
   tenant(name: string): ParqueDB {
-    if (!tenantPattern.test(name) || this.#whole !== this.#open.#engine) throw new ParqueDBError('INVALID_ARGUMENT', `${JSON.stringify(name)} cannot be a tenant here.`, { details: { tenant: name } })
+    if (typeof name !== 'string' || !tenantPattern.test(name) || this.#whole !== this.#open.#engine) throw new ParqueDBError('INVALID_ARGUMENT', `${JSON.stringify(name)} cannot be a tenant here.`, { details: { tenant: name } })
     const names = tenantNames(name)
     const tenant = new ParqueDB({ storage: tenantEngine(this.#engine, names), limits: this.#session.limits, schema: this.#schema })
     tenant.#whole = this.#engine
-    tenant.#own = names.own
+    tenant.#names = names
     tenant.#subscriptions = this.#subscriptions
     tenant.#projections = this.#projections
     return tenant

@@ -44,7 +44,7 @@ export function tenantEngine(base: Engine, names: TenantNames): Engine {
     // Of everybody: whoever listens takes what is `own`.
     onCommit: (listener) => base.onCommit(listener),
     stats,
-    erase: (options) => base.erase({ ...options, keys: options.keys.map(stored) }),
+    erase: (options) => base.erase({ ...options, keys: options.keys.map(stored) }).catch(refuse),
     /** Of the tenant's own collections, by a policy that is given: FORBIDDEN without one, as that of the database is about everybody's. */
     async retain({ policy, ...options } = {}) {
       if (policy === undefined) throw new ParqueDBError('FORBIDDEN', "Without a policy, retain is about everybody's history, which takes the whole database; a tenant gives the policy for its own collections.")
@@ -63,7 +63,7 @@ export function tenantEngine(base: Engine, names: TenantNames): Engine {
   }
 }
 
-type TenantNames = ReturnType<typeof tenantNames>
+export type TenantNames = ReturnType<typeof tenantNames>
 
 /** What names are in the whole database, and what the tenant sees of them. */
 export function tenantNames(tenant: string) {
