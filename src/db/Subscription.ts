@@ -18,7 +18,7 @@ const readyEventsMax = 10_000
 /** Events that are read from the log at once. No view is held between two reads, so a slow consumer keeps no file from being removed. */
 const logEventsAtOnce = 1000
 
-/** Events that a named consumer may get again after a crash while it is behind; when it has caught up, its position is kept at once. */
+/** Events that a named consumer may get again after a crash while it is behind; when it has caught up, or is left, its position is kept at once. */
 const eventsPerPosition = 100
 
 export interface SubscriptionUse {
@@ -45,6 +45,7 @@ export class Subscription implements AsyncIterableIterator<Event> {
   readonly #started: Promise<void>
   /** Of the event that was given last: it counts as dealt with when the next one is asked for. */
   #givenSeq = 0
+  #doneSeq = 0
   #savedSeq = 0
   /** All that are wanted up to `#nextSeq`, exclusive. */
   #ready: StoredEvent[] = []
@@ -82,10 +83,12 @@ export class Subscription implements AsyncIterableIterator<Event> {
     return result
   }
 
-  /** Ends the subscription; called when a loop over it is left. */
-  return(): Promise<IteratorResult<Event>> {
+  /** Ends the subscription; called when a loop over it is left. A named consumer keeps its position before the event that was given last. */
+  async return(): Promise<IteratorResult<Event>> {
+    const isLeft = !this.#isOver
     this.#end()
-    return Promise.resolve({ done: true, value: undefined })
+    if (isLeft && this.#doneSeq > this.#savedSeq) await this.#savePosition(this.#doneSeq)
+    return { done: true, value: undefined }
   }
 
   /** The database is being closed: whoever waits gets CLOSED. */
@@ -96,19 +99,21 @@ export class Subscription implements AsyncIterableIterator<Event> {
 
   async #start(given: number | undefined): Promise<void> {
     const keptSeq = await this.#use.position?.load()
-    const fromSeq = keptSeq === undefined ? given : keptSeq + 1
-    this.#savedSeq = keptSeq ?? 0
+    // What is behind it was dealt with; one that is ahead of it passes over what is between, which may be gone.
+    const fromSeq = keptSeq === undefined ? given : Math.max(keptSeq + 1, given ?? 0)
     const seq = await withView(this.#engine, async (view) => view.seq)
     if (fromSeq !== undefined && fromSeq > seq + 1) {
       throw new ParqueDBError('INVALID_ARGUMENT', `The option 'fromSeq' is ${fromSeq}, but the newest event is ${seq}: a subscription begins at ${seq + 1} at the latest.`, { details: { option: 'fromSeq', newestSeq: seq } })
     }
     this.#nextSeq = fromSeq ?? seq + 1
     this.#newestSeq = Math.max(this.#newestSeq, seq)
+    // Where it begins is kept before anything is given: READ_ONLY where that cannot be.
+    if (this.#use.position !== undefined) await this.#savePosition(this.#nextSeq - 1)
   }
 
   async #take(): Promise<IteratorResult<Event>> {
     await this.#started
-    const doneSeq = this.#givenSeq
+    const doneSeq = (this.#doneSeq = this.#givenSeq)
     if (doneSeq - this.#savedSeq >= eventsPerPosition) await this.#savePosition(doneSeq)
     for (;;) {
       if (this.#signal?.aborted === true) throw abortError(this.#signal)
