@@ -96,10 +96,24 @@ describe('two tenants', () => {
   })
 
   test('may not be named as none can, nor have a tenant of their own', async () => {
-    for (const name of ['', 'a~b', 'a/b', '..', 'x'.repeat(33)]) expect(await codeOf(() => db.tenant(name)), name).toBe('INVALID_ARGUMENT')
+    for (const name of ['', 'a~b', 'a/b', '..', 'x'.repeat(33), undefined, null, 5, ['acme']] as string[]) expect(await codeOf(() => db.tenant(name)), name).toBe('INVALID_ARGUMENT')
     expect(await codeOf(() => acme.tenant('inner'))).toBe('INVALID_ARGUMENT')
     expect(await codeOf(() => acme.collection('n'.repeat(118)).create({}))).toBe('INVALID_ARGUMENT')
   })
+})
+
+test('a txId that was used for another entity is refused, as nothing is done', async () => {
+  const db = new ParqueDB({ storage: new MemoryBackend() })
+  const items = db.collection('items')
+  await items.create({ $id: 'a', n: 1 })
+  expect(await items.create({ $id: 'b', n: 1 }, { txId: 't' })).toMatchObject({ $id: 'items/b' })
+  expect(await items.create({ $id: 'b', n: 1 }, { txId: 't' })).toMatchObject({ $id: 'items/b' })
+  const others = [() => items.delete('a', { txId: 't' }), () => items.update('a', { $set: { n: 2 } }, { txId: 't' }), () => items.replace('a', { n: 3 }, { txId: 't' }), () => items.create({ $id: 'c' }, { txId: 't' })]
+  for (const other of others) expect(await codeOf(other)).toBe('INVALID_ARGUMENT')
+  const { $id } = await items.create({ n: 4 }, { txId: 'u' })
+  expect((await items.create({ n: 4 }, { txId: 'u' })).$id).toBe($id)
+  expect((await items.find().toArray()).map(({ n }) => n).toSorted()).toEqual([1, 1, 4])
+  await db.close()
 })
 
 test('a txId that was used in another collection does not show what was written there', async () => {
