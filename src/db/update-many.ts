@@ -1,5 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkOptions } from '../model/check-options.ts'
 import type { FindOneAndUpdateOptions, UpdateManyResult } from '../model/database-options.ts'
 import { decide, type Command } from '../model/decide.ts'
@@ -27,7 +27,7 @@ const batchEntitiesMax = 1000
 
 /**
  * Carries out one command on every entity that the query finds in the state at the beginning, in commits of 1,000 entities and a last one of the rest. Each entity is checked against
- * the filter again when its commit is decided, so a concurrent change is never overwritten by what it had replaced.
+ * the filter again when its commit is decided, so a concurrent change is never overwritten by what it had replaced. A failure tells in `details` how many were changed in the commits before it.
  */
 export async function writeMany(session: Session, many: { query: Query; command: Command }, write: ParsedWrite): Promise<UpdateManyResult> {
   return withView(session, async (view) => {
@@ -36,7 +36,9 @@ export async function writeMany(session: Session, many: { query: Query; command:
     const commit = async (): Promise<void> => {
       const states = waiting.slice(0, batchEntitiesMax)
       waiting = waiting.slice(batchEntitiesMax)
-      const { matchedCount, modifiedCount } = await writeBatch(session, { ...many, states }, write)
+      const { matchedCount, modifiedCount } = await writeBatch(session, { ...many, states }, write).catch((error: unknown) => {
+        throw located(error, total)
+      })
       total.matchedCount += matchedCount
       total.modifiedCount += modifiedCount
     }
@@ -47,6 +49,11 @@ export async function writeMany(session: Session, many: { query: Query; command:
     if (waiting.length > 0) await commit()
     return total
   })
+}
+
+function located(error: unknown, { matchedCount, modifiedCount }: UpdateManyResult): unknown {
+  if (!isParqueDBError(error) || matchedCount === 0) return error
+  return new ParqueDBError(error.code, `${error.message} Commits before it have changed ${modifiedCount} entities.`, { details: { ...error.details, matchedCount, modifiedCount }, cause: error })
 }
 
 export function updateCommand(update: unknown, options: { arrayFilters?: unknown; orCreate: boolean }): { kind: 'update'; update: ParsedUpdate; orCreate: boolean } {
