@@ -74,6 +74,23 @@ describe('opening a database', () => {
     expect(await later).toMatchObject({ version: 3, n: 3 })
   })
 
+  test('a transaction that is aborted ends, though its callback does not, and what that asks for later is refused', async () => {
+    await using db = new ParqueDB({ storage: new MemoryBackend() })
+    const controller = new AbortController()
+    let late: Promise<unknown> = Promise.resolve()
+    const running = db.transaction(async (tx) => {
+      await tx.collection('a').create({ $id: 'x' })
+      controller.abort()
+      await setImmediate()
+      late = tx.collection('a').create({ $id: 'y' }).catch((error: unknown) => error)
+      await new Promise(() => undefined)
+    }, { signal: controller.signal })
+    await expect(running).rejects.toMatchObject({ code: 'ABORTED' })
+    await setImmediate()
+    expect(await late).toMatchObject({ code: 'CLOSED' })
+    expect(await db.collection('a').count()).toBe(0)
+  })
+
   test('collections are counted with what was deleted, in order', async () => {
     await using db = new ParqueDB({ storage: new MemoryBackend() })
     await db.collection('b').createMany([{ $id: 'x' }, { $id: 'y' }])

@@ -1,4 +1,4 @@
-import { checkAborted } from '../base/abort.ts'
+import { checkAborted, untilAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
@@ -164,7 +164,7 @@ export async function runTransaction<Result>(outer: Session, work: (session: Ses
     checkAborted(signal)
     // A commit of nothing tells whether its txId is known.
     if (txId !== undefined && (await outer.commit({ keys: [], decide: () => [], txId })).repeated) return undefined
-    const { result, request } = await runOnce(outer, work, actor)
+    const { result, request } = await runOnce(outer, (session) => untilAborted(work(session), signal), actor)
     if (request === undefined) return { result, states: [] }
     try {
       const { states, repeated } = await outer.commit({ ...request, txId, signal })

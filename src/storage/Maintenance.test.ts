@@ -108,7 +108,7 @@ test('a merge that is under way when the database is closed is given up, and lea
   const closing = engine.close()
   await settle()
   release()
-  expect(await merging).toMatchObject({ code: 'ABORTED' })
+  expect(await merging).toMatchObject({ code: 'CLOSED' })
   await closing
   expect((await memory.list('e')).objects.filter(({ path }) => path.endsWith('.parquet')).map(({ path }) => path)).toEqual(before)
 })

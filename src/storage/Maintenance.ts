@@ -200,7 +200,7 @@ export class Maintenance {
 
   /** Ends what runs in the background: a flush is finished, a merge is given up and leaves no trace. */
   async stop(): Promise<void> {
-    this.#abort.abort()
+    this.#abort.abort(new ParqueDBError('CLOSED', 'The database was closed, which ended this; what it had not published is as it was.'))
     this.#cancelGarbageTimer?.()
     this.#cancelRetentionTimer?.()
     while (this.#background.size > 0) await Promise.all(this.#background)
@@ -294,7 +294,7 @@ export class Maintenance {
           this.#lastError = undefined
         },
         (error: unknown) => {
-          if (!isParqueDBError(error, 'ABORTED')) this.#lastError = asError(error)
+          if (!isParqueDBError(error, 'CLOSED')) this.#lastError = asError(error)
           if (isParqueDBError(error, 'WRITER_FENCED')) this.#parts.writer().fail(error)
         },
       )

@@ -6,8 +6,8 @@ import { SegmentFileReader } from '../parquet/SegmentFileReader.ts'
 import type { FileEntry } from './manifest.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
-/** Filters are read when they turn out to be useful, so each file counts as if its own were there: ten bits a key, and as much for each of two ids. */
-const filterBytesPerRow = 4
+/** Filters are read when they turn out to be useful, so each file counts as if its own were there: 12 bits a key, and four bytes an event id. */
+const filterBytesPerRow = 6
 
 type Reader = RunFileReader | SegmentFileReader
 
