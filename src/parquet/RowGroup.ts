@@ -101,9 +101,13 @@ export class RowGroup implements Kept {
     this.file.arena.reset()
     this.#passCount += 1
     if (this.#passCount > 1 && this.keptBy?.admits(this.#bytes.length) === true) return (index) => ({ column: this.column(index), rows })
+    const last: { index: number; found: RowsOfColumn | undefined } = { index: -1, found: undefined }
     return (index) => {
+      // A group looks at its first column, and then that column's own field does.
+      if (last.found !== undefined && last.index === index) return last.found
       const column = this.#columns[index] ?? this.#tinyColumn(index)
-      return column === undefined ? this.#opened(index, (chunk) => decodeRows(chunk, rows, this.file.arena)) : { column, rows }
+      last.index = index
+      return (last.found = column === undefined ? this.#opened(index, (chunk) => decodeRows(chunk, rows, this.file.arena)) : { column, rows })
     }
   }
 

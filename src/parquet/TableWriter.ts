@@ -16,7 +16,7 @@ import { indexFormat, joinKey, writeIndex } from './sparse-index.ts'
 import type { RowGroupEntry, Section } from './sparse-index.ts'
 import { layoutOf, type GroupOfFile } from './TableReader.ts'
 import { writeMovedRowGroup } from './thrift-footer.ts'
-import type { WrittenFile } from './written-file.ts'
+import { rowFacts, type WrittenFile } from './written-file.ts'
 
 /** A point read fetches one row group, and 64 KB cost as long on the way as the request itself. */
 export const defaultRowGroupBytes = 64 * 1024
@@ -236,7 +236,7 @@ export abstract class TableWriter {
     size.uint32(footer.length)
     size.append(parquetMagic)
     this.#file.append(size.view())
-    return { bytes: yield* this.#file.whole(), ...fileFacts(this.#groups, this.#lastKey), index: location, footerCrc32: crc32(footer) }
+    return { bytes: yield* this.#file.whole(), ...rowFacts(this.#groups, this.#lastKey), index: location, footerCrc32: crc32(footer) }
   }
 
   #footer(): Uint8Array {
@@ -265,13 +265,4 @@ function exhaust<Result>(steps: Generator<void, Result>): Result {
     const step = steps.next()
     if (step.done === true) return step.value
   }
-}
-
-function fileFacts(groups: readonly RowGroupEntry[], maxKey: readonly string[]): Omit<WrittenFile, 'bytes' | 'index' | 'footerCrc32'> {
-  const [first] = groups
-  if (first === undefined) return { rows: 0, minKey: [], maxKey: [], minSeq: 0, maxSeq: 0, minTs: 0, maxTs: 0 }
-  const least = (name: 'minSeq' | 'minTs'): number => groups.reduce((so, group) => Math.min(so, group[name]), first[name])
-  const greatest = (name: 'maxSeq' | 'maxTs'): number => groups.reduce((so, group) => Math.max(so, group[name]), first[name])
-  const rows = groups.reduce((sum, group) => sum + group.rows, 0)
-  return { rows, minKey: first.firstKey, maxKey, minSeq: least('minSeq'), maxSeq: greatest('maxSeq'), minTs: least('minTs'), maxTs: greatest('maxTs') }
 }

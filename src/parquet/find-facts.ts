@@ -1,7 +1,7 @@
 import { crc32 } from '../base/crc32.ts'
 import { isParqueDBError } from '../base/ParqueDBError.ts'
 import { readIndex, type SparseIndex } from './sparse-index.ts'
-import type { FileFacts } from './written-file.ts'
+import { rowFacts, type FileFacts } from './written-file.ts'
 
 /** The length of the footer, and the magic bytes. */
 const tailBytes = 8
@@ -19,17 +19,8 @@ export function findFacts(bytes: Uint8Array): { kind: SparseIndex['kind']; facts
     if (!indexMark.every((byte, at) => bytes[start + at] === byte)) continue
     const index = parse(bytes.subarray(start, end))
     if (index === undefined) continue
-    const { rowGroups, lastKey } = index
-    const least = (of: (group: SparseIndex['rowGroups'][number]) => number): number => rowGroups.reduce((found, group) => Math.min(found, of(group)), Number.POSITIVE_INFINITY)
-    const greatest = (of: (group: SparseIndex['rowGroups'][number]) => number): number => rowGroups.reduce((found, group) => Math.max(found, of(group)), 0)
     const facts: FileFacts = {
-      rows: rowGroups.reduce((sum, { rows }) => sum + rows, 0),
-      minKey: rowGroups[0]?.firstKey ?? [],
-      maxKey: lastKey,
-      minSeq: least((group) => group.minSeq),
-      maxSeq: greatest((group) => group.maxSeq),
-      minTs: least((group) => group.minTs),
-      maxTs: greatest((group) => group.maxTs),
+      ...rowFacts(index.rowGroups, index.lastKey),
       index: { start, end, crc32: crc32(bytes.subarray(start, end)) },
       footerCrc32: crc32(bytes.subarray(end, bytes.length - tailBytes)),
     }
