@@ -55,7 +55,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   async create(document: NewDocument<T>, options?: IdempotentOptions): Promise<Entity<T>> {
     const write = parseWrite(this.#session, checkOptions('create', options, idempotentOptionNames))
     const { key, document: own, links } = parseNewDocument(this.#session, this.name, document)
-    return this.#entity(key, (await writeEntity(this.#session, { key, isKeyOurs: document.$id === undefined, command: { kind: 'create', document: own }, links }, write)).after)
+    return this.#entity(key, (await writeEntity(this.#session, { key, command: { kind: 'create', document: own }, links }, write)).after)
   }
 
   async createMany(documents: Iterable<NewDocument<T>> | AsyncIterable<NewDocument<T>>, options?: CreateManyOptions): Promise<CreateManyResult> {

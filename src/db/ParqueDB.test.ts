@@ -74,6 +74,15 @@ describe('opening a database', () => {
     expect(await later).toMatchObject({ version: 3, n: 3 })
   })
 
+  test('updateMany that fails in a later commit tells how many were changed before', async () => {
+    await using db = new ParqueDB({ storage: new MemoryBackend() })
+    const items = db.collection('items')
+    await items.createMany(Array.from({ length: 1500 }, (_, n) => ({ $id: String(n).padStart(4, '0'), n: n === 1200 ? 'text' : n })))
+    await expect(items.updateMany({}, { $inc: { n: 1 } } as never)).rejects.toMatchObject({ code: 'INVALID_UPDATE', details: { path: 'n', matchedCount: 1000, modifiedCount: 1000 } })
+    expect((await items.get('0999'))?.['n']).toBe(1000)
+    expect((await items.get('1199'))?.['n']).toBe(1199)
+  })
+
   test('a transaction that is aborted ends, though its callback does not, and what that asks for later is refused', async () => {
     await using db = new ParqueDB({ storage: new MemoryBackend() })
     const controller = new AbortController()

@@ -108,7 +108,7 @@ test('a txId that was used for another entity is refused, as nothing is done', a
   await items.create({ $id: 'a', n: 1 })
   expect(await items.create({ $id: 'b', n: 1 }, { txId: 't' })).toMatchObject({ $id: 'items/b' })
   expect(await items.create({ $id: 'b', n: 1 }, { txId: 't' })).toMatchObject({ $id: 'items/b' })
-  const others = [() => items.delete('a', { txId: 't' }), () => items.update('a', { $set: { n: 2 } }, { txId: 't' }), () => items.replace('a', { n: 3 }, { txId: 't' }), () => items.create({ $id: 'c' }, { txId: 't' })]
+  const others = [() => items.delete('a', { txId: 't' }), () => items.update('a', { $set: { n: 2 } }, { txId: 't' }), () => items.replace('a', { n: 3 }, { txId: 't' })]
   for (const other of others) expect(await codeOf(other)).toBe('INVALID_ARGUMENT')
   const { $id } = await items.create({ n: 4 }, { txId: 'u' })
   expect((await items.create({ n: 4 }, { txId: 'u' })).$id).toBe($id)

@@ -135,7 +135,7 @@ async function updateFirst(session: Session, { query, command, keys }: { query: 
   const condition = (state: EntityState | undefined): boolean => state !== undefined && accepts?.(state) !== false
   if (linksOf(session, command, { ns: query.ns, id: 'any' }).length > 0) {
     for (const key of keys) {
-      const { before, after, isStale } = await writeEntity(session, { key, isKeyOurs: true, command, links: linksOf(session, command, key), condition }, write)
+      const { before, after, isStale } = await writeEntity(session, { key, isFound: true, command, links: linksOf(session, command, key), condition }, write)
       if (!isStale && before !== undefined && after !== undefined) return { before, after }
     }
     return undefined

@@ -12,8 +12,8 @@ type Written = Readonly<Awaited<ReturnType<typeof writeOnce>>>
 
 export interface EntityWrite {
   readonly key: EntityKey
-  /** Made or found by the call, so that the same call may come with another one. */
-  readonly isKeyOurs?: boolean
+  /** Found by the call, so that the same call may come with another one, as one that makes an id does. */
+  readonly isFound?: boolean
   /** undefined: only edges change. */
   readonly command?: Command
   readonly links?: readonly Link[]
@@ -32,7 +32,7 @@ export async function writeEntity(session: Session, entityWrite: EntityWrite, wr
   return { before: undefined, after, isChanged: false, edgeCount: 0, isStale: false }
 }
 
-async function writeOnce(session: Session, { key, isKeyOurs, command, links = [], condition }: EntityWrite, write: ParsedWrite) {
+async function writeOnce(session: Session, { key, isFound, command, links = [], condition }: EntityWrite, write: ParsedWrite) {
   const met: { before: EntityState | undefined; isStale: boolean } = { before: undefined, isStale: false }
   const { states, repeated } = await session.commit({
     keys: links.length === 0 ? [key] : [key, ...keysOfLinks(links)],
@@ -49,7 +49,7 @@ async function writeOnce(session: Session, { key, isKeyOurs, command, links = []
     signal: write.signal,
   })
   const own = states.filter((state) => !isEdgeState(state))
-  if (repeated && isKeyOurs !== true && own.length > 0 && own.every(({ id }) => id !== key.id)) throw new ParqueDBError('INVALID_ARGUMENT', `The txId '${write.txId}' was used for a write of another entity, and ${formatEntityId(key)} is as it was; use another one.`, { details: { option: 'txId' } })
+  if (repeated && isFound !== true && command?.kind !== 'create' && own.length > 0 && own.every(({ id }) => id !== key.id)) throw new ParqueDBError('INVALID_ARGUMENT', `The txId '${write.txId}' was used for a write of another entity, and ${formatEntityId(key)} is as it was; use another one.`, { details: { option: 'txId' } })
   const after = own[0] ?? (repeated ? await withView(session, (view) => view.get(key)) : met.before)
   return {
     /** Before the write; undefined when the entity never was, or the write had been committed before. */
