@@ -193,3 +193,34 @@ describe('a transaction', () => {
     expect((await db.collection('a').get('x'))?.n).toBe(2)
   })
 })
+
+describe('an address', () => {
+  test.each([
+    ['DELETE /collections/posts/count', 'GET, POST'],
+    ['POST /collections/posts/entities/a', 'GET, PATCH, PUT, DELETE'],
+    ['OPTIONS /stats', 'GET'],
+    ['HEAD /flush', 'POST'],
+    ['POST /openapi.json', 'GET'],
+  ])('says which methods it takes: %s', async (request, allow) => {
+    const answer = await send(request)
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow])
+    if (!request.startsWith('HEAD')) expect(answer.body).toMatchObject({ code: 'INVALID_ARGUMENT', status: 405, details: { allow } })
+  })
+
+  test.each(['GET /', 'GET /collections/posts', 'GET /collections//count', 'GET /api/stats', 'GET /statsx', 'GET /collections/a/b/count'])('that is none is not found: %s', async (request) => {
+    expect(await send(request)).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
+  })
+
+  test('begins with the base path, letter for letter, and may end in a slash', async () => {
+    const { fetch } = createServer(db, { auth: 'none', basePath: '/v1.0/(db)' })
+    const statusOf = async (path: string): Promise<number> => (await fetch(new Request(`http://server${path}`))).status
+    expect(await Promise.all(['/v1.0/(db)/stats', '/v1.0/(db)/stats/', '/v1x0/(db)/stats', '/v1.0/db/stats', '/stats'].map(statusOf))).toEqual([200, 200, 404, 404, 404])
+  })
+
+  test('answers HEAD as GET, without the body, and ends what would stream', async () => {
+    await db.collection('posts').create({ $id: 'a' })
+    const answer = await send('HEAD /collections/posts/entities/a')
+    expect([answer.status, answer.headers.get('etag'), answer.headers.get('content-type'), answer.body]).toEqual([200, '"1"', 'application/json', undefined])
+    expect((await send('HEAD /subscribe')).body).toBe(undefined)
+  })
+})

@@ -1,5 +1,3 @@
-import { Hono } from 'hono/tiny'
-import { cors } from 'hono/cors'
 import { utf8Encode } from '../base/bytes.ts'
 import { systemClock, type Clock } from '../base/clock.ts'
 import { isParqueDBError, ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
@@ -69,7 +67,6 @@ const secretBytesMin = 32
 export class Server {
   /** Every way in but the OpenAPI document's. */
   readonly routes: readonly Route[]
-  readonly #app = new Hono()
   readonly #source: (token: string | undefined) => SessionDatabase
   readonly #authenticate: Authenticate
   readonly #options: ServerOptions
@@ -80,7 +77,7 @@ export class Server {
 
   /** Use createServer(). */
   constructor(database: Database | ((token: string | undefined) => SessionDatabase), options: ServerOptions) {
-    const { basePath = '', corsOrigins = [], secret, clock = systemClock, random = systemRandom } = options
+    const { basePath = '', secret, clock = systemClock, random = systemRandom } = options
     this.#source = typeof database === 'function' ? database : () => database
     this.#clock = clock
     this.#authenticate = makeAuthenticate(options.auth, clock)
@@ -88,27 +85,34 @@ export class Server {
     this.#limits = { ...defaultLimits, ...options.limits }
     this.#signer = new Signer(secretBytes(secret, random))
     this.routes = routesOf(basePath)
-    if (corsOrigins.length > 0) {
-      this.#app.use(cors({ origin: (origin) => (corsOrigins.includes(origin) ? origin : null), exposeHeaders: ['ETag', 'Location', 'Parquedb-Token', 'Retry-After'], maxAge: 600 }))
-    }
-    for (const route of this.routes) this.#app.on(route.method, route.path, ({ req }) => this.#guarded(() => this.#answer(req.raw, route)))
-    const openApi = async (request: Request): Promise<Response> => {
-      await this.#authenticate(request)
-      if (new URL(request.url).pathname === `${basePath}/openapi.json`) return Response.json(openApiDocument(this.routes))
-      throw new ParqueDBError('NOT_FOUND', 'There is nothing at this address, or not for this method.')
-    }
-    this.#app.notFound(({ req }) => this.#guarded(() => openApi(req.raw)))
   }
 
   readonly fetch = async (request: Request): Promise<Response> => {
-    const response = await this.#app.fetch(request)
-    for (const [name, value] of Object.entries(securityHeaders)) if (!response.headers.has(name)) response.headers.set(name, value)
+    const { corsOrigins = [] } = this.#options
+    const cross = corsOrigins.length === 0 ? {} : crossOriginHeaders(request, corsOrigins)
+    const answer = request.method === 'OPTIONS' && corsOrigins.length > 0 ? new Response(null, { status: 204 }) : await this.#guarded(() => this.#routed(request))
+    if (request.method === 'HEAD') await answer.body?.cancel()
+    const response = request.method === 'HEAD' ? new Response(null, answer) : answer
+    for (const [name, value] of Object.entries({ ...securityHeaders, ...cross })) if (!response.headers.has(name)) response.headers.set(name, value)
     return response
   }
 
   /** Ends the streams, and what still runs; the database stays open. */
   close(): void {
     for (const controller of this.#running) controller.abort(new ParqueDBError('CLOSED', 'The server is closing.'))
+  }
+
+  async #routed(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url)
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const route = this.routes.find((each) => each.method === method && each.pattern.test(pathname))
+    if (route !== undefined) return this.#answer(request, route)
+    await this.#authenticate(request)
+    const isOpenApi = pathname === `${this.#options.basePath ?? ''}/openapi.json`
+    if (isOpenApi && method === 'GET') return Response.json(openApiDocument(this.routes))
+    const allow = isOpenApi ? 'GET' : this.routes.flatMap((each) => (each.pattern.test(pathname) ? each.method : [])).join(', ')
+    if (allow === '') throw new ParqueDBError('NOT_FOUND', 'There is nothing at this address.')
+    throw new ParqueDBError('INVALID_ARGUMENT', `This address takes ${allow}, not ${request.method}.`, { details: { allow } })
   }
 
   async #guarded(work: () => Promise<Response>): Promise<Response> {
@@ -163,7 +167,21 @@ export function createServer(database: Database | ((token: string | undefined) =
 
 function routesOf(basePath: string): Route[] {
   const ways = Object.entries({ ...collectionOperations, ...databaseOperations }).flatMap(([name, operation]) => operation.routes.map((text) => ({ name, operation, words: text.split(' ') })))
-  return ways.map(({ name, operation, words: [method = '', path = ''] }) => ({ name, operation, method, path: basePath + path }))
+  return ways.map(({ name, operation, words: [method = '', own = ''] }) => {
+    const path = basePath + own
+    return { name, operation, method, path, pattern: new RegExp(`^${path.replaceAll(/[^\w/:]/g, String.raw`\$&`).replaceAll(/:\w+/g, '[^/]+')}/?$`) }
+  })
+}
+
+/** What a browser wants to know before a page of another origin may ask, or see an answer. */
+function crossOriginHeaders({ method, headers }: Request, corsOrigins: readonly string[]): { [name: string]: string } {
+  const origin = headers.get('origin') ?? ''
+  return {
+    vary: 'Origin, Access-Control-Request-Headers',
+    'access-control-expose-headers': 'ETag, Location, Parquedb-Token, Retry-After',
+    ...(corsOrigins.includes(origin) && { 'access-control-allow-origin': origin }),
+    ...(method === 'OPTIONS' && { 'access-control-max-age': '600', 'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE', 'access-control-allow-headers': headers.get('access-control-request-headers') ?? '' }),
+  }
 }
 
 function secretBytes(secret: string | Uint8Array | undefined, random: Random): Uint8Array {

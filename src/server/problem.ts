@@ -20,12 +20,14 @@ const statusOf = new Map(Object.entries(codesOf).flatMap(([status, codes]) => co
 /** An error as RFC 9457 has it, with the code and the facts beside. What is not the caller's business, our own bugs, is not told. */
 export function problemOf(error: unknown): { readonly status: number; readonly detail: string; readonly [member: string]: unknown } {
   if (!isParqueDBError(error)) return { type: 'about:blank', title: 'INTERNAL', status: 500, detail: 'The server failed; its log says why.' }
-  return { type: 'about:blank', title: error.code, status: statusOf.get(error.code) ?? 500, detail: error.message, code: error.code, details: error.details }
+  return { type: 'about:blank', title: error.code, status: 'allow' in error.details ? 405 : (statusOf.get(error.code) ?? 500), detail: error.message, code: error.code, details: error.details }
 }
 
 export function problemResponse(error: unknown): Response {
   const problem = problemOf(error)
   const headers = new Headers({ 'content-type': 'application/problem+json' })
+  const { allow } = (problem['details'] ?? {}) as { allow?: string }
+  if (allow !== undefined) headers.set('allow', allow)
   if (problem.status === 401) headers.set('www-authenticate', 'Bearer')
   if (problem.status === 503) headers.set('retry-after', '1')
   return new Response(stringifyProblem(problem), { status: problem.status, headers })

@@ -11,6 +11,8 @@ export interface Route {
   readonly operation: Operation
   readonly method: string
   readonly path: string
+  /** Of addresses that are the path with something for each argument. */
+  readonly pattern: RegExp
 }
 
 /**

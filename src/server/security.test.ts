@@ -242,7 +242,7 @@ describe('input', () => {
     ['a If-Match that is no version', 'PATCH /collections/posts/entities/p', { body: '{"$set":{"x":1}}', headers: { 'if-match': '*' } }, 400, 'INVALID_ARGUMENT'],
     ['a session token that is not ours', 'GET /collections/posts/count', { headers: { 'parquedb-token': 'seq:5.AAAA' } }, 400, 'INVALID_ARGUMENT'],
     ['a number that is too great', 'POST /collections/posts/entities', { body: '{"n":{"$numberLong":"99999999999999999999"}}' }, 422, 'VALIDATION_FAILED'],
-    ['a method that is none of the route’s', 'TRACE-IT /collections/posts/count', {}, 404, 'NOT_FOUND'],
+    ['a method that is none of the route’s', 'TRACE-IT /collections/posts/count', {}, 405, 'INVALID_ARGUMENT'],
   ])('%s is refused and harms nothing', async (_, request, sent, status, code) => {
     const answer = await send(request, { token, ...sent })
     expect([answer.status, answer.code ?? '']).toEqual([status, code])
@@ -294,9 +294,17 @@ describe('other origins', () => {
     ['null', null],
   ])('%s is allowed: %s', async (origin, allowed) => {
     const preflight = await send('OPTIONS /collections/posts/entities', { headers: { origin, 'access-control-request-method': 'POST' } })
-    expect(preflight.headers.get('access-control-allow-origin')).toBe(allowed)
+    expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, allowed])
     const answer = await send('GET /collections/posts/count', { headers: { origin } })
     expect([answer.status, answer.headers.get('access-control-allow-origin'), answer.headers.get('access-control-allow-credentials')]).toEqual([401, allowed, null])
+  })
+
+  test('are told what they may send and see', async () => {
+    const headers = { origin: 'https://app.example', 'access-control-request-method': 'PATCH', 'access-control-request-headers': 'authorization,if-match' }
+    const preflight = (await send('OPTIONS /collections/posts/entities/p', { headers })).headers
+    const names = ['allow-methods', 'allow-headers', 'max-age', 'expose-headers'].map((name) => preflight.get(`access-control-${name}`))
+    expect(names).toEqual(['GET, HEAD, POST, PUT, PATCH, DELETE', 'authorization,if-match', '600', 'ETag, Location, Parquedb-Token, Retry-After'])
+    expect(preflight.get('vary')).toBe('Origin, Access-Control-Request-Headers')
   })
 
   test('are none when none is configured', async () => {
