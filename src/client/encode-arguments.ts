@@ -53,7 +53,8 @@ export function encodeValue(argument: string, value: unknown): string {
     }
     const isValue = ['string', 'boolean', 'number', 'bigint'].includes(typeof inside) || inside === null || inside instanceof Date || inside instanceof Uint8Array
     if (isValue) return toExtendedJson(inside as Value)
-    if (inside === undefined && !Array.isArray(this)) return undefined
+    // Left out where a document may have it; anywhere else the database has to see it, as without its condition a filter would match everything.
+    if (inside === undefined) return argument.startsWith('document') && name !== '' && !Array.isArray(this) ? undefined : { $undefined: true }
     throw refuse(path || argument, `holds ${describe(inside)}, which cannot be sent`)
   }
   try {

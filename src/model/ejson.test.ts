@@ -61,12 +61,14 @@ test('reads canonical numbers, and dates with an offset', () => {
 test('keeps $id and $type of the outermost object, and operators when asked to', () => {
   expect(parseExtendedJson('{"$id":"posts/a","$type":"Post"}')).toEqual({ $id: 'posts/a', $type: 'Post' })
   expect(parseExtendedJson('{"n":{"$gt":{"$numberLong":"5"}}}', { keepOperators: true })).toEqual({ n: { $gt: 5n } })
+  expect(parseExtendedJson('{"n":{"$undefined":true}}', { keepOperators: true })).toStrictEqual({ n: undefined })
 })
 
 describe('refuses', () => {
   test.each([
     ['{"a":{"$oid":"507f1f77bcf86cd799439011"}}', 'a'],
     ['{"a":[{"$gt":5}]}', 'a.0'],
+    ['{"a":{"$undefined":true}}', 'a'],
     ['{"a":{"$id":"x"}}', 'a'],
     ['{"$id":5}', ''],
     ['{"a":{"$date":"2020-13-01T00:00:00Z"}}', 'a'],

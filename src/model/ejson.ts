@@ -12,7 +12,7 @@ export interface ExtendedJsonOptions {
   readonly path?: string
   /**
    * True keeps objects with '$' names that are not one of the wrappers, as filters and updates have them:
-   * {"age": {"$gte": {"$numberLong": "5"}}}. By default such names are refused, except `$id` and `$type` of the outermost object.
+   * {"age": {"$gte": {"$numberLong": "5"}}}, and reads {"$regularExpression": …} and {"$undefined": true}. By default such names are refused, except `$id` and `$type` of the outermost object.
    */
   readonly keepOperators?: boolean
 }
@@ -130,7 +130,7 @@ class Unwrap {
     for (const name of Object.keys(json)) {
       if (name.charCodeAt(0) === 0x24) {
         const value = this.#wrapper(json, depth)
-        if (value !== undefined) return value
+        if (value !== json) return value as Value
         this.#checkDollarName(name, json[name], depth)
       }
       if (prototypeNames.has(name)) throw this.#error(depth, `has a field '${name}', which would reach the prototype`)
@@ -150,19 +150,21 @@ class Unwrap {
     throw this.#error(depth, `has '${name}', which is neither a field nor a type of Extended JSON`)
   }
 
-  /** The value of an object that is a wrapper; undefined for any other object. */
-  #wrapper(json: Record<string, unknown>, depth: number): Value | undefined {
+  /** The value of an object that is a wrapper; any other object itself. */
+  #wrapper(json: Record<string, unknown>, depth: number): unknown {
     const names = Object.keys(json)
     const name = names[0]
-    if (names.length !== 1 || name === undefined) return undefined
+    if (names.length !== 1 || name === undefined) return json
     const inside = json[name]
     if (name === '$date') return this.#date(inside, depth)
     if (name === '$numberLong') return this.#integer(inside, { bits: 64, name, depth })
     if (name === '$numberInt') return Number(this.#integer(inside, { bits: 32, name, depth }))
     if (name === '$numberDouble') return this.#double(inside, depth)
     if (name === '$binary') return this.#binary(inside, depth)
-    // No document holds one, but a filter may.
-    return name === '$regularExpression' && this.#options.keepOperators === true ? (this.#regExp(inside, depth) as unknown as Value) : undefined
+    // No document holds one of these, but a filter may, if only to be refused.
+    if (this.#options.keepOperators !== true) return json
+    if (name === '$undefined') return undefined
+    return name === '$regularExpression' ? this.#regExp(inside, depth) : json
   }
 
   #regExp(inside: unknown, depth: number): RegExp {

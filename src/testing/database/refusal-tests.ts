@@ -164,6 +164,45 @@ export function refusalTests(test: DatabaseTest, { expect }: TestTools): void {
     expect(await lastSeq(db)).toBe(1)
   })
 
+  test('undefined is never a condition that is left out, nor a field that is not set', async ({ db }) => {
+    await db.collection('a').create({ $id: 'x', n: 1, list: [1] })
+    const a = loose(db)
+    const none = { n: undefined }
+    const calls: [string, () => unknown][] = [
+      ['INVALID_FILTER', () => call(a, 'deleteMany', none)],
+      ['INVALID_FILTER', () => call(a, 'updateMany', none, { $set: { n: 2 } })],
+      ['INVALID_FILTER', () => call(a, 'findOneAndUpdate', none, { $set: { n: 2 } })],
+      ['INVALID_FILTER', () => call(a, 'count', none)],
+      ['INVALID_FILTER', () => call(a, 'exists', none)],
+      ['INVALID_FILTER', () => call(a, 'findOne', none)],
+      ['INVALID_FILTER', () => call(a, 'distinct', 'n', none)],
+      ['INVALID_FILTER', () => call(a, 'find', { $and: [none] })],
+      ['INVALID_FILTER', () => call(a, 'find', { n: { $gt: undefined } })],
+      ['INVALID_FILTER', () => call(a, 'find', { n: { $in: [undefined] } })],
+      ['INVALID_FILTER', () => call(a, 'find', { $or: undefined })],
+      ['INVALID_FILTER', () => call(a, 'related', 'x', 'has', { filter: none })],
+      ['INVALID_FILTER', () => call(a, 'countRelated', 'x', 'has', { filter: none })],
+      ['INVALID_FILTER', () => call(a, 'aggregate', [{ $match: none }])],
+      ['INVALID_UPDATE', () => call(a, 'update', 'x', { $set: { 'list.$[i]': 2 } }, { arrayFilters: [{ i: undefined }] })],
+      ['INVALID_FILTER', () => db.transaction((tx) => tx.collection('a').deleteMany(none as never))],
+      ['INVALID_UPDATE', () => call(a, 'update', 'x', { $set: none })],
+      ['INVALID_UPDATE', () => call(a, 'update', 'x', { $set: undefined })],
+      ['INVALID_UPDATE', () => call(a, 'upsert', 'x', { $inc: none })],
+      ['VALIDATION_FAILED', () => call(a, 'updateMany', {}, { $push: none })],
+      ['VALIDATION_FAILED', () => call(a, 'create', { list: [undefined] })],
+      ['VALIDATION_FAILED', () => call(a, 'createMany', [undefined])],
+    ]
+    for (const [index, [code, attempt]] of calls.entries()) expect([index, await codeOf(attempt)]).toEqual([index, code])
+    expect((await failureOf(() => call(a, 'deleteMany', none)))?.message).toBe("In the filter, Equality on 'n' is undefined; use null or { $exists: false } for an absent field.")
+    expect(await db.collection('a').count(undefined)).toBe(1)
+    expect(await lastSeq(db)).toBe(1)
+    await call(a, 'create', { $id: 'y', n: undefined, inside: { m: undefined } })
+    await call(a, 'createMany', [{ $id: undefined, n: undefined }])
+    expect(Object.keys((await db.collection('a').get('y')) ?? {})).toEqual(['$id', 'version', 'createdAt', 'updatedAt', 'inside'])
+    expect(await db.collection('a').count({ n: { $exists: false } })).toBe(2)
+    expect(((await call(a, 'update', 'y', { $set: { inside: { m: 1, k: undefined } } })) as { inside: unknown }).inside).toEqual({ m: 1 })
+  })
+
   test('a filter on own methods or prototypes finds nothing and harms nothing', async ({ db }) => {
     const a = db.collection('a')
     await a.create({ $id: 'x', n: 1 })
