@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
 import { fromExtendedJson } from '../model/ejson.ts'
 import { isObject, type Document, type Value } from '../model/values.ts'
-import { parseJson } from './input/parse-json.ts'
+import { parseJson } from '../model/parse-json.ts'
 
 /** Arguments that mean the same in every command. */
 const argumentTexts: { readonly [argument: string]: string } = { '<ns>': 'the collection', '<id>': 'its id, with or without the collection before it' }

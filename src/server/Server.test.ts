@@ -194,6 +194,16 @@ describe('a transaction', () => {
   })
 })
 
+test('a body that JSON.parse would change is refused by name, and large doubles are what they were', async () => {
+  const request = (body: string): Request => new Request('http://server/collections/posts/entities', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+  const refused = await server.fetch(request('{"a":12345678901234567890}'))
+  expect(await refused.json()).toMatchObject({ status: 400, code: 'INVALID_ARGUMENT', details: { option: 'body' }, detail: 'The request cannot be read: in \'body\' the integer 12345678901234567890 does not fit in 64 bits; write it as a string.' })
+  expect(await db.collection('posts').count()).toBe(0)
+  const numbers = [1e20, 2 ** 60, 1.2345678901234567e19, 0.1]
+  expect((await server.fetch(request(JSON.stringify({ $id: 'a', numbers })))).status).toBe(201)
+  expect(await db.collection('posts').get('a')).toMatchObject({ numbers })
+})
+
 describe('an address', () => {
   test.each([
     ['DELETE /collections/posts/count', 'GET, POST'],

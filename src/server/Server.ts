@@ -167,10 +167,8 @@ export function createServer(database: Database | ((token: string | undefined) =
 
 function routesOf(basePath: string): Route[] {
   const ways = Object.entries({ ...collectionOperations, ...databaseOperations }).flatMap(([name, operation]) => operation.routes.map((text) => ({ name, operation, words: text.split(' ') })))
-  return ways.map(({ name, operation, words: [method = '', own = ''] }) => {
-    const path = basePath + own
-    return { name, operation, method, path, pattern: new RegExp(`^${path.replaceAll(/[^\w/:]/g, String.raw`\$&`).replaceAll(/:\w+/g, '[^/]+')}/?$`) }
-  })
+  const patternOf = (path: string): RegExp => new RegExp(`^${path.replaceAll(/[^\w/:]/g, String.raw`\$&`).replaceAll(/:\w+/g, '[^/]+')}/?$`)
+  return ways.map(({ name, operation, words: [method = '', path = ''] }) => ({ name, operation, method, path: basePath + path, pattern: patternOf(basePath + path) }))
 }
 
 /** What a browser wants to know before a page of another origin may ask, or see an answer. */

@@ -4,6 +4,7 @@ import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { fromExtendedJson } from '../model/ejson.ts'
 import type { Operation } from '../model/operations.ts'
 import { isPlainObject } from '../model/parse-document.ts'
+import { parseJson } from '../model/parse-json.ts'
 
 /** One way in: an operation at a path whose segments that begin with ':' are arguments. */
 export interface Route {
@@ -56,8 +57,9 @@ export function pathArguments(url: URL, { path }: Route): [string, string][] {
 /** Extended JSON where it is JSON, as 10, true, "text" and {"a": 1} are; any other text stands for itself. */
 function parseParameter(name: string, text: string): unknown {
   try {
-    return JSON.parse(text) as unknown
+    return parseLossless(name, text)
   } catch (cause) {
+    if (isParqueDBError(cause)) throw cause
     if (!/^\s*[[{"]/.test(text)) return text
     throw new ParqueDBError('INVALID_ARGUMENT', `'${name}' in the query is not JSON: ${(cause as Error).message}`, { cause, details: { option: name } })
   }
@@ -78,10 +80,19 @@ function headerArguments(headers: Headers): [string, unknown][] {
 function parseBody(request: Request, bytes: Uint8Array): unknown {
   if (!/^application\/json\s*(;\s*charset=utf-8\s*)?$/i.test(request.headers.get('content-type') ?? '')) throw invalid('body', 'the body must be JSON, with the header Content-Type: application/json')
   try {
-    return JSON.parse(utf8Decode(bytes)) as unknown
+    return parseLossless('body', utf8Decode(bytes))
   } catch (cause) {
+    if (isParqueDBError(cause)) throw cause
     throw new ParqueDBError('INVALID_ARGUMENT', `The body is not JSON in UTF-8: ${(cause as Error).message}`, { cause, details: { option: 'body' } })
   }
+}
+
+/** A SyntaxError for what is not JSON, and INVALID_ARGUMENT for what JSON.parse would give in another form. */
+function parseLossless(name: string, text: string): unknown {
+  const result = parseJson(text, { doubles: true, depthMax: 256 })
+  if (result.kind === 'loss') throw invalid(name, `in '${name}' ${result.problem.reason}`)
+  // What is too deep or reaches for the prototype is refused where it is known what it is.
+  return result.kind === 'value' ? result.value : JSON.parse(text)
 }
 
 /** `Date`, `bigint` and bytes out of their wrappers; names with '$' stay, as operators have them. */

@@ -241,6 +241,10 @@ describe('input', () => {
     ['a list for arguments', 'POST /collections/posts/query', { body: '[1]' }, 400, 'INVALID_ARGUMENT'],
     ['a If-Match that is no version', 'PATCH /collections/posts/entities/p', { body: '{"$set":{"x":1}}', headers: { 'if-match': '*' } }, 400, 'INVALID_ARGUMENT'],
     ['a session token that is not ours', 'GET /collections/posts/count', { headers: { 'parquedb-token': 'seq:5.AAAA' } }, 400, 'INVALID_ARGUMENT'],
+    ['an integer that would be rounded', 'POST /collections/posts/entities', { body: '{"a":12345678901234567890}' }, 400, 'INVALID_ARGUMENT'],
+    ['a number that would be Infinity', 'POST /collections/posts/entities', { body: '{"a":[1e400]}' }, 400, 'INVALID_ARGUMENT'],
+    ['a field that is there twice', 'POST /collections/posts/entities', { body: '{"a":1,"a":2}' }, 400, 'INVALID_ARGUMENT'],
+    ['a number in the query that would be rounded', 'GET /collections/posts/entities?filter={"a":12345678901234567890}', {}, 400, 'INVALID_ARGUMENT'],
     ['a number that is too great', 'POST /collections/posts/entities', { body: '{"n":{"$numberLong":"99999999999999999999"}}' }, 422, 'VALIDATION_FAILED'],
     ['a method that is none of the route’s', 'TRACE-IT /collections/posts/count', {}, 405, 'INVALID_ARGUMENT'],
   ])('%s is refused and harms nothing', async (_, request, sent, status, code) => {

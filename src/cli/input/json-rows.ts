@@ -2,7 +2,7 @@ import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
 import { fromExtendedJson } from '../../model/ejson.ts'
 import { isObject, type Document } from '../../model/values.ts'
 import { JsonSplitter, type Piece, type SplitMode } from './JsonSplitter.ts'
-import { parseJson } from './parse-json.ts'
+import { parseJson } from '../../model/parse-json.ts'
 import { readText } from './read-text.ts'
 import { type Row, type Rows, inputError } from './row.ts'
 
@@ -37,7 +37,7 @@ function* readRows(pieces: readonly Piece[], options: JsonRowsOptions): Iterable
 
 function readRow(piece: Piece, { where, bigint }: JsonRowsOptions): Row {
   const result = parseJson(piece.text, { bigint, firstLine: piece.line })
-  if (result.kind === 'problem') throw inputError(where, result.problem.line, result.problem.reason)
+  if (result.kind !== 'value') throw inputError(where, result.problem.line, result.problem.reason)
   const json = result.value
   if (json === null || typeof json !== 'object' || Array.isArray(json)) throw inputError(where, piece.line, `expected an object, found ${Array.isArray(json) ? 'an array' : JSON.stringify(json).slice(0, 40)}`)
   return { line: piece.line, document: unwrap(json, where, piece.line), bytes: piece.text.length }

@@ -1,12 +1,21 @@
-import type { Json } from '../../model/ejson.ts'
+import type { Json } from './ejson.ts'
 
-/** The value, or why a text is not strict JSON, and where; `line` and `column` count from 1, `line` from the `firstLine` that was given. */
+/** The value, or why a text is not strict JSON ('loss': only that JSON.parse would give something else for it), and where; `line` and `column` count from 1, `line` from the `firstLine` that was given. */
 export type JsonResult =
   | { readonly kind: 'value'; readonly value: Json }
-  | { readonly kind: 'problem'; readonly problem: { readonly reason: string; readonly line: number; readonly column: number } }
+  | { readonly kind: 'problem' | 'loss'; readonly problem: { readonly reason: string; readonly line: number; readonly column: number } }
 
-/** Documents nest to 100 levels; Extended JSON wraps a value in at most two more. */
-const depthMax = 104
+export interface ParseJsonOptions {
+  /** Keeps an integer past ±(2^53 - 1) as `{ "$numberLong": "…" }` instead of refusing it. */
+  readonly bigint?: boolean
+  /** Such an integer stands for a double where JSON.stringify would write the double so. */
+  readonly doubles?: boolean
+  /** The line on which the text begins in its file. Default 1. */
+  readonly firstLine?: number
+  /** Default 104: documents nest to 100 levels, and Extended JSON wraps a value in at most two more. */
+  readonly depthMax?: number
+}
+
 const int64Max = 2n ** 63n - 1n
 const int64Min = -(2n ** 63n)
 const numberPattern = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
@@ -15,18 +24,17 @@ const escapePattern = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 /**
  * Strict JSON (RFC 8259), and nothing lost on the way: where `JSON.parse` rounds a large integer, overflows to Infinity,
  * keeps the last of two equal keys or trips over `__proto__`, this is a problem that names its line.
- * `bigint` keeps an integer past ±(2^53 - 1) as `{ "$numberLong": "…" }` instead of refusing it; `firstLine` is the line on which the text begins in its file.
  */
-export function parseJson(text: string, { bigint = false, firstLine = 1 }: { bigint?: boolean; firstLine?: number } = {}): JsonResult {
-  const parser = new JsonParser(text, bigint)
+export function parseJson(text: string, options: ParseJsonOptions = {}): JsonResult {
+  const parser = new JsonParser(text, options)
   try {
     return { kind: 'value', value: parser.whole() }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     const before = text.slice(0, error.at)
     const lineStart = before.lastIndexOf('\n') + 1
-    const line = firstLine + before.split('\n').length - 1
-    return { kind: 'problem', problem: { reason: error.message, line, column: error.at - lineStart + 1 } }
+    const line = (options.firstLine ?? 1) + before.split('\n').length - 1
+    return { kind: error instanceof Loss ? 'loss' : 'problem', problem: { reason: error.message, line, column: error.at - lineStart + 1 } }
   }
 }
 
@@ -39,15 +47,17 @@ class Refusal extends Error {
   }
 }
 
+class Loss extends Refusal {}
+
 class JsonParser {
   readonly #text: string
-  readonly #bigint: boolean
+  readonly #options: ParseJsonOptions
   #at = 0
   #depth = 0
 
-  constructor(text: string, bigint: boolean) {
+  constructor(text: string, options: ParseJsonOptions) {
     this.#text = text
-    this.#bigint = bigint
+    this.#options = options
   }
 
   whole(): Json {
@@ -75,6 +85,7 @@ class JsonParser {
 
   /** What stands up to a closing bracket, part by part. */
   #nested(close: number, readPart: () => void): void {
+    const { depthMax = 104 } = this.#options
     if (this.#depth === depthMax) throw new Refusal(`nested deeper than ${depthMax} levels`, this.#at)
     this.#depth++
     this.#at++
@@ -95,7 +106,7 @@ class JsonParser {
       if (this.#text.charCodeAt(keyAt) !== 0x22) throw new Refusal(`expected a field name in double quotes, found ${this.#found()}`, keyAt)
       const key = this.#string()
       if (key === '__proto__') throw new Refusal(`the field name "__proto__" is not allowed`, keyAt)
-      if (Object.hasOwn(object, key)) throw new Refusal(`the field ${JSON.stringify(key)} is there twice in one object`, keyAt)
+      if (Object.hasOwn(object, key)) throw new Loss(`the field ${JSON.stringify(key)} is there twice in one object`, keyAt)
       this.#skipSpace()
       if (!this.#take(0x3a)) throw new Refusal(`expected ':' after the field name, found ${this.#found()}`, this.#at)
       object[key] = this.#value()
@@ -119,16 +130,16 @@ class JsonParser {
     this.#at += literal.length
     const value = Number(literal)
     const isInteger = match[1] === undefined && match[2] === undefined
-    if (isInteger && !Number.isSafeInteger(value)) return this.#largeInteger(literal, start)
-    if (!Number.isFinite(value)) throw new Refusal(`the number ${literal} is too large for a double`, start)
-    if (value === 0 && /^[^eE]*[1-9]/.test(literal)) throw new Refusal(`the number ${literal} is too small for a double`, start)
+    if (isInteger && !Number.isSafeInteger(value) && !(this.#options.doubles === true && String(value) === literal)) return this.#largeInteger(literal, start)
+    if (!Number.isFinite(value)) throw new Loss(`the number ${literal} is too large for a double`, start)
+    if (value === 0 && /^[^eE]*[1-9]/.test(literal)) throw new Loss(`the number ${literal} is too small for a double`, start)
     return value
   }
 
   #largeInteger(literal: string, start: number): Json {
     const exact = BigInt(literal)
-    if (exact > int64Max || exact < int64Min) throw new Refusal(`the integer ${shorten(literal)} does not fit in 64 bits; write it as a string`, start)
-    if (!this.#bigint) throw new Refusal(`the integer ${literal} is past 2^53 and would be rounded; write {"$numberLong":"${literal}"} or a string (import: --bigint keeps it exactly)`, start)
+    if (exact > int64Max || exact < int64Min) throw new Loss(`the integer ${shorten(literal)} does not fit in 64 bits; write it as a string`, start)
+    if (this.#options.bigint !== true) throw new Loss(`the integer ${literal} is past 2^53 and would be rounded; write {"$numberLong":"${literal}"} or a string${this.#options.doubles === true ? '' : ' (import: --bigint keeps it exactly)'}`, start)
     return { $numberLong: literal }
   }
 

@@ -52,13 +52,21 @@ test('a large integer is kept exactly when bigints are asked for, within 64 bits
   expect(valueOf('9223372036854775808', true)).toMatchObject({ reason: expect.stringContaining('does not fit in 64 bits') })
 })
 
+test('an integer that JSON.stringify writes for a double is that double, where this is asked for', () => {
+  const doubles = (text: string): unknown => parseJson(text, { doubles: true })
+  for (const value of [2 ** 53, -(2 ** 60), 1.2345678901234567e19, 1e20]) expect(doubles(JSON.stringify(value))).toEqual({ kind: 'value', value })
+  expect(doubles('9007199254740993')).toMatchObject({ problem: { reason: 'the integer 9007199254740993 is past 2^53 and would be rounded; write {"$numberLong":"9007199254740993"} or a string' } })
+  for (const text of ['12345678901234567890', '1'.repeat(400), '1e400', '{"a":1,"a":2}']) expect(doubles(text)).toMatchObject({ kind: 'loss' })
+  for (const text of ['{"a":1', '{"__proto__":1}']) expect(doubles(text)).toMatchObject({ kind: 'problem' })
+})
+
 test('nesting is bounded well before the stack is', () => {
   expect(valueOf('['.repeat(104) + ']'.repeat(104))).toBeInstanceOf(Array)
   expect(valueOf('['.repeat(100_000))).toEqual({ reason: 'nested deeper than 104 levels', line: 1, column: 105 })
 })
 
 /** Cases that every strict parser is judged by: y_ must be read, n_ refused. The two with equal keys are ours to refuse. */
-const suite = resolve(import.meta.dirname, '../../../../shared/data/json-parsing')
+const suite = resolve(import.meta.dirname, '../../../shared/data/json-parsing')
 const cases = existsSync(suite) ? readdirSync(suite).filter((name) => /^[yn]_(?!object_duplicated_key).*\.json$/.test(name)) : []
 
 describe.skipIf(cases.length === 0)('the cases of shared/data/json-parsing (skipped where that folder is absent)', () => {
