@@ -110,7 +110,7 @@ export class ParqueDBClient extends AskedDatabase implements Database {
     // A name of its own for each write, which stays the same however often it is sent.
     if (operation.options?.includes('txId') === true && !args.texts.has('txId')) args.texts.set('txId', encodeValue('txId', this.#ids.next()))
     const answer = await this.#transport.json(operation, args).catch((error: unknown) => {
-      if (gives === 'found' && isParqueDBError(error, 'NOT_FOUND')) return undefined
+      if (isParqueDBError(error, 'NOT_FOUND') && error.details.absent === true) return undefined
       throw error
     })
     if (['entity', 'found', 'page', 'object', 'nothing'].includes(gives)) return answer

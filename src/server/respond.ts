@@ -42,7 +42,7 @@ async function whole(call: Call, result: unknown): Promise<Response> {
 
 /** With its version as the ETag, where the projection left one. */
 function entityResponse({ route, request }: Call, entity: unknown): Response {
-  if (entity === undefined) throw new ParqueDBError('NOT_FOUND', 'There is no such entity.')
+  if (entity === undefined) throw new ParqueDBError('NOT_FOUND', 'There is no such entity.', { details: { absent: true } })
   const { $id, version } = entity as { $id?: string; version?: number }
   const etag = typeof version === 'number' ? { etag: `"${version}"` } : undefined
   if (request.method === 'GET' && etag !== undefined && request.headers.get('if-none-match') === etag.etag) return new Response(null, { status: 304, headers: etag })

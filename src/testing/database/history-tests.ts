@@ -102,6 +102,8 @@ export function historyTests(test: DatabaseTest, { expect }: TestTools): void {
       await db.flush()
     }
     expect([(await pages.at('a', { version: 2 }))?.title, (await pages.at('a', 1))?.title, await pages.at('a', { asOf: 0 })]).toEqual(['two', 'one', undefined])
+    expect([await codeOf(() => pages.at('nope', { version: 1 })), await codeOf(() => pages.at('a', { version: 99 }))]).toEqual(['NOT_FOUND', 'NOT_FOUND'])
+    expect([await pages.at('nope', 1), await pages.get('nope')]).toEqual([undefined, undefined])
     expect(await codeOf(() => pages.create({ title: 'x' }, { reason: 'a', metadata: { reason: 'b' } }))).toBe('INVALID_ARGUMENT')
     expect(await codeOf(() => db.as({ who: 'x' } as never))).toBe('INVALID_ARGUMENT')
   })
