@@ -158,6 +158,8 @@ export class Transport {
     const filled = path.replaceAll(/:(\w+)/g, (_, name: string) => {
       const text = String(JSON.parse(rest.get(name) ?? '""'))
       rest.delete(name)
+      // Addresses are made without them, also where they are percent-encoded.
+      if (/^\.{0,2}$/.test(text)) throw new ParqueDBError('INVALID_ARGUMENT', `The argument '${name}' cannot be ${JSON.stringify(text)}.`, { details: { option: name } })
       return encodeURIComponent(text)
     })
     const own = body === undefined ? undefined : rest.get(body)

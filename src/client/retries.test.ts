@@ -139,3 +139,8 @@ test('a silent server is left after timeoutMs, and a signal ends a call', async 
 test.each([{}, { url: 'ftp://x' }, { url: 'http://x/?a=1' }, { url: 'http://x', retries: -1 }, { url: 'http://x', timeoutMs: 0 }, { url: 'http://x', tokn: 'a' }])('a client of %o is refused', (options) => {
   expect(() => new ParqueDBClient(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
 })
+
+test.each(['.', '..'])("what no address can hold is refused before it is sent: a collection '%s'", async (name) => {
+  const never: Fault = () => Promise.reject(new Error('sent'))
+  await expect(clientWith([never], { retries: 0 }).collection(name).count()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { option: 'ns' } })
+})

@@ -128,6 +128,10 @@ export function refusalTests(test: DatabaseTest, { expect }: TestTools): void {
       ['INVALID_ARGUMENT', () => call(a, 'findOneAndUpdate')],
       ['INVALID_ARGUMENT', () => call(a, 'distinct', 5)],
       ['INVALID_ARGUMENT', () => call(a, 'distinct', 'a..b')],
+      ...['', '.', '..'].flatMap((name): [string, () => unknown][] => [
+        ['INVALID_ARGUMENT', () => call(a, 'countRelated', 'x', name)],
+        ['INVALID_ARGUMENT', () => call(a, 'related', 'x', name)],
+      ]),
       ['INVALID_ARGUMENT', () => call(a, 'diff', 'x')],
       ['INVALID_ARGUMENT', () => call(a, 'diff', 'x', { seq: 1 })],
       ['INVALID_ARGUMENT', () => call(a, 'diff', 'x', { version: 1, asOf: 1 })],
