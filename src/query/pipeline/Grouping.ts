@@ -4,7 +4,7 @@ import type { Column } from '../../parquet/Column.ts'
 import { rowDefinitions, scalarsOf } from '../../parquet/column-values.ts'
 import type { FieldColumn } from '../../parquet/DocumentAssembler.ts'
 import type { RunBatch } from '../../parquet/RunBatch.ts'
-import { identityOf } from '../distinct.ts'
+import { Alike, exactOf } from '../Alike.ts'
 import { makeAccumulator, type Accumulator, type RowGroups } from './accumulators.ts'
 import type { Expression } from './expression.ts'
 import type { Holding } from './pipeline-error.ts'
@@ -32,28 +32,24 @@ const partIdsMax = 2 ** 26
 /** Whole numbers below this find their ids in an array. */
 const smallNumbersMax = 2 ** 16
 
-/** The values of one part of the key, numbered. */
+/** The values of one part of the key, numbered: 1 and 1n apart, as what stands for a group depends on all of them; with `groups`, whose keys they are, as these are. */
 class Part {
   readonly values: (Value | undefined)[] = []
   readonly #ids = new Map<string, number>()
   readonly #numbers = new Map<number, number>()
   /** Of numbers that are small and whole: their id and one. */
   readonly #small = new Int32Array(smallNumbersMax)
-  /** Of a key that is the value itself, and not an object with it, what is absent is null. */
-  readonly #absent: null | undefined
+  readonly #groups: Alike | undefined
 
-  constructor(absent: null | undefined) {
-    this.#absent = absent
+  constructor(groups: Alike | undefined) {
+    this.#groups = groups
   }
 
-  idOf(given: Value | undefined): number {
-    const value = given === undefined ? this.#absent : given
-    const key = value === undefined ? '' : identityOf(value)
+  idOf(value: Value | undefined): number {
+    if (this.#groups !== undefined) return this.#groups.idOf(value ?? null)
+    const key = value === undefined ? '' : exactOf(value)
     let id = this.#ids.get(key)
-    if (id === undefined) {
-      id = this.values.push(value) - 1
-      this.#ids.set(key, id)
-    }
+    if (id === undefined) this.#ids.set(key, (id = this.values.push(value) - 1))
     return id
   }
 
@@ -78,25 +74,23 @@ class Part {
 export class Grouping {
   readonly #spec: GroupSpec
   readonly #holding: Holding
-  readonly #keys: Value[] = []
-  readonly #groups = new Map<string, number>()
+  /** Their keys, by the number of the group. */
+  readonly #groups = new Alike()
   readonly #parts: readonly Part[]
-  /** Groups by the ids of their key's only part, of which so many have one; else by the combined ids of its parts. */
-  #ofOnlyPart = new Int32Array(0)
-  #groupedIds = 0
   #identity = new Int32Array(0)
+  /** Groups by the combined ids of the parts of their keys. */
   readonly #byParts = new Map<number, number>()
   readonly #accumulators: readonly Accumulator[]
 
   constructor(spec: GroupSpec, holding: Holding) {
     this.#spec = spec
     this.#holding = holding
-    this.#parts = (spec.parts ?? []).map(({ name }) => new Part(name === undefined ? null : undefined))
+    this.#parts = (spec.parts ?? []).map(({ name }) => new Part(name === undefined ? this.#groups : undefined))
     this.#accumulators = spec.fields.map(({ accumulator }) => makeAccumulator(accumulator, holding) as Accumulator)
   }
 
   addDocument(document: Document): void {
-    const group = this.#groupOf(this.#spec.key(document) ?? null)
+    const group = this.#held(() => this.#groups.idOf(this.#spec.key(document) ?? null))
     this.#spec.fields.forEach(({ expression }, index) => this.#accumulators[index]?.add(group, expression(document)))
   }
 
@@ -110,14 +104,14 @@ export class Grouping {
     const open = new Set([...names].flatMap((name) => batch.restsWith(name ?? '')))
     const told = open.size === 0 ? rows : rows.filter((row) => !open.has(row))
     batch.reading(() => {
-      const groups = this.#groupsOf(batch, keys as (FieldColumn | 'absent')[], told)
-      inputs.forEach((input, index) => addInput(this.#accumulators[index] as Accumulator, { batch, input: input as ColumnSource, rows: told, groups, groupCount: this.#keys.length }))
+      const groups = this.#held(() => this.#groupsOf(batch, keys as (FieldColumn | 'absent')[], told))
+      inputs.forEach((input, index) => addInput(this.#accumulators[index] as Accumulator, { batch, input: input as ColumnSource, rows: told, groups, groupCount: this.#groups.values.length }))
     })
     return open.size === 0 ? rows.subarray(0, 0) : rows.filter((row) => open.has(row))
   }
 
   *results(): Generator<Document> {
-    for (const [group, _id] of this.#keys.entries()) {
+    for (const [group, _id] of this.#groups.values.entries()) {
       const document: Document = { _id }
       this.#spec.fields.forEach(({ name }, index) => {
         const value = this.#accumulators[index]?.result(group)
@@ -127,63 +121,52 @@ export class Grouping {
     }
   }
 
-  #groupOf(key: Value): number {
-    const identity = identityOf(key)
-    let group = this.#groups.get(identity)
-    if (group === undefined) {
-      this.#holding.add(1)
-      group = this.#keys.push(key) - 1
-      this.#groups.set(identity, group)
-    }
-    return group
+  /** Counts the groups that this makes. */
+  #held<Result>(make: () => Result): Result {
+    const before = this.#groups.values.length
+    const made = make()
+    this.#holding.add(this.#groups.values.length - before)
+    return made
   }
 
   #groupsOf(batch: RunBatch, keys: readonly (FieldColumn | 'absent')[], rows: Int32Array): RowGroups {
     const [only] = keys
-    const [part] = this.#parts
-    if (only === undefined || part === undefined) return { codes: new Int32Array(rows.length), groupOf: Int32Array.of(rows.length === 0 ? 0 : this.#groupOf(this.#spec.key({}) ?? null)) }
-    if (keys.length === 1) {
-      const coded = codesOf(batch, { found: only, rows })
-      if (coded !== undefined) {
-        const { codes, texts } = coded
-        // Of a whole column each value of the dictionary occurs, in the order in which they are first seen.
-        if (codes.length < batch.rowCount) return known({ codes, groupOf: new Int32Array(texts.length).fill(-1) }, (code) => this.#groupOfId(part, part.idOf(texts[code])))
-        return { codes, groupOf: Int32Array.from(texts, (text) => this.#groupOfId(part, part.idOf(text))) }
-      }
-      const codes = partIds(part, batch, { found: only, rows })
-      this.#groupOfId(part, part.values.length - 1)
-      return { codes, groupOf: this.#ofOnlyPart.subarray(0, part.values.length) }
+    if (only === undefined) return { codes: new Int32Array(rows.length), groupOf: Int32Array.of(rows.length === 0 ? 0 : this.#groups.idOf(this.#spec.key({}) ?? null)) }
+    const coded = keys.length === 1 ? codesOf(batch, { found: only, rows }) : undefined
+    if (coded !== undefined) {
+      const { codes, texts } = coded
+      const groupOfText = (text: string | undefined): number => this.#groups.idOf(this.#keyOf([text]))
+      // Of a whole column each value of the dictionary occurs, in the order in which they are first seen.
+      if (codes.length < batch.rowCount) return known({ codes, groupOf: new Int32Array(texts.length).fill(-1) }, (code) => groupOfText(texts[code]))
+      return { codes, groupOf: Int32Array.from(texts, groupOfText) }
     }
     const ids = keys.map((found, index) => partIds(this.#parts[index] as Part, batch, { found, rows }))
-    const groups = new Int32Array(rows.length)
-    for (let at = 0; at < rows.length; at++) {
-      let code = 0
-      for (const of of ids) code = code * partIdsMax + (of[at] as number)
-      let group = this.#byParts.get(code)
-      if (group === undefined) {
-        group = this.#groupOf(this.#keyOf(ids.map((of) => of[at] as number)))
-        this.#byParts.set(code, group)
-      }
-      groups[at] = group
-    }
+    const codes = this.#spec.parts?.[0]?.name === undefined ? (ids[0] as Int32Array) : this.#combined(ids)
     // Every group stands for itself; what was counted for a batch serves the next.
-    if (this.#identity.length < this.#keys.length) this.#identity = Int32Array.from({ length: this.#keys.length * 2 }, (_, group) => group)
-    return { codes: groups, groupOf: this.#identity.subarray(0, this.#keys.length) }
+    if (this.#identity.length < this.#groups.values.length) this.#identity = Int32Array.from({ length: this.#groups.values.length * 2 }, (_, group) => group)
+    return { codes, groupOf: this.#identity.subarray(0, this.#groups.values.length) }
   }
 
-  /** The group of a value of the key's only part. Values that are new have theirs first, in their order. */
-  #groupOfId(part: Part, id: number): number {
-    if (part.values.length > this.#ofOnlyPart.length) {
-      const before = this.#ofOnlyPart
-      this.#ofOnlyPart = new Int32Array(part.values.length * 2)
-      this.#ofOnlyPart.set(before)
+  /** The groups of rows by the ids of the parts of their keys. */
+  #combined([first = new Int32Array(0), second]: readonly Int32Array[]): Int32Array {
+    if (second === undefined) {
+      const { groupOf } = known({ codes: first, groupOf: new Int32Array(this.#parts[0]?.values.length ?? 0).fill(-1) }, (id) => this.#groupOfIds([id]))
+      return first.map((id) => groupOf[id] as number)
     }
-    for (; this.#groupedIds <= id; this.#groupedIds++) this.#ofOnlyPart[this.#groupedIds] = this.#groupOf(this.#keyOf([this.#groupedIds]))
-    return this.#ofOnlyPart[id] as number
+    return first.map((id, at) => {
+      const other = second[at] as number
+      const code = id * partIdsMax + other
+      let group = this.#byParts.get(code)
+      if (group === undefined) this.#byParts.set(code, (group = this.#groupOfIds([id, other])))
+      return group
+    })
   }
 
-  #keyOf(ids: readonly number[]): Value {
-    const values = ids.map((id, index) => this.#parts[index]?.values[id])
+  #groupOfIds(ids: readonly number[]): number {
+    return this.#groups.idOf(this.#keyOf(ids.map((id, index) => this.#parts[index]?.values[id])))
+  }
+
+  #keyOf(values: readonly (Value | undefined)[]): Value {
     const { parts = [] } = this.#spec
     if (parts[0]?.name === undefined) return values[0] ?? null
     const key: Document = {}

@@ -1,6 +1,6 @@
 import { compareValues } from '../../model/compare.ts'
 import type { Value } from '../../model/values.ts'
-import { identityOf } from '../distinct.ts'
+import { Alike } from '../Alike.ts'
 import type { Holding } from './pipeline-error.ts'
 
 /** The groups of rows: of the row at a place `groupOf[codes[at]]`; -1 where no row has the code. No two codes are of one group. */
@@ -30,8 +30,8 @@ const makers: { readonly [name: string]: (holding: Holding) => Accumulator } = {
   $max: () => extreme(1),
   $first: () => kept((present) => present),
   $last: () => kept((_, next) => next),
-  $push: (holding) => gathered(holding, false),
-  $addToSet: (holding) => gathered(holding, true),
+  $push: (holding) => gathered(holding, listOfAll),
+  $addToSet: (holding) => gathered(holding, () => new Alike()),
 }
 
 /** Makes the accumulator of this name; undefined for an unknown one. */
@@ -153,20 +153,23 @@ function kept(choose: <T>(present: T, next: T) => T): Accumulator {
   }
 }
 
-function gathered(holding: Holding, isSet: boolean): Accumulator {
-  const lists: Value[][] = []
-  const known: Set<string>[] = []
+type Gathered = Pick<Alike, 'values' | 'idOf'>
+
+function gathered(holding: Holding, makeList: () => Gathered): Accumulator {
+  const lists: Gathered[] = []
   return {
     add(group, value) {
       if (value === undefined) return
-      if (isSet) {
-        const seen = (known[group] ??= new Set())
-        if (seen.size === seen.add(identityOf(value)).size) return
-      }
-      holding.add(1)
-      const list = (lists[group] ??= [])
-      list.push(value)
+      const list = (lists[group] ??= makeList())
+      const before = list.values.length
+      list.idOf(value)
+      holding.add(list.values.length - before)
     },
-    result: (group) => lists[group] ?? [],
+    result: (group) => lists[group]?.values ?? [],
   }
+}
+
+function listOfAll(): Gathered {
+  const values: Value[] = []
+  return { values, idOf: (value) => values.push(value) }
 }

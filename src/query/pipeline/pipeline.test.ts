@@ -153,6 +153,29 @@ describe('pipelines', () => {
     expect(await ask()).toEqual(wanted)
   })
 
+  test.each<[string, Value[], Value[], Value[]]>([
+    ['zeros', [0, -0, 0, -0], [0], [0]],
+    ['a zero that is negative', [-0], [0], [0]],
+    ['a bigint and a number', [5n, 5, 6n], [5, 6n], [5, 6n]],
+    ['numbers in an object', [{ a: 5 }, { a: 5n }, { a: 6n }], [{ a: 5 }, { a: 6n }], [{ a: 5 }, { a: 6n }]],
+    ['numbers in lists', [[0], [-0], [[2n ** 60n]], [[2 ** 60]]], [[0], [[2 ** 60]]], [0, [2 ** 60]]],
+    ['texts that look like others', ['5', 5, 'number5', null, 'null'], [null, 5, '5', 'null', 'number5'], [null, 5, '5', 'null', 'number5']],
+  ])('of %s those that filters take for equal are one group, and one value, before and after a flush', async (name, values, groups, different) => {
+    const things = db.collection(`equal-${name.replaceAll(' ', '-')}`)
+    await things.createMany(values.map((v, index) => ({ $id: `t${index}`, v, w: 'x', y: { z: v } })))
+    const ask = async (_id: unknown): Promise<unknown[]> => (await things.aggregate([{ $group: { _id, n: { $sum: 1 } } }, { $sort: { _id: 1 } }]).toArray()).map((group) => group['_id'])
+    for (const when of ['before', 'after']) {
+      expect(await ask('$v'), when).toEqual(groups)
+      expect(await ask('$y.z'), when).toEqual(groups)
+      expect(await ask({ a: '$v' }), when).toEqual(groups.map((a) => ({ a })))
+      expect(await ask({ a: '$v', b: '$w' }), when).toEqual(groups.map((a) => ({ a, b: 'x' })))
+      expect(await ask(['$v']), when).toEqual(groups.map((a) => [a]))
+      expect(await things.distinct('v'), when).toEqual(different)
+      expect(await things.aggregate([{ $group: { _id: null, all: { $addToSet: '$v' } } }, { $unwind: '$all' }, { $sort: { all: 1 } }]).toArray(), when).toEqual(groups.map((all) => ({ _id: null, all })))
+      await db.flush()
+    }
+  })
+
   test('see the past, and a transaction its own writes', async () => {
     const { lastSeq } = await db.stats()
     const count = (of: typeof items, options?: object): Promise<unknown> => of.aggregate([{ $match: { kind: 'red' } }, { $count: 'red' }], options).toArray()

@@ -9,7 +9,8 @@ import { describe, isPlainObject } from '../../model/parse-document.ts'
 import { parseFieldPath, type FieldPath } from '../../model/path.ts'
 import { compareBySort, parseSort, type SortKey } from '../../model/sort.ts'
 import type { Document, Value } from '../../model/values.ts'
-import { collectValues, identityOf } from '../distinct.ts'
+import { identityOf } from '../Alike.ts'
+import { collectValues } from '../distinct.ts'
 import { windowed } from '../windowed.ts'
 import { makeAccumulator } from './accumulators.ts'
 import { compileExpression, fieldOf, valueAt, type Expression, type Place } from './expression.ts'
@@ -256,7 +257,7 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
   const [local, foreign, to] = [parseFieldPath(localField), parseFieldPath(foreignField), parseFieldPath(as)]
   const valuesAt = (document: Document, path: FieldPath): ReadonlyMap<string, Value> => {
     const values = new Map<string, Value>()
-    collectValues(document, path, values)
+    collectValues(document, path, (value) => values.set(identityOf(value), value))
     // What is absent finds what is absent, or null; an empty list finds nothing.
     if (values.size === 0 && !Array.isArray(valueAt(document, path, 0))) values.set(identityOf(null), null)
     return values
