@@ -1,6 +1,7 @@
 import { compareValues } from '../../model/compare.ts'
 import type { Value } from '../../model/values.ts'
 import { Alike } from '../Alike.ts'
+import { stored } from './operators.ts'
 import type { Holding } from './pipeline-error.ts'
 
 /** The groups of rows: of the row at a place `groupOf[codes[at]]`; -1 where no row has the code. No two codes are of one group. */
@@ -18,8 +19,8 @@ export interface Accumulator {
   result(group: number): Value | undefined
 }
 
-/** With a number among bigints the sum is a number. */
-const exactSum = (): Accumulator => new Totals('exact', ({ count, sum: total, exact }) => (exact === undefined ? total : count === 0 ? exact : Number(exact) + total))
+/** With a number among bigints, or past int64, the sum is a number. */
+const exactSum = (): Accumulator => new Totals('exact', ({ count, sum: total, exact }) => (exact === undefined ? total : count === 0 ? stored(exact) : Number(exact) + total))
 
 const makers: { readonly [name: string]: (holding: Holding) => Accumulator } = {
   $sum: exactSum,

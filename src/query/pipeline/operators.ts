@@ -21,14 +21,14 @@ const some = { least: 1, most: many }
 type Count = typeof one
 
 /** Operands that are all of one type; null where any is null or missing. */
-function typed<Type extends Value>(count: Count, { names, is }: { names: string; is: (operand: Operand) => operand is Type }, work: (operands: readonly Type[]) => Value): Operator {
+function typed<Type extends Value>(count: Count, { names, is }: { names: string; is: (operand: Operand) => operand is Type }, work: (operands: readonly Type[], at: At) => Value): Operator {
   return {
     ...count,
     apply: (operands, at) => {
       if (operands.some(isNothing)) return null
       const wrong = operands.find((operand) => !is(operand))
       if (wrong !== undefined) throw pipelineError(at, `needs ${names}, not ${nameOf(wrong)}`)
-      return work(operands as readonly Type[])
+      return work(operands as readonly Type[], at)
     },
   }
 }
@@ -38,12 +38,17 @@ const strings = { names: 'strings', is: (operand: Operand) => typeof operand ===
 const arrays = { names: 'arrays', is: (operand: Operand) => Array.isArray(operand) }
 const aDate = { names: 'a date', is: (operand: Operand) => operand instanceof Date }
 
-/** Bigints stay exact as long as all operands are. */
-function numeric(count: Count, work: (numbers: readonly number[]) => number, whole?: (numbers: readonly bigint[]) => bigint): Operator {
-  return typed(count, numbers, (operands) => (whole !== undefined && operands.every((operand) => typeof operand === 'bigint') ? whole(operands) : work(operands.map(Number))))
+/** Bigints stay exact as long as all operands are, and the result is one that can be stored. */
+function numeric(count: Count, work: (numbers: readonly number[], at: At) => number, whole?: (numbers: readonly bigint[], at: At) => number | bigint): Operator {
+  return typed(count, numbers, (operands, at) => (whole !== undefined && operands.every((operand) => typeof operand === 'bigint') ? stored(whole(operands, at)) : work(operands.map(Number), at)))
 }
 
-function text(count: Count, work: (texts: readonly string[]) => Value): Operator {
+/** A bigint past int64 as a number, as MongoDB's long becomes a double. */
+export function stored(value: number | bigint): number | bigint {
+  return typeof value === 'bigint' && BigInt.asIntN(64, value) !== value ? Number(value) : value
+}
+
+function text(count: Count, work: (texts: readonly string[], at: At) => Value): Operator {
   return typed(count, strings, work)
 }
 
@@ -57,11 +62,12 @@ function datePart(part: (date: Date) => number): Operator {
 
 function sum(operands: readonly Operand[], at: At, sign: 1 | -1): Value {
   if (operands.some(isNothing)) return null
-  const [date] = operands.filter((operand) => operand instanceof Date)
+  const [date, ...others] = operands.filter((operand) => operand instanceof Date)
   if (date === undefined) return arithmetic(sign).apply(operands, at) ?? null
-  if (sign === -1 && operands.every((operand) => operand instanceof Date)) return Number(operands[0]) - Number(operands[1])
-  const rest = operands.filter((operand) => operand !== date)
-  return new Date(date.getTime() + sign * Number(numeric(some, (values) => values.reduce((left, right) => left + right, 0)).apply(rest, at)))
+  if (sign === -1 && others.length === 1) return date.getTime() - Number(others[0])
+  if (others.length > 0 || (sign === -1 && operands[0] !== date)) return fail(at, sign === 1 ? 'adds numbers to one date, not to two' : 'takes a date from a date only')
+  const made = new Date(date.getTime() + sign * Number(numeric(some, (values) => values.reduce((left, right) => left + right, 0)).apply(operands.filter((operand) => operand !== date), at)))
+  return Number.isNaN(made.getTime()) ? fail(at, 'gives a date beyond those that there are; add less') : made
 }
 
 function arithmetic(sign: 1 | -1): Operator {
@@ -83,8 +89,8 @@ export const operators: Readonly<Record<string, Operator>> = {
   $add: { ...some, apply: (operands, at) => sum(operands, at, 1) },
   $subtract: { ...two, apply: (operands, at) => sum(operands, at, -1) },
   $multiply: numeric(some, (values) => values.reduce((left, right) => left * right), (whole) => whole.reduce((left, right) => left * right)),
-  $divide: { ...two, apply: (operands, at) => (Number(operands[1]) === 0 && !isNothing(operands[1]) && !isNothing(operands[0]) ? fail(at, 'cannot divide by zero') : numeric(two, ([left = 0, right = 1]) => left / right).apply(operands, at)) },
-  $mod: numeric(two, ([left = 0, right = 1]) => left % right),
+  $divide: numeric(two, ([left = 0, right = 0], at) => left / notZero(right, at)),
+  $mod: numeric(two, ([left = 0, right = 0], at) => left % notZero(right, at), ([left = 0n, right = 0n], at) => left % notZero(right, at)),
   $abs: numeric(one, ([value = 0]) => Math.abs(value), ([value = 0n]) => (value < 0n ? -value : value)),
   $ceil: numeric(one, ([value = 0]) => Math.ceil(value), ([value = 0n]) => value),
   $floor: numeric(one, ([value = 0]) => Math.floor(value), ([value = 0n]) => value),
@@ -103,7 +109,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   $toLower: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toLowerCase()).apply([value], at) ?? '')) },
   $toUpper: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toUpperCase()).apply([value], at) ?? '')) },
   $strLenCP: { ...one, apply: ([of], at) => (typeof of === 'string' ? Array.from(of).length : fail(at, `needs a string, not ${nameOf(of)}`)) },
-  $split: text(two, ([of = '', by = '']) => of.split(by)),
+  $split: text(two, ([of = '', by = ''], at) => (by === '' ? fail(at, 'needs a separator that is not empty') : of.split(by))),
   $substrCP: {
     least: 3,
     most: 3,
@@ -128,6 +134,10 @@ export const operators: Readonly<Record<string, Operator>> = {
   $minute: datePart((date) => date.getUTCMinutes()),
   $second: datePart((date) => date.getUTCSeconds()),
   $dateToString: { ...two, apply: ([date, format], at) => (isNothing(date) ? null : date instanceof Date ? formatDate(date, format as string) : fail(at, `needs a date, not ${nameOf(date)}`)) },
+}
+
+function notZero<Amount extends number | bigint>(value: Amount, at: At): Amount {
+  return Number(value) === 0 ? fail(at, 'cannot divide by zero') : value
 }
 
 function formatDate(date: Date, format: string): string {

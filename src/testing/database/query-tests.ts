@@ -105,6 +105,19 @@ export function queryTests(test: DatabaseTest, { expect }: TestTools): void {
     expect(await codeOf(() => again.aggregate([], { asOf: 99 }))).toBe('INVALID_ARGUMENT')
   })
 
+  test('what a pipeline computes can be carried: past int64 it is a number, and what is no value is refused', async ({ db }) => {
+    const things = db.collection('things')
+    const v = 2n ** 63n - 1n
+    await things.createMany([{ $id: 'a', v }, { $id: 'b', v, d: new Date(5), t: '\u{1f600}' }])
+    expect(await things.aggregate([{ $group: { _id: null, sum: { $sum: '$v' } } }]).toArray()).toEqual([{ _id: null, sum: 2 ** 64 }])
+    const made = { sum: { $add: ['$v', 1n] }, less: { $subtract: [-2n, '$v'] }, product: { $multiply: ['$v', 2n] }, abs: { $abs: { $subtract: [{ $multiply: ['$v', -1n] }, 1n] } }, exact: { $add: ['$v', -1n] } }
+    expect(await things.aggregate([{ $match: { $id: 'a' } }, { $project: { $id: 0, ...made } }]).toArray()).toEqual([{ sum: 2 ** 63, less: -(2 ** 63), product: 2 ** 64, abs: 2 ** 63, exact: v - 1n }])
+    for (const refused of [{ $split: ['$t', ''] }, { $add: ['$d', 8.64e15 + 1] }, { $subtract: [1000, '$d'] }, { $add: ['$d', '$d'] }, { $mod: ['$v', 0n] }]) {
+      const failure = await failureOf(() => things.aggregate([{ $match: { $id: 'b' } }, { $addFields: { refused } }]).toArray())
+      expect([failure?.code, failure?.details]).toEqual(['INVALID_ARGUMENT', { option: 'pipeline', stage: `$addFields ${Object.keys(refused)[0]}`, path: 'refused' }])
+    }
+  })
+
   test('a page of a pipeline has all of its results, or is refused', async ({ db }) => {
     const numbers = db.collection('numbers')
     await numbers.createMany(Array.from({ length: 1001 }, (_, n) => ({ n })))
