@@ -84,6 +84,15 @@ function round(value: number, places: number): number {
   return Number.isFinite(scaled) ? whole / scale : value
 }
 
+/** The same, of a whole number. */
+function roundLong(value: bigint, places: number): bigint {
+  if (places >= 0) return value
+  const unit = 10n ** BigInt(-places)
+  const rest = ((value % unit) + unit) % unit
+  const below = value - rest
+  return rest * 2n > unit || (rest * 2n === unit && (below / unit) % 2n !== 0n) ? below + unit : below
+}
+
 /** The functions of values that expressions know, by name. Bounded on purpose: docs/guides/queries.md lists them. */
 export const operators: Readonly<Record<string, Operator>> = {
   $add: { ...some, apply: (operands, at) => sum(operands, at, 1) },
@@ -94,9 +103,15 @@ export const operators: Readonly<Record<string, Operator>> = {
   $abs: numeric(one, ([value = 0]) => Math.abs(value), ([value = 0n]) => (value < 0n ? -value : value)),
   $ceil: numeric(one, ([value = 0]) => Math.ceil(value), ([value = 0n]) => value),
   $floor: numeric(one, ([value = 0]) => Math.floor(value), ([value = 0n]) => value),
-  $round: numeric({ least: 1, most: 2 }, ([value = 0, places = 0]) => round(value, places)),
+  $round: typed({ least: 1, most: 2 }, numbers, ([value = 0, places = 0], at) => {
+    if (!Number.isInteger(Number(places)) || places < -20 || places > 100) return fail(at, 'needs a whole number of places from -20 to 100')
+    return typeof value === 'bigint' ? stored(roundLong(value, Number(places))) : round(value, Number(places))
+  }),
   $sqrt: numeric(one, ([value = 0]) => Math.sqrt(value)),
-  $pow: numeric(two, ([base = 0, exponent = 1]) => base ** exponent),
+  $pow: numeric(two, ([base = 0, exponent = 1]) => base ** exponent, ([base = 0n, exponent = 1n]) => {
+    const near = Number(base) ** Number(exponent)
+    return exponent >= 0n && Math.abs(near) < 2 ** 64 ? base ** exponent : near
+  }),
   $eq: comparison((order) => order === 0),
   $ne: comparison((order) => order !== 0),
   $gt: comparison((order) => order > 0),

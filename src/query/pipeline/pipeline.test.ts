@@ -176,6 +176,30 @@ describe('pipelines', () => {
     }
   })
 
+  test.each<[object, Value]>([
+    [{ $mod: ['$v', 10n] }, 7n],
+    [{ $mod: [{ $subtract: [0n, '$v'] }, 10n] }, -7n],
+    [{ $mod: ['$v', 10] }, 8],
+    [{ $round: '$v' }, 2n ** 63n - 1n],
+    [{ $round: ['$v', 3] }, 2n ** 63n - 1n],
+    [{ $round: ['$v', -3n] }, 9223372036854776000],
+    [{ $round: [25n, -1] }, 20n],
+    [{ $round: [-35n, -1] }, -40n],
+    [{ $round: [-26n, -1] }, -30n],
+    [{ $round: [49n, -2] }, 0n],
+    [{ $round: [1250, -2] }, 1200],
+    [{ $pow: [3n, 39n] }, 4052555153018976267n],
+    [{ $pow: [-2n, 63n] }, -(2n ** 63n)],
+    [{ $pow: [2n, 63n] }, 2 ** 63],
+    [{ $pow: [2n, -1n] }, 0.5],
+    [{ $pow: [-1n, '$v'] }, -1n],
+    [{ $pow: [3n, '$v'] }, Infinity],
+  ])('%o is exact', async (expression, made) => {
+    const longs = db.collection('longs')
+    await longs.replace('v', { v: 2n ** 63n - 1n }, { upsert: true })
+    expect(await longs.aggregate([{ $project: { $id: 0, made: expression } }]).toArray()).toEqual([{ made }])
+  })
+
   test('see the past, and a transaction its own writes', async () => {
     const { lastSeq } = await db.stats()
     const count = (of: typeof items, options?: object): Promise<unknown> => of.aggregate([{ $match: { kind: 'red' } }, { $count: 'red' }], options).toArray()
