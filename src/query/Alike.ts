@@ -10,6 +10,12 @@ export class Alike {
   /** By what tells types apart, which is quick to make; and of those whose text that is not, by what does not. */
   readonly #ids = new Map<string, number>()
   readonly #ofOthers = new Map<string, number>()
+  readonly #onNew: () => void
+
+  /** `onNew` is told before each value that is unlike those before it. */
+  constructor(onNew: () => void = () => undefined) {
+    this.#onNew = onNew
+  }
 
   idOf(value: Value): number {
     const exact = exactOf(value)
@@ -19,8 +25,10 @@ export class Alike {
     const identity = exactOf(plain)
     const copy = likened(value, (long) => long)
     id = this.#ids.get(identity) ?? this.#ofOthers.get(identity)
-    if (id === undefined) id = this.values.push(copy) - 1
-    else if (exactOf(copy) !== exactOf(this.values[id] as Value)) this.values[id] = plain
+    if (id === undefined) {
+      this.#onNew()
+      id = this.values.push(copy) - 1
+    } else if (exactOf(copy) !== exactOf(this.values[id] as Value)) this.values[id] = plain
     if (exact !== identity) this.#ofOthers.set(identity, id)
     this.#ids.set(exact, id)
     return id

@@ -32,21 +32,21 @@ const partIdsMax = 2 ** 26
 /** Whole numbers below this find their ids in an array. */
 const smallNumbersMax = 2 ** 16
 
-/** The values of one part of the key, numbered: 1 and 1n apart, as what stands for a group depends on all of them; with `groups`, whose keys they are, as these are. */
+/** The values of one part of the key, numbered: 1 and 1n apart, as what stands for a group depends on all of them. With `groupOf` their groups are their numbers. */
 class Part {
   readonly values: (Value | undefined)[] = []
   readonly #ids = new Map<string, number>()
   readonly #numbers = new Map<number, number>()
   /** Of numbers that are small and whole: their id and one. */
   readonly #small = new Int32Array(smallNumbersMax)
-  readonly #groups: Alike | undefined
+  readonly #groupOf: ((value: Value | undefined) => number) | undefined
 
-  constructor(groups: Alike | undefined) {
-    this.#groups = groups
+  constructor(groupOf: ((value: Value | undefined) => number) | undefined) {
+    this.#groupOf = groupOf
   }
 
   idOf(value: Value | undefined): number {
-    if (this.#groups !== undefined) return this.#groups.idOf(value ?? null)
+    if (this.#groupOf !== undefined) return this.#groupOf(value)
     const key = value === undefined ? '' : exactOf(value)
     let id = this.#ids.get(key)
     if (id === undefined) this.#ids.set(key, (id = this.values.push(value) - 1))
@@ -73,9 +73,8 @@ class Part {
 /** Groups that grow while documents, or rows of columns, are added. */
 export class Grouping {
   readonly #spec: GroupSpec
-  readonly #holding: Holding
   /** Their keys, by the number of the group. */
-  readonly #groups = new Alike()
+  readonly #groups: Alike
   readonly #parts: readonly Part[]
   #identity = new Int32Array(0)
   /** Groups by the combined ids of the parts of their keys. */
@@ -84,13 +83,14 @@ export class Grouping {
 
   constructor(spec: GroupSpec, holding: Holding) {
     this.#spec = spec
-    this.#holding = holding
-    this.#parts = (spec.parts ?? []).map(({ name }) => new Part(name === undefined ? this.#groups : undefined))
+    this.#groups = new Alike(() => holding.add(1))
+    const { parts = [] } = spec
+    this.#parts = parts.map(() => new Part(parts.length === 1 ? (value) => this.#groups.idOf(this.#keyOf([value])) : undefined))
     this.#accumulators = spec.fields.map(({ accumulator }) => makeAccumulator(accumulator, holding) as Accumulator)
   }
 
   addDocument(document: Document): void {
-    const group = this.#held(() => this.#groups.idOf(this.#spec.key(document) ?? null))
+    const group = this.#groups.idOf(this.#spec.key(document) ?? null)
     this.#spec.fields.forEach(({ expression }, index) => this.#accumulators[index]?.add(group, expression(document)))
   }
 
@@ -104,7 +104,7 @@ export class Grouping {
     const open = new Set([...names].flatMap((name) => batch.restsWith(name ?? '')))
     const told = open.size === 0 ? rows : rows.filter((row) => !open.has(row))
     batch.reading(() => {
-      const groups = this.#held(() => this.#groupsOf(batch, keys as (FieldColumn | 'absent')[], told))
+      const groups = this.#groupsOf(batch, keys as (FieldColumn | 'absent')[], told)
       inputs.forEach((input, index) => addInput(this.#accumulators[index] as Accumulator, { batch, input: input as ColumnSource, rows: told, groups, groupCount: this.#groups.values.length }))
     })
     return open.size === 0 ? rows.subarray(0, 0) : rows.filter((row) => open.has(row))
@@ -121,49 +121,29 @@ export class Grouping {
     }
   }
 
-  /** Counts the groups that this makes. */
-  #held<Result>(make: () => Result): Result {
-    const before = this.#groups.values.length
-    const made = make()
-    this.#holding.add(this.#groups.values.length - before)
-    return made
-  }
-
   #groupsOf(batch: RunBatch, keys: readonly (FieldColumn | 'absent')[], rows: Int32Array): RowGroups {
     const [only] = keys
-    if (only === undefined) return { codes: new Int32Array(rows.length), groupOf: Int32Array.of(rows.length === 0 ? 0 : this.#groups.idOf(this.#spec.key({}) ?? null)) }
+    const [part] = this.#parts
+    if (only === undefined || part === undefined) return { codes: new Int32Array(rows.length), groupOf: Int32Array.of(rows.length === 0 ? 0 : this.#groups.idOf(this.#spec.key({}) ?? null)) }
     const coded = keys.length === 1 ? codesOf(batch, { found: only, rows }) : undefined
     if (coded !== undefined) {
       const { codes, texts } = coded
-      const groupOfText = (text: string | undefined): number => this.#groups.idOf(this.#keyOf([text]))
       // Of a whole column each value of the dictionary occurs, in the order in which they are first seen.
-      if (codes.length < batch.rowCount) return known({ codes, groupOf: new Int32Array(texts.length).fill(-1) }, (code) => groupOfText(texts[code]))
-      return { codes, groupOf: Int32Array.from(texts, groupOfText) }
+      if (codes.length < batch.rowCount) return known({ codes, groupOf: new Int32Array(texts.length).fill(-1) }, (code) => part.idOf(texts[code]))
+      return { codes, groupOf: Int32Array.from(texts, (text) => part.idOf(text)) }
     }
-    const ids = keys.map((found, index) => partIds(this.#parts[index] as Part, batch, { found, rows }))
-    const codes = this.#spec.parts?.[0]?.name === undefined ? (ids[0] as Int32Array) : this.#combined(ids)
+    const [codes = new Int32Array(0), others] = keys.map((found, index) => partIds(this.#parts[index] ?? part, batch, { found, rows }))
+    if (others !== undefined) for (let at = 0; at < codes.length; at++) codes[at] = this.#groupOfParts(codes[at] as number, others[at] as number)
     // Every group stands for itself; what was counted for a batch serves the next.
     if (this.#identity.length < this.#groups.values.length) this.#identity = Int32Array.from({ length: this.#groups.values.length * 2 }, (_, group) => group)
     return { codes, groupOf: this.#identity.subarray(0, this.#groups.values.length) }
   }
 
-  /** The groups of rows by the ids of the parts of their keys. */
-  #combined([first = new Int32Array(0), second]: readonly Int32Array[]): Int32Array {
-    if (second === undefined) {
-      const { groupOf } = known({ codes: first, groupOf: new Int32Array(this.#parts[0]?.values.length ?? 0).fill(-1) }, (id) => this.#groupOfIds([id]))
-      return first.map((id) => groupOf[id] as number)
-    }
-    return first.map((id, at) => {
-      const other = second[at] as number
-      const code = id * partIdsMax + other
-      let group = this.#byParts.get(code)
-      if (group === undefined) this.#byParts.set(code, (group = this.#groupOfIds([id, other])))
-      return group
-    })
-  }
-
-  #groupOfIds(ids: readonly number[]): number {
-    return this.#groups.idOf(this.#keyOf(ids.map((id, index) => this.#parts[index]?.values[id])))
+  #groupOfParts(id: number, other: number): number {
+    const code = id * partIdsMax + other
+    let group = this.#byParts.get(code)
+    if (group === undefined) this.#byParts.set(code, (group = this.#groups.idOf(this.#keyOf([this.#parts[0]?.values[id], this.#parts[1]?.values[other]]))))
+    return group
   }
 
   #keyOf(values: readonly (Value | undefined)[]): Value {

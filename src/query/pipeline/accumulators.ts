@@ -31,8 +31,8 @@ const makers: { readonly [name: string]: (holding: Holding) => Accumulator } = {
   $max: () => extreme(1),
   $first: () => kept((present) => present),
   $last: () => kept((_, next) => next),
-  $push: (holding) => gathered(holding, listOfAll),
-  $addToSet: (holding) => gathered(holding, () => new Alike()),
+  $push: (holding) => gathered(holding, ({ values }, value) => [holding.add(1), values.push(value)]),
+  $addToSet: (holding) => gathered(holding, (list, value) => list.idOf(value)),
 }
 
 /** Makes the accumulator of this name; undefined for an unknown one. */
@@ -154,23 +154,10 @@ function kept(choose: <T>(present: T, next: T) => T): Accumulator {
   }
 }
 
-type Gathered = Pick<Alike, 'values' | 'idOf'>
-
-function gathered(holding: Holding, makeList: () => Gathered): Accumulator {
-  const lists: Gathered[] = []
+function gathered(holding: Holding, put: (list: Alike, value: Value) => unknown): Accumulator {
+  const lists: Alike[] = []
   return {
-    add(group, value) {
-      if (value === undefined) return
-      const list = (lists[group] ??= makeList())
-      const before = list.values.length
-      list.idOf(value)
-      holding.add(list.values.length - before)
-    },
+    add: (group, value) => value !== undefined && put((lists[group] ??= new Alike(() => holding.add(1))), value),
     result: (group) => lists[group]?.values ?? [],
   }
-}
-
-function listOfAll(): Gathered {
-  const values: Value[] = []
-  return { values, idOf: (value) => values.push(value) }
 }
