@@ -1,6 +1,7 @@
-import { describe, isPlainObject } from '../../model/parse-document.ts'
+import { isPlainObject } from '../../model/parse-document.ts'
 import { parseFieldPath, type FieldPath } from '../../model/path.ts'
 import { isObject, ownField, type Document, type Value } from '../../model/values.ts'
+import { checkFieldName, constant, optionsOf } from './operands.ts'
 import { isTrue, operators } from './operators.ts'
 import { pipelineError } from './pipeline-error.ts'
 
@@ -27,14 +28,14 @@ export function compileExpression(input: unknown, place: Place, depth = 0): Expr
     const parts = input.map((part: unknown) => inner(part))
     return (document) => parts.map((part) => part(document) ?? null)
   }
-  if (!isPlainObject(input)) return literal(input, place)
+  if (!isPlainObject(input)) return always(constant(input, place))
   const names = Object.keys(input)
   const [first = ''] = names
   if (first.startsWith('$') && first !== '$id') {
     if (names.length > 1) throw pipelineError(place, `has ${first} beside ${names[1]}; an operator stands alone`)
     return compileOperator(first, input[first], { place, inner })
   }
-  const fields = names.map((name) => [name, inner(input[name], name)] as const)
+  const fields = names.map((name) => [checkFieldName(name, place, /^\$(?!id$|type$)/), inner(input[name], name)] as const)
   return (document) => {
     const object: Document = {}
     for (const [name, expression] of fields) {
@@ -45,19 +46,17 @@ export function compileExpression(input: unknown, place: Place, depth = 0): Expr
   }
 }
 
-/** The path of an expression that is nothing but a field. */
-export function fieldOf(input: unknown): FieldPath | undefined {
-  return typeof input === 'string' && /^\$(?!\$)|^\$\$id$/.test(input) ? input.slice(1).split('.') : undefined
+function always(value: Value | undefined): Expression {
+  return () => value
 }
 
-function literal(input: unknown, place: Place): Expression {
-  const isValue = input === null || ['string', 'number', 'bigint', 'boolean'].includes(typeof input) || input instanceof Date || input instanceof Uint8Array
-  if (!isValue) throw pipelineError(place, `holds ${describe(input)}, which is no value`)
-  return () => input as Value
+/** The path of an expression that is nothing but a field. */
+export function fieldOf(input: unknown): FieldPath | undefined {
+  return typeof input === 'string' && /^\$(?!\$)|^\$\$id$/.test(input) ? parseFieldPath(input.slice(1)) : undefined
 }
 
 function reference(text: string, place: Place): Expression {
-  if (text === '$$REMOVE') return () => undefined
+  if (text === '$$REMOVE') return always(undefined)
   const isRoot = /^\$\$(?:ROOT|CURRENT)(?:\.|$)/.test(text)
   if (text.startsWith('$$') && !isRoot && text !== '$$id') throw pipelineError(place, `names the variable '${text}'; there are $$ROOT, $$CURRENT, $$REMOVE, and $$id for the entity's $id`)
   const dotted = isRoot ? text.replace(/^\$\$\w+\.?/, '') : text.slice(1)
@@ -91,18 +90,17 @@ function compileOperator(name: string, operand: unknown, { place, inner }: Compi
   const named = { ...place, stage: `${place.stage} ${name}` }
   switch (name) {
     case '$literal':
-      return () => operand as Value
+      return always(constant(operand, named))
     case '$and':
       return every(list.map((one) => inner(one)), true)
     case '$or':
       return every(list.map((one) => inner(one)), false)
     case '$cond': {
-      const [condition, then, other] = isPlainObject(operand) ? [operand['if'], operand['then'], operand['else']] : list
-      if (condition === undefined || then === undefined || other === undefined) throw pipelineError(named, 'needs if, then and else')
-      const [test, yes, no] = [inner(condition), inner(then), inner(other)]
+      const [test, yes, no] = (list.length === 3 ? list : optionsOf(operand, named, 'if then else')).map((part) => inner(part)) as [Expression, Expression, Expression]
       return (document) => (isTrue(test(document)) ? yes(document) : no(document))
     }
     case '$ifNull': {
+      if (list.length < 2) throw pipelineError(named, 'needs at least two operands')
       const parts = list.map((one) => inner(one))
       return (document) => {
         for (const part of parts) {
@@ -115,8 +113,7 @@ function compileOperator(name: string, operand: unknown, { place, inner }: Compi
     case '$switch':
       return compileSwitch(operand, { place: named, inner })
     case '$dateToString': {
-      const { date, format = '%Y-%m-%dT%H:%M:%S.%LZ', ...unknown } = isPlainObject(operand) ? operand : { date: undefined }
-      if (date === undefined || typeof format !== 'string' || Object.keys(unknown).length > 0) throw pipelineError(named, 'needs { date, format }')
+      const [date, format = '%Y-%m-%dT%H:%M:%S.%LZ'] = optionsOf(operand, named, 'date format?=string') as [unknown, string?]
       const [of, operator] = [inner(date), operators['$dateToString']]
       return (document) => operator?.apply([of(document), format], named)
     }
@@ -129,14 +126,13 @@ function compileOperator(name: string, operand: unknown, { place, inner }: Compi
 }
 
 function compileSwitch(operand: unknown, { place, inner }: Compiling): Expression {
-  const { branches, default: fallback } = isPlainObject(operand) ? operand : { branches: undefined, default: undefined }
-  if (!Array.isArray(branches) || !branches.every(isPlainObject)) throw pipelineError(place, 'needs { branches: [{ case, then }], default }')
-  const compiled = branches.map((branch) => ({ test: inner(branch['case']), result: inner(branch['then']) }))
+  const [branches, fallback] = optionsOf(operand, place, 'branches=array default?') as [unknown[], unknown?]
+  const compiled = branches.map((branch) => optionsOf(branch, place, 'case then').map((part) => inner(part)))
   const other = fallback === undefined ? undefined : inner(fallback)
   return (document) => {
-    const branch = compiled.find(({ test }) => isTrue(test(document)))
+    const branch = compiled.find(([test]) => isTrue(test?.(document)))
     if (branch === undefined && other === undefined) throw pipelineError(place, 'has no branch for a document, and no default')
-    return (branch?.result ?? other)?.(document)
+    return (branch?.[1] ?? other)?.(document)
   }
 }
 

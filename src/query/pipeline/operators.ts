@@ -86,11 +86,10 @@ function round(value: number, places: number): number {
 
 /** The same, of a whole number. */
 function roundLong(value: bigint, places: number): bigint {
-  if (places >= 0) return value
-  const unit = 10n ** BigInt(-places)
+  const unit = 10n ** BigInt(Math.max(0, -places))
   const rest = ((value % unit) + unit) % unit
-  const below = value - rest
-  return rest * 2n > unit || (rest * 2n === unit && (below / unit) % 2n !== 0n) ? below + unit : below
+  const isUp = rest * 2n > unit || (rest * 2n === unit && ((value - rest) / unit) % 2n !== 0n)
+  return value - rest + (isUp ? unit : 0n)
 }
 
 /** The functions of values that expressions know, by name. Bounded on purpose: docs/guides/queries.md lists them. */
@@ -130,14 +129,14 @@ export const operators: Readonly<Record<string, Operator>> = {
     most: 3,
     apply: ([of, start, length], at) => {
       if (isNothing(of)) return ''
-      if (typeof of !== 'string' || typeof start !== 'number' || typeof length !== 'number') return fail(at, 'needs a string and two numbers')
+      if (typeof of !== 'string' || !isIndex(start) || !isIndex(length) || start < 0 || length < 0) return fail(at, 'needs a string and two whole numbers from 0 on')
       return Array.from(of).slice(start, start + length).join('')
     },
   },
   $toString: { ...one, apply: ([value], at) => (isNothing(value) ? null : value instanceof Date ? value.toISOString() : typeof value === 'object' ? fail(at, `cannot make a string of ${nameOf(value)}`) : String(value)) },
   $size: { ...one, apply: ([value], at) => (Array.isArray(value) ? value.length : fail(at, `needs an array, not ${nameOf(value)}`)) },
   $isArray: { ...one, apply: ([value]) => Array.isArray(value) },
-  $arrayElemAt: { ...two, apply: ([of, index], at) => (isNothing(of) || isNothing(index) ? null : Array.isArray(of) && typeof index === 'number' ? of.at(index) : fail(at, 'needs an array and an index')) },
+  $arrayElemAt: { ...two, apply: ([of, index], at) => (isNothing(of) || isNothing(index) ? null : Array.isArray(of) && isIndex(index) ? of.at(index) : fail(at, 'needs an array and a whole number')) },
   $concatArrays: typed(some, arrays, (lists) => lists.flat()),
   $in: { ...two, apply: ([value, of], at) => (Array.isArray(of) ? of.some((element) => valuesMatchEqual(element, value ?? null)) : fail(at, `needs an array, not ${nameOf(of)}`)) },
   $mergeObjects: { ...some, apply: (operands, at) => Object.assign({}, ...operands.map((operand) => (isNothing(operand) ? {} : isObject(operand) ? operand : fail(at, `needs objects, not ${nameOf(operand)}`)))) as Value },
@@ -165,6 +164,10 @@ function formatDate(date: Date, format: string): string {
 /** MongoDB's truth: everything but false, null, missing and zero. */
 export function isTrue(value: Operand): boolean {
   return !isNothing(value) && value !== false && value !== 0 && value !== 0n
+}
+
+function isIndex(value: Operand): value is number {
+  return Number.isInteger(value)
 }
 
 function isNothing(value: Operand): value is null | undefined {

@@ -243,8 +243,46 @@ describe('pipelines', () => {
     [[{ $bucket: { groupBy: '$n', boundaries: [2, 1] } }], '$bucket', 'boundaries'],
     [[{ $facet: { a: [{ $nope: 1 }] } }], '$nope', ''],
     [[{ $count: '$x' }], '$count', ''],
-  ])('%j is refused at once, with its stage and path', (pipeline, stage, path) => {
+    [[{ $count: '__proto__' }], '$count', ''],
+    [[{ $addFields: { a: { $switch: { branches: [JSON.parse('{"case":true,"thenn":1}')] } } } }], '$addFields $switch', 'a'],
+    [[{ $addFields: { a: { $switch: { branches: [JSON.parse('{"case":true,"then":1,"else":1}')] } } } }], '$addFields $switch', 'a'],
+    [[{ $addFields: { a: { $switch: { branches: [JSON.parse('{"case":true,"then":1}')], defalt: 1 } } } }], '$addFields $switch', 'a'],
+    [[{ $addFields: { a: { $cond: JSON.parse('{"if":1,"then":2,"else":3,"esle":3}') } } }], '$addFields $cond', 'a'],
+    [[{ $addFields: { a: { $cond: [1, 2, 3, 4] } } }], '$addFields $cond', 'a'],
+    [[{ $addFields: { a: { $ifNull: [] } } }], '$addFields $ifNull', 'a'],
+    [[{ $addFields: { a: { $dateToString: { date: '$at', formaat: '%Y' } } } }], '$addFields $dateToString', 'a'],
+    [[{ $addFields: { a: { $literal: () => 1 } } }], '$addFields $literal', 'a'],
+    [[{ $addFields: { a: { $literal: undefined } } }], '$addFields $literal', 'a'],
+    [[{ $addFields: { a: { $literal: { b: [2n ** 64n] } } } }], '$addFields $literal', 'a.b.0'],
+    [[{ $addFields: { a: { $concat: ['\ud800'] } } }], '$addFields', 'a'],
+    [[{ $addFields: { a: new Date(Number.NaN) } }], '$addFields', 'a'],
+    [[{ $addFields: { a: { $ifNull: ['$n', JSON.parse('{"__proto__":1}')] } } }], '$addFields', 'a'],
+    [[{ $addFields: JSON.parse('{"__proto__":1}') }], '$addFields', '__proto__'],
+    [[{ $addFields: { a: '$b..c' } }], '$addFields', 'b..c'],
+    [[{ $bucket: { groupBy: '$n', boundaries: [0, 1], outputt: {} } }], '$bucket', ''],
+    [[{ $bucket: { groupBy: '$n', boundaries: [0, undefined] } }], '$bucket', 'boundaries'],
+    [[{ $bucket: { groupBy: '$n', boundaries: [0, () => 1] } }], '$bucket', 'boundaries'],
+    [[{ $bucket: { groupBy: '$n', boundaries: [0, 1], default: Symbol('x') } }], '$bucket', 'default'],
+    [[{ $sample: { size: 1, sise: 1 } }], '$sample', ''],
+    [[{ $unwind: { path: '$tags', preserveNullAndEmptyArrays: 'yes' } }], '$unwind', ''],
+    [[{ $unwind: { path: '$tags', includeArrayIndex: '$i' } }], '$unwind', ''],
+    [[{ $group: { _id: null, n: { $count: 5 } } }], '$group $count', 'n'],
+    [[{ $group: { _id: JSON.parse('{"__proto__":"$n"}') } }], '$group', '_id'],
+    [[{ $group: JSON.parse('{"_id":null,"__proto__":{"$sum":1}}') }], '$group', '__proto__'],
+    [[{ $facet: JSON.parse('{"__proto__":[]}') }], '$facet', ''],
+    [[{ $lookup: { from: 'x', localField: 'a', foreignField: 'b', as: 'c', on: 'd' } }], '$lookup', ''],
+  ])('%o is refused at once, with its stage and path', (pipeline, stage, path) => {
     expect(() => items.aggregate(pipeline as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', details: { option: 'pipeline', stage, path } }))
+  })
+
+  test.each([{ $round: [12, 0.5] }, { $arrayElemAt: ['$tags', 0.5] }, { $substrCP: ['$kind', -1, 1] }, { $substrCP: ['$kind', 0, -1] }, { $substrCP: ['$kind', 0.5, 1] }])('%j is refused', async (expression) => {
+    const [operator] = Object.keys(expression)
+    await expect(items.aggregate([{ $addFields: { a: expression } }]).toArray()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { option: 'pipeline', stage: `$addFields ${operator}`, path: 'a' } })
+  })
+
+  test('the names of an entity may stand in an object that is made', async () => {
+    const [first] = await items.aggregate([{ $match: { $id: 'i000' } }, { $project: { $id: 0, of: { $mergeObjects: [{ $id: '$$id' }, { 'a.b': 1 }] } } }]).toArray()
+    expect(first).toEqual({ of: { $id: 'items/i000', 'a.b': 1 } })
   })
 
   function outcome<T>(run: () => T): T | Error {

@@ -65,7 +65,13 @@ function flatten(operand: Record<string, unknown>, prefix = ''): [string, unknow
 }
 
 function computed(name: string, input: unknown, place: Place): { path: FieldPath; expression: Expression } {
+  const at = { ...place, path: name }
+  return { path: pathToMake(name, at), expression: compileExpression(input, at) }
+}
+
+/** The path of a field that a stage makes. */
+export function pathToMake(name: string, at: { stage: string; path?: string }): FieldPath {
   const path = parseFieldPath(name)
-  if (path.some((segment) => segment.startsWith('$'))) throw pipelineError({ ...place, path: name }, "is no name of a field: one does not begin with '$'")
-  return { path, expression: compileExpression(input, { ...place, path: name }) }
+  if (path.some((segment) => segment.startsWith('$'))) throw pipelineError(at, `cannot make '${name}': the name of a field does not begin with '$'`)
+  return path
 }

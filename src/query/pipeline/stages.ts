@@ -15,8 +15,9 @@ import { windowed } from '../windowed.ts'
 import { makeAccumulator } from './accumulators.ts'
 import { compileExpression, fieldOf, valueAt, type Expression, type Place } from './expression.ts'
 import { Grouping, type ColumnInput, type GroupField, type GroupSpec } from './Grouping.ts'
+import { checkFieldName, constant, optionsOf, placed } from './operands.ts'
 import { Holding, pipelineError } from './pipeline-error.ts'
-import { compileAddFields, compileProject, withField } from './reshape.ts'
+import { compileAddFields, compileProject, pathToMake, withField } from './reshape.ts'
 
 type Batches = AsyncIterable<readonly Document[]>
 
@@ -63,7 +64,7 @@ export function parsePipeline(input: unknown): Stage[] {
     const operand = given[name]
     // Its groups, and their order.
     if (name === '$sortByCount') return [parseStage('$group', { _id: operand, count: { $sum: 1 } }), parseStage('$sort', { count: -1 })]
-    return [parseStage(name, operand)]
+    return [placed({ stage: name }, () => parseStage(name, operand))]
   })
 }
 
@@ -90,17 +91,15 @@ function parseStage(name: string, operand: unknown): Stage {
       const keys = parseSort(operand)
       return { ...stage, reads: new Set(keys.map(({ path }) => path[0] ?? '')), run: (input, { holding }) => sorted(input, keys, holding) }
     }
-    case '$skip': {
-      const skip = wholeNumber(name, operand, 0)
-      return { ...stage, run: (input) => windowed(input, { skip }) }
-    }
+    case '$skip':
     case '$limit': {
-      const limit = wholeNumber(name, operand, 1)
-      return { ...stage, run: (input) => windowed(input, { skip: 0, limit }) }
+      const window = name === '$skip' ? { skip: wholeNumber(name, operand, 0) } : { skip: 0, limit: wholeNumber(name, operand, 1) }
+      return { ...stage, run: (input) => windowed(input, window) }
     }
-    case '$count':
-      if (typeof operand !== 'string' || operand === '' || operand.startsWith('$') || operand.includes('.')) throw pipelineError({ stage: name }, "needs the name of a field, without '$' or '.'")
-      return { ...stage, isClosed: true, run: (input) => counted(input, operand) }
+    case '$count': {
+      const field = checkFieldName(operand, { stage: name })
+      return { ...stage, isClosed: true, run: (input) => counted(input, field) }
+    }
     case '$unwind':
       return parseUnwind(stage)
     case '$lookup':
@@ -108,7 +107,7 @@ function parseStage(name: string, operand: unknown): Stage {
     case '$facet':
       return parseFacet(stage)
     case '$sample': {
-      const size = wholeNumber(name, isPlainObject(operand) ? operand['size'] : undefined, 1)
+      const size = wholeNumber(name, optionsOf(operand, { stage: name }, 'size')[0], 1)
       return { ...stage, run: (input, run) => sampled(input, size, run) }
     }
   }
@@ -196,8 +195,9 @@ function parseAccumulators(fields: Record<string, unknown>, place: Place): Group
     const at = { ...place, path: name }
     const [accumulator = '', ...others] = isPlainObject(given) ? Object.keys(given) : []
     const operand = isPlainObject(given) ? given[accumulator] : undefined
-    if (name.includes('.') || name.startsWith('$')) throw pipelineError(at, "is no name of a field: without '$' and '.'")
+    checkFieldName(name, at)
     if (others.length > 0 || makeAccumulator(accumulator, new Holding(0)) === undefined) throw pipelineError(at, `needs one of $sum $avg $min $max $count $first $last $push $addToSet $stdDevPop, not ${accumulator === '' ? describe(given) : `'${accumulator}'`}`)
+    if (accumulator === '$count' && !(isPlainObject(operand) && Object.keys(operand).length === 0)) throw pipelineError({ ...at, stage: `${place.stage} $count` }, 'takes {}')
     if (accumulator === '$count') return { name, accumulator, expression: () => 1, input: { kind: 'constant', value: 1 } }
     return { name, accumulator, expression: compileExpression(operand, at), input: columnInput(operand) }
   })
@@ -211,34 +211,35 @@ function columnInput(operand: unknown): ColumnInput | undefined {
 
 function parseBucket(operand: unknown): Stage {
   const at: Place = { stage: '$bucket', path: '', fields: new Set() }
-  const { groupBy, boundaries, default: other, output = { count: { $sum: 1 } } } = isPlainObject(operand) ? operand : ({} as Record<string, unknown>)
-  if (groupBy === undefined || !Array.isArray(boundaries) || boundaries.length < 2 || !isPlainObject(output)) throw pipelineError(at, 'needs { groupBy, boundaries: at least two, default, output }')
-  const bounds = boundaries as Value[]
-  if (bounds.some((bound, index) => index > 0 && compareValues(bounds[index - 1], bound) >= 0)) throw pipelineError({ ...at, path: 'boundaries' }, 'must ascend')
+  const [groupBy, boundaries, fallback, output = { count: { $sum: 1 } }] = optionsOf(operand, at, 'groupBy boundaries=array default? output?=object') as [unknown, unknown[], unknown?, Record<string, unknown>?]
+  const bounds = boundaries.map((bound) => constant(bound, { ...at, path: 'boundaries' }))
+  const other = fallback === undefined ? undefined : constant(fallback, { ...at, path: 'default' })
+  if (bounds.length < 2 || bounds.some((bound, index) => index > 0 && compareValues(bounds[index - 1], bound) >= 0)) throw pipelineError({ ...at, path: 'boundaries' }, 'needs at least two values that ascend')
   const by = compileExpression(groupBy, { ...at, path: 'groupBy' })
   const key: Expression = (document) => {
     const value = by(document)
     const index = value === undefined ? -1 : bounds.findLastIndex((bound) => compareValues(bound, value) <= 0)
     const lower = index === bounds.length - 1 ? undefined : bounds[index]
     if (lower === undefined && other === undefined) throw pipelineError(at, 'has a document outside of the boundaries, and no default')
-    return lower ?? (other as Value)
+    return lower ?? other
   }
   const stage = groupStage({ name: '$bucket', operand, reads: unread, isClosed: true }, { spec: { key, parts: undefined, fields: parseAccumulators(output, at) }, reads: at.fields })
   return { ...stage, run: (input, run) => mapped(stage.run(input, run), (groups) => groups.toSorted((left, right) => compareValues(left['_id'], right['_id']))) }
 }
 
 function parseUnwind(stage: Omit<Stage, 'run'>): Stage {
-  const { path: text, includeArrayIndex, preserveNullAndEmptyArrays = false, ...unknown } = isPlainObject(stage.operand) ? stage.operand : { path: stage.operand }
+  const at = { stage: '$unwind' }
+  const { operand } = stage
+  const [text, index, preserves] = typeof operand === 'string' ? [operand] : optionsOf(operand, at, 'path=string includeArrayIndex?=string preserveNullAndEmptyArrays?=boolean') as [string, string?, boolean?]
   const path = fieldOf(text)
-  if (path === undefined || Object.keys(unknown).length > 0 || (includeArrayIndex !== undefined && typeof includeArrayIndex !== 'string')) {
-    throw pipelineError({ stage: '$unwind' }, "needs a path as '$tags', or { path, includeArrayIndex, preserveNullAndEmptyArrays }")
-  }
-  const withIndex = (document: Document, index: number | null): Document => (includeArrayIndex === undefined ? document : withField(document, parseFieldPath(includeArrayIndex), index))
+  if (path === undefined) throw pipelineError(at, "needs a path as '$tags'")
+  const indexPath = index === undefined ? undefined : pathToMake(index, at)
+  const withIndex = (document: Document, place: number | null): Document => (indexPath === undefined ? document : withField(document, indexPath, place))
   const unwind = (document: Document): Document[] => {
     const value = valueAt(document, path, 0)
-    if (Array.isArray(value) && value.length > 0) return value.map((element, index) => withIndex(withField(document, path, element), index))
+    if (Array.isArray(value) && value.length > 0) return value.map((element, place) => withIndex(withField(document, path, element), place))
     if (value !== undefined && value !== null && !Array.isArray(value)) return [withIndex(document, null)]
-    if (preserveNullAndEmptyArrays !== true) return []
+    if (!preserves) return []
     return [withIndex(Array.isArray(value) ? withField(document, path, undefined) : document, null)]
   }
   return { ...stage, reads: new Set(path.slice(0, 1)), run: (input) => mapped(input, (documents) => documents.flatMap(unwind)) }
@@ -249,12 +250,9 @@ const lookupsAtOnce = 1000
 
 function parseLookup(stage: Omit<Stage, 'run'>): Stage {
   if (isPlainObject(stage.operand) && Object.hasOwn(stage.operand, 'relationship')) return parseEdgeLookup(stage, stage.operand)
-  const { from, localField, foreignField, as, ...unknown } = isPlainObject(stage.operand) ? stage.operand : ({} as Record<string, unknown>)
-  if (typeof from !== 'string' || typeof localField !== 'string' || typeof foreignField !== 'string' || typeof as !== 'string' || Object.keys(unknown).length > 0) {
-    throw pipelineError({ stage: '$lookup' }, 'needs { from, localField, foreignField, as }, or { relationship, direction, filter, sort, limit, as }')
-  }
+  const [from, localField, foreignField, as] = optionsOf(stage.operand, { stage: '$lookup' }, 'from=string localField=string foreignField=string as=string') as [string, string, string, string]
   validateNamespace(from)
-  const [local, foreign, to] = [parseFieldPath(localField), parseFieldPath(foreignField), parseFieldPath(as)]
+  const [local, foreign, to] = [parseFieldPath(localField), parseFieldPath(foreignField), pathToMake(as, { stage: '$lookup' })]
   const valuesAt = (document: Document, path: FieldPath): ReadonlyMap<string, Value> => {
     const values = new Map<string, Value>()
     collectValues(document, path, (value) => values.set(identityOf(value), value))
@@ -282,13 +280,12 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
 }
 
 function parseEdgeLookup(stage: Omit<Stage, 'run'>, operand: Record<string, unknown>): Stage {
-  const { relationship: name, direction, filter = {}, sort, limit, as, ...unknown } = operand
-  if (typeof as !== 'string' || Object.keys(unknown).length > 0) throw pipelineError({ stage: '$lookup' }, 'needs { relationship, as } and takes direction, filter, sort and limit beside them')
+  const [name, as, direction, filter = {}, sort, limit] = optionsOf(operand, { stage: '$lookup' }, 'relationship as=string direction? filter? sort? limit?') as [unknown, string, ...unknown[]]
   if (direction !== undefined && direction !== 'out' && direction !== 'in') throw pipelineError({ stage: '$lookup', path: 'direction' }, "must be 'out' or 'in'")
   parseFilter(filter)
   parseSort(sort)
   const lookup = { relationship: validatePredicate(name), direction, filter, sort, limit: limit === undefined ? undefined : wholeNumber('$lookup', limit, 1) } as const
-  const to = parseFieldPath(as)
+  const to = pathToMake(as, { stage: '$lookup' })
   return {
     ...stage,
     reads: new Set(['$id']),
@@ -311,7 +308,7 @@ function idOf({ $id }: Document): string {
 
 function parseFacet(stage: Omit<Stage, 'run'>): Stage {
   if (!isPlainObject(stage.operand)) throw pipelineError({ stage: '$facet' }, 'needs { name: pipeline, … }')
-  const facets = Object.entries(stage.operand).map(([name, pipeline]) => [name, parsePipeline(pipeline)] as const)
+  const facets = Object.entries(stage.operand).map(([name, pipeline]) => [checkFieldName(name, { stage: '$facet' }), parsePipeline(pipeline)] as const)
   return {
     ...stage,
     async *run(input, run) {
