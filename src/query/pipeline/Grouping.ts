@@ -1,5 +1,5 @@
 import type { FieldPath } from '../../model/path.ts'
-import type { Document, Value } from '../../model/values.ts'
+import { cloneValue, type Document, type Value } from '../../model/values.ts'
 import type { Column } from '../../parquet/Column.ts'
 import { rowDefinitions, scalarsOf } from '../../parquet/column-values.ts'
 import type { FieldColumn } from '../../parquet/DocumentAssembler.ts'
@@ -115,7 +115,7 @@ export class Grouping {
       const document: Document = { _id }
       this.#spec.fields.forEach(({ name }, index) => {
         const value = this.#accumulators[index]?.result(group)
-        if (value !== undefined) document[name] = value
+        if (value !== undefined) document[name] = cloneValue(value)
       })
       yield document
     }

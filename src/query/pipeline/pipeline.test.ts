@@ -200,6 +200,40 @@ describe('pipelines', () => {
     expect(await longs.aggregate([{ $project: { $id: 0, made: expression } }]).toArray()).toEqual([{ made }])
   })
 
+  test.each<[string, object[]]>([
+    ['a literal', [{ $addFields: { a: { $literal: { n: 1 } }, b: [new Date(0)] } }]],
+    ['a field twice', [{ $project: { a: '$o', b: '$o', c: ['$o'] } }]],
+    ['the document in itself', [{ $addFields: { a: '$$ROOT' } }]],
+    ['a field of elements', [{ $addFields: { 'list.made': '$o' } }]],
+    ['what is looked up', [{ $lookup: { from: 'owned', localField: 'k', foreignField: 'k', as: 'L' } }]],
+    ['what is looked up and unwound', [{ $lookup: { from: 'owned', localField: 'k', foreignField: 'k', as: 'L' } }, { $unwind: '$L' }]],
+    ['by edges', [{ $addFields: { both: [1, 2] } }, { $unwind: '$both' }, { $lookup: { relationship: 'to', as: 'L' } }]],
+    ['unwound', [{ $unwind: '$list' }]],
+    ['facets', [{ $facet: { a: [], b: [{ $match: {} }], c: [{ $unwind: '$list' }] } }]],
+    ['a group', [{ $group: { _id: '$o', a: { $push: '$$ROOT' }, b: { $addToSet: '$o' }, c: { $first: '$o' }, d: { $last: '$$ROOT' }, e: { $min: '$o' } } }]],
+    ['a bucket', [{ $bucket: { groupBy: '$o', boundaries: [{}, { n: 9 }], output: { a: { $push: { $literal: { n: 1 } } } } } }]],
+  ])('share nothing: %s', async (_name, pipeline) => {
+    const literals = structuredClone(pipeline)
+    const owned = db.collection('owned')
+    if ((await owned.count()) === 0) {
+      await owned.createMany(Array.from({ length: 3 }, (_, n) => ({ $id: `o${n}`, k: 1, o: { n: 1, at: new Date(1) }, list: [{ n: 1 }, { n: 2 }] })))
+      for (const id of ['o0', 'o1']) await owned.link(id, 'to', 'owned/o2')
+    }
+    const results = await owned.aggregate(pipeline).toArray()
+    const seen = new Set<unknown>()
+    const visit = (value: unknown): void => {
+      if (typeof value !== 'object' || value === null) return
+      expect(seen.has(value), text(value)).toBe(false)
+      seen.add(value)
+      Object.values(value).forEach(visit)
+    }
+    visit(results)
+    expect(seen.size).toBeGreaterThan(3)
+    visit(pipeline)
+    expect(pipeline).toEqual(literals)
+    visit(await owned.aggregate(pipeline).toArray())
+  })
+
   test('see the past, and a transaction its own writes', async () => {
     const { lastSeq } = await db.stats()
     const count = (of: typeof items, options?: object): Promise<unknown> => of.aggregate([{ $match: { kind: 'red' } }, { $count: 'red' }], options).toArray()

@@ -1,7 +1,7 @@
 import { describe, isPlainObject } from '../../model/parse-document.ts'
 import { parseFieldPath, type FieldPath } from '../../model/path.ts'
 import { applyProjection, parseProjection } from '../../model/projection.ts'
-import { isObject, ownField, type Document, type Value } from '../../model/values.ts'
+import { cloneValue, isObject, ownField, type Document, type Value } from '../../model/values.ts'
 import { allFields, compileExpression, type Expression, type Place } from './expression.ts'
 import { pipelineError } from './pipeline-error.ts'
 
@@ -16,7 +16,7 @@ export function withField(document: Document, path: FieldPath, value: Value | un
 }
 
 function inside(value: Value | undefined, path: FieldPath, set: Value | undefined): Value | undefined {
-  if (Array.isArray(value)) return value.map((element) => inside(element, path, set) ?? null)
+  if (Array.isArray(value)) return value.map((element) => inside(element, path, set && cloneValue(set)) ?? null)
   if (isObject(value)) return withField(value, path, set)
   return withField({}, path, set)
 }
@@ -66,7 +66,15 @@ function flatten(operand: Record<string, unknown>, prefix = ''): [string, unknow
 
 function computed(name: string, input: unknown, place: Place): { path: FieldPath; expression: Expression } {
   const at = { ...place, path: name }
-  return { path: pathToMake(name, at), expression: compileExpression(input, at) }
+  return { path: pathToMake(name, at), expression: copied(compileExpression(input, at)) }
+}
+
+/** What an expression gives may stand elsewhere, too: in the document, in the pipeline, in other results. */
+function copied(expression: Expression): Expression {
+  return (document) => {
+    const value = expression(document)
+    return value && cloneValue(value)
+  }
 }
 
 /** The path of a field that a stage makes. */

@@ -1,5 +1,5 @@
 import { copyEntity } from '../../model/entity-document.ts'
-import type { Document } from '../../model/values.ts'
+import { cloneDocument, type Document } from '../../model/values.ts'
 import type { ScanSlice } from '../../storage/view.ts'
 import { parseQuery, type Query, type QueryInput } from '../parse-query.ts'
 import { countRows, runQuery } from '../run-query.ts'
@@ -27,7 +27,13 @@ export function planPipeline(ns: string, stages: readonly Stage[], input: Omit<Q
 }
 
 /** What a pipeline gives, in batches. The caller owns it. */
-export async function* runPipeline({ query, stages }: Pipeline, run: QueryRun, given: Pick<PipelineRun, 'random' | 'related'>): AsyncGenerator<readonly Document[]> {
+export async function* runPipeline(pipeline: Pipeline, run: QueryRun, given: Pick<PipelineRun, 'random' | 'related'>): AsyncGenerator<readonly Document[]> {
+  // What these make of one document shares its parts, unless a group follows, which makes copies.
+  const isShared = pipeline.stages.findLastIndex(({ name }) => name === '$unwind' || name === '$facet') > pipeline.stages.findLastIndex(({ group }) => group !== undefined)
+  for await (const documents of made(pipeline, run, given)) yield isShared ? documents.map(cloneDocument) : documents
+}
+
+async function* made({ query, stages }: Pipeline, run: QueryRun, given: Pick<PipelineRun, 'random' | 'related'>): AsyncGenerator<readonly Document[]> {
   const holding = new Holding(run.sortDocumentsMax)
   const parts: PipelineRun = { ...given, holding, find: (ns, filter) => runQuery(parseQuery(ns, { filter, asOf: query.asOf?.seq ?? (query.asOf?.ts === undefined ? undefined : new Date(query.asOf.ts)), signal: query.signal }), run, documentsOf(ns, undefined)) }
   const [first, ...rest] = stages

@@ -8,7 +8,7 @@ import { parseFilter } from '../../model/filter/parse-filter.ts'
 import { describe, isPlainObject } from '../../model/parse-document.ts'
 import { parseFieldPath, type FieldPath } from '../../model/path.ts'
 import { compareBySort, parseSort, type SortKey } from '../../model/sort.ts'
-import type { Document, Value } from '../../model/values.ts'
+import { cloneValue, type Document, type Value } from '../../model/values.ts'
 import { identityOf } from '../Alike.ts'
 import { collectValues } from '../distinct.ts'
 import { windowed } from '../windowed.ts'
@@ -273,7 +273,7 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
             for (const other of others) valuesAt(other, foreign).forEach((_, key) => listAt(found, key).push(other))
           }
         }
-        yield documents.map((document) => withField(document, to, [...new Set([...valuesAt(document, local).keys()].flatMap((key) => found.get(key) ?? []))]))
+        yield documents.map((document) => withField(document, to, cloneValue([...new Set([...valuesAt(document, local).keys()].flatMap((key) => found.get(key) ?? []))])))
       }
     },
   }
@@ -294,7 +294,7 @@ function parseEdgeLookup(stage: Omit<Stage, 'run'>, operand: Record<string, unkn
         for (let at = 0; at < documents.length; at += lookupsAtOnce) {
           const some = documents.slice(at, at + lookupsAtOnce)
           const found = await related(some.map(idOf), lookup)
-          yield some.map((document) => withField(document, to, [...(found.get(idOf(document)) ?? [])]))
+          yield some.map((document) => withField(document, to, cloneValue([...(found.get(idOf(document)) ?? [])])))
         }
       }
     },
