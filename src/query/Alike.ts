@@ -10,14 +10,9 @@ export class Alike {
   /** By what tells types apart, which is quick to make; and of those whose text that is not, by what does not. */
   readonly #ids = new Map<string, number>()
   readonly #ofOthers = new Map<string, number>()
-  readonly #onNew: () => void
 
-  /** `onNew` is told before each value that is unlike those before it. */
-  constructor(onNew: () => void = () => undefined) {
-    this.#onNew = onNew
-  }
-
-  idOf(value: Value): number {
+  /** `holding` is told of each value that is unlike those before it. */
+  idOf(value: Value, holding?: { readonly add: (count: number) => void }): number {
     const exact = exactOf(value)
     let id = this.#ids.get(exact)
     if (id !== undefined) return id
@@ -26,7 +21,7 @@ export class Alike {
     const copy = likened(value, (long) => long)
     id = this.#ids.get(identity) ?? this.#ofOthers.get(identity)
     if (id === undefined) {
-      this.#onNew()
+      holding?.add(1)
       id = this.values.push(copy) - 1
     } else if (exactOf(copy) !== exactOf(this.values[id] as Value)) this.values[id] = plain
     if (exact !== identity) this.#ofOthers.set(identity, id)
@@ -36,9 +31,7 @@ export class Alike {
 }
 
 /** The same text for values that filters take for equal. */
-export function identityOf(value: Value): string {
-  return exactOf(likened(value, numberOf))
-}
+export const identityOf = (value: Value): string => exactOf(likened(value, numberOf))
 
 /** Another text for 1n than for 1. */
 export function exactOf(value: Value): string {
@@ -54,6 +47,4 @@ function likened(value: Value, ofLong: (long: bigint) => Value): Value {
   return isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, inside]) => [name, likened(inside, ofLong)])) : cloneValue(value)
 }
 
-function numberOf(long: bigint): Value {
-  return BigInt(Number(long)) === long ? Number(long) : long
-}
+const numberOf = (long: bigint): Value => (BigInt(Number(long)) === long ? Number(long) : long)

@@ -19,19 +19,18 @@ type Add = (value: Value) => unknown
  */
 export async function distinctValues(query: Query, run: QueryRun, of: { path: FieldPath; valuesMax: number }): Promise<Value[]> {
   const found = new Alike()
-  const { values } = found
   const add = (value: Value): unknown => found.idOf(value)
   const isSystemField = systemFields.has(of.path[0] ?? '')
   for await (const strip of selectRows(query, run.view, run.trace)) {
     for (const slice of strip) {
       const open = addColumn(slice, of.path, add)
       for (const state of slice.batch.states(open)) collectValues(isSystemField ? entityDocument(query.ns, state) : state.document, of.path, add)
-      if (values.length <= of.valuesMax) continue
+      if (found.values.length <= of.valuesMax) continue
       const path = of.path.join('.')
       throw new ParqueDBError('LIMIT_EXCEEDED', `'${path}' has more than ${of.valuesMax} different values; narrow the filter, or raise distinctValuesMax.`, { details: { limit: 'distinctValuesMax', most: of.valuesMax, path } })
     }
   }
-  return values.toSorted(compareValues)
+  return found.values.toSorted(compareValues)
 }
 
 /** Adds what a column tells, and gives the rows that it does not tell of. */

@@ -73,8 +73,9 @@ class Part {
 /** Groups that grow while documents, or rows of columns, are added. */
 export class Grouping {
   readonly #spec: GroupSpec
+  readonly #holding: Holding
   /** Their keys, by the number of the group. */
-  readonly #groups: Alike
+  readonly #groups = new Alike()
   readonly #parts: readonly Part[]
   #identity = new Int32Array(0)
   /** Groups by the combined ids of the parts of their keys. */
@@ -83,14 +84,14 @@ export class Grouping {
 
   constructor(spec: GroupSpec, holding: Holding) {
     this.#spec = spec
-    this.#groups = new Alike(() => holding.add(1))
+    this.#holding = holding
     const { parts = [] } = spec
-    this.#parts = parts.map(() => new Part(parts.length === 1 ? (value) => this.#groups.idOf(this.#keyOf([value])) : undefined))
+    this.#parts = parts.map(() => new Part(parts.length === 1 ? (value) => this.#groups.idOf(this.#keyOf([value]), holding) : undefined))
     this.#accumulators = spec.fields.map(({ accumulator }) => makeAccumulator(accumulator, holding) as Accumulator)
   }
 
   addDocument(document: Document): void {
-    const group = this.#groups.idOf(this.#spec.key(document) ?? null)
+    const group = this.#groups.idOf(this.#spec.key(document) ?? null, this.#holding)
     this.#spec.fields.forEach(({ expression }, index) => this.#accumulators[index]?.add(group, expression(document)))
   }
 
@@ -124,7 +125,7 @@ export class Grouping {
   #groupsOf(batch: RunBatch, keys: readonly (FieldColumn | 'absent')[], rows: Int32Array): RowGroups {
     const [only] = keys
     const [part] = this.#parts
-    if (only === undefined || part === undefined) return { codes: new Int32Array(rows.length), groupOf: Int32Array.of(rows.length === 0 ? 0 : this.#groups.idOf(this.#spec.key({}) ?? null)) }
+    if (only === undefined || part === undefined) return { codes: new Int32Array(rows.length), groupOf: Int32Array.of(rows.length === 0 ? 0 : this.#groups.idOf(this.#spec.key({}) ?? null, this.#holding)) }
     const coded = keys.length === 1 ? codesOf(batch, { found: only, rows }) : undefined
     if (coded !== undefined) {
       const { codes, texts } = coded
@@ -142,7 +143,7 @@ export class Grouping {
   #groupOfParts(id: number, other: number): number {
     const code = id * partIdsMax + other
     let group = this.#byParts.get(code)
-    if (group === undefined) this.#byParts.set(code, (group = this.#groups.idOf(this.#keyOf([this.#parts[0]?.values[id], this.#parts[1]?.values[other]]))))
+    if (group === undefined) this.#byParts.set(code, (group = this.#groups.idOf(this.#keyOf([this.#parts[0]?.values[id], this.#parts[1]?.values[other]]), this.#holding)))
     return group
   }
 

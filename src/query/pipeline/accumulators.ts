@@ -31,8 +31,8 @@ const makers: { readonly [name: string]: (holding: Holding) => Accumulator } = {
   $max: () => extreme(1),
   $first: () => kept((present) => present),
   $last: () => kept((_, next) => next),
-  $push: (holding) => gathered(holding, ({ values }, value) => [holding.add(1), values.push(value)]),
-  $addToSet: (holding) => gathered(holding, (list, value) => list.idOf(value)),
+  $push: (holding) => gathered(({ values }, value) => [holding.add(1), values.push(value)]),
+  $addToSet: (holding) => gathered((list, value) => list.idOf(value, holding)),
 }
 
 /** Makes the accumulator of this name; undefined for an unknown one. */
@@ -154,10 +154,10 @@ function kept(choose: <T>(present: T, next: T) => T): Accumulator {
   }
 }
 
-function gathered(holding: Holding, put: (list: Alike, value: Value) => unknown): Accumulator {
+function gathered(put: (list: Alike, value: Value) => unknown): Accumulator {
   const lists: Alike[] = []
   return {
-    add: (group, value) => value !== undefined && put((lists[group] ??= new Alike(() => holding.add(1))), value),
+    add: (group, value) => value !== undefined && put((lists[group] ??= new Alike()), value),
     result: (group) => lists[group]?.values ?? [],
   }
 }

@@ -19,6 +19,8 @@ export interface Place {
 const expressionDepthMax = 100
 export const allFields = '$$ROOT'
 
+const always = (value: Value | undefined): Expression => () => value
+
 /** Compiles one expression. INVALID_ARGUMENT names the stage, the path and the operator that is not known or has wrong operands. */
 export function compileExpression(input: unknown, place: Place, depth = 0): Expression {
   if (depth > expressionDepthMax) throw pipelineError(place, `nests expressions more than ${expressionDepthMax} levels deep`)
@@ -44,10 +46,6 @@ export function compileExpression(input: unknown, place: Place, depth = 0): Expr
     }
     return object
   }
-}
-
-function always(value: Value | undefined): Expression {
-  return () => value
 }
 
 /** The path of an expression that is nothing but a field. */
@@ -136,6 +134,4 @@ function compileSwitch(operand: unknown, { place, inner }: Compiling): Expressio
   }
 }
 
-function every(parts: readonly Expression[], wanted: boolean): Expression {
-  return (document) => (parts.every((part) => isTrue(part(document)) === wanted) ? wanted : !wanted)
-}
+const every = (parts: readonly Expression[], wanted: boolean): Expression => (document) => (parts.every((part) => isTrue(part(document)) === wanted) ? wanted : !wanted)

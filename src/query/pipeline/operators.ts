@@ -48,17 +48,9 @@ export function stored(value: number | bigint): number | bigint {
   return typeof value === 'bigint' && BigInt.asIntN(64, value) !== value ? Number(value) : value
 }
 
-function text(count: Count, work: (texts: readonly string[], at: At) => Value): Operator {
-  return typed(count, strings, work)
-}
-
-function comparison(holds: (order: number) => boolean): Operator {
-  return { ...two, apply: ([left, right]) => holds(compareSortValues(left, right)) }
-}
-
-function datePart(part: (date: Date) => number): Operator {
-  return typed(one, aDate, (dates) => part(dates[0] as Date))
-}
+const text = (count: Count, work: (texts: readonly string[], at: At) => Value): Operator => typed(count, strings, work)
+const comparison = (holds: (order: number) => boolean): Operator => ({ ...two, apply: ([left, right]) => holds(compareSortValues(left, right)) })
+const datePart = (part: (date: Date) => number): Operator => typed(one, aDate, (dates) => part(dates[0] as Date))
 
 function sum(operands: readonly Operand[], at: At, sign: 1 | -1): Value {
   if (operands.some(isNothing)) return null
@@ -124,15 +116,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   $toUpper: { ...one, apply: ([value], at) => (isNothing(value) ? '' : (text(one, ([of = '']) => of.toUpperCase()).apply([value], at) ?? '')) },
   $strLenCP: { ...one, apply: ([of], at) => (typeof of === 'string' ? Array.from(of).length : fail(at, `needs a string, not ${nameOf(of)}`)) },
   $split: text(two, ([of = '', by = ''], at) => (by === '' ? fail(at, 'needs a separator that is not empty') : of.split(by))),
-  $substrCP: {
-    least: 3,
-    most: 3,
-    apply: ([of, start, length], at) => {
-      if (isNothing(of)) return ''
-      if (typeof of !== 'string' || !isIndex(start) || !isIndex(length) || start < 0 || length < 0) return fail(at, 'needs a string and two whole numbers from 0 on')
-      return Array.from(of).slice(start, start + length).join('')
-    },
-  },
+  $substrCP: { least: 3, most: 3, apply: ([of, start, length], at) => (isNothing(of) ? '' : typeof of === 'string' && isIndex(start) && isIndex(length) && start >= 0 && length >= 0 ? Array.from(of).slice(start, start + length).join('') : fail(at, 'needs a string and two whole numbers from 0 on')) },
   $toString: { ...one, apply: ([value], at) => (isNothing(value) ? null : value instanceof Date ? value.toISOString() : typeof value === 'object' ? fail(at, `cannot make a string of ${nameOf(value)}`) : String(value)) },
   $size: { ...one, apply: ([value], at) => (Array.isArray(value) ? value.length : fail(at, `needs an array, not ${nameOf(value)}`)) },
   $isArray: { ...one, apply: ([value]) => Array.isArray(value) },
@@ -150,9 +134,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   $dateToString: { ...two, apply: ([date, format], at) => (isNothing(date) ? null : date instanceof Date ? formatDate(date, format as string) : fail(at, `needs a date, not ${nameOf(date)}`)) },
 }
 
-function notZero<Amount extends number | bigint>(value: Amount, at: At): Amount {
-  return Number(value) === 0 ? fail(at, 'cannot divide by zero') : value
-}
+const notZero = <Amount extends number | bigint>(value: Amount, at: At): Amount => (Number(value) === 0 ? fail(at, 'cannot divide by zero') : value)
 
 function formatDate(date: Date, format: string): string {
   const iso = date.toISOString()
@@ -166,13 +148,9 @@ export function isTrue(value: Operand): boolean {
   return !isNothing(value) && value !== false && value !== 0 && value !== 0n
 }
 
-function isIndex(value: Operand): value is number {
-  return Number.isInteger(value)
-}
+const isIndex = (value: Operand): value is number => Number.isInteger(value)
 
-function isNothing(value: Operand): value is null | undefined {
-  return value === undefined || value === null
-}
+const isNothing = (value: Operand): value is null | undefined => value === undefined || value === null
 
 function nameOf(value: Operand): string {
   if (isNothing(value)) return value === null ? 'null' : 'nothing'

@@ -52,9 +52,7 @@ export function compileProject(operand: unknown): Reshaping & { isClosed: boolea
   return { make: (document) => fields.reduce((made, { path, expression }) => withField(made, path, expression(document)), taken(document)), reads: place.fields, isClosed: takes }
 }
 
-function isFlag(input: unknown): boolean {
-  return input === 0 || input === 1 || input === true || input === false
-}
+const isFlag = (input: unknown): boolean => input === 0 || input === 1 || typeof input === 'boolean'
 
 /** { a: { b: 1 } } names 'a.b'; an object with an operator in it is an expression. */
 function flatten(operand: Record<string, unknown>, prefix = ''): [string, unknown][] {
@@ -66,15 +64,13 @@ function flatten(operand: Record<string, unknown>, prefix = ''): [string, unknow
 
 function computed(name: string, input: unknown, place: Place): { path: FieldPath; expression: Expression } {
   const at = { ...place, path: name }
-  return { path: pathToMake(name, at), expression: copied(compileExpression(input, at)) }
-}
-
-/** What an expression gives may stand elsewhere, too: in the document, in the pipeline, in other results. */
-function copied(expression: Expression): Expression {
-  return (document) => {
+  const expression = compileExpression(input, at)
+  // What it gives may stand elsewhere, too: in the document, in the pipeline, in other results.
+  const copied: Expression = (document) => {
     const value = expression(document)
     return value && cloneValue(value)
   }
+  return { path: pathToMake(name, at), expression: copied }
 }
 
 /** The path of a field that a stage makes. */

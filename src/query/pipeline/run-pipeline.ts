@@ -7,7 +7,7 @@ import { selectRows, type QueryRun } from '../select-rows.ts'
 import { allFields } from './expression.ts'
 import { Grouping, type GroupSpec } from './Grouping.ts'
 import { Holding } from './pipeline-error.ts'
-import { runStages, type PipelineRun, type Stage } from './stages.ts'
+import { mapped, runStages, type PipelineRun, type Stage } from './stages.ts'
 
 export type Pipeline = Readonly<ReturnType<typeof planPipeline>>
 
@@ -23,17 +23,15 @@ export function planPipeline(ns: string, stages: readonly Stage[], input: Omit<Q
     at += 1
   }
   const filter = matches.length <= 1 ? matches[0] : { $and: matches }
-  return { query: parseQuery(ns, { ...input, ...taken, filter }), stages: stages.slice(at) }
+  // What these make of one document shares its parts, unless a group follows, which makes copies.
+  const isShared = stages.findLastIndex(({ name }) => name === '$unwind' || name === '$facet') > stages.findLastIndex(({ group }) => group !== undefined)
+  return { query: parseQuery(ns, { ...input, ...taken, filter }), stages: [...stages.slice(at), ...(isShared ? [copying] : [])] }
 }
+
+const copying: Stage = { name: '', operand: undefined, reads: new Set(), isClosed: false, run: (input) => mapped(input, (documents) => documents.map(cloneDocument)) }
 
 /** What a pipeline gives, in batches. The caller owns it. */
-export async function* runPipeline(pipeline: Pipeline, run: QueryRun, given: Pick<PipelineRun, 'random' | 'related'>): AsyncGenerator<readonly Document[]> {
-  // What these make of one document shares its parts, unless a group follows, which makes copies.
-  const isShared = pipeline.stages.findLastIndex(({ name }) => name === '$unwind' || name === '$facet') > pipeline.stages.findLastIndex(({ group }) => group !== undefined)
-  for await (const documents of made(pipeline, run, given)) yield isShared ? documents.map(cloneDocument) : documents
-}
-
-async function* made({ query, stages }: Pipeline, run: QueryRun, given: Pick<PipelineRun, 'random' | 'related'>): AsyncGenerator<readonly Document[]> {
+export async function* runPipeline({ query, stages }: Pipeline, run: QueryRun, given: Pick<PipelineRun, 'random' | 'related'>): AsyncGenerator<readonly Document[]> {
   const holding = new Holding(run.sortDocumentsMax)
   const parts: PipelineRun = { ...given, holding, find: (ns, filter) => runQuery(parseQuery(ns, { filter, asOf: query.asOf?.seq ?? (query.asOf?.ts === undefined ? undefined : new Date(query.asOf.ts)), signal: query.signal }), run, documentsOf(ns, undefined)) }
   const [first, ...rest] = stages

@@ -119,7 +119,7 @@ function wholeNumber(stage: string, operand: unknown, least: number): number {
   throw pipelineError({ stage }, `needs a whole number of at least ${least}`)
 }
 
-async function* mapped(input: Batches, make: (documents: readonly Document[]) => readonly Document[]): Batches {
+export async function* mapped(input: Batches, make: (documents: readonly Document[]) => readonly Document[]): Batches {
   for await (const documents of input) {
     const made = make(documents)
     if (made.length > 0) yield made
@@ -229,8 +229,7 @@ function parseBucket(operand: unknown): Stage {
 
 function parseUnwind(stage: Omit<Stage, 'run'>): Stage {
   const at = { stage: '$unwind' }
-  const { operand } = stage
-  const [text, index, preserves] = typeof operand === 'string' ? [operand] : optionsOf(operand, at, 'path=string includeArrayIndex?=string preserveNullAndEmptyArrays?=boolean') as [string, string?, boolean?]
+  const [text, index, preserves] = typeof stage.operand === 'string' ? [stage.operand] : optionsOf(stage.operand, at, 'path=string includeArrayIndex?=string preserveNullAndEmptyArrays?=boolean') as [string, string?, boolean?]
   const path = fieldOf(text)
   if (path === undefined) throw pipelineError(at, "needs a path as '$tags'")
   const indexPath = index === undefined ? undefined : pathToMake(index, at)
