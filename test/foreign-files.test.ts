@@ -6,7 +6,7 @@ import { parquetReadObjects, type Compressors } from 'hyparquet'
 import { describe, expect, test } from 'vitest'
 import { isParqueDBError } from '../src/base/ParqueDBError.ts'
 import type { Document } from '../src/model/values.ts'
-import { sourceOfBytes } from '../src/parquet/byte-source.ts'
+import { sourceOfBytes } from './source-of-bytes.ts'
 import { lz4BlocksDecompress, lz4Decompress } from '../src/parquet/lz4.ts'
 import { readForeignParquet } from '../src/parquet/read-foreign-parquet.ts'
 

@@ -1,3 +1,4 @@
+import { lowerBound } from '../base/lower-bound.ts'
 import { hashOf } from './BloomFilters.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
 import type { ByteCursor } from './ByteCursor.ts'
@@ -84,12 +85,5 @@ function idHashOf(id: string): number {
 }
 
 function isIn(sorted: Int32Array, hash: number): boolean {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((sorted[middle] as number) < hash) low = middle + 1
-    else high = middle
-  }
-  return sorted[low] === hash
+  return sorted[lowerBound(sorted, (other) => other < hash)] === hash
 }

@@ -5,15 +5,13 @@ import { crc32 } from '../base/crc32.ts'
 import { Arena } from './Arena.ts'
 import type { ByteSource } from './byte-source.ts'
 import { ByteCursor } from './ByteCursor.ts'
-import { leavesOf } from './columns.ts'
-import type { Leaf } from './columns.ts'
+import { leavesOf, type Leaf } from './columns.ts'
 import { inFile } from './decode-chunk.ts'
 import type { GroupCache } from './GroupCache.ts'
 import { GroupStatistics, statisticsSection } from './GroupStatistics.ts'
 import { malformed } from './malformed.ts'
 import { RowGroup, type GroupFile } from './RowGroup.ts'
-import { areByGroup, readFilters, readIndex } from './sparse-index.ts'
-import type { Filters, RowGroupEntry, Section, SharedFilters, SparseIndex } from './sparse-index.ts'
+import { readFilters, readIndex, type Filters, type RowGroupEntry, type Section, type SparseIndex } from './sparse-index.ts'
 import { Stretch } from './Stretch.ts'
 import { rowGroupsOfFooter } from './thrift-footer.ts'
 import type { FileFacts } from './written-file.ts'
@@ -39,8 +37,8 @@ export interface GroupOfFile {
   readonly footer: Uint8Array
   /** As GroupStatistics keeps it; undefined where its file has none. */
   readonly statistics: Uint8Array | undefined
-  /** Those of its file, where it is the row group `place`; undefined where they are shared, and nobody can take it over. */
-  readonly filters: Filters | undefined
+  /** Those of its file, where it is the row group `place`. */
+  readonly filters: Filters
   readonly place: number
   /** Columns and metadata of its file: a file with the same can take it over. */
   readonly layout: string
@@ -106,7 +104,7 @@ export class TableReader {
   readonly #facts: FileFacts
   readonly #file: GroupFile
   readonly #names: string[] = []
-  #filters: Filters | SharedFilters | undefined
+  #filters: Filters | undefined
   #statistics: GroupStatistics | undefined
   #wastedReads = 0
 
@@ -141,12 +139,12 @@ export class TableReader {
   }
 
   /** The filters, as far as they are in memory. */
-  get filters(): Filters | SharedFilters | undefined {
+  get filters(): Filters | undefined {
     return this.#filters
   }
 
   /** The filters, from a request of their own where the index does not have them. */
-  async loadFilters(): Promise<Filters | SharedFilters> {
+  async loadFilters(): Promise<Filters> {
     if (this.#filters !== undefined) return this.#filters
     const section = this.index.sections['filters']
     if (section === undefined) throw new ParqueDBError('CORRUPT_FILE', `${this.path} has no filters.`, { details: { path: this.path } })
@@ -188,8 +186,7 @@ export class TableReader {
   /** All row groups in order, for a merge; requests of at most `bytesMax`, of which two are held. */
   async *groupsToMerge(options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupOfFile> {
     const footers = await this.footerGroups()
-    const loaded = await this.loadFilters()
-    const filters = areByGroup(loaded) ? loaded : undefined
+    const filters = await this.loadFilters()
     const layout = layoutOf(this.index)
     const statistics = await this.statistics()
     let place = -1

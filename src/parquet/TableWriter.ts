@@ -4,16 +4,14 @@ import { crc32 } from '../base/crc32.ts'
 import { BloomFiltersBuilder } from './BloomFilters.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
 import { compressorOf, type Codec, type Compressor } from './codecs.ts'
-import type { FieldSpec } from './columns.ts'
-import { leavesOf } from './columns.ts'
+import { leavesOf, type FieldSpec } from './columns.ts'
 import { encodeChunk, type ColumnToEncode, type EncodedChunk } from './encode-chunk.ts'
 import { FileBuffer } from './FileBuffer.ts'
 import { writeFileMetadata, writeRowGroup } from './footer.ts'
 import { GroupStatisticsBuilder, statisticsSection } from './GroupStatistics.ts'
 import { LeafBuilder } from './LeafBuilder.ts'
-import { IdHashesBuilder } from './IdHashes.ts'
-import { indexFormat, joinKey, writeIndex } from './sparse-index.ts'
-import type { RowGroupEntry, Section } from './sparse-index.ts'
+import { IdHashes, IdHashesBuilder } from './IdHashes.ts'
+import { indexFormat, joinKey, writeIndex, type RowGroupEntry, type Section } from './sparse-index.ts'
 import { layoutOf, type GroupOfFile } from './TableReader.ts'
 import { writeMovedRowGroup } from './thrift-footer.ts'
 import { rowFacts, type WrittenFile } from './written-file.ts'
@@ -177,7 +175,7 @@ export abstract class TableWriter {
     const { rowGroupBytes } = this.#options
     const pendingBytes = this.bytes - this.#file.length
     const isLarge = (end - start) * 2 >= rowGroupBytes || rows * 2 >= rowGroupRowsMax
-    return filters !== undefined && layout === this.#layout && isLarge && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
+    return filters.ids instanceof IdHashes && layout === this.#layout && isLarge && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
   }
 
   /**
@@ -186,7 +184,7 @@ export abstract class TableWriter {
    */
   protected *takeOver({ group, footer, statistics, filters, place }: GroupOfFile, lastKey: readonly string[]): Generator<void> {
     const { entry } = group
-    assert(filters !== undefined, 'P3: a row group that is taken over brings its filters')
+    assert(filters.ids instanceof IdHashes, 'P3: a row group that is taken over brings its filters')
     if ((this.bytes - this.#file.length) * 4 < this.#options.rowGroupBytes && this.#group !== undefined) this.#cutShort++
     yield* this.encode()
     this.#lastKey = lastKey

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { decompress } from 'fzstd'
 import { describe, expect, test } from 'vitest'
-import { sourceOfBytes } from './byte-source.ts'
+import { sourceOfBytes } from '../../test/source-of-bytes.ts'
 import { readForeignParquet } from './read-foreign-parquet.ts'
 
 /*

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isParqueDBError } from '../base/ParqueDBError.ts'
 import { seededRandom } from '../base/random.ts'
 import type { Document } from '../model/values.ts'
-import { sourceOfBytes } from './byte-source.ts'
+import { sourceOfBytes } from '../../test/source-of-bytes.ts'
 import { readForeignParquet } from './read-foreign-parquet.ts'
 import type { ForeignParquetOptions } from './read-foreign-parquet.ts'
 

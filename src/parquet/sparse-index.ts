@@ -53,19 +53,13 @@ export interface IndexHeader {
 export interface SparseIndex extends IndexHeader {
   readonly rowGroups: readonly RowGroupEntry[]
   readonly lastKey: readonly string[]
-  readonly filters: Filters | SharedFilters | undefined
+  readonly filters: Filters | undefined
 }
 
-/** Of each row group: over keys; over ids of events and transactions (none in runs). */
+/** Of each row group: over keys; over ids of events and transactions (none in runs). Of files of a format before 4 over all row groups together, and both Bloom filters. */
 export interface Filters {
   readonly keys: BloomFilters
-  readonly ids: IdHashes
-}
-
-/** Of files of a format before 4: over all row groups together. */
-export interface SharedFilters {
-  readonly keys: BloomFilters
-  readonly ids: BloomFilters
+  readonly ids: IdHashes | BloomFilters
 }
 
 /**
@@ -141,15 +135,9 @@ function readGroup(cursor: ByteCursor, { firstKey, start }: { firstKey: readonly
 }
 
 /** What an index of this format, over these row groups, has. */
-export function readFilters(cursor: ByteCursor, { format, rowGroups }: Pick<SparseIndex, 'format' | 'rowGroups'>): Filters | SharedFilters {
+export function readFilters(cursor: ByteCursor, { format, rowGroups }: Pick<SparseIndex, 'format' | 'rowGroups'>): Filters {
   const layout = { groupCount: rowGroups.length, isShared: format < 4 }
-  const keys = BloomFilters.read(cursor, layout)
-  return layout.isShared ? { keys, ids: BloomFilters.read(cursor, layout) } : { keys, ids: IdHashes.read(cursor, rowGroups.map(({ rows }) => rows)) }
-}
-
-/** Whether each row group has its own. */
-export function areByGroup(filters: Filters | SharedFilters): filters is Filters {
-  return filters.ids instanceof IdHashes
+  return { keys: BloomFilters.read(cursor, layout), ids: layout.isShared ? BloomFilters.read(cursor, layout) : IdHashes.read(cursor, rowGroups.map(({ rows }) => rows)) }
 }
 
 /** Each part without the beginning it shares with the same part of the key before it. */

@@ -8,8 +8,7 @@ import { refusalTests } from './database/refusal-tests.ts'
 import { timeTests } from './database/time-tests.ts'
 import { transactionTests } from './database/transaction-tests.ts'
 import { writeTests } from './database/write-tests.ts'
-import { withFixture } from './test-tools.ts'
-import type { TestTools } from './test-tools.ts'
+import { withFixture, type TestTools } from './test-tools.ts'
 
 /** Declares the tests that a database passes on every store. `make` gives an empty one for each test. */
 export function databaseContract(tools: TestTools, name: string, make: () => Promise<DatabaseFixture>): void {

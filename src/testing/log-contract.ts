@@ -4,8 +4,7 @@ import { listLogParts, LogPartReader } from '../storage/log-reader.ts'
 import { openLog as openLogOf } from '../storage/FileLog.ts'
 import type { StorageBackend } from '../storage/storage-backend.ts'
 import type { StorageFixture } from './storage-contract.ts'
-import { withFixture } from './test-tools.ts'
-import type { FixtureTest, TestTools } from './test-tools.ts'
+import { withFixture, type FixtureTest, type TestTools } from './test-tools.ts'
 
 /** Declares the tests that the log of every backend with `openLog` passes. `make` gives an empty store for each. */
 export function logContract(tools: TestTools, name: string, make: () => Promise<StorageFixture>): void {

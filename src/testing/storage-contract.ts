@@ -2,8 +2,7 @@ import { systemClock } from '../base/clock.ts'
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError } from '../base/ParqueDBError.ts'
 import type { ObjectInfo, StorageBackend } from '../storage/storage-backend.ts'
-import { withFixture } from './test-tools.ts'
-import type { Fixture, FixtureTest, TestTools } from './test-tools.ts'
+import { withFixture, type Fixture, type FixtureTest, type TestTools } from './test-tools.ts'
 
 /** One store under test, empty. */
 export interface StorageFixture extends Fixture {

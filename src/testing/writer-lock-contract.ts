@@ -1,7 +1,6 @@
 import { assert } from '../base/assert.ts'
 import type { StorageBackend, WriterLock } from '../storage/storage-backend.ts'
-import { withFixture } from './test-tools.ts'
-import type { Fixture, TestTools } from './test-tools.ts'
+import { withFixture, type Fixture, type TestTools } from './test-tools.ts'
 
 /** One store whose backends know the writer role. */
 export interface WriterLockFixture extends Fixture {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { readForeignParquet } from '../../src/parquet/read-foreign-parquet.ts'
-import { sourceOfBytes } from '../../src/parquet/byte-source.ts'
+import { sourceOfBytes } from '../source-of-bytes.ts'
 import { fileRefusals, hostileParquets, spoilt } from './parquet-files.ts'
 import type { Tally } from './Tally.ts'
 import { ImportDoor } from './try-imports.ts'
