@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty'
+import { ParqueDBError } from '../base/ParqueDBError.ts'
 
 export interface TerminalOptions {
   /** JSON on stdout and stderr, also on a terminal. */
@@ -37,11 +38,8 @@ export class Terminal {
     this.#stdout = parts.stdout
     this.#stderr = parts.stderr
     this.#useColour = (parts.env['NO_COLOR'] ?? '') === '' && parts.env['TERM'] !== 'dumb'
-    this.#stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      this.#isClosed = true
-    })
-    // Nobody is left to be told.
+    // Who wrote is told, by flush(); of stderr nobody is left to be told.
+    this.#stdout.on('error', (error: NodeJS.ErrnoException) => (this.#isClosed ||= error.code === 'EPIPE'))
     this.#stderr.on('error', () => undefined)
   }
 
@@ -63,7 +61,7 @@ export class Terminal {
     return text !== '' && this.#useColour && this.isTTY ? `${escapeCode}[${styles[style]}m${text}${escapeCode}[0m` : text
   }
 
-  /** Adds to stdout; resolves when more may be written. OutputClosed when nobody reads any more. */
+  /** Adds to stdout; resolves when more may be written. OutputClosed when nobody reads any more, STORAGE_UNAVAILABLE where it cannot be written, as on a full disk. */
   async write(text: string): Promise<void> {
     this.#buffer += text
     if (this.#buffer.length >= bufferCharsMax || this.isTTY) await this.flush()
@@ -80,10 +78,9 @@ export class Terminal {
     const text = this.#buffer
     this.#buffer = ''
     await new Promise<void>((resolve, reject) => {
-      this.#stdout.write(text, (error) => {
-        if (error === undefined || error === null) resolve()
-        else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new OutputClosed() : error)
-      })
+      this.#stdout.write(text, (error) => (error ? reject(error) : resolve()))
+    }).catch((cause: NodeJS.ErrnoException) => {
+      throw cause.code === 'EPIPE' ? new OutputClosed() : new ParqueDBError('STORAGE_UNAVAILABLE', `the output cannot be written: ${cause.message}`, { cause })
     })
   }
 

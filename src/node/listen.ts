@@ -27,8 +27,10 @@ const timeouts = { headersTimeout: 20_000, requestTimeout: 60_000 }
 export async function listen(server: Pick<Server, 'fetch' | 'close'>, { port = 0, host = '127.0.0.1' }: ListenOptions = {}): Promise<Listener> {
   const http = createAdaptorServer({ fetch: server.fetch, overrideGlobalObjects: false, serverOptions: timeouts }) as HttpServer
   await new Promise<void>((resolve, reject) => {
-    http.once('error', (cause) => reject(new ParqueDBError('INVALID_ARGUMENT', `The server cannot listen on ${host}:${port}: ${cause.message}`, { cause, details: { host, port } })))
+    http.once('error', reject)
     http.listen(port, host, resolve)
+  }).catch((cause: Error) => {
+    throw new ParqueDBError('INVALID_ARGUMENT', `The server cannot listen on ${host}:${port}: ${cause.message}`, { cause, details: { host, port } })
   })
   const { address, port: bound, family } = http.address() as AddressInfo
   return {

@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import { copyDatabase, type CopyInput, type CopyReport } from '../storage/copy-database.ts'
@@ -68,7 +69,9 @@ export interface CopyPlaces extends Pick<CopyInput, 'place'> {
   readonly to: string
 }
 
-/** As `copyDatabase`, between two places. */
-export function copyBetween({ from, to, ...rest }: Pick<CopyInput, 'signal' | 'onProgress'> & CopyPlaces): Promise<CopyReport> {
+/** As `copyDatabase`, between two places. INVALID_ARGUMENT where they are one. */
+export async function copyBetween({ from, to, ...rest }: Pick<CopyInput, 'signal' | 'onProgress'> & CopyPlaces): Promise<CopyReport> {
+  const [source, target] = await Promise.all([from, to].map((location) => realpath(location).catch(() => location.replace(/\/+(?=\?|$)/, ''))))
+  if (source === target) throw new ParqueDBError('INVALID_ARGUMENT', `A database is no copy of itself: ${from} and ${to} are one place.`, { details: { from, to } })
   return copyDatabase({ ...rest, from: storageAt(from), to: storageAt(to) })
 }

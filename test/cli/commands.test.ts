@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ParqueDB } from '../../src/db/ParqueDB.ts'
@@ -303,6 +304,25 @@ describe('export', () => {
     expect(lines(readFileSync(file, 'utf8'))).toMatchObject([{ $id: 'users/bob' }])
     expect(readdirSync(folder)).toEqual(['users.ndjson'])
     expect(await run(['export', 'users', join(folder, 'none/x.ndjson')])).toMatchObject({ code: 1, stderr: expect.stringContaining('STORAGE_UNAVAILABLE') })
+  })
+
+  test.skipIf(process.platform === 'win32')('does not put a file in the place of what is none', async () => {
+    const { run } = await withUsers()
+    const pipe = cli.path(`pipe-${databaseCount}`)
+    execFileSync('mkfifo', [pipe])
+    for (const words of [[], ['--force']]) expect(await run(['export', 'users', pipe, '--format', 'ndjson', ...words])).toMatchObject({ code: 2, stderr: expect.stringContaining('is no file that could be replaced') })
+    expect(lstatSync(pipe).isFIFO()).toBe(true)
+  })
+
+  test.skipIf(process.platform !== 'linux')('says in one line that its output cannot be written', async () => {
+    const { db } = await withUsers()
+    for (const words of [['export', 'users', '-', '--format', 'ndjson'], ['find', 'users'], ['get', 'users', 'bob'], ['stats']]) {
+      const full = openSync('/dev/full', 'w')
+      const { status, stderr } = spawnSync(process.execPath, [cli.path('program/dist/cli/main.js'), ...words, '--db', db], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' })
+      closeSync(full)
+      expect([words[0], status, stderr.trim().split('\n').length]).toEqual([words[0], 1, 1])
+      expect(stderr).toContain('ENOSPC')
+    }
   })
 })
 

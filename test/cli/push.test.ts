@@ -1,3 +1,4 @@
+import { symlinkSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ParqueDB } from '../../src/db/ParqueDB.ts'
 import { listen, type Listener } from '../../src/node/listen.ts'
@@ -51,6 +52,14 @@ test('a folder goes to a server and from there to another folder, with every eve
   expect(await second.collection('users').countRelated('u1', 'knows')).toBe(2)
   expect((await second.verify({ deep: true })).problems).toEqual([])
   await second.close()
+})
+
+test('a database is no copy of itself', async () => {
+  const db = open('itself')
+  await db.collection('users').create({ $id: 'u' })
+  await db.close()
+  symlinkSync(cli.path('itself'), cli.path('alias'))
+  for (const to of ['itself', './itself/', 'alias']) expect(await cli.run(['push', to, '--db', 'itself'])).toMatchObject({ code: 2, stderr: expect.stringContaining('no copy of itself') })
 })
 
 test('a database that went another way is left alone, and nobody copies without the right token', async () => {

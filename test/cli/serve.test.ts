@@ -48,6 +48,10 @@ test('serves a folder until it is interrupted, ends its streams, and leaves ever
   expect(JSON.parse(stdout)).toMatchObject({ $id: 'posts/a', title: 'Hello' })
 })
 
+test('says that it cannot listen on a port that is none', async () => {
+  expect(await cli.run(['serve', '--db', 'data', '--auth', 'none', '--port', '99999'])).toMatchObject({ code: 2, stderr: expect.stringContaining('INVALID_ARGUMENT') })
+})
+
 test('takes who may do what from a file', async () => {
   const key = 'pk_test_0123456789'
   const sha256 = createHash('sha256').update(key).digest('hex')

@@ -43,7 +43,7 @@ test('erase takes documents out for good, and says in the log that it did', asyn
   await run('put', 'users', '{"n":1}', '--id', 'alice')
   expect(await run('erase', 'users/bob')).toMatchObject({ code: 3, stderr: expect.stringContaining('NOT_FOUND') })
   expect(await run('erase', 'alice')).toMatchObject({ code: 2 })
-  expect(lines((await run('erase', 'users/alice', '--reason', 'asked')).stdout)).toMatchObject([{ erasedCount: 1, pendingFiles: 0 }])
+  expect(lines((await run('erase', 'users/alice', 'users/alice', '--reason', 'asked')).stdout)).toMatchObject([{ erasedCount: 1, pendingFiles: 0 }])
   expect(await run('get', 'users', 'alice', '--at', '1')).toMatchObject({ code: 3 })
   expect(lines((await run('log')).stdout)).toMatchObject([{ op: 'ERASE', target: 'users:', metadata: { reason: 'asked' } }])
   expect(await run('verify', '--deep')).toMatchObject({ code: 0 })

@@ -71,7 +71,9 @@ async function writeAll(documents: AsyncIterable<object>, text: ExportText, writ
 
 /** Writes under a temporary name beside the file, and renames it when it is whole and durable. */
 async function writeFile(path: string, isForced: boolean, work: (write: (part: string) => Promise<void>) => Promise<number>): Promise<number> {
-  if (!isForced && (await stat(path).catch(() => undefined)) !== undefined) throw new ParqueDBError('ALREADY_EXISTS', `the file ${path} exists already; name another one, or add --force to replace it`, { details: { file: path } })
+  const present = await stat(path).catch(() => undefined)
+  if (present?.isFile() === false) throw new ParqueDBError('INVALID_ARGUMENT', `${path} is no file that could be replaced; leave the name out, and send the output there`, { details: { file: path } })
+  if (!isForced && present !== undefined) throw new ParqueDBError('ALREADY_EXISTS', `the file ${path} exists already; name another one, or add --force to replace it`, { details: { file: path } })
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   const handle = await open(temporary, 'wx').catch((cause: unknown) => {
     throw new ParqueDBError('STORAGE_UNAVAILABLE', `the file ${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { details: { file: path }, cause })

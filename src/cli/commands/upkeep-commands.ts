@@ -142,7 +142,8 @@ export function eraseCommand(cli: CommandLine): Command {
     .addOption(actorOption)
     .action((ids: string[], options: { reason?: string; actor?: string }) => cli.change(async (db) => {
       const { rewrittenFiles, pendingFiles, copies } = await db.erase(ids, { ...given(options), signal: cli.signal })
-      await printReport(cli.terminal, `erased ${formatCount(ids.length)}; ${formatCount(rewrittenFiles)} files were written anew`, { erasedCount: ids.length, rewrittenFiles, pendingFiles, copies: copies.map((one) => ({ ...one })) })
+      const erasedCount = new Set(ids).size
+      await printReport(cli.terminal, `erased ${formatCount(erasedCount)}; ${formatCount(rewrittenFiles)} files were written anew`, { erasedCount, rewrittenFiles, pendingFiles, copies: copies.map((one) => ({ ...one })) })
       for (const { place, at } of cli.terminal.forPeople ? copies : []) await cli.terminal.line(`${place} has a copy of ${formatTime(at.getTime())}: push to it again, or erase there`)
     }))
 }
