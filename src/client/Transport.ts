@@ -168,8 +168,7 @@ export class Transport {
     const query = hasObject || rest.size === 0 ? '' : `?${new URLSearchParams([...rest])}`
     const address = `${this.#options.url}${filled}${query}`
     if (address.length > addressLengthMax) throw new ParqueDBError('LIMIT_EXCEEDED', `The options of this call are too long to be sent: ${address.length} characters.`, { details: { limit: 'addressLengthMax', most: addressLengthMax } })
-    if (hasObject) return { address, method, body: objectOf(rest) }
-    return { address, method, ...(own !== undefined && { body: own }) }
+    return { address, method, ...(hasObject ? { body: objectOf(rest) } : own !== undefined && { body: own }) }
   }
 }
 

@@ -100,7 +100,7 @@ export class BloomFilters {
     return this.#words.subarray(this.#starts[group], this.#starts[group + 1])
   }
 
-  #mayContain(group: number, { high, low }: Hash): boolean {
+  #mayContain(group: number, { high, low }: ReturnType<typeof hashOf>): boolean {
     const at = Math.min(group, this.#starts.length - 2)
     const start = this.#starts[at] as number
     const blockCount = ((this.#starts[at + 1] as number) - start) / blockWords
@@ -109,11 +109,6 @@ export class BloomFilters {
     for (let word = 0; word < blockWords; word++) if (((this.#words[block + word] as number) & bitOf(low, word)) === 0) return false
     return true
   }
-}
-
-interface Hash {
-  readonly high: number
-  readonly low: number
 }
 
 /** First word of the block of a hash. */
@@ -126,7 +121,7 @@ function bitOf(low: number, word: number): number {
 }
 
 /** 64 bits of hash over the UTF-16 units of a text (two lanes of MurmurHash3's mixing). Part of the file format. */
-export function hashOf(text: string): Hash {
+export function hashOf(text: string): { high: number; low: number } {
   let high = 0x9747b28c
   let low = 0x85ebca6b ^ text.length
   for (let index = 0; index < text.length; index++) {
