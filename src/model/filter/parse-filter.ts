@@ -10,7 +10,7 @@ import { compilePattern, type Pattern } from './pattern.ts'
  * or has an operand of a wrong type; nothing is ignored. LIMIT_EXCEEDED past 100 levels, 10,000 conditions or 100,000 values of one $in.
  */
 export function parseFilter(filter: unknown): FilterNode {
-  return parseObjectFilter(filter, 'The filter', new FilterParse())
+  return parseObjectFilter(filter, '', new FilterParse())
 }
 
 /** Bounds of one filter. Past one: LIMIT_EXCEEDED. */
@@ -54,10 +54,10 @@ class FilterParse {
   }
 }
 
-/** "`operator` on 'path' `problem`." */
+/** "In the filter, `operator` on 'path' `problem`.", or without both "The filter `problem`." */
 function invalidFilter(operator: string, path: string, problem: string): ParqueDBError {
-  const where = path === '' ? operator : `${operator} on '${path}'`
-  return new ParqueDBError('INVALID_FILTER', `In the filter, ${where} ${problem}.`, { details: { operator, path } })
+  const where = operator === '' ? 'The filter' : `In the filter, ${operator}${path === '' ? '' : ` on '${path}'`}`
+  return new ParqueDBError('INVALID_FILTER', `${where} ${problem}.`, { details: { operator, path } })
 }
 
 function exceeded(limit: keyof typeof filterLimits, path: string): ParqueDBError {

@@ -344,8 +344,8 @@ class EditWalk {
   }
 }
 
-/** "In the update, $inc on 'path' `problem`." */
+/** "In the update, $inc on 'path' `problem`.", or without both "The update `problem`." */
 export function invalidUpdate(operator: string, path: string, problem: string): ParqueDBError {
-  const where = path === '' ? operator : `${operator} on '${path}'`
-  return new ParqueDBError('INVALID_UPDATE', `In the update, ${where} ${problem}.`, { details: { operator, path } })
+  const where = operator === '' ? 'The update' : `In the update, ${operator}${path === '' ? '' : ` on '${path}'`}`
+  return new ParqueDBError('INVALID_UPDATE', `${where} ${problem}.`, { details: { operator, path } })
 }

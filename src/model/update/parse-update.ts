@@ -19,11 +19,11 @@ const operationCountMax = 10_000
  * or about a field that the database keeps; VALIDATION_FAILED for a value that cannot be stored; LIMIT_EXCEEDED past 10,000 operations.
  */
 export function parseUpdate(update: unknown, options: { readonly arrayFilters?: unknown } = {}): ParsedUpdate {
-  if (!isPlainObject(update)) throw invalidUpdate('the update', '', `must be an object of operators, not ${describe(update)}`)
+  if (!isPlainObject(update)) throw invalidUpdate('', '', `must be an object of operators, not ${describe(update)}`)
   const names = Object.keys(update)
   const field = names.find((name) => !name.startsWith('$'))
   if (field !== undefined) throw invalidUpdate(`'${field}'`, '', `is a field, not an operator; use { $set: { ${field}: … } }, or replace() to replace the whole document`)
-  if (names.length === 0) throw invalidUpdate('the update', '', 'has no operator; use one, as $set, or replace() to replace the whole document')
+  if (names.length === 0) throw invalidUpdate('', '', 'has no operator; use one, as $set, or replace() to replace the whole document')
   const filters = parseArrayFilters(options.arrayFilters)
   const conflicts = new PathConflicts()
   const operations: UpdateOperation[] = []

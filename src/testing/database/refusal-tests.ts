@@ -165,6 +165,8 @@ export function refusalTests(test: DatabaseTest, { expect }: TestTools): void {
     ]
     for (const [index, [code, attempt]] of calls.entries()) expect([index, await codeOf(attempt)]).toEqual([index, code])
     expect(await codeOf(() => run(call(a, 'history', '')))).toBe('INVALID_ARGUMENT')
+    const messages = [await failureOf(() => call(a, 'count', 'text')), await failureOf(() => call(a, 'update', 'x', {})), await failureOf(() => call(a, 'count', { $or: [5] }))].map((failure) => failure?.message)
+    expect(messages).toEqual(['The filter must be an object, not a string.', 'The update has no operator; use one, as $set, or replace() to replace the whole document.', 'In the filter, $or must be an object, not a number.'])
     expect(await lastSeq(db)).toBe(1)
   })
 
