@@ -16,5 +16,7 @@ export async function untilAborted<Result>(work: Promise<Result>, signal: AbortS
   let stop = (): void => undefined
   const aborted = new Promise<never>((_, reject) => (stop = () => reject(abortError(signal))))
   signal.addEventListener('abort', stop)
+  // `work` may have done it before it first waited.
+  if (signal.aborted) stop()
   return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop))
 }

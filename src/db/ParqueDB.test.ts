@@ -97,6 +97,9 @@ describe('opening a database', () => {
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' })
     await setImmediate()
     expect(await late).toMatchObject({ code: 'CLOSED' })
+    const second = new AbortController()
+    const atOnce = db.transaction(() => (second.abort(), new Promise(() => undefined)), { signal: second.signal })
+    await expect(atOnce).rejects.toMatchObject({ code: 'ABORTED' })
     expect(await db.collection('a').count()).toBe(0)
   })
 

@@ -11,31 +11,24 @@ const salts = Int32Array.of(0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x70
 /** Filters of row groups, one after the other: each is over what was added since the one before it ended. */
 export class BloomFiltersBuilder {
   /** High and low half in turn. */
-  #hashes = new Uint32Array(1024)
-  #length = 0
+  readonly #hashes: number[] = []
   readonly #blockCounts: number[] = []
   readonly #words = new ByteBuffer(1024)
 
   add(key: string): void {
-    if (this.#length === this.#hashes.length) {
-      const grown = new Uint32Array(this.#length * 2)
-      grown.set(this.#hashes)
-      this.#hashes = grown
-    }
     const { high, low } = hashOf(key)
-    this.#hashes[this.#length++] = high
-    this.#hashes[this.#length++] = low
+    this.#hashes.push(high, low)
   }
 
   endGroup(): void {
-    const blockCount = Math.ceil(((this.#length / 2) * bitsPerKey) / (blockWords * 32))
+    const blockCount = Math.ceil(((this.#hashes.length / 2) * bitsPerKey) / (blockWords * 32))
     const words = new Uint32Array(blockCount * blockWords)
-    for (let index = 0; index < this.#length; index += 2) {
+    for (let index = 0; index < this.#hashes.length; index += 2) {
       const block = blockOf(this.#hashes[index] as number, blockCount)
       const low = this.#hashes[index + 1] as number
       for (let word = 0; word < blockWords; word++) words[block + word] = (words[block + word] as number) | bitOf(low, word)
     }
-    this.#length = 0
+    this.#hashes.length = 0
     this.#append(words)
   }
 

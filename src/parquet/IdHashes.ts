@@ -10,22 +10,16 @@ const idsPerRow = 2
 
 /** Hashes of the ids in row groups, one row group after the other: each has those that were added since the one before it ended. */
 export class IdHashesBuilder {
-  #hashes = new Int32Array(256)
-  #length = 0
+  readonly #hashes: number[] = []
   readonly #out = new ByteBuffer(1024)
 
   add(id: string): void {
-    if (this.#length === this.#hashes.length) {
-      const grown = new Int32Array(this.#length * 2)
-      grown.set(this.#hashes)
-      this.#hashes = grown
-    }
-    this.#hashes[this.#length++] = idHashOf(id)
+    this.#hashes.push(idHashOf(id))
   }
 
   endGroup(): void {
-    this.#append(this.#hashes.subarray(0, this.#length).toSorted())
-    this.#length = 0
+    this.#append(Int32Array.from(this.#hashes).toSorted())
+    this.#hashes.length = 0
   }
 
   /** Ends with the hashes that a row group has in another file. */

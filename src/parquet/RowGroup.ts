@@ -56,6 +56,7 @@ export class RowGroup implements Kept {
   bytes: number
   /** 1 for each chunk whose checksum was found right: these bytes do not change. */
   readonly #checked: Uint8Array
+  #lastKey: readonly string[] | undefined
   #passCount = 0
   #decodedCount = 0
   keptBy: GroupCache | undefined
@@ -111,10 +112,11 @@ export class RowGroup implements Kept {
     }
   }
 
-  /** A row's text in each of some columns, by itself. */
-  textsOfRow(row: number, columns: readonly number[]): string[] {
-    const at = this.columnsForRows(Int32Array.of(row))
-    return columns.map((column) => scalarsAt(at(column))[0] as string)
+  /** What its last row has in the columns of its key, decoded by itself. */
+  lastKey(columns: readonly number[]): readonly string[] {
+    if (this.#lastKey !== undefined) return this.#lastKey
+    const at = this.columnsForRows(Int32Array.of(this.rowCount - 1))
+    return (this.#lastKey = columns.map((column) => scalarsAt(at(column))[0] as string))
   }
 
   /** What was kept of these rows; undefined when that is not all of them. */

@@ -56,9 +56,9 @@ export class RunFileWriter extends TableWriter {
     const { group } = source
     const [firstId = ''] = group.entry.firstKey
     assert(this.#lastId === undefined || compareStrings(this.#lastId, firstId) < 0, 'P1: the keys of a run ascend strictly')
-    const [lastId = ''] = group.textsOfRow(group.rowCount - 1, [0])
-    this.#lastId = lastId
-    yield* this.takeOver(source, [lastId])
+    const lastKey = group.lastKey([0])
+    this.#lastId = lastKey[0]
+    yield* this.takeOver(source, lastKey)
   }
 
   override finishing(): Generator<void, WrittenFile> {

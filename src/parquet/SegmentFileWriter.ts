@@ -9,13 +9,14 @@ import { stateToJson } from '../model/state-json.ts'
 import { rowsBetween } from './Column.ts'
 import { scalarsOf } from './column-values.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
-import type { RowGroup } from './RowGroup.ts'
 import { appendOptional } from './RunFileWriter.ts'
 import { segmentColumn, segmentFields, type SegmentColumn } from './segment-columns.ts'
 import { compareKeys } from './sparse-index.ts'
 import type { GroupOfFile } from './TableReader.ts'
 import { TableWriter, type FileOptions } from './TableWriter.ts'
 import type { WrittenFile } from './written-file.ts'
+
+const keyColumns = [segmentColumn.ns, segmentColumn.id]
 
 /** Writes a segment: events in ascending order of (ns, id, seq), strings by their UTF-8 bytes. */
 export class SegmentFileWriter extends TableWriter {
@@ -70,7 +71,7 @@ export class SegmentFileWriter extends TableWriter {
    * that one by itself would miss where the entity stood.
    */
   override takes(source: GroupOfFile): boolean {
-    return super.takes(source) && (source.isLast || compareKeys(lastKeyOf(source.group), source.bound) < 0)
+    return super.takes(source) && (source.isLast || compareKeys(source.group.lastKey(keyColumns), source.bound) < 0)
   }
 
   /** Takes over a row group whose events come after all that were appended, in steps. */
@@ -78,10 +79,11 @@ export class SegmentFileWriter extends TableWriter {
     const { group } = source
     const { firstKey: [ns = '', id = ''], firstSeq, maxSeq } = group.entry
     this.#checkOrder({ ns, id, seq: firstSeq })
-    const lastKey = lastKeyOf(group)
+    const lastKey = group.lastKey(keyColumns)
+    const [lastNs = '', lastId = ''] = lastKey
     // No event of the entity comes after it: see `takes`.
-    this.#last = { ns: lastKey[0], id: lastKey[1], seq: maxSeq }
-    const spaces = ns === lastKey[0] ? undefined : (scalarsOf(group.column(segmentColumn.ns), rowsBetween(0, group.rowCount)) as string[])
+    this.#last = { ns: lastNs, id: lastId, seq: maxSeq }
+    const spaces = ns === lastNs ? undefined : (scalarsOf(group.column(segmentColumn.ns), rowsBetween(0, group.rowCount)) as string[])
     this.#mirrors += spaces?.filter(isMirrorSpace).length ?? (isMirrorSpace(ns) ? group.rowCount : 0)
     yield* this.takeOver(source, lastKey)
   }
@@ -104,8 +106,4 @@ export class SegmentFileWriter extends TableWriter {
     const order = compareStrings(last.ns, event.ns) || compareStrings(last.id, event.id)
     assert(order < 0 || (order === 0 && last.seq < event.seq), 'P2: the events of a segment ascend by (ns, id, seq)')
   }
-}
-
-function lastKeyOf(group: RowGroup): readonly [ns: string, id: string] {
-  return group.textsOfRow(group.rowCount - 1, [segmentColumn.ns, segmentColumn.id]) as [string, string]
 }

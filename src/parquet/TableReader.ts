@@ -25,7 +25,7 @@ const requestBytesMax = 2 * 1024 * 1024
 /** Reads for keys that turned out absent, after which filters that are not in the index are worth their request. */
 const wastedReadsMax = 4
 
-/** One chunk of a few bytes is kept decoded for so many row groups: 13 bytes a row of one of them, where filters count 4 a row of each. */
+/** One chunk of a few bytes is kept decoded for so many row groups: 13 bytes a row of one of them, where filters count 6 a row of each. */
 const rowGroupsPerTinyChunk = 4
 
 const magic = utf8Encode('PAR1')

@@ -55,16 +55,17 @@ const datePart = (part: (date: Date) => number): Operator => typed(one, aDate, (
 function sum(operands: readonly Operand[], at: At, sign: 1 | -1): Value {
   if (operands.some(isNothing)) return null
   const [date, ...others] = operands.filter((operand) => operand instanceof Date)
-  if (date === undefined) return arithmetic(sign).apply(operands, at) ?? null
+  if (date === undefined) return (sign === 1 ? plus : minus).apply(operands, at) ?? null
   if (sign === -1 && others.length === 1) return date.getTime() - Number(others[0])
   if (others.length > 0 || (sign === -1 && operands[0] !== date)) return fail(at, sign === 1 ? 'adds numbers to one date, not to two' : 'takes a date from a date only')
-  const made = new Date(date.getTime() + sign * Number(numeric(some, (values) => values.reduce((left, right) => left + right, 0)).apply(operands.filter((operand) => operand !== date), at)))
+  const made = new Date(date.getTime() + sign * Number(total.apply(operands.filter((operand) => operand !== date), at)))
   return Number.isNaN(made.getTime()) ? fail(at, 'gives a date beyond those that there are; add less') : made
 }
 
-function arithmetic(sign: 1 | -1): Operator {
-  return numeric(some, (values) => values.reduce((left, right) => left + sign * right), (whole) => whole.reduce((left, right) => left + BigInt(sign) * right))
-}
+const plus = numeric(some, (values) => values.reduce((left, right) => left + right), (whole) => whole.reduce((left, right) => left + right))
+const minus = numeric(some, (values) => values.reduce((left, right) => left - right), (whole) => whole.reduce((left, right) => left - right))
+/** Of none 0. */
+const total = numeric(some, (values) => values.reduce((left, right) => left + right, 0))
 
 /** Half to even, at a number of decimal places, as MongoDB rounds. */
 function round(value: number, places: number): number {
