@@ -1,8 +1,8 @@
 import { assert } from '../base/assert.ts'
 import { toExtendedJson, type Json } from '../model/ejson.ts'
 import { isObject, ownField, type Document, type Value } from '../model/values.ts'
-import type { FieldSpec, ScalarKind } from './columns.ts'
-import type { LeafBuilder, LeafValue } from './LeafBuilder.ts'
+import type { FieldSpec, LeafValue, ScalarKind } from './columns.ts'
+import type { LeafBuilder } from './LeafBuilder.ts'
 import { isInt } from './shape.ts'
 
 /** Names in `$rest` that are not fields. No document has them: field names do not begin with '$', `$type` excepted. */
@@ -68,6 +68,11 @@ export class DocumentShredder {
     const absent = this.#absentNames(row)
     if (rest === undefined && isOrdered && absent === undefined) return undefined
     return JSON.stringify({ ...(isOrdered ? {} : { [restOrder]: names }), ...(absent && { [restAbsent]: absent }), ...rest })
+  }
+
+  /** Rows were put into its columns by others. */
+  skip(rows: number): void {
+    this.#row += rows
   }
 
   /** Begins a row group. */

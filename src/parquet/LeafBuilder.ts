@@ -1,11 +1,9 @@
 import { assert } from '../base/assert.ts'
 import { byteArraysOfBytes } from './byte-arrays.ts'
 import type { ColumnValues } from './Column.ts'
-import type { Leaf } from './columns.ts'
+import type { Leaf, LeafValue } from './columns.ts'
+import type { ColumnToCopy } from './RowSource.ts'
 import { slotBytes } from '../model/values.ts'
-
-/** What a leaf keeps of a value: a date as its milliseconds, all else as it is. */
-export type LeafValue = string | number | bigint | boolean | Uint8Array
 
 /** Values of a column without its nulls. Texts are put into bytes once it is known which of them are written. */
 export type GatheredValues = ColumnValues | { readonly kind: 'texts'; readonly texts: readonly string[] }
@@ -48,6 +46,23 @@ export class LeafBuilder {
       this.#keep(values[index] as LeafValue)
     }
     this.rowCount += 1
+  }
+
+  /** The row `at`, which is the next or comes after rows without a value, gets what a row of another column of its type has. */
+  copy({ column, valueAt }: ColumnToCopy, row: number, at: number): void {
+    const { maxDefinition, maxRepetition } = this.leaf
+    const { definitions, places } = column
+    const entry = maxRepetition === 0 ? row : (column.starts[row] as number)
+    const definition = definitions === undefined ? maxDefinition : (definitions[entry] as number)
+    // Rows with nothing are added when one with something comes.
+    if (definition === 0 && maxDefinition > 0) return
+    this.fillTo(at)
+    if (definition < maxDefinition) this.fillTo(at + 1, definition)
+    else if (maxRepetition === 0) this.value(valueAt(places === undefined ? entry : (places[entry] as number)))
+    else {
+      const first = places === undefined ? entry : (places[entry] as number)
+      this.list(Array.from({ length: (column.starts[row + 1] as number) - entry }, (_, index) => valueAt(first + index)), definition)
+    }
   }
 
   /** Makes it `rowCount` rows by adding rows without a value, if it has fewer; `definition` says how much of their path there is. */

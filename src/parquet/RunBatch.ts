@@ -10,6 +10,7 @@ import { numbersAt, scalarsAt } from './decode-rows.ts'
 import { objectAt, type DocumentAssembler, type FieldColumn } from './DocumentAssembler.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
+import { runColumn } from './run-columns.ts'
 import type { GroupRows, Stretch } from './Stretch.ts'
 
 /** Physical columns that hold what the database writes into entities, in the order of an entity's fields. `$id` lacks the namespace there. */
@@ -46,18 +47,18 @@ export class RunBatch {
   }
 
   get ids(): ByteArrays {
-    return this.reading(() => byteArraysOf(this.column(0)))
+    return this.reading(() => byteArraysOf(this.column(runColumn.$id)))
   }
 
   get seqs(): Float64Array {
-    return numbersOf(this.column(2))
+    return numbersOf(this.column(runColumn.$seq))
   }
 
   /** 1 for a tombstone; undefined when there is none. */
   get deleted(): Uint8Array | undefined {
     // `$deletedAt` says the same in fewer bytes where there is none.
-    if (this.column(8).valueCount === 0) return undefined
-    const { values } = this.column(7)
+    if (this.column(runColumn.$deletedAt).valueCount === 0) return undefined
+    const { values } = this.column(runColumn.$deleted)
     if (values.kind !== 'flags') throw malformed("'$deleted' is no column of booleans")
     return values.flags
   }

@@ -13,7 +13,9 @@ import { statisticsSection, type GroupFilter, type GroupStatistics } from './Gro
 import { groupsWithin, rangeOfKey, rowsInRanges, rowsWithin, type IdRange, type KeyRange } from './key-ranges.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
-import { runSystemFields, shapeSection } from './run-columns.ts'
+import { RowSource } from './RowSource.ts'
+import type { StateToCopy } from './RunFileWriter.ts'
+import { runColumn, runSystemFields, shapeSection } from './run-columns.ts'
 import { findColumn, RunBatch } from './RunBatch.ts'
 import { salvageGroups, type LostRows } from './salvage-groups.ts'
 import { foldKey } from './segment-columns.ts'
@@ -127,6 +129,19 @@ export class RunFileReader {
   /** Every state of a row group of this file. */
   statesOf(group: RowGroup): EntityState[] {
     return this.#batch(new Stretch([group])).states(rowsBetween(0, group.rowCount))
+  }
+
+  /** As `statesOf`, to be copied. */
+  statesToCopy(group: RowGroup): StateToCopy[] {
+    const source = new RowSource(group)
+    return Array.from({ length: group.rowCount }, (_, row) => ({
+      source,
+      row,
+      id: source.valueAt(runColumn.$id, row) as string,
+      seq: source.valueAt(runColumn.$seq, row) as number,
+      updatedAt: source.valueAt(runColumn.$updatedAt, row) as number,
+      deletedAt: source.valueAt(runColumn.$deletedAt, row) as number | undefined,
+    }))
   }
 
   /** The row groups that are wanted, as columns, in order of id, many at a time. */

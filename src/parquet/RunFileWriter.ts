@@ -5,11 +5,15 @@ import { isWellFormed } from '../model/well-formed.ts'
 import type { FieldSpec, Nulls, ScalarKind } from './columns.ts'
 import { DocumentShredder } from './DocumentShredder.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
+import type { RowToCopy } from './RowSource.ts'
 import { reservedNames, restField, runSystemFields, shapeSection } from './run-columns.ts'
 import { groupDepthMax, type ElementKind, type FieldShape, type ObservedKind, type Shape } from './shape.ts'
 import type { GroupOfFile } from './TableReader.ts'
 import { TableWriter, type FileOptions } from './TableWriter.ts'
 import type { WrittenFile } from './written-file.ts'
+
+/** A state in another run. */
+export type StateToCopy = RowToCopy & Pick<EntityState, 'id' | 'seq' | 'updatedAt' | 'deletedAt'>
 
 export interface RunFileOptions extends FileOptions {
   /** What the states' documents look like: it decides the columns. Kept in the file; any shape is right, a true one is small. */
@@ -35,8 +39,7 @@ export class RunFileWriter extends TableWriter {
 
   append(state: EntityState): void {
     if (this.isFull) this.flush()
-    assert(this.#lastId === undefined || compareStrings(this.#lastId, state.id) < 0, 'P1: the keys of a run ascend strictly')
-    this.#lastId = state.id
+    this.#checkOrder(state.id)
     this.#appendSystem(state)
     const isEmptyTombstone = state.deletedAt !== undefined && Object.keys(state.document).length === 0
     const kept = isEmptyTombstone ? this.#documents.appendNothing() : this.#documents.append(state.document)
@@ -44,6 +47,17 @@ export class RunFileWriter extends TableWriter {
     const text = kept ?? (state.deletedAt !== undefined && !isEmptyTombstone ? '{}' : undefined)
     appendOptional(this.#rest, this.pendingRows, text)
     this.endRow({ key: [state.id], seq: state.seq, ts: state.updatedAt })
+  }
+
+  /** Copies states out of row groups that fit, as they stand there. A few at once: the row group may grow by all of them. */
+  copyRows(states: readonly StateToCopy[]): void {
+    if (this.isFull) this.flush()
+    this.copyToLeaves(states)
+    this.#documents.skip(states.length)
+    for (const { id, seq, updatedAt } of states) {
+      this.#checkOrder(id)
+      this.endRow({ key: [id], seq, ts: updatedAt })
+    }
   }
 
   /** Whether a row group of another run can, and should, be taken over as it stands. */
@@ -54,8 +68,7 @@ export class RunFileWriter extends TableWriter {
   /** Takes over a row group whose ids come after all that were appended, in steps. */
   *copy(source: GroupOfFile): Generator<void> {
     const { group } = source
-    const [firstId = ''] = group.entry.firstKey
-    assert(this.#lastId === undefined || compareStrings(this.#lastId, firstId) < 0, 'P1: the keys of a run ascend strictly')
+    this.#checkOrder(group.entry.firstKey[0] ?? '')
     const lastKey = group.lastKey([0])
     this.#lastId = lastKey[0]
     yield* this.takeOver(source, lastKey)
@@ -67,6 +80,11 @@ export class RunFileWriter extends TableWriter {
 
   protected override beginRowGroup(): void {
     this.#documents.endRowGroup()
+  }
+
+  #checkOrder(id: string): void {
+    assert(this.#lastId === undefined || compareStrings(this.#lastId, id) < 0, 'P1: the keys of a run ascend strictly')
+    this.#lastId = id
   }
 
   #appendSystem(state: EntityState): void {

@@ -16,8 +16,10 @@ import type { GroupCache } from './GroupCache.ts'
 import { groupsWithin, rangeOfKey, rowsInRanges, rowsWithin, type IdRange, type KeyRange } from './key-ranges.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
+import { RowSource } from './RowSource.ts'
 import { salvageGroups, type LostRows } from './salvage-groups.ts'
 import { foldKey, segmentColumn } from './segment-columns.ts'
+import type { EventToCopy } from './SegmentFileWriter.ts'
 import { compareKeys, joinKey, type RowGroupEntry } from './sparse-index.ts'
 import { Stretch } from './Stretch.ts'
 import { TableReader, type GroupOfFile, type ScanTrace } from './TableReader.ts'
@@ -143,6 +145,20 @@ export class SegmentFileReader {
   /** Every event of a row group of this file. */
   eventsOf(group: RowGroup): StoredEvent[] {
     return this.#events(group, rowsBetween(0, group.rowCount))
+  }
+
+  /** As `eventsOf`, to be copied. */
+  eventsToCopy(group: RowGroup): EventToCopy[] {
+    const source = new RowSource(group)
+    const states = group.column(segmentColumn.state)
+    return Array.from({ length: group.rowCount }, (_, row) => {
+      const textAt = (column: number): string => source.valueAt(column, row) as string
+      const numberAt = (column: number): number => source.valueAt(column, row) as number
+      const ns = textAt(segmentColumn.ns)
+      const op = opOf(textAt(segmentColumn.op))
+      const hasState = op === 'CREATE' || isEdgeSpace(ns) || states.places === undefined || (states.places[row] as number) >= 0
+      return { source, row, ns, id: textAt(segmentColumn.id), seq: numberAt(segmentColumn.seq), ts: numberAt(segmentColumn.ts), op, hasState, event: () => this.#events(group, Int32Array.of(row))[0] as StoredEvent }
+    })
   }
 
   /** The events of every row group that is sound. */

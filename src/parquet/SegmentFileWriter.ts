@@ -9,6 +9,7 @@ import { stateToJson } from '../model/state-json.ts'
 import { rowsBetween } from './Column.ts'
 import { scalarsOf } from './column-values.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
+import type { RowToCopy } from './RowSource.ts'
 import { appendOptional } from './RunFileWriter.ts'
 import { segmentColumn, segmentFields, type SegmentColumn } from './segment-columns.ts'
 import { compareKeys } from './sparse-index.ts'
@@ -17,6 +18,13 @@ import { TableWriter, type FileOptions } from './TableWriter.ts'
 import type { WrittenFile } from './written-file.ts'
 
 const keyColumns = [segmentColumn.ns, segmentColumn.id]
+
+/** An event in another segment. */
+export interface EventToCopy extends RowToCopy, Pick<StoredEvent, 'ns' | 'id' | 'seq' | 'ts' | 'op'> {
+  /** Whether it is, or has, a snapshot. */
+  readonly hasState: boolean
+  readonly event: () => StoredEvent
+}
 
 /** Writes a segment: events in ascending order of (ns, id, seq), strings by their UTF-8 bytes. */
 export class SegmentFileWriter extends TableWriter {
@@ -59,11 +67,17 @@ export class SegmentFileWriter extends TableWriter {
     appendOptional(this.#leaves.predicate, row, isMirror ? undefined : edge?.$predicate)
     appendOptional(this.#leaves.to, row, isMirror ? undefined : edge?.$to)
     appendOptional(this.#leaves.data, row, edge === undefined ? undefined : after)
-    if (isMirror) this.#mirrors++
-    else this.filters.ids.add(event.eventId)
-    if (event.txId !== undefined && event.txId !== this.#lastTxId) this.filters.ids.add(event.txId)
-    this.#lastTxId = event.txId
-    this.endRow({ key: [event.ns, event.id], seq: event.seq, ts: event.ts })
+    this.#endEvent(event)
+  }
+
+  /** Copies events out of row groups that fit, as they stand there, but for the snapshots of those that are `without` one. A few at once: the row group may grow by all of them. */
+  copyRows(events: readonly EventToCopy[], without: ReadonlySet<EventToCopy>): void {
+    if (this.isFull) this.flush()
+    this.copyToLeaves(events, without.size === 0 ? undefined : (event) => (without.has(event) ? segmentColumn.state : undefined))
+    for (const { ns, id, seq, ts, source, row } of events) {
+      this.#checkOrder({ ns, id, seq })
+      this.#endEvent({ ns, id, seq, ts, eventId: source.valueAt(segmentColumn.eventId, row) as string, txId: source.valueAt(segmentColumn.txId, row) as string | undefined })
+    }
   }
 
   /**
@@ -94,6 +108,14 @@ export class SegmentFileWriter extends TableWriter {
 
   protected override beginRowGroup(): void {
     this.#lastTxId = undefined
+  }
+
+  #endEvent({ ns, id, seq, ts, eventId, txId }: Pick<StoredEvent, 'ns' | 'id' | 'seq' | 'ts' | 'eventId' | 'txId'>): void {
+    if (isMirrorSpace(ns)) this.#mirrors++
+    else this.filters.ids.add(eventId)
+    if (txId !== undefined && txId !== this.#lastTxId) this.filters.ids.add(txId)
+    this.#lastTxId = txId
+    this.endRow({ key: [ns, id], seq, ts })
   }
 
   #checkOrder(event: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): void {

@@ -10,6 +10,7 @@ import { FileBuffer } from './FileBuffer.ts'
 import { writeFileMetadata, writeRowGroup } from './footer.ts'
 import { GroupStatisticsBuilder, statisticsSection } from './GroupStatistics.ts'
 import { LeafBuilder } from './LeafBuilder.ts'
+import type { RowToCopy } from './RowSource.ts'
 import { IdHashes, IdHashesBuilder } from './IdHashes.ts'
 import { indexFormat, joinKey, writeIndex, type RowGroupEntry, type Section } from './sparse-index.ts'
 import { layoutOf, type GroupOfFile } from './TableReader.ts'
@@ -116,6 +117,17 @@ export abstract class TableWriter {
     if (ts > group.maxTs) group.maxTs = ts
   }
 
+  /** Puts what rows of other files have into the leaves, a column after the other; `endRow` is due for each. `leavesOut`: the column that a row has no value in. */
+  protected copyToLeaves<Row extends RowToCopy>(rows: readonly Row[], leavesOut?: (row: Row) => number | undefined): void {
+    const first = this.pendingRows
+    this.leaves.forEach((leaf, index) => {
+      for (let at = 0; at < rows.length; at++) {
+        const row = rows[at] as Row
+        if (leavesOut?.(row) !== index) leaf.copy(row.source.column(index), row.row, first + at)
+      }
+    })
+  }
+
   /** Called when the next row begins a row group. */
   protected beginRowGroup(): void {}
 
@@ -170,12 +182,18 @@ export abstract class TableWriter {
     this.#rowsWritten += group.rows
   }
 
-  /** Whether a row group of another file can, and should, be taken over as it stands: it has the same columns and is large enough, and those cut short before one stay few. */
-  takes({ group: { entry: { start, end, rows } }, layout, filters }: GroupOfFile): boolean {
+  /** Whether rows of another file's row group can be copied: it has the same columns, in the same format. */
+  fits({ layout, filters }: GroupOfFile): boolean {
+    return filters.ids instanceof IdHashes && layout === this.#layout
+  }
+
+  /** Whether a row group of another file can, and should, be taken over as it stands: it fits and is large enough, and those cut short before one stay few. */
+  takes(source: GroupOfFile): boolean {
+    const { start, end, rows } = source.group.entry
     const { rowGroupBytes } = this.#options
     const pendingBytes = this.bytes - this.#file.length
     const isLarge = (end - start) * 2 >= rowGroupBytes || rows * 2 >= rowGroupRowsMax
-    return filters.ids instanceof IdHashes && layout === this.#layout && isLarge && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
+    return this.fits(source) && isLarge && (pendingBytes === 0 || pendingBytes * 4 >= rowGroupBytes || this.#cutShort * 4 <= this.#groups.length)
   }
 
   /**

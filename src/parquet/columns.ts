@@ -1,6 +1,9 @@
 /** Types of single values. `int`: a safe integer kept as a JavaScript number, unlike `bigint`; `double`: any number. */
 export type ScalarKind = 'string' | 'int' | 'bigint' | 'double' | 'boolean' | 'date' | 'bytes'
 
+/** What a column keeps of a value: a date as its milliseconds, all else as it is. */
+export type LeafValue = string | number | bigint | boolean | Uint8Array
+
 /**
  * What a Parquet null in a column of a document says: that the field is absent, or that it holds null. Whichever is
  * commoner; the other is told in `$rest`. `never`: every row has a value.

@@ -14,6 +14,9 @@ export const runSystemFields = [
   { kind: 'date', name: '$deletedAt', nulls: 'absent' },
 ] as const satisfies readonly FieldSpec[]
 
+/** Place of each column before those of the documents. */
+export const runColumn = Object.fromEntries(runSystemFields.map((field, index) => [field.name, index])) as Readonly<Record<(typeof runSystemFields)[number]['name'], number>>
+
 /** Extended JSON of what has no column or does not fit its column. The last column. */
 export const restField = { kind: 'string', name: '$rest', nulls: 'absent' } as const satisfies FieldSpec
 

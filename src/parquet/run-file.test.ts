@@ -115,6 +115,30 @@ describe('a run', () => {
     )
   })
 
+  test('is written the same, byte for byte, by states that are copied out of another run and ones that are appended', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(similarDocument, anyDocument), { minLength: 1, maxLength: 30 }), fc.infiniteStream(fc.constantFrom('copy', 'append', 'leave out')), async (documents, deeds) => {
+        const states = statesOf(documents).map((state, index) => (index % 7 === 3 ? { ...state, deletedAt: state.updatedAt, createdBy: 'bob', document: index % 2 === 0 ? {} : state.document } : state))
+        const reader = await open(write(states, { rowGroupBytes: 400 }))
+        const shape = await reader.shape()
+        const [copying, appending] = [new RunFileWriter({ shape, rowGroupBytes: 600 }), new RunFileWriter({ shape, rowGroupBytes: 600 })]
+        for await (const source of reader.groupsToMerge({ bytesMax: 1000 })) {
+          expect(copying.fits(source)).toBe(true)
+          const appended = reader.statesOf(source.group)
+          for (const [row, state] of reader.statesToCopy(source.group).entries()) {
+            const { value: deed } = deeds.next()
+            if (deed === 'leave out') continue
+            if (deed === 'copy') copying.copyRows([state])
+            else copying.append(appended[row] as EntityState)
+            appending.append(appended[row] as EntityState)
+          }
+        }
+        expect(copying.finish()).toEqual(appending.finish())
+      }),
+      { numRuns: 40 },
+    )
+  })
+
   test('gives back similar documents exactly, one by one and all at once', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(similarDocument, { minLength: 1, maxLength: 30 }), async (documents) => {

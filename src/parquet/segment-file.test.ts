@@ -1,11 +1,12 @@
 import { parquetReadObjects } from 'hyparquet'
 import { expect, describe, test } from 'vitest'
 import { edgeKey, stateOfEdge } from '../model/edge.ts'
+import { compareStrings } from '../base/bytes.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { sourceOfBytes } from '../../test/source-of-bytes.ts'
 import { SegmentFileReader } from './SegmentFileReader.ts'
-import { SegmentFileWriter } from './SegmentFileWriter.ts'
+import { SegmentFileWriter, type EventToCopy } from './SegmentFileWriter.ts'
 import type { WrittenFile } from './written-file.ts'
 
 const snapshotEvery = 100
@@ -196,6 +197,40 @@ describe('a segment', () => {
     }
     const absent = Array.from({ length: 1000 }, (_, index) => ({ ns: 'a', id: `e${String(index).padStart(4, '0')}x` }))
     expect(absent.filter((key) => reader.mayContainKey(key)).length).toBeLessThan(30)
+  })
+
+  test('is written the same, byte for byte, by events that are copied out of another segment, without some snapshots, and ones that are appended', async () => {
+    const edges = (['out', 'in'] as const).map((direction, index): StoredEvent => {
+      const key = edgeKey({ from: { ns: 'a', id: 'e0000' }, predicate: 'likes', to: { ns: 'a', id: 'b' } }, direction)
+      const event: StoredEvent = { seq: 90_000 + index * 2, ts: 5, eventId: 'edge', op: 'REL_CREATE', ...key, version: 1, after: { weight: 1 }, patch: undefined, actor: undefined, txId: 'tx', metadata: undefined, state: undefined }
+      return { ...event, state: stateOfEdge(event) }
+    })
+    const all = [...edges, ...events].toSorted((left, right) => compareStrings(left.ns, right.ns) || compareStrings(left.id, right.id) || left.seq - right.seq)
+    const { bytes, ...facts } = write(all)
+    const reader = await SegmentFileReader.open(sourceOfBytes('s', bytes), facts)
+    const writers = [0, 1].map(() => new SegmentFileWriter({ metadata: { fold: '1' }, rowGroupBytes: 9000 })) as [SegmentFileWriter, SegmentFileWriter]
+    let [copies, lost] = [0, 0]
+    for await (const source of reader.groupsToMerge({ bytesMax: 100_000 })) {
+      expect(writers[0].fits(source)).toBe(true)
+      const toCopy = reader.eventsToCopy(source.group)
+      for (const [row, event] of reader.eventsOf(source.group).entries()) {
+        const copy = toCopy[row] as EventToCopy
+        expect(copy.event()).toStrictEqual(event)
+        expect(copy.hasState).toBe(event.state !== undefined)
+        if (event.seq % 11 === 0) continue
+        const isWithout = event.seq % 3 === 1
+        writers[1].append(isWithout ? { ...event, state: undefined } : event)
+        if (row % 3 === 0) writers[0].append(isWithout ? { ...event, state: undefined } : event)
+        else {
+          writers[0].copyRows([copy], new Set(isWithout ? [copy] : []))
+          copies++
+          if (isWithout && event.op === 'UPDATE' && event.state !== undefined) lost++
+        }
+      }
+    }
+    expect(copies).toBeGreaterThan(1000)
+    expect(lost).toBeGreaterThan(5)
+    expect(writers[0].finish()).toEqual(writers[1].finish())
   })
 
   test('keeps the document of a CREATE once, which is its snapshot', async () => {

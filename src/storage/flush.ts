@@ -75,6 +75,6 @@ function isObserved(index: number): boolean {
 }
 
 /** The order of a segment. */
-export function byKeyAndSeq(left: StoredEvent, right: StoredEvent): number {
+export function byKeyAndSeq(left: Pick<StoredEvent, 'ns' | 'id' | 'seq'>, right: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): number {
   return compareStrings(left.ns, right.ns) || compareStrings(left.id, right.id) || left.seq - right.seq
 }

@@ -1,3 +1,4 @@
+import { lowerBound } from '../base/lower-bound.ts'
 import type { GroupOfFile } from '../parquet/TableReader.ts'
 
 /** Rows that a merge hands on at once. */
@@ -42,9 +43,10 @@ export async function* mergeGroups<Row, Source = GroupOfFile>(inputs: readonly A
   try {
     let out: Row[] = []
     for (const input of all) await advance(input)
-    for (let live = all.filter(hasMore); live.length > 0; live = live.filter(hasMore)) {
-      const least = live.reduce((best, input) => (rule.compare(input.head as Row, best.head as Row) < 0 ? input : best))
-      const others = leastHead(live, least, rule.compare)
+    // By their next rows; of equal ones the earlier input first.
+    const live = all.filter(hasMore).toSorted((left, right) => rule.compare(left.head as Row, right.head as Row))
+    for (let [least] = live; least !== undefined; [least] = live) {
+      const others = live[1]?.head
       const { group } = least
       if (group === undefined) {
         takeUpTo(least, { others, compare: rule.compare, out })
@@ -61,6 +63,9 @@ export async function* mergeGroups<Row, Source = GroupOfFile>(inputs: readonly A
           await advance(least)
         } else takeApart(least, group)
       }
+      live.shift()
+      const { head } = least
+      if (head !== undefined) live.splice(lowerBound(live, (other) => rule.compare(other.head as Row, head) < 0), 0, least)
       if (out.length >= batchRows) {
         yield { kind: 'rows', rows: out }
         out = []
@@ -109,10 +114,4 @@ function takeApart<Row, Source>(input: Input<Row, Source>, group: GroupToMerge<R
   input.rows = group.rows()
   input.group = undefined
   input.head = input.rows[0]
-}
-
-function leastHead<Row>(live: readonly Input<Row, unknown>[], but: Input<Row, unknown>, compare: (left: Row, right: Row) => number): Row | undefined {
-  let least: Row | undefined
-  for (const input of live) if (input !== but && (least === undefined || compare(input.head as Row, least) < 0)) least = input.head
-  return least
 }

@@ -3,10 +3,10 @@ import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
-import { stateAfter } from '../model/fold.ts'
+import { foldFromSnapshot, stateAfter } from '../model/fold.ts'
 import type { Codec } from '../parquet/codecs.ts'
-import { RunFileWriter } from '../parquet/RunFileWriter.ts'
-import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
+import { RunFileWriter, type StateToCopy } from '../parquet/RunFileWriter.ts'
+import { SegmentFileWriter, type EventToCopy } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder, type Shape } from '../parquet/shape.ts'
 import type { GroupOfFile } from '../parquet/TableReader.ts'
 import { forgets, type MergeJob } from './compaction.ts'
@@ -18,6 +18,8 @@ import type { TableFiles } from './TableFiles.ts'
 import type { Turns } from './Turns.ts'
 import type { View } from './view.ts'
 
+/** Rows whose columns are copied one after the other; others have their turn in between. */
+const copiedAtOnce = 32
 /** A merged run goes on in a new file past this: it is held whole while it is written. */
 const runFileBytesMax = 16 * 1024 * 1024
 
@@ -38,10 +40,9 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
   const { ns, inputs } = job
   const isForgetting = forgets(inputs, parts.forgetUpTo)
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(inputs.length) }
-  const groups = inputs.map((input) => groupsOfRun(input, parts.tables, scan))
   const run = await writeRunFiles({
     ns,
-    steps: (takes) => mergeGroups(groups, { compare: byIdNewestFirst, takes: (source) => !isForgetting && takes(source) }),
+    steps: ({ fits, takes }) => mergeGroups(inputs.map((input) => groupsOfRun(input, parts.tables, { ...scan, fits })), { compare: byIdNewestFirst, takes: (source) => !isForgetting && takes(source) }),
     forgetUpTo: isForgetting ? parts.forgetUpTo : 0,
     // What is taken over as it stands may hold any tombstone of its run.
     deletedMinSeq: isForgetting ? undefined : leastOf(inputs.map((input) => input.deletedMinSeq)),
@@ -63,8 +64,8 @@ export async function commonForm(runs: readonly RunEntry[], { tables, codec }: M
 
 export interface RunInput {
   readonly ns: string
-  /** Row groups, where the run `takes` them, and states, in order of id, of each entity the newest one first: that is written. */
-  readonly steps: (takes: (source: GroupOfFile) => boolean) => AsyncIterable<MergeStep<EntityState>>
+  /** Row groups, where the run `takes` them, and states, to be copied from those that it `fits`, in order of id, of each entity the newest one first: that is written. */
+  readonly steps: (run: Pick<RunFileWriter, 'fits' | 'takes'>) => AsyncIterable<MergeStep<RunRow>>
   readonly shape: Shape
   readonly codec: Codec | undefined
   /** Tombstones up to this seq are left out. */
@@ -85,20 +86,30 @@ export async function writeRunFiles(input: RunInput, parts: MergeParts): Promise
     files.push(await parts.output.writeRun(ns, await parts.turns.through(writer.finishing())))
     writer = new RunFileWriter(options)
   }
-  for await (const step of steps((source) => writer.takes(source))) {
-    if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
-    else {
-      for (const state of step.rows) {
-        if (writer.isFull) await parts.turns.through(writer.encode())
-        const isNewest = state.id !== lastId
-        lastId = state.id
-        if (!isNewest || (state.deletedAt !== undefined && state.seq <= forgetUpTo)) continue
+  const copies: StateToCopy[] = []
+  const copy = (): void => {
+    if (copies.length > 0) writer.copyRows(copies)
+    copies.length = 0
+  }
+  for await (const step of steps({ fits: (source) => writer.fits(source), takes: (source) => writer.takes(source) })) {
+    for (const state of step.kind === 'group' ? [] : step.rows) {
+      if (writer.isFull) await parts.turns.through(writer.encode())
+      const isNewest = state.id !== lastId
+      lastId = state.id
+      if (!isNewest || (state.deletedAt !== undefined && state.seq <= forgetUpTo)) continue
+      if ('source' in state) {
+        copies.push(state)
+        if (copies.length >= copiedAtOnce) copy()
+      } else {
+        copy()
         writer.append(state)
-        if (state.deletedAt !== undefined) deletedMinSeq = leastOf([deletedMinSeq, state.seq])
-        const turn = parts.turns.step()
-        if (turn !== undefined) await turn
       }
+      if (state.deletedAt !== undefined) deletedMinSeq = leastOf([deletedMinSeq, state.seq])
+      const turn = parts.turns.step()
+      if (turn !== undefined) await turn
     }
+    copy()
+    if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
     if (writer.bytes >= runFileBytesMax) await endFile()
     await endStep(step, parts)
   }
@@ -115,19 +126,26 @@ function leastOf(seqs: readonly (number | undefined)[]): number | undefined {
   return seqs.reduce((least, seq) => (seq === undefined || (least !== undefined && least <= seq) ? least : seq), undefined)
 }
 
+interface ScanOfMerge {
+  readonly signal?: AbortSignal | undefined
+  readonly bytesMax: number
+}
+
 type Keyed = Pick<EntityState, 'id' | 'seq'>
+
+type RunRow = EntityState | StateToCopy
 
 function byIdNewestFirst(left: Keyed, right: Keyed): number {
   return compareStrings(left.id, right.id) || right.seq - left.seq
 }
 
-async function* groupsOfRun(run: RunEntry, tables: TableFiles, options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupToMerge<EntityState>> {
+async function* groupsOfRun(run: RunEntry, tables: TableFiles, { fits, ...options }: ScanOfMerge & Pick<RunFileWriter, 'fits'>): AsyncGenerator<GroupToMerge<RunRow>> {
   for (const file of run.files) {
     const reader = await tables.run(file)
     for await (const source of reader.groupsToMerge(options)) {
       const { entry } = source.group
       const at = (id: string | undefined, seq: number): EntityState => ({ id, seq }) as EntityState
-      yield { source, first: at(entry.firstKey[0], entry.firstSeq), bound: at(source.bound[0], 0), rows: () => reader.statesOf(source.group) }
+      yield { source, first: at(entry.firstKey[0], entry.firstSeq), bound: at(source.bound[0], 0), rows: () => (fits(source) ? reader.statesToCopy(source.group) : reader.statesOf(source.group)) }
     }
   }
 }
@@ -144,24 +162,44 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   let { codec } = parts
   for (const file of job.inputs) codec ??= (await parts.tables.segment(file)).codec
   const writer = new SegmentFileWriter({ ...parts.output.fileOptions, codec })
-  let before: (EntityKey & { state: EntityState | undefined }) | undefined
+  /** Of one entity: from the newest event that tells its state on. Empty while none does, as of what began before these segments and has a snapshot of another fold only: it stays without one. */
+  let told: SegmentRow[] = []
+  let before: EntityKey | undefined
   let sinceSnapshot = 0
-  const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length) }
+  const copies: EventToCopy[] = []
+  const without = new Set<EventToCopy>()
+  const copy = (): void => {
+    if (copies.length > 0) writer.copyRows(copies, without)
+    copies.length = 0
+    without.clear()
+  }
+  const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length), fits: (source: GroupOfFile) => writer.fits(source) }
   const steps = mergeGroups(job.inputs.map((file) => groupsOfSegment(file, parts.tables, scan)), { compare: byKeyAndSeq, takes: (source) => writer.takes(source) })
   for await (const step of steps) {
-    for (const event of step.kind === 'group' ? [] : step.rows) {
+    for (const row of step.kind === 'group' ? [] : step.rows) {
       if (writer.isFull) await parts.turns.through(writer.encode())
-      const prior = before?.ns === event.ns && before.id === event.id ? before.state : undefined
-      // What has a snapshot of another fold only, and began before these segments, stays without one.
-      const state = prior === undefined && event.state === undefined ? undefined : stateAfter(prior, event)
-      const takesSnapshot = state !== undefined && (prior === undefined || event.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold)
+      if (before?.ns !== row.ns || before.id !== row.id) told = []
+      before = row
+      const hasState = 'source' in row ? row.hasState : row.state !== undefined
+      const isFirst = told.length === 0
+      if (hasState) told = [row]
+      else if (!isFirst) told.push(row)
+      const takesSnapshot = told.length > 0 && (isFirst || row.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold)
       sinceSnapshot = takesSnapshot ? 0 : sinceSnapshot + 1
-      const isKept = takesSnapshot === (event.state !== undefined)
-      writer.append(isKept ? event : { ...event, state: takesSnapshot ? state : undefined })
-      before = { ns: event.ns, id: event.id, state }
+      if ('source' in row && (hasState || !takesSnapshot)) {
+        copies.push(row)
+        if (!takesSnapshot) without.add(row)
+        if (copies.length >= copiedAtOnce) copy()
+      } else {
+        copy()
+        const event = { ...eventOf(row), state: takesSnapshot ? foldFromSnapshot(told.map(eventOf)) : undefined }
+        writer.append(event)
+        if (takesSnapshot) told = [event]
+      }
       const turn = parts.turns.step()
       if (turn !== undefined) await turn
     }
+    copy()
     if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
     await endStep(step, parts)
   }
@@ -169,12 +207,18 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   return withSpan(await parts.output.writeSegment(await parts.turns.through(writer.finishing())), { from: spanOf(first).from, to: spanOf(last).to })
 }
 
-async function* groupsOfSegment(file: FileEntry, tables: TableFiles, options: { signal?: AbortSignal | undefined; bytesMax: number }): AsyncGenerator<GroupToMerge<StoredEvent>> {
+type SegmentRow = StoredEvent | EventToCopy
+
+function eventOf(row: SegmentRow): StoredEvent {
+  return 'source' in row ? row.event() : row
+}
+
+async function* groupsOfSegment(file: FileEntry, tables: TableFiles, { fits, ...options }: ScanOfMerge & Pick<SegmentFileWriter, 'fits'>): AsyncGenerator<GroupToMerge<SegmentRow>> {
   const reader = await tables.segment(file)
   for await (const source of reader.groupsToMerge(options)) {
     const { entry } = source.group
     const at = ([ns, id]: readonly string[], seq: number): StoredEvent => ({ ns, id, seq }) as StoredEvent
-    yield { source, first: at(entry.firstKey, entry.firstSeq), bound: at(source.bound, Number.POSITIVE_INFINITY), rows: () => reader.eventsOf(source.group) }
+    yield { source, first: at(entry.firstKey, entry.firstSeq), bound: at(source.bound, Number.POSITIVE_INFINITY), rows: () => (fits(source) ? reader.eventsToCopy(source.group) : reader.eventsOf(source.group)) }
   }
 }
 
