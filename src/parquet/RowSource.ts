@@ -10,10 +10,12 @@ export interface ColumnToCopy {
   readonly valueAt: (place: number) => LeafValue
 }
 
-/** A row of a row group that goes into another file with the same columns. */
+/** A row of a row group that goes into another file. */
 export interface RowToCopy {
   readonly source: RowSource
   readonly row: number
+  /** For each column of that file the row group's, -1 where it has none; undefined: they have the same. */
+  readonly columns?: readonly number[] | undefined
 }
 
 /** A row group whose rows are copied one by one: each column is decoded when its first one is. */

@@ -14,7 +14,7 @@ import { groupsWithin, rangeOfKey, rowsInRanges, rowsWithin, type IdRange, type 
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
 import { RowSource } from './RowSource.ts'
-import type { StateToCopy } from './RunFileWriter.ts'
+import type { CopiedColumns, StateToCopy } from './RunFileWriter.ts'
 import { runColumn, runSystemFields, shapeSection } from './run-columns.ts'
 import { findColumn, RunBatch } from './RunBatch.ts'
 import { salvageGroups, type LostRows } from './salvage-groups.ts'
@@ -131,17 +131,24 @@ export class RunFileReader {
     return this.#batch(new Stretch([group])).states(rowsBetween(0, group.rowCount))
   }
 
-  /** As `statesOf`, to be copied. */
-  statesToCopy(group: RowGroup): StateToCopy[] {
+  /** As `statesOf`, to be copied where that can be: `columns` are those that a run has columns for, undefined where it cannot copy any. What has a `$rest` may have columns there that it has not here, and comes as a state. */
+  statesToCopy(group: RowGroup, columns: CopiedColumns | undefined): (StateToCopy | EntityState)[] {
+    if (columns === undefined) return this.statesOf(group)
+    const rests = group.column(this.#table.leaves.length - 1)
+    const isCopied = (row: number): boolean => columns === 'all' || (rests.places?.[row] ?? 0) < 0
+    const others = this.#batch(new Stretch([group])).states(rowsBetween(0, group.rowCount).filter((row) => !isCopied(row)))
     const source = new RowSource(group)
-    return Array.from({ length: group.rowCount }, (_, row) => ({
+    const copied = columns === 'all' ? undefined : columns
+    let other = 0
+    return Array.from({ length: group.rowCount }, (_, row) => (isCopied(row) ? {
       source,
       row,
+      columns: copied,
       id: source.valueAt(runColumn.$id, row) as string,
       seq: source.valueAt(runColumn.$seq, row) as number,
       updatedAt: source.valueAt(runColumn.$updatedAt, row) as number,
       deletedAt: source.valueAt(runColumn.$deletedAt, row) as number | undefined,
-    }))
+    } : (others[other++] as EntityState)))
   }
 
   /** The row groups that are wanted, as columns, in order of id, many at a time. */

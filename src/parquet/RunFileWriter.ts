@@ -2,18 +2,21 @@ import { assert } from '../base/assert.ts'
 import { compareStrings, utf8Encode } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
 import { isWellFormed } from '../model/well-formed.ts'
-import type { FieldSpec, Nulls, ScalarKind } from './columns.ts'
+import { leavesOf, type FieldSpec, type Nulls, type ScalarKind } from './columns.ts'
 import { DocumentShredder } from './DocumentShredder.ts'
 import type { LeafBuilder } from './LeafBuilder.ts'
 import type { RowToCopy } from './RowSource.ts'
 import { reservedNames, restField, runSystemFields, shapeSection } from './run-columns.ts'
 import { groupDepthMax, type ElementKind, type FieldShape, type ObservedKind, type Shape } from './shape.ts'
-import type { GroupOfFile } from './TableReader.ts'
+import { fieldsOfLayout, type GroupOfFile } from './TableReader.ts'
 import { TableWriter, type FileOptions } from './TableWriter.ts'
 import type { WrittenFile } from './written-file.ts'
 
 /** A state in another run. */
 export type StateToCopy = RowToCopy & Pick<EntityState, 'id' | 'seq' | 'updatedAt' | 'deletedAt'>
+
+/** Columns of another run's rows: for each of this one the other's, -1 where it has none; or `all` in their order. */
+export type CopiedColumns = readonly number[] | 'all'
 
 export interface RunFileOptions extends FileOptions {
   /** What the states' documents look like: it decides the columns. Kept in the file; any shape is right, a true one is small. */
@@ -23,6 +26,9 @@ export interface RunFileOptions extends FileOptions {
 /** Writes a run: the newest state of each entity, in strictly ascending order of the UTF-8 bytes of id. */
 export class RunFileWriter extends TableWriter {
   readonly #shape: Shape
+  readonly #fields: readonly FieldSpec[]
+  /** By layout. */
+  readonly #columnsFrom = new Map<string, readonly number[] | undefined>()
   readonly #documents: DocumentShredder
   readonly #system: readonly LeafBuilder[]
   readonly #rest: LeafBuilder
@@ -30,7 +36,9 @@ export class RunFileWriter extends TableWriter {
 
   constructor(options: RunFileOptions) {
     const fields = columnsOfShape(options.shape, reservedNames)
-    super({ ...options, kind: 'run', fields: [...runSystemFields, ...fields, restField], sortedBy: [0], prefixColumn: 0 })
+    const all = [...runSystemFields, ...fields, restField]
+    super({ ...options, kind: 'run', fields: all, sortedBy: [0], prefixColumn: 0 })
+    this.#fields = all
     this.#shape = options.shape
     this.#system = this.leaves.slice(0, runSystemFields.length)
     this.#documents = new DocumentShredder(fields, this.leaves.slice(runSystemFields.length, -1))
@@ -49,7 +57,15 @@ export class RunFileWriter extends TableWriter {
     this.endRow({ key: [state.id], seq: state.seq, ts: state.updatedAt })
   }
 
-  /** Copies states out of row groups that fit, as they stand there. A few at once: the row group may grow by all of them. */
+  /** The columns of which the states of a row group are copied; undefined where they cannot be. */
+  columnsFrom(source: GroupOfFile): CopiedColumns | undefined {
+    const { layout } = source
+    if (layout === this.layout) return 'all'
+    if (!this.#columnsFrom.has(layout)) this.#columnsFrom.set(layout, columnsWithin(fieldsOfLayout(layout), this.#fields))
+    return this.#columnsFrom.get(layout)
+  }
+
+  /** Copies states out of row groups whose `columnsFrom` is known. A few at once: the row group may grow by all of them. */
   copyRows(states: readonly StateToCopy[]): void {
     if (this.isFull) this.flush()
     this.copyToLeaves(states)
@@ -100,6 +116,21 @@ export class RunFileWriter extends TableWriter {
     deleted?.value(state.deletedAt !== undefined)
     appendOptional(deletedAt, row, state.deletedAt)
   }
+}
+
+/** For each column of some fields that of others, which are fewer: those left out may be absent, the others are the same and stand in the same order. Undefined where that is not so. An int is a double, too. */
+function columnsWithin(fewer: readonly FieldSpec[], fields: readonly FieldSpec[]): readonly number[] | undefined {
+  const columns: number[] = []
+  let [at, next] = [0, 0]
+  for (const field of fields) {
+    const count = leavesOf([field]).length
+    const other = fewer[at]
+    const isSame = other !== undefined && (JSON.stringify(other) === JSON.stringify(field) || (field.kind === 'double' && JSON.stringify({ ...other, kind: 'double' }) === JSON.stringify(field) && other.kind === 'int'))
+    if (!isSame && field.kind !== 'rest' && field.nulls !== 'absent') return undefined
+    for (let leaf = 0; leaf < count; leaf++) columns.push(isSame ? next++ : -1)
+    if (isSame) at++
+  }
+  return at === fewer.length ? columns : undefined
 }
 
 /** The value of a row, whose index among those gathered is `row`; nothing where there is none. */

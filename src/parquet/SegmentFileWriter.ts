@@ -17,6 +17,9 @@ import type { GroupOfFile } from './TableReader.ts'
 import { TableWriter, type FileOptions } from './TableWriter.ts'
 import type { WrittenFile } from './written-file.ts'
 
+/** All of a segment's columns but its snapshots. */
+export const withoutStates: readonly number[] = segmentFields.map(({ name }, index) => (name === 'state' ? -1 : index))
+
 const keyColumns = [segmentColumn.ns, segmentColumn.id]
 
 /** An event in another segment. */
@@ -70,10 +73,10 @@ export class SegmentFileWriter extends TableWriter {
     this.#endEvent(event)
   }
 
-  /** Copies events out of row groups that fit, as they stand there, but for the snapshots of those that are `without` one. A few at once: the row group may grow by all of them. */
-  copyRows(events: readonly EventToCopy[], without: ReadonlySet<EventToCopy>): void {
+  /** Copies events out of row groups that fit. A few at once: the row group may grow by all of them. */
+  copyRows(events: readonly EventToCopy[]): void {
     if (this.isFull) this.flush()
-    this.copyToLeaves(events, without.size === 0 ? undefined : (event) => (without.has(event) ? segmentColumn.state : undefined))
+    this.copyToLeaves(events)
     for (const { ns, id, seq, ts, source, row } of events) {
       this.#checkOrder({ ns, id, seq })
       this.#endEvent({ ns, id, seq, ts, eventId: source.valueAt(segmentColumn.eventId, row) as string, txId: source.valueAt(segmentColumn.txId, row) as string | undefined })

@@ -56,7 +56,7 @@ export abstract class TableWriter {
   /** Where a row's values go before `endRow`; a leaf without one has a null there. In the order of `leavesOf(fields)`. */
   protected readonly leaves: readonly LeafBuilder[]
   readonly #options: Required<{ readonly [Name in keyof TableOptions]: Exclude<TableOptions[Name], undefined> }>
-  readonly #layout: string
+  protected readonly layout: string
   readonly #compressor: Compressor
   readonly #file = new FileBuffer()
   readonly #groups: RowGroupEntry[] = []
@@ -77,7 +77,7 @@ export abstract class TableWriter {
   protected constructor(options: TableOptions) {
     const { rowGroupBytes = defaultRowGroupBytes, codec = 'snappy', metadata = {} } = options
     this.#options = { ...options, rowGroupBytes, codec, metadata }
-    this.#layout = layoutOf(this.#options)
+    this.layout = layoutOf(this.#options)
     this.#file.append(parquetMagic)
     this.#compressor = compressorOf(codec)
     this.leaves = leavesOf(options.fields).map((leaf) => new LeafBuilder(leaf, this.#gathered))
@@ -117,13 +117,14 @@ export abstract class TableWriter {
     if (ts > group.maxTs) group.maxTs = ts
   }
 
-  /** Puts what rows of other files have into the leaves, a column after the other; `endRow` is due for each. `leavesOut`: the column that a row has no value in. */
-  protected copyToLeaves<Row extends RowToCopy>(rows: readonly Row[], leavesOut?: (row: Row) => number | undefined): void {
+  /** Puts what rows of other files have into the leaves, a column after the other; `endRow` is due for each. */
+  protected copyToLeaves(rows: readonly RowToCopy[]): void {
     const first = this.pendingRows
     this.leaves.forEach((leaf, index) => {
       for (let at = 0; at < rows.length; at++) {
-        const row = rows[at] as Row
-        if (leavesOut?.(row) !== index) leaf.copy(row.source.column(index), row.row, first + at)
+        const { source, row, columns } = rows[at] as RowToCopy
+        const column = columns === undefined ? index : (columns[index] as number)
+        if (column >= 0) leaf.copy(source.column(column), row, first + at)
       }
     })
   }
@@ -182,9 +183,9 @@ export abstract class TableWriter {
     this.#rowsWritten += group.rows
   }
 
-  /** Whether rows of another file's row group can be copied: it has the same columns, in the same format. */
+  /** Whether another file's row group has the same columns, in the same format. */
   fits({ layout, filters }: GroupOfFile): boolean {
-    return filters.ids instanceof IdHashes && layout === this.#layout
+    return filters.ids instanceof IdHashes && layout === this.layout
   }
 
   /** Whether a row group of another file can, and should, be taken over as it stands: it fits and is large enough, and those cut short before one stay few. */

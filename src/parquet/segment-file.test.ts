@@ -6,7 +6,7 @@ import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { sourceOfBytes } from '../../test/source-of-bytes.ts'
 import { SegmentFileReader } from './SegmentFileReader.ts'
-import { SegmentFileWriter, type EventToCopy } from './SegmentFileWriter.ts'
+import { SegmentFileWriter, withoutStates, type EventToCopy } from './SegmentFileWriter.ts'
 import type { WrittenFile } from './written-file.ts'
 
 const snapshotEvery = 100
@@ -222,7 +222,7 @@ describe('a segment', () => {
         writers[1].append(isWithout ? { ...event, state: undefined } : event)
         if (row % 3 === 0) writers[0].append(isWithout ? { ...event, state: undefined } : event)
         else {
-          writers[0].copyRows([copy], new Set(isWithout ? [copy] : []))
+          writers[0].copyRows([isWithout ? { ...copy, columns: withoutStates } : copy])
           copies++
           if (isWithout && event.op === 'UPDATE' && event.state !== undefined) lost++
         }

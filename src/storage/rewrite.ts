@@ -6,7 +6,7 @@ import type { StoredEvent } from '../model/event.ts'
 import { foldFromSnapshot, stateAfter } from '../model/fold.ts'
 import type { Codec } from '../parquet/codecs.ts'
 import { RunFileWriter, type StateToCopy } from '../parquet/RunFileWriter.ts'
-import { SegmentFileWriter, type EventToCopy } from '../parquet/SegmentFileWriter.ts'
+import { SegmentFileWriter, withoutStates, type EventToCopy } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder, type Shape } from '../parquet/shape.ts'
 import type { GroupOfFile } from '../parquet/TableReader.ts'
 import { forgets, type MergeJob } from './compaction.ts'
@@ -42,7 +42,7 @@ export async function mergeRuns(job: Extract<MergeJob, { kind: 'runs' }>, parts:
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(inputs.length) }
   const run = await writeRunFiles({
     ns,
-    steps: ({ fits, takes }) => mergeGroups(inputs.map((input) => groupsOfRun(input, parts.tables, { ...scan, fits })), { compare: byIdNewestFirst, takes: (source) => !isForgetting && takes(source) }),
+    steps: ({ columnsFrom, takes }) => mergeGroups(inputs.map((input) => groupsOfRun(input, parts.tables, { ...scan, columnsFrom })), { compare: byIdNewestFirst, takes: (source) => !isForgetting && takes(source) }),
     forgetUpTo: isForgetting ? parts.forgetUpTo : 0,
     // What is taken over as it stands may hold any tombstone of its run.
     deletedMinSeq: isForgetting ? undefined : leastOf(inputs.map((input) => input.deletedMinSeq)),
@@ -64,8 +64,8 @@ export async function commonForm(runs: readonly RunEntry[], { tables, codec }: M
 
 export interface RunInput {
   readonly ns: string
-  /** Row groups, where the run `takes` them, and states, to be copied from those that it `fits`, in order of id, of each entity the newest one first: that is written. */
-  readonly steps: (run: Pick<RunFileWriter, 'fits' | 'takes'>) => AsyncIterable<MergeStep<RunRow>>
+  /** Row groups, where the run `takes` them, and states, also those of which it knows the `columnsFrom` which they are copied, in order of id, of each entity the newest one first: that is written. */
+  readonly steps: (run: Pick<RunFileWriter, 'columnsFrom' | 'takes'>) => AsyncIterable<MergeStep<RunRow>>
   readonly shape: Shape
   readonly codec: Codec | undefined
   /** Tombstones up to this seq are left out. */
@@ -91,7 +91,7 @@ export async function writeRunFiles(input: RunInput, parts: MergeParts): Promise
     if (copies.length > 0) writer.copyRows(copies)
     copies.length = 0
   }
-  for await (const step of steps({ fits: (source) => writer.fits(source), takes: (source) => writer.takes(source) })) {
+  for await (const step of steps({ columnsFrom: (source) => writer.columnsFrom(source), takes: (source) => writer.takes(source) })) {
     for (const state of step.kind === 'group' ? [] : step.rows) {
       if (writer.isFull) await parts.turns.through(writer.encode())
       const isNewest = state.id !== lastId
@@ -139,13 +139,13 @@ function byIdNewestFirst(left: Keyed, right: Keyed): number {
   return compareStrings(left.id, right.id) || right.seq - left.seq
 }
 
-async function* groupsOfRun(run: RunEntry, tables: TableFiles, { fits, ...options }: ScanOfMerge & Pick<RunFileWriter, 'fits'>): AsyncGenerator<GroupToMerge<RunRow>> {
+async function* groupsOfRun(run: RunEntry, tables: TableFiles, { columnsFrom, ...options }: ScanOfMerge & Pick<RunFileWriter, 'columnsFrom'>): AsyncGenerator<GroupToMerge<RunRow>> {
   for (const file of run.files) {
     const reader = await tables.run(file)
     for await (const source of reader.groupsToMerge(options)) {
       const { entry } = source.group
       const at = (id: string | undefined, seq: number): EntityState => ({ id, seq }) as EntityState
-      yield { source, first: at(entry.firstKey[0], entry.firstSeq), bound: at(source.bound[0], 0), rows: () => (fits(source) ? reader.statesToCopy(source.group) : reader.statesOf(source.group)) }
+      yield { source, first: at(entry.firstKey[0], entry.firstSeq), bound: at(source.bound[0], 0), rows: () => reader.statesToCopy(source.group, columnsFrom(source)) }
     }
   }
 }
@@ -167,11 +167,9 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   let before: EntityKey | undefined
   let sinceSnapshot = 0
   const copies: EventToCopy[] = []
-  const without = new Set<EventToCopy>()
   const copy = (): void => {
-    if (copies.length > 0) writer.copyRows(copies, without)
+    if (copies.length > 0) writer.copyRows(copies)
     copies.length = 0
-    without.clear()
   }
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length), fits: (source: GroupOfFile) => writer.fits(source) }
   const steps = mergeGroups(job.inputs.map((file) => groupsOfSegment(file, parts.tables, scan)), { compare: byKeyAndSeq, takes: (source) => writer.takes(source) })
@@ -187,8 +185,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
       const takesSnapshot = told.length > 0 && (isFirst || row.op === 'CREATE' || sinceSnapshot + 1 >= parts.autoSnapshotThreshold)
       sinceSnapshot = takesSnapshot ? 0 : sinceSnapshot + 1
       if ('source' in row && (hasState || !takesSnapshot)) {
-        copies.push(row)
-        if (!takesSnapshot) without.add(row)
+        copies.push(takesSnapshot || !hasState ? row : { ...row, columns: withoutStates })
         if (copies.length >= copiedAtOnce) copy()
       } else {
         copy()
