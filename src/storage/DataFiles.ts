@@ -12,8 +12,8 @@ import type { TableFiles } from './TableFiles.ts'
 /** Escaped names longer than this are cut: a file's own name is unique, the folder is for people. */
 export const folderCharsMax = 120
 
-/** Of one job: four digits. */
-const namesMax = 9999
+/** Of one job: those that others have taken are passed over. */
+const takenNamesMax = 10_000
 
 /** Where data files stand. */
 export const dataFolders = ['archive/', 'events/', 'entities/', 'edges/']
@@ -43,11 +43,11 @@ export class DataFiles {
   }
 }
 
-/** The files of one flush or merge: written one after another, named by a manifest together or not at all. */
+/** The files of one flush or merge: named by a manifest together or not at all. */
 export class OutputJob {
   readonly #parts: OutputParts
   readonly #name: string
-  readonly #written: string[] = []
+  readonly #written = new Set<string>()
   #names = 0
   /** For the writer of each of its files; the metadata tells a reader whether its own fold made the states. */
   readonly fileOptions: FileOptions
@@ -84,15 +84,15 @@ export class OutputJob {
    */
   async #write(folder: string, file: WrittenFile): Promise<FileEntry> {
     const { bytes, ...facts } = file
-    for (;;) {
+    for (let taken = 0; ; taken++) {
       const path = `${folder}/${this.#name}-${pad(++this.#names, 4)}.parquet`
-      this.#written.push(path)
+      this.#written.add(path)
       try {
         await this.#parts.backend.put(path, bytes, { ifAbsent: true })
         return { ...facts, path, sizeBytes: bytes.length }
       } catch (error) {
-        if (!isParqueDBError(error, 'PRECONDITION_FAILED') || this.#names >= namesMax) throw error
-        this.#written.pop()
+        if (!isParqueDBError(error, 'PRECONDITION_FAILED') || taken >= takenNamesMax) throw error
+        this.#written.delete(path)
       }
     }
   }
@@ -100,7 +100,7 @@ export class OutputJob {
 
 /** The epoch in a data file's name; undefined for a file that is not one. */
 export function epochOfDataFile(path: string): number | undefined {
-  const match = /^(?:events|archive|entities\/[^/]+|edges\/[^/]+\/(?:out|in))\/(\d{10})-\d{6}-\d{4}\.parquet$/.exec(path)
+  const match = /^(?:events|archive|entities\/[^/]+|edges\/[^/]+\/(?:out|in))\/(\d{10})-\d{6}-\d{4,}\.parquet$/.exec(path)
   return match === null ? undefined : Number(match[1])
 }
 

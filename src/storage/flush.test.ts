@@ -38,3 +38,32 @@ test('a file that another writer has under the name that a flush would give stay
   expect(await again.reconstructEntity('n', 'e')).toMatchObject({ n: 1 })
   await again.close()
 })
+
+test('a flush of many collections writes several files at a time, and leaves none behind where one of them fails', async () => {
+  const storage = new MemoryBackend()
+  const writing = { now: 0, most: 0, failing: '' }
+  const put = storage.put.bind(storage)
+  storage.put = async (path, bytes, condition) => {
+    if (!path.startsWith('entities/')) return await put(path, bytes, condition)
+    writing.most = Math.max(writing.most, ++writing.now)
+    await new Promise((resolve) => setTimeout(resolve, 1 + (path.length % 3)))
+    const done = path.startsWith(writing.failing) ? Promise.reject(new Error('no')) : put(path, bytes, condition)
+    return await done.finally(() => writing.now--)
+  }
+  const engine = withEventSourcing(storage, { compaction: { background: false } })
+  const count = 40
+  for (let index = 0; index < count; index++) await engine.appendEvent({ op: 'CREATE', target: `n${index}:e`, after: { index } })
+  writing.failing = 'entities/n27/'
+  await expect(engine.flush()).rejects.toThrow('no')
+  expect(writing.now).toBe(0)
+  expect((await storage.list('entities/')).objects).toEqual([])
+  writing.failing = 'nothing'
+  await engine.flush()
+  expect(writing.most).toBeGreaterThan(2)
+  expect(writing.most).toBeLessThanOrEqual(6)
+  expect((await storage.list('entities/')).objects).toHaveLength(count)
+  await engine.close()
+  const again = withEventSourcing(storage)
+  for (let index = 0; index < count; index++) expect(await again.reconstructEntity(`n${index}`, 'e')).toMatchObject({ index })
+  await again.close()
+})

@@ -5,6 +5,7 @@ import type { StoredEvent } from '../model/event.ts'
 import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
+import type { WrittenFile } from '../parquet/written-file.ts'
 import type { OutputJob } from './DataFiles.ts'
 import type { FileEntry, RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
@@ -18,22 +19,33 @@ export interface FlushInput {
   readonly turns: Turns
 }
 
-/** Writes what the overlay holds up to `toSeq` as one segment and one run for each namespace. No manifest names them yet. */
+/** Files that are being written at a time: the way of each to the disk or to a bucket takes longer than making the next one. */
+const writesAtOnce = 6
+
+/** Writes what the overlay holds up to `toSeq` as one segment and one run for each namespace. No manifest names them yet. Nothing is being written any more when it ends. */
 export async function writeFlush(input: FlushInput): Promise<{ segment: FileEntry; runs: ReadonlyMap<string, RunEntry>; lastTs: number }> {
   const { overlay, toSeq, output } = input
   const [last] = overlay.events({ from: toSeq, to: toSeq })
   assert(last !== undefined, 'a flush has events')
   const segment = new SegmentFileWriter(output.fileOptions)
-  const runs = new Map<string, RunEntry>()
-  for (const ns of overlay.namespaces().toSorted(compareStrings)) {
-    const run = await writeNamespace(ns, segment, input)
-    if (run !== undefined) runs.set(ns, run)
+  const writes: Promise<[string, RunEntry]>[] = []
+  try {
+    for (const ns of overlay.namespaces().toSorted(compareStrings)) {
+      const run = await encodeNamespace(ns, segment, input)
+      await writes.at(-writesAtOnce)
+      if (run !== undefined) writes.push(output.writeRun(ns, run.file).then((file) => [ns, { ...run.facts, files: [file] }]))
+      // Whoever waits for it hears of it.
+      writes.at(-1)?.catch(() => undefined)
+    }
+    const written = await output.writeSegment(await input.turns.through(segment.finishing()))
+    return { segment: written, runs: new Map(await Promise.all(writes)), lastTs: last.ts }
+  } finally {
+    await Promise.allSettled(writes)
   }
-  return { segment: await output.writeSegment(await input.turns.through(segment.finishing())), runs, lastTs: last.ts }
 }
 
-/** Adds its events to the segment, by id and then by seq, and writes its run; undefined when it has no state up to `toSeq`. */
-async function writeNamespace(ns: string, segment: SegmentFileWriter, { overlay, toSeq, output, turns }: FlushInput): Promise<RunEntry | undefined> {
+/** Adds its events to the segment, by id and then by seq, and makes its run; undefined when it has no state up to `toSeq`. */
+async function encodeNamespace(ns: string, segment: SegmentFileWriter, { overlay, toSeq, output, turns }: FlushInput): Promise<{ file: WrittenFile; facts: Omit<RunEntry, 'files'> } | undefined> {
   const shape = new ShapeBuilder()
   const states: EntityState[] = []
   let deletedMinSeq = Number.POSITIVE_INFINITY
@@ -62,7 +74,7 @@ async function writeNamespace(ns: string, segment: SegmentFileWriter, { overlay,
     const turn = turns.step()
     if (turn !== undefined) await turn
   }
-  return { level: 0, files: [await output.writeRun(ns, await turns.through(writer.finishing()))], ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) }
+  return { file: await turns.through(writer.finishing()), facts: { level: 0, ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) } }
 }
 
 /** Documents that are all looked at to choose columns, and of the later ones the share, one in so many. */
