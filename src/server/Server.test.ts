@@ -53,6 +53,12 @@ describe('entities', () => {
     expect((await send(put, { body: { n: 9 }, headers: { 'if-none-match': '*' } })).status).toBe(412)
     expect((await send(put.replace('a%2Fb', 'c'), { body: { n: 9 }, headers: { 'if-none-match': '*' } })).status).toBe(200)
     expect(await db.collection('posts').count({ n: 9 })).toBe(1)
+    const plain = 'PUT /collections/posts/entities/d'
+    const status = async (line: string, headers: Record<string, string>): Promise<number> => (await send(line, { body: { n: 10 }, headers })).status
+    expect(await status(plain, {})).toBe(404)
+    expect(await status(`${plain}?upsert=false`, { 'if-none-match': '*' })).toBe(404)
+    expect(await status(plain, { 'if-none-match': '*' })).toBe(200)
+    expect(await status(plain, { 'if-none-match': '*' })).toBe(412)
   })
 
   test('are written once under one Idempotency-Key', async () => {

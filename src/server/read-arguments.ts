@@ -30,6 +30,8 @@ export async function readArguments(request: Request, route: Route, read: { body
   for (const [name, text] of pathArguments(url, route)) add(name, text)
   for (const [name, text] of url.searchParams) add(name, decode(name, parseParameter(name, text)))
   for (const [name, value] of headerArguments(request.headers)) add(name, value)
+  // Who puts where nothing is, creates.
+  if (request.method === 'PUT' && given.get('expectedVersion') === 'absent' && !given.has('upsert')) given.set('upsert', true)
   if (request.method === 'GET' || request.method === 'HEAD') return given
   const bytes = await readBody(request, read)
   if (bytes.length === 0) return given

@@ -4,7 +4,7 @@ import { withEventSourcing } from './EventSourcedBackend.ts'
 import { MemoryBackend } from './backends/MemoryBackend.ts'
 
 const foreign = ['events/mine.parquet', 'entities/n/notes.txt', 'manifest/readme.md', 'log/readme.md']
-const orphans = ['events/0000000001-000900-0001.parquet', 'entities/n/0000000001-000900-0001.parquet', 'edges/n/out/0000000001-000900-0001.parquet', 'archive/0000000001-000900-0001.parquet', 'manifest/00000000000000000000-ff.json']
+const orphans = ['events/0000000001-000900-0001.parquet', 'entities/n/0000000001-000900-0001.parquet', 'entities/n/0000000001-000900-10001.parquet', 'edges/n/out/0000000001-000900-0001.parquet', 'archive/0000000001-000900-0001.parquet', 'manifest/00000000000000000000-ff.json']
 const ofOthers = ['events/0000000009-000001-0001.parquet']
 
 test('a writer deletes what older epochs left and no manifest names, on every page of a listing, and leaves what is not the database\'s or newer', async () => {
