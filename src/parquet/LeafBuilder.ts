@@ -49,20 +49,18 @@ export class LeafBuilder {
   }
 
   /** The row `at`, which is the next or comes after rows without a value, gets what a row of another column of its type has. */
-  copy({ column, valueAt }: ColumnToCopy, row: number, at: number): void {
+  copy(from: ColumnToCopy, row: number, at: number): void {
     const { maxDefinition, maxRepetition } = this.leaf
-    const { definitions, places } = column
-    const entry = maxRepetition === 0 ? row : (column.starts[row] as number)
+    const { definitions, places } = from
+    const entry = maxRepetition === 0 ? row : (from.column.starts[row] as number)
     const definition = definitions === undefined ? maxDefinition : (definitions[entry] as number)
     // Rows with nothing are added when one with something comes.
     if (definition === 0 && maxDefinition > 0) return
-    this.fillTo(at)
+    if (this.rowCount < at) this.fillTo(at)
+    const place = places === undefined ? entry : (places[entry] as number)
     if (definition < maxDefinition) this.fillTo(at + 1, definition)
-    else if (maxRepetition === 0) this.value(valueAt(places === undefined ? entry : (places[entry] as number)))
-    else {
-      const first = places === undefined ? entry : (places[entry] as number)
-      this.list(Array.from({ length: (column.starts[row + 1] as number) - entry }, (_, index) => valueAt(first + index)), definition)
-    }
+    else if (maxRepetition === 0) this.value(from.valueAt(place))
+    else this.list(Array.from({ length: (from.column.starts[row + 1] as number) - entry }, (_, index) => from.valueAt(place + index)), definition)
   }
 
   /** Makes it `rowCount` rows by adding rows without a value, if it has fewer; `definition` says how much of their path there is. */

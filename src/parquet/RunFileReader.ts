@@ -13,7 +13,7 @@ import { statisticsSection, type GroupFilter, type GroupStatistics } from './Gro
 import { groupsWithin, rangeOfKey, rowsInRanges, rowsWithin, type IdRange, type KeyRange } from './key-ranges.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
-import { RowSource } from './RowSource.ts'
+import { RowSource, type ColumnToCopy } from './RowSource.ts'
 import type { CopiedColumns, StateToCopy } from './RunFileWriter.ts'
 import { runColumn, runSystemFields, shapeSection } from './run-columns.ts'
 import { findColumn, RunBatch } from './RunBatch.ts'
@@ -138,16 +138,17 @@ export class RunFileReader {
     const isCopied = (row: number): boolean => columns === 'all' || (rests.places?.[row] ?? 0) < 0
     const others = this.#batch(new Stretch([group])).states(rowsBetween(0, group.rowCount).filter((row) => !isCopied(row)))
     const source = new RowSource(group)
+    const [ids, seqs, updates, deletions] = [runColumn.$id, runColumn.$seq, runColumn.$updatedAt, runColumn.$deletedAt].map((index) => source.column(index)) as [ColumnToCopy, ColumnToCopy, ColumnToCopy, ColumnToCopy]
     const copied = columns === 'all' ? undefined : columns
     let other = 0
     return Array.from({ length: group.rowCount }, (_, row) => (isCopied(row) ? {
       source,
       row,
       columns: copied,
-      id: source.valueAt(runColumn.$id, row) as string,
-      seq: source.valueAt(runColumn.$seq, row) as number,
-      updatedAt: source.valueAt(runColumn.$updatedAt, row) as number,
-      deletedAt: source.valueAt(runColumn.$deletedAt, row) as number | undefined,
+      id: ids.valueOf(row) as string,
+      seq: seqs.valueOf(row) as number,
+      updatedAt: updates.valueOf(row) as number,
+      deletedAt: deletions.valueOf(row) as number | undefined,
     } : (others[other++] as EntityState)))
   }
 

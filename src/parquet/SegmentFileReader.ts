@@ -16,7 +16,7 @@ import type { GroupCache } from './GroupCache.ts'
 import { groupsWithin, rangeOfKey, rowsInRanges, rowsWithin, type IdRange, type KeyRange } from './key-ranges.ts'
 import { malformed } from './malformed.ts'
 import type { RowGroup } from './RowGroup.ts'
-import { RowSource } from './RowSource.ts'
+import { RowSource, type ColumnToCopy } from './RowSource.ts'
 import { salvageGroups, type LostRows } from './salvage-groups.ts'
 import { foldKey, segmentColumn } from './segment-columns.ts'
 import type { EventToCopy } from './SegmentFileWriter.ts'
@@ -150,14 +150,13 @@ export class SegmentFileReader {
   /** As `eventsOf`, to be copied. */
   eventsToCopy(group: RowGroup): EventToCopy[] {
     const source = new RowSource(group)
-    const states = group.column(segmentColumn.state)
+    const [spaces, ids, seqs, times, ops, states] = (['ns', 'id', 'seq', 'ts', 'op', 'state'] as const).map((name) => source.column(segmentColumn[name])) as [ColumnToCopy, ColumnToCopy, ColumnToCopy, ColumnToCopy, ColumnToCopy, ColumnToCopy]
+    const eventAt = (row: number): StoredEvent => this.#events(group, Int32Array.of(row))[0] as StoredEvent
     return Array.from({ length: group.rowCount }, (_, row) => {
-      const textAt = (column: number): string => source.valueAt(column, row) as string
-      const numberAt = (column: number): number => source.valueAt(column, row) as number
-      const ns = textAt(segmentColumn.ns)
-      const op = opOf(textAt(segmentColumn.op))
+      const ns = spaces.valueOf(row) as string
+      const op = opOf(ops.valueOf(row) as string)
       const hasState = op === 'CREATE' || isEdgeSpace(ns) || states.places === undefined || (states.places[row] as number) >= 0
-      return { source, row, ns, id: textAt(segmentColumn.id), seq: numberAt(segmentColumn.seq), ts: numberAt(segmentColumn.ts), op, hasState, event: () => this.#events(group, Int32Array.of(row))[0] as StoredEvent }
+      return { source, row, columns: undefined, ns, id: ids.valueOf(row) as string, seq: seqs.valueOf(row) as number, ts: times.valueOf(row) as number, op, hasState, eventAt }
     })
   }
 

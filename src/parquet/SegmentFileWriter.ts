@@ -26,7 +26,8 @@ const keyColumns = [segmentColumn.ns, segmentColumn.id]
 export interface EventToCopy extends RowToCopy, Pick<StoredEvent, 'ns' | 'id' | 'seq' | 'ts' | 'op'> {
   /** Whether it is, or has, a snapshot. */
   readonly hasState: boolean
-  readonly event: () => StoredEvent
+  /** Makes the event of a row. */
+  readonly eventAt: (row: number) => StoredEvent
 }
 
 /** Writes a segment: events in ascending order of (ns, id, seq), strings by their UTF-8 bytes. */
@@ -79,7 +80,7 @@ export class SegmentFileWriter extends TableWriter {
     this.copyToLeaves(events)
     for (const { ns, id, seq, ts, source, row } of events) {
       this.#checkOrder({ ns, id, seq })
-      this.#endEvent({ ns, id, seq, ts, eventId: source.valueAt(segmentColumn.eventId, row) as string, txId: source.valueAt(segmentColumn.txId, row) as string | undefined })
+      this.#endEvent({ ns, id, seq, ts, eventId: source.column(segmentColumn.eventId).valueOf(row) as string, txId: source.column(segmentColumn.txId).valueOf(row) as string | undefined })
     }
   }
 

@@ -215,7 +215,7 @@ describe('a segment', () => {
       const toCopy = reader.eventsToCopy(source.group)
       for (const [row, event] of reader.eventsOf(source.group).entries()) {
         const copy = toCopy[row] as EventToCopy
-        expect(copy.event()).toStrictEqual(event)
+        expect(copy.eventAt(row)).toStrictEqual(event)
         expect(copy.hasState).toBe(event.state !== undefined)
         if (event.seq % 11 === 0) continue
         const isWithout = event.seq % 3 === 1

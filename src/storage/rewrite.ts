@@ -18,8 +18,8 @@ import type { TableFiles } from './TableFiles.ts'
 import type { Turns } from './Turns.ts'
 import type { View } from './view.ts'
 
-/** Rows whose columns are copied one after the other; others have their turn in between. */
-const copiedAtOnce = 32
+/** Rows whose columns are copied one after the other. */
+const copiedAtOnce = 128
 /** A merged run goes on in a new file past this: it is held whole while it is written. */
 const runFileBytesMax = 16 * 1024 * 1024
 
@@ -207,7 +207,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
 type SegmentRow = StoredEvent | EventToCopy
 
 function eventOf(row: SegmentRow): StoredEvent {
-  return 'source' in row ? row.event() : row
+  return 'source' in row ? row.eventAt(row.row) : row
 }
 
 async function* groupsOfSegment(file: FileEntry, tables: TableFiles, { fits, ...options }: ScanOfMerge & Pick<SegmentFileWriter, 'fits'>): AsyncGenerator<GroupToMerge<SegmentRow>> {
