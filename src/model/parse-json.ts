@@ -6,10 +6,8 @@ export type JsonResult =
   | { readonly kind: 'problem' | 'loss'; readonly problem: { readonly reason: string; readonly line: number; readonly column: number } }
 
 export interface ParseJsonOptions {
-  /** Keeps an integer past ±(2^53 - 1) as `{ "$numberLong": "…" }` instead of refusing it. */
+  /** Keeps an integer past ±(2^53 - 1) as `{ "$numberLong": "…" }`; false where whoever asks could choose that. Otherwise it stands for a double where JSON.stringify would write the double so, and is refused where not. */
   readonly bigint?: boolean
-  /** Such an integer stands for a double where JSON.stringify would write the double so. */
-  readonly doubles?: boolean
   /** The line on which the text begins in its file. Default 1. */
   readonly firstLine?: number
   /** Default 104: documents nest to 100 levels, and Extended JSON wraps a value in at most two more. */
@@ -130,7 +128,7 @@ class JsonParser {
     this.#at += literal.length
     const value = Number(literal)
     const isInteger = match[1] === undefined && match[2] === undefined
-    if (isInteger && !Number.isSafeInteger(value) && !(this.#options.doubles === true && String(value) === literal)) return this.#largeInteger(literal, start)
+    if (isInteger && !Number.isSafeInteger(value) && (this.#options.bigint === true || String(value) !== literal)) return this.#largeInteger(literal, start)
     if (!Number.isFinite(value)) throw new Loss(`the number ${literal} is too large for a double`, start)
     if (value === 0 && /^[^eE]*[1-9]/.test(literal)) throw new Loss(`the number ${literal} is too small for a double`, start)
     return value
@@ -139,7 +137,7 @@ class JsonParser {
   #largeInteger(literal: string, start: number): Json {
     const exact = BigInt(literal)
     if (exact > int64Max || exact < int64Min) throw new Loss(`the integer ${shorten(literal)} does not fit in 64 bits; write it as a string`, start)
-    if (this.#options.bigint !== true) throw new Loss(`the integer ${literal} is past 2^53 and would be rounded; write {"$numberLong":"${literal}"} or a string${this.#options.doubles === true ? '' : ' (import: --bigint keeps it exactly)'}`, start)
+    if (this.#options.bigint !== true) throw new Loss(`the integer ${literal} is past 2^53 and would be rounded; write {"$numberLong":"${literal}"} or a string${this.#options.bigint === undefined ? '' : ' (--bigint keeps it exactly)'}`, start)
     return { $numberLong: literal }
   }
 

@@ -91,7 +91,7 @@ function parseBody(request: Request, bytes: Uint8Array): unknown {
 
 /** A SyntaxError for what is not JSON, and INVALID_ARGUMENT for what JSON.parse would give in another form. */
 function parseLossless(name: string, text: string): unknown {
-  const result = parseJson(text, { doubles: true, depthMax: 256 })
+  const result = parseJson(text, { depthMax: 256 })
   if (result.kind === 'loss') throw invalid(name, `in '${name}' ${result.problem.reason}`)
   // What is too deep or reaches for the prototype is refused where it is known what it is.
   return result.kind === 'value' ? result.value : JSON.parse(text)

@@ -65,11 +65,16 @@ test('a value that Extended JSON does not know names the line', async () => {
 
 test('integers past 2^53 are refused, or kept as bigints', async () => {
   const text = '[{"a":1},\n{"a":9007199254740993}]'
-  await expect(read(text, 'array')).rejects.toThrow('x.json, line 2: the integer 9007199254740993 is past 2^53')
+  await expect(read(text, 'array')).rejects.toThrow('x.json, line 2: the integer 9007199254740993 is past 2^53 and would be rounded; write {"$numberLong":"9007199254740993"} or a string (--bigint keeps it exactly)')
   expect(await read(text, 'array', { bigint: true })).toEqual([
     [1, { a: 1 }],
     [2, { a: 9007199254740993n }],
   ])
+})
+
+test('a double that is written without a point comes back, as an export has it', async () => {
+  const values = [2 ** 53, -(2 ** 63), 1e20]
+  expect(await read(values.map((a) => JSON.stringify({ a })).join('\n'), 'lines')).toEqual(values.map((a, index) => [index + 1, { a }]))
 })
 
 test('bytes that are not UTF-8 are refused', async () => {
