@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { utf8Encode } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
+import { exhaust } from '../base/exhaust.ts'
 import { BloomFiltersBuilder } from './BloomFilters.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
 import { compressorOf, type Codec, type Compressor } from './codecs.ts'
@@ -137,14 +138,14 @@ export abstract class TableWriter {
     exhaust(this.encode())
   }
 
-  /** As `flush`, a column a step, so that others may have their turn between two. */
+  /** As `flush`, in steps of a column at most, so that others may have their turn between two. */
   *encode(): Generator<void> {
     const group = this.#group
     if (group === undefined) return
     const chunks: EncodedChunk[] = []
     for (const [index, leaf] of this.leaves.entries()) {
       leaf.fillTo(group.rows)
-      chunks.push(this.#encode(leaf, index))
+      chunks.push(yield* this.#encode(leaf, index))
       yield
     }
     const start = this.#file.length
@@ -159,7 +160,7 @@ export abstract class TableWriter {
     this.beginRowGroup()
   }
 
-  #encode(column: ColumnToEncode, index: number): EncodedChunk {
+  #encode(column: ColumnToEncode, index: number): Generator<void, EncodedChunk> {
     return encodeChunk(column, { isSorted: index === this.#options.prefixColumn, compressor: this.#compressor })
   }
 
@@ -210,10 +211,9 @@ export abstract class TableWriter {
     this.filters.keys.copy(filters.keys, place)
     this.filters.ids.copy(filters.ids, place)
     if (group.file.codec !== this.#options.codec) {
-      this.#writeGroup(
-        entry,
-        this.leaves.map((_, index) => this.#encode(group.column(index), index)),
-      )
+      const chunks: EncodedChunk[] = []
+      for (const index of this.leaves.keys()) chunks.push(yield* this.#encode(group.column(index), index))
+      this.#writeGroup(entry, chunks)
       return
     }
     const by = this.#file.length - entry.start
@@ -272,14 +272,5 @@ export abstract class TableWriter {
     const start = this.#file.length
     this.#file.append(bytes)
     return { start, end: this.#file.length, crc32: crc32(bytes) }
-  }
-
-}
-
-/** Does all of the steps at once. */
-function exhaust<Result>(steps: Generator<void, Result>): Result {
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
   }
 }

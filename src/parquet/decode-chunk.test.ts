@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { crc32 } from '../base/crc32.ts'
+import { exhaust } from '../base/exhaust.ts'
 import { Arena } from './Arena.ts'
 import { ByteBuffer } from './ByteBuffer.ts'
 import type { Codec } from './codecs.ts'
@@ -9,7 +10,7 @@ import { scalarsOf } from './column-values.ts'
 import type { Leaf } from './columns.ts'
 import { decodeChunk } from './decode-chunk.ts'
 import { decodeRows, scalarsAt } from './decode-rows.ts'
-import { encodeChunk } from './encode-chunk.ts'
+import { encodeChunk, type EncodedChunk } from './encode-chunk.ts'
 import { LeafBuilder } from './LeafBuilder.ts'
 import type { LeafValue } from './columns.ts'
 import { writePageHeader } from './page-header.ts'
@@ -36,10 +37,10 @@ function withEnd(page: Uint8Array, size: number): Uint8Array {
   return bytes
 }
 
-function encode(leaf: Leaf, values: readonly LeafValue[]): ReturnType<typeof encodeChunk> {
+function encode(leaf: Leaf, values: readonly LeafValue[]): EncodedChunk {
   const builder = new LeafBuilder(leaf, { bytes: 0 })
   for (const value of values) builder.value(value)
-  return encodeChunk(builder, { isSorted: false, compressor: new SnappyCompressor() })
+  return exhaust(encodeChunk(builder, { isSorted: false, compressor: new SnappyCompressor() }))
 }
 
 /** Values that come out in each encoding, of 5,000 rows. */
@@ -71,7 +72,7 @@ test.each(columns)('some rows of a chunk are what they are in all of it: $name',
     if (value !== undefined) builder.value(value)
     else builder.fillTo(row + 1)
   }
-  const { bytes, isCompressed } = encodeChunk(builder, { isSorted, compressor: new SnappyCompressor() })
+  const { bytes, isCompressed } = exhaust(encodeChunk(builder, { isSorted, compressor: new SnappyCompressor() }))
   const chunk = { leaf, rowCount, bytes, codec: isCompressed ? ('snappy' as const) : undefined }
   const all = scalarsOf(decodeChunk(chunk, new Arena()), rowsBetween(0, rowCount))
   for (const rows of [[], [0], [rowCount - 1], [0, 1, 2, 31, 32, 33, 127, 128, 129, 2999, 3000, 4998, 4999], [1, 700, 1400, 2100], rowsBetween(64, 64 + 300), rowsBetween(0, rowCount).filter((row) => row % 17 === 3), rowsBetween(0, 1000)]) {

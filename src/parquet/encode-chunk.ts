@@ -42,10 +42,12 @@ interface EncodeOptions {
   readonly compressor: Compressor
 }
 
-export function encodeChunk(leaf: ColumnToEncode, options: EncodeOptions): EncodedChunk {
+/** In steps, so that others may have their turn between two: long texts of a thousand rows take several milliseconds. */
+export function* encodeChunk(leaf: ColumnToEncode, options: EncodeOptions): Generator<void, EncodedChunk> {
   const levels = encodeLevels(leaf)
   const nullCount = leaf.entryCount - leaf.valueCount
-  const { encoding, dictionary, data, statistics } = encodeValues(leaf, { ...options, nullCount })
+  const { encoding, dictionary, data, statistics } = yield* encodeValues(leaf, { ...options, nullCount })
+  yield
   const packed = compress(dictionary?.bytes, data, options.compressor)
   const out = new ByteBuffer(packed.data.length + levels.bytes.length + (packed.dictionary?.length ?? 0) + 128)
   let uncompressedBytes = 0
@@ -104,12 +106,17 @@ function encodeLevels(leaf: ColumnToEncode): { bytes: Uint8Array; definitionByte
   return { bytes: out.view(), definitionBytes: out.length - definitionsAt }
 }
 
-function encodeValues({ leaf, values }: ColumnToEncode, options: EncodeOptions & { nullCount: number }): EncodedValues {
+function* encodeValues({ leaf, values }: ColumnToEncode, options: EncodeOptions & { nullCount: number }): Generator<void, EncodedValues> {
   const statistics = (of: GatheredValues): ColumnStatistics => statisticsOf(leaf.kind, of, options)
   switch (values.kind) {
     case 'texts': {
       const distinct = options.isSorted ? undefined : findDistinct(values.texts)
-      if (distinct === undefined) return encodeByteArrays(byteArraysOfTexts(values.texts), options, statistics)
+      yield
+      if (distinct === undefined) {
+        const arrays = byteArraysOfTexts(values.texts)
+        yield
+        return encodeByteArrays(arrays, options, statistics)
+      }
       return encodeDictionary({ dictionary: byteArraysOfTexts(distinct.values), codes: distinct.codes }, statistics)
     }
     case 'codes':
