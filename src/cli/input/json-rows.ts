@@ -36,7 +36,7 @@ function* readRows(pieces: readonly Piece[], options: JsonRowsOptions): Iterable
 }
 
 function readRow(piece: Piece, { where, bigint }: JsonRowsOptions): Row {
-  const result = parseJson(piece.text, { bigint: bigint === true, firstLine: piece.line })
+  const result = parseJson(piece.text, { bigint, firstLine: piece.line })
   if (result.kind !== 'value') throw inputError(where, result.problem.line, result.problem.reason)
   const json = result.value
   if (json === null || typeof json !== 'object' || Array.isArray(json)) throw inputError(where, piece.line, `expected an object, found ${Array.isArray(json) ? 'an array' : JSON.stringify(json).slice(0, 40)}`)
