@@ -1,11 +1,14 @@
 // How everything here is timed: contestants take turns in one process, and must give the same answer.
 import { deepStrictEqual } from 'node:assert/strict'
 
-/** Until the code that is timed has been compiled, which takes V8 some hundred calls: as many rounds as this takes, at least one, are not counted. */
-const warmUpMs = 4000
+/** Until the code that is timed has been compiled, which takes V8 some hundred calls: each contestant has so much time of its own that is not counted, one turn at least. */
+const warmUpMs = 2000
+/** What is quick takes more turns, as each is soon disturbed: rounds go on for this long, up to so many times what was asked for. */
+const countedMs = 1000
+const moreRoundsMax = 5
 
 /**
- * Runs the contestants in turn, uncounted at first and then `rounds` times, beginning with another one each time; gives each one's median in
+ * Runs each contestant by itself, uncounted, and then all in turn, `rounds` times or more, beginning with another one each time; gives each one's median in
  * milliseconds per unit of work, by name. A contestant is { name, prepare?, run, answer?, cleanup?, count? }: only `run` is timed, it is given what
  * `prepare` gave, and `count` is how many units it does. `answer` makes of its result what must be equal among those that have an `answer`.
  */
@@ -13,17 +16,19 @@ export async function contest({ rounds, contestants }) {
   const times = new Map(contestants.map(({ name }) => [name, []]))
   // What was there before is in nobody's time.
   globalThis.gc()
-  const warmUntilMs = performance.now() + warmUpMs
-  let counted = 0
-  for (let round = 0; counted < rounds; round++) {
-    const counts = round > 0 && performance.now() >= warmUntilMs
+  for (const contestant of contestants) {
+    const untilMs = performance.now() + warmUpMs
+    do await takeTurn(contestant, [])
+    while (performance.now() < untilMs)
+  }
+  const startMs = performance.now()
+  const goesOn = (round) => round < rounds || (round < rounds * moreRoundsMax && performance.now() - startMs < countedMs)
+  for (let round = 0; goesOn(round); round++) {
     const answers = []
     for (let turn = 0; turn < contestants.length; turn++) {
       const contestant = contestants[(turn + round) % contestants.length]
-      const ms = await takeTurn(contestant, answers)
-      if (counts) times.get(contestant.name).push(ms / (contestant.count ?? 1))
+      times.get(contestant.name).push((await takeTurn(contestant, answers)) / (contestant.count ?? 1))
     }
-    if (counts) counted++
   }
   return new Map([...times].map(([name, each]) => [name, median(each)]))
 }
