@@ -64,7 +64,7 @@ export async function commonForm(runs: readonly RunEntry[], { tables, codec }: M
 
 export interface RunInput {
   readonly ns: string
-  /** Row groups, where the run `takes` them, and states, also those of which it knows the `columnsFrom` which they are copied, in order of id, of each entity the newest one first: that is written. */
+  /** Row groups, where the run `takes` them, and states, to be copied where the run knows the `columnsFrom` which, in order of id, of each entity the newest one first: that is written. */
   readonly steps: (run: Pick<RunFileWriter, 'columnsFrom' | 'takes'>) => AsyncIterable<MergeStep<RunRow>>
   readonly shape: Shape
   readonly codec: Codec | undefined
@@ -131,11 +131,9 @@ interface ScanOfMerge {
   readonly bytesMax: number
 }
 
-type Keyed = Pick<EntityState, 'id' | 'seq'>
-
 type RunRow = EntityState | StateToCopy
 
-function byIdNewestFirst(left: Keyed, right: Keyed): number {
+function byIdNewestFirst(left: Pick<EntityState, 'id' | 'seq'>, right: Pick<EntityState, 'id' | 'seq'>): number {
   return compareStrings(left.id, right.id) || right.seq - left.seq
 }
 
