@@ -19,6 +19,7 @@ export class Holding {
   add(count: number): void {
     this.#count += count
     if (this.#count <= this.#most) return
-    throw new ParqueDBError('LIMIT_EXCEEDED', `The pipeline would hold more than ${this.#most} documents or values in memory; match or project earlier, add a $limit, or raise sortDocumentsMax.`, { details: { limit: 'sortDocumentsMax', most: this.#most } })
+    // The path, as pipelineError's, says that this is of the pipeline: whatever has none is damage to the file whose columns are being read.
+    throw new ParqueDBError('LIMIT_EXCEEDED', `The pipeline would hold more than ${this.#most} documents or values in memory; match or project earlier, add a $limit, or raise sortDocumentsMax.`, { details: { limit: 'sortDocumentsMax', most: this.#most, path: '' } })
   }
 }
