@@ -267,13 +267,14 @@ describe('export', () => {
     const { run } = await withUsers()
     const before = lines((await run(['export', 'users'])).stdout)
     expect(before[1]).toEqual({ $id: 'users/bob', 'full name': 'Bob', age: 29, born: { $date: '1995-01-02T00:00:00.000Z' }, points: { $numberLong: '9007199254740993' } })
-    for (const format of ['ndjson', 'json']) {
-      const file = cli.path(`users-${databaseCount}.${format}`)
-      expect(await run(['export', 'users', file, '--format', format])).toMatchObject({ code: 0, stdout: `${JSON.stringify({ exported: 3, file })}\n` })
+    for (const name of ['ndjson', 'json', 'jsonl']) {
+      const file = cli.path(`users-${databaseCount}.${name}`)
+      expect(await run(['export', 'users', file])).toMatchObject({ code: 0, stdout: `${JSON.stringify({ exported: 3, file })}\n` })
       const other = newDatabase()
       expect((await other.run(['import', 'users', file])).code).toBe(0)
       expect(lines((await other.run(['export', 'users'])).stdout)).toEqual(before)
     }
+    expect(await run(['export', 'users', cli.path('users.parquet')])).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be written as parquet') })
   })
 
   test('writes CSV with a column for every field', async () => {

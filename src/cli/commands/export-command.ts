@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { open, rename, stat, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, extname, join } from 'node:path'
 import { Option, type Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
@@ -9,13 +9,14 @@ import { command, atOption, given } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { printReport, formatCount } from '../print-entity.ts'
 import type { Document, Value } from '../../model/values.ts'
+import { formatsByExtension } from '../input/open-rows.ts'
 import { parseFilterArgument } from './query-commands.ts'
 
 const exportFormats = ['ndjson', 'json', 'csv'] as const
 type ExportFormat = (typeof exportFormats)[number]
 
 interface ExportOptions {
-  readonly format: ExportFormat
+  readonly format?: ExportFormat
   readonly filter: Document
   readonly at?: number | string
   readonly system?: boolean
@@ -25,7 +26,7 @@ interface ExportOptions {
 const examples = `
   parquedb export movies movies.ndjson --db data
   parquedb export movies --format csv > movies.csv
-  parquedb export movies then.json --format json --at 2026-03-01 --filter '{"Director": "Steven Spielberg"}'
+  parquedb export movies then.json --at 2026-03-01 --filter '{"Director": "Steven Spielberg"}'
 
 Each document comes with its $id, so 'parquedb import' puts it where it was. A file appears whole, under its name, when it is done.
 CSV has a column for each top-level field; what is not text, number, boolean or date is JSON in its cell.`
@@ -33,7 +34,7 @@ CSV has a column for each top-level field; what is not text, number, boolean or 
 export function exportCommand(cli: CommandLine): Command {
   return command({ name: 'export <ns>', summary: 'the documents of a collection, to a file or stdout', description: 'Writes the documents of a collection as ndjson, json or csv, all of them as of one moment.', examples })
     .argument('[file]', "a new file; '-' or nothing for stdout", '-')
-    .addOption(new Option('--format <format>', 'how to write them').choices(exportFormats).default('ndjson'))
+    .addOption(new Option('--format <format>', "how to write them; as the file's name ends, else ndjson").choices(exportFormats))
     .option('--filter <json>', 'only documents that match', parseFilterArgument, {})
     .addOption(atOption)
     .option('--system', 'also version, createdAt, updatedAt and who did it (import needs --drop for them)')
@@ -48,7 +49,8 @@ async function exportCollection(cli: CommandLine, { ns, file, options }: { ns: s
     const asOf = options.at ?? (await db.stats()).lastSeq
     const collection = db.collection(ns)
     const documents = (): AsyncIterable<object> => collection.find(options.filter, given({ asOf, signal }))
-    const text = exportText(options.format, { system: options.system === true, columns: options.format === 'csv' ? await csvHeader(documents(), options.system === true) : [] })
+    const format = options.format ?? formatOf(file)
+    const text = exportText(format, { system: options.system === true, columns: format === 'csv' ? await csvHeader(documents(), options.system === true) : [] })
     if (file === '-') {
       await writeAll(documents(), text, (part) => terminal.write(part))
       return
@@ -56,6 +58,13 @@ async function exportCollection(cli: CommandLine, { ns, file, options }: { ns: s
     const count = await writeFile(file, options.force === true, (write) => writeAll(documents(), text, write))
     await printReport(terminal, `${formatCount(count)} documents in ${file}`, { exported: count, file })
   })
+}
+
+function formatOf(file: string): ExportFormat {
+  const told = formatsByExtension[extname(file).toLowerCase()] ?? 'ndjson'
+  const format = exportFormats.find((each) => each === told)
+  if (format === undefined) throw new ParqueDBError('INVALID_ARGUMENT', `an export cannot be written as ${told}; name the file .ndjson, .json or .csv, or add --format`, { details: { file } })
+  return format
 }
 
 async function writeAll(documents: AsyncIterable<object>, text: ExportText, write: (part: string) => Promise<void>): Promise<number> {

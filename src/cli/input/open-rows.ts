@@ -36,7 +36,7 @@ export interface OpenRows {
   checkUnchanged(): Promise<void>
 }
 
-const formatsByExtension: Readonly<Record<string, InputFormat>> = { '.json': 'json', '.ndjson': 'ndjson', '.jsonl': 'ndjson', '.csv': 'csv', '.tsv': 'tsv', '.tab': 'tsv', '.parquet': 'parquet' }
+export const formatsByExtension: Readonly<Record<string, InputFormat>> = { '.json': 'json', '.ndjson': 'ndjson', '.jsonl': 'ndjson', '.csv': 'csv', '.tsv': 'tsv', '.tab': 'tsv', '.parquet': 'parquet' }
 
 /** The rows of a file, read as they are asked for. NOT_FOUND, or INVALID_ARGUMENT when the format is unknown or an option does not go with it. */
 export async function openRows(request: RowsRequest): Promise<OpenRows> {
