@@ -115,3 +115,15 @@ describe('opening a database', () => {
     ])
   })
 })
+
+test('an edge that is linked and unlinked in one write is refused whatever is there', async () => {
+  await using db = new ParqueDB({ storage: new MemoryBackend() })
+  const users = db.collection('users')
+  await users.createMany([{ $id: 'a' }, { $id: 'b' }])
+  for (const isThere of [false, true]) {
+    if (isThere) await users.link('a', 'knows', 'users/b')
+    await expect(users.update('a', { $link: { knows: 'users/b' }, $unlink: { knows: 'users/b' } })).rejects.toThrow("The edge 'knows' from users/a to users/b is named twice in one write")
+    for (const kind of ['link', 'unlink'] as const) await expect(users[kind]('a', 'knows', ['users/b', 'users/b'])).rejects.toThrow(invalid)
+    expect(await users.countRelated('a', 'knows')).toBe(isThere ? 1 : 0)
+  }
+})

@@ -83,13 +83,14 @@ export function decideLinks(links: readonly Link[], context: LinkContext): Event
   const drafts: EventDraft[] = []
   const decided = new Set<string>()
   for (const { kind, ends, key, relation, data } of links) {
+    // Whatever is there: of a link and an unlink of one edge, the state would decide which of them counts.
+    if (decided.size === decided.add(key.ns + key.id).size) throw new ParqueDBError('INVALID_ARGUMENT', `The edge '${ends.predicate}' from ${formatEntityId(ends.from)} to ${formatEntityId(ends.to)} is named twice in one write.`)
     const state = context.state(key)
     const isThere = isLive(state)
     const common = { ns: key.ns, id: key.id, actor: context.actor, metadata: context.metadata }
     if (kind === 'link') checkEnds(ends, relation, context)
     const isWanted = kind === 'link' ? !isThere || (data !== undefined && !equalValues(edgeData(state), data)) : isThere
     if (!isWanted) continue
-    if (decided.size === decided.add(key.ns + key.id).size) throw new ParqueDBError('INVALID_ARGUMENT', `The edge '${ends.predicate}' from ${formatEntityId(ends.from)} to ${formatEntityId(ends.to)} is named twice in one write.`)
     drafts.push(kind === 'link' ? { op: 'REL_CREATE', ...common, after: data !== undefined && Object.keys(data).length > 0 ? data : undefined } : { op: 'REL_DELETE', ...common })
   }
   return drafts

@@ -116,7 +116,7 @@ const misplaced: { readonly [operator: string]: string } = { $not: 'belongs to a
 function parseLogical(operator: string, operand: unknown, parse: FilterParse): FilterNode {
   const kind = Object.hasOwn(logicalKinds, operator) ? logicalKinds[operator] : undefined
   if (kind === undefined) throw invalidFilter(operator, '', (Object.hasOwn(misplaced, operator) ? misplaced[operator] : undefined) ?? 'is not an operator that can stand here')
-  if (!Array.isArray(operand) || operand.length === 0) throw invalidFilter(operator, '', `needs an array of at least one filter, not ${describe(operand)}`)
+  if (!Array.isArray(operand) || operand.length === 0) throw invalidFilter(operator, '', `needs an array of at least one filter, not ${Array.isArray(operand) ? 'an empty one' : describe(operand)}`)
   const nodes = operand.map((inner: unknown) => {
     parse.countNode('')
     return parse.deeper('', () => parseObjectFilter(inner, operator, parse))
