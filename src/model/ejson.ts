@@ -146,8 +146,9 @@ class Unwrap {
 
   #checkDollarName(name: string, value: unknown, depth: number): void {
     if (this.#options.keepOperators === true) return
-    if (depth === 0 && (name === '$id' || name === '$type') && typeof value === 'string') return
-    throw this.#error(depth, `has '${name}', which is neither a field nor a type of Extended JSON`)
+    const isSystem = depth === 0 && (name === '$id' || name === '$type')
+    if (isSystem && typeof value === 'string') return
+    throw this.#error(depth, isSystem ? `has a '${name}' that is ${describe(value)}; it must be text` : `has '${name}', which is neither a field nor a type of Extended JSON that can be stored`)
   }
 
   /** The value of an object that is a wrapper; any other object itself. */

@@ -99,6 +99,7 @@ describe('find', () => {
     expect(await run(['find', 'users', '{"age":{"$gte8":1}}'])).toMatchObject({ code: 2, stderr: expect.stringContaining('$gte8') })
     expect(await run(['find', 'users', '{}', '--sort', '{"age":"up"}'])).toMatchObject({ code: 2, stderr: expect.stringContaining('INVALID_ARGUMENT') })
     expect(await run(['find', 'users', '--limit', '0'])).toMatchObject({ code: 2, stderr: expect.stringContaining('whole number from 1 up') })
+    expect(await run(['find', 'users', '--count', '--limit', '1'])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining("'--count' cannot be used with option '--limit <n>'") })
     expect(await run(['find', 'users', '{}', 'extra'])).toMatchObject({ code: 2, stderr: expect.stringContaining('too many arguments') })
     expect(await run(['find', 'a/b'])).toMatchObject({ code: 2 })
     expect(await run(['find', 'user'])).toMatchObject({ code: 0, stdout: '', stderr: 'there is no collection user; there are: users\n' })

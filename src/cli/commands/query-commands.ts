@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { Collection } from '../../db/Collection.ts'
 import type { FindOptions } from '../../model/database-options.ts'
@@ -33,7 +33,7 @@ export function findCommand(cli: CommandLine): Command {
     .option('--skip <n>', 'leave out the first', wholeNumber())
     .option('--project <fields>', "only these fields: 'a,b', or JSON as '{\"secret\": 0}'", parseProjectArgument)
     .addOption(atOption)
-    .option('--count', 'only how many they are')
+    .addOption(new Option('--count', 'only how many match').conflicts(['sort', 'limit', 'skip', 'project']))
     .option('--deleted', 'also deleted ones')
     .addOption(archivedOption)
     .action((ns: string, filter: string, options: FindFlags) => find(cli, { ns, filterText: filter, options }))

@@ -88,6 +88,10 @@ test('without guesses every value is a string', async () => {
   expect((await read('a,b\n1,\n', { infer: false })).rows).toEqual([{ a: '1' }])
 })
 
+test('an id is text, whatever it looks like', async () => {
+  expect((await read('$id,n\n1,1\n2,2\n')).rows).toEqual([{ $id: '1', n: 1 }, { $id: '2', n: 2 }])
+})
+
 test('a quoted empty value is an empty string among strings and absent among numbers', async () => {
   expect((await read('s,n\n"",""\nx,1\n')).rows).toEqual([{ s: '' }, { s: 'x', n: 1 }])
 })

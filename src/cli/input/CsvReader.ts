@@ -142,7 +142,8 @@ export class CsvReader {
     const { infer, types } = this.#options
     this.#columns = header.map((name, index) => {
       const asked = types.get(name)
-      if (asked !== undefined || !infer) return { name, type: asked ?? 'string', guessed: false }
+      // An id is text, whatever it looks like.
+      if (asked !== undefined || !infer || name === '$id') return { name, type: asked ?? 'string', guessed: false }
       return { name, type: guessType(sample.map(({ cells }) => cells[index] ?? null)), guessed: true }
     })
     onColumns(this.#columns)

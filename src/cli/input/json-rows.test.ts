@@ -60,6 +60,7 @@ describe.each(sizes)('in chunks of %i bytes', (chunkBytes) => {
 
 test('a value that Extended JSON does not know names the line', async () => {
   await expect(read('{"a":1}\n{"a":{"$oid":"1"}}', 'lines')).rejects.toMatchObject({ code: 'VALIDATION_FAILED', message: expect.stringContaining('x.json, line 2:') })
+  await expect(read('{"a":1}\n{"$id":1}', 'lines')).rejects.toThrow("x.json, line 2: The JSON has a '$id' that is a number; it must be text.")
   await expect(read('{"$date":"2020-01-02T03:04:05Z"}', 'lines')).rejects.toThrow('x.json, line 1: expected an object with fields')
 })
 
