@@ -65,8 +65,20 @@ async function typed(posts: Collection<Post>, things: Collection): Promise<void>
   expectTypeOf(thing.anything).toEqualTypeOf<Value | undefined>()
 }
 
+type Shape = { kind: 'circle'; radius: number } | { kind: 'box'; width: bigint }
+
+/** Compiled, never run. */
+async function typedUnion(shapes: Collection<Shape>): Promise<void> {
+  await shapes.create({ kind: 'circle', radius: 1 })
+  // @ts-expect-error a circle has a radius
+  await shapes.create({ kind: 'circle', width: 1n })
+  const shape = await shapes.findOne({ kind: 'box', width: { $gt: 5 } })
+  if (shape?.kind === 'box') expectTypeOf(shape.width).toEqualTypeOf<bigint>()
+}
+
 test('types are precise for what a collection holds and open where it holds anything', () => {
   expectTypeOf(typed).toBeFunction()
+  expectTypeOf(typedUnion).toBeFunction()
   expectTypeOf<NewDocument<Post>>().toExtend<{ $id?: string; title: string }>()
   expectTypeOf<{ title: string }>().toExtend<Filter<Post>>()
   expectTypeOf<{ $inc: { views: number } }>().toExtend<Update<Post>>()

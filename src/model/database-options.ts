@@ -1,15 +1,15 @@
 import type { ExpectedVersion } from './decide.ts'
-import type { Entity, EntityFields } from './entity-document.ts'
+import type { Entity, EntityFields, OwnFields } from './entity-document.ts'
 import type { Event, EventOp } from './event.ts'
 import type { Direction } from './edge.ts'
 import type { Filter, Links, Projection, Sort } from './filter-types.ts'
 import type { Document, Value } from './values.ts'
 
 /** What `create` takes: the document's own fields, and its id where it is not to be generated. */
-export type NewDocument<T extends object = Document> = Omit<T, keyof EntityFields> & { $id?: string; $link?: Links }
+export type NewDocument<T extends object = Document> = OwnFields<T> & { $id?: string; $link?: Links }
 
 /** What `replace` takes: a new document, or an entity that was read and changed. */
-export type Replacement<T extends object = Document> = Omit<T, keyof EntityFields> & Partial<EntityFields>
+export type Replacement<T extends object = Document> = OwnFields<T> & Partial<EntityFields>
 
 /**
  * A point in the past as users give it: a Date, an ISO 8601 date ('2026-03-01', midnight UTC) or time with its zone

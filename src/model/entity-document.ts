@@ -19,8 +19,11 @@ export interface EntityFields {
 /** Top-level fields that the database itself writes into every entity that it returns; nobody else may set them. */
 export const systemFields: ReadonlySet<string> = new Set(['$id', 'version', 'createdAt', 'createdBy', 'updatedAt', 'updatedBy', 'deletedAt'])
 
+/** A document's own fields; of a union of kinds each kind's, which Omit would reduce to what they share. */
+export type OwnFields<T> = { [K in keyof T as Exclude<K, keyof EntityFields>]: T[K] }
+
 /** A document as readers get it: the database's fields, then its own. The reader owns it: changing it changes nothing stored. */
-export type Entity<T extends object = Document> = EntityFields & Omit<T, keyof EntityFields>
+export type Entity<T extends object = Document> = EntityFields & OwnFields<T>
 
 /** The entity with its own fields shared with `state`: to evaluate, never to hand out. */
 export function entityDocument(ns: string, state: EntityState): Document {

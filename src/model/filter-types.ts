@@ -1,8 +1,8 @@
 import type { EntityFields } from './entity-document.ts'
 import type { Value } from './values.ts'
 
-/** What one value may be compared with: an array field also matches by its elements. */
-type Operand<V> = (V extends readonly (infer E)[] ? V | E : V) | null
+/** What one value may be compared with: an array field also matches by its elements, a bigint also a number. */
+type Operand<V> = (V extends readonly (infer E)[] ? V | E : V extends bigint ? V | number : V) | null
 
 /** Operators that take the same. */
 type Each<Operators extends string, Taken> = { readonly [Operator in Operators]?: Taken }
