@@ -5,7 +5,7 @@ import { Option, type Command } from 'commander'
 import { ParqueDBError } from '../../base/ParqueDBError.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
 import { systemFields } from '../../model/entity-document.ts'
-import { command, atOption, given } from '../command.ts'
+import { archivedOption, command, atOption, given } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { printReport, formatCount } from '../print-entity.ts'
 import type { Document, Value } from '../../model/values.ts'
@@ -19,6 +19,7 @@ interface ExportOptions {
   readonly format?: ExportFormat
   readonly filter: Document
   readonly at?: number | string
+  readonly includeArchived?: boolean
   readonly system?: boolean
   readonly force?: boolean
 }
@@ -37,6 +38,7 @@ export function exportCommand(cli: CommandLine): Command {
     .addOption(new Option('--format <format>', "how to write them; as the file's name ends, else ndjson").choices(exportFormats))
     .option('--filter <json>', 'only documents that match', parseFilterArgument, {})
     .addOption(atOption)
+    .addOption(archivedOption)
     .option('--system', 'also version, createdAt, updatedAt and who did it (import needs --drop for them)')
     .option('--force', 'replace the file when there is one')
     .action((ns: string, file: string, options: ExportOptions) => exportCollection(cli, { ns, file, options }))
@@ -48,7 +50,7 @@ async function exportCollection(cli: CommandLine, { ns, file, options }: { ns: s
     // The columns of a CSV file are found in a first pass, so both passes read the state after one event.
     const asOf = options.at ?? (await db.stats()).lastSeq
     const collection = db.collection(ns)
-    const documents = (): AsyncIterable<object> => collection.find(options.filter, given({ asOf, signal }))
+    const documents = (): AsyncIterable<object> => collection.find(options.filter, given({ asOf, includeArchived: options.includeArchived, signal }))
     const format = options.format ?? formatOf(file)
     const text = exportText(format, { system: options.system === true, columns: format === 'csv' ? await csvHeader(documents(), options.system === true) : [] })
     if (file === '-') {

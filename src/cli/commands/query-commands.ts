@@ -89,10 +89,11 @@ export function aggregateCommand(cli: CommandLine): Command {
   return command({ name: 'aggregate <ns>', summary: 'what a pipeline makes of the documents', description: 'Prints what a pipeline of stages makes of the documents of a collection.', examples: aggregateExamples })
     .argument('<pipeline>', 'an array of stages as JSON')
     .addOption(atOption)
-    .action(async (ns: string, text: string, { at }: { at?: number | string }) => {
+    .addOption(archivedOption)
+    .action(async (ns: string, text: string, { at, includeArchived }: { at?: number | string; includeArchived?: boolean }) => {
       const pipeline = parsePipelineArgument(text)
       await cli.read(async (db) => {
-        for await (const document of db.collection(ns).aggregate(pipeline, given({ asOf: at, signal: cli.signal }))) {
+        for await (const document of db.collection(ns).aggregate(pipeline, given({ asOf: at, includeArchived, signal: cli.signal }))) {
           if ('version' in document && '$id' in document) await printEntity(cli.terminal, document)
           else await printFacts(cli.terminal, document)
         }
@@ -115,7 +116,8 @@ export function explainCommand(cli: CommandLine): Command {
     .option('--sort <json>', "fields and directions: '{\"year\": -1, \"title\": 1}'", parseSortArgument)
     .option('--limit <n>', 'at most so many', wholeNumber(1))
     .addOption(atOption)
-    .action(async (ns: string, text: string, { at, ...options }: { sort?: Record<string, 1 | -1>; limit?: number; at?: number | string }) => {
+    .addOption(archivedOption)
+    .action(async (ns: string, text: string, { at, ...options }: { sort?: Record<string, 1 | -1>; limit?: number; at?: number | string; includeArchived?: boolean }) => {
       const filter = parseFilterArgument(text)
       await cli.read(async (db) => {
         const told = await db.collection(ns).explain(filter, given({ ...options, asOf: at, signal: cli.signal }))
