@@ -95,7 +95,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   async exists(idOrFilter: string | Filter<T>, options?: ReadOptions): Promise<boolean> {
     const checked = checkOptions('exists', options, readOptionNames)
     if (typeof idOrFilter === 'string') return (await this.#getMany([idOrFilter], checked))[0] !== undefined
-    return (await findFirst(this.#session, parseQuery(this.name, { ...checked, filter: idOrFilter, project: ['$id'] }))) !== undefined
+    return (await findFirst(this.#session, parseQuery(this.name, { ...checked, filter: required(idOrFilter, 'exists'), project: ['$id'] }))) !== undefined
   }
 
   async distinct(path: (keyof T & string) | (string & {}), filter?: Filter<T>, options?: ReadOptions): Promise<Value[]> {
@@ -263,7 +263,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   }
 }
 
-/** A filter that changes or deletes must be written out: a forgotten one would be everything. */
+/** A filter that changes or deletes, or stands where an id may, must be written out: a forgotten one would be everything. */
 function required(filter: unknown, method: string): unknown {
   if (filter === undefined) throw new ParqueDBError('INVALID_ARGUMENT', `${method} needs a filter; {} is every entity.`)
   return filter

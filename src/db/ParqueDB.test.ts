@@ -127,3 +127,10 @@ test('an edge that is linked and unlinked in one write is refused whatever is th
     expect(await users.countRelated('a', 'knows')).toBe(isThere ? 1 : 0)
   }
 })
+
+test('exists of an id that is undefined is refused, not an answer about everything', async () => {
+  await using db = new ParqueDB({ storage: new MemoryBackend() })
+  await db.collection('users').create({ $id: 'a' })
+  await expect(db.collection('users').exists(undefined as never)).rejects.toThrow(invalid)
+  expect(await db.collection('users').exists({})).toBe(true)
+})
