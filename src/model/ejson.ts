@@ -15,7 +15,12 @@ export interface ExtendedJsonOptions {
    * {"age": {"$gte": {"$numberLong": "5"}}}, and reads {"$regularExpression": …} and {"$undefined": true}. By default such names are refused, except `$id` and `$type` of the outermost object.
    */
   readonly keepOperators?: boolean
+  /** True reads what `textTypes` has as text. By default it is refused: it would come back as something else. */
+  readonly asText?: boolean
 }
+
+/** Types of MongoDB's that no value here has, and whose wrapper holds a text. */
+export const textTypes: readonly string[] = ['$oid', '$numberDecimal', '$uuid', '$symbol']
 
 /** Deeper than any valid document with what wraps it, and far from the end of the stack. */
 const depthMax = 256
@@ -162,6 +167,7 @@ class Unwrap {
     if (name === '$numberInt') return Number(this.#integer(inside, { bits: 32, name, depth }))
     if (name === '$numberDouble') return this.#double(inside, depth)
     if (name === '$binary') return this.#binary(inside, depth)
+    if (this.#options.asText === true && textTypes.includes(name) && typeof inside === 'string') return this.value(inside, depth)
     // No document holds one of these, but a filter may, if only to be refused.
     if (this.#options.keepOperators !== true) return json
     if (name === '$undefined') return undefined

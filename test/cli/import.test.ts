@@ -147,6 +147,14 @@ describe('import', () => {
     expect(existsSync(join(db, 'FORMAT'))).toBe(false)
   })
 
+  test('reads what mongoexport writes, and says how where a type has no place here', async () => {
+    const { run, file } = newDatabase()
+    const orders = file('orders.ndjson', '{"_id":{"$oid":"507f1f77bcf86cd799439011"},"price":{"$numberDecimal":"12.30"},"at":{"$date":"2020-01-01T00:00:00Z"}}\n')
+    expect(await run(['import', 'orders', orders, '--id', '_id'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/line 1: '_id' has '\$oid'.* With --as-text \$oid, .* are read as text\.\n$/) })
+    expect(await run(['import', 'orders', orders, '--id', '_id', '--as-text'])).toMatchObject({ code: 0 })
+    expect(lines((await run(['export', 'orders'])).stdout)).toEqual([{ $id: 'orders/507f1f77bcf86cd799439011', _id: '507f1f77bcf86cd799439011', price: '12.30', at: { $date: '2020-01-01T00:00:00.000Z' } }])
+  })
+
   test('keeps large integers as bigints when asked to', async () => {
     const { run, file } = newDatabase()
     await run(['import', 'rows', file('large.json', '[{"a":9007199254740993}]'), '--bigint'])

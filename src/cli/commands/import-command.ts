@@ -11,7 +11,7 @@ import { inputFormats, openRows, type OpenRows, type RowsRequest } from '../inpu
 import { printReport, formatCount } from '../print-entity.ts'
 import type { Terminal } from '../Terminal.ts'
 
-interface ImportOptions extends Pick<RowsRequest, 'format' | 'bigint' | 'delimiter' | 'infer'>, Pick<ImportRequest, 'onConflict' | 'actor'> {
+interface ImportOptions extends Pick<RowsRequest, 'format' | 'bigint' | 'asText' | 'delimiter' | 'infer'>, Pick<ImportRequest, 'onConflict' | 'actor'> {
   readonly id?: string
   readonly rename?: readonly string[]
   readonly drop?: readonly string[]
@@ -24,6 +24,7 @@ const examples = `
   parquedb import movies movies.json --db data
   parquedb import users users.csv --id email --types zip=string
   parquedb import films films.ndjson --rename version=film_version --drop updatedAt
+  parquedb import orders mongoexport.json --format ndjson --id _id --as-text
   gunzip -c events.ndjson.gz | parquedb import events - --format ndjson
 
 Formats: json (one array of objects), ndjson, csv, tsv, parquet. JSON is Extended JSON, so dates, 64-bit integers and bytes survive.
@@ -45,6 +46,7 @@ export function importCommand(cli: CommandLine): Command {
     .option('--again', 'import also what the same import brought before')
     .option('--name <name>', "names the import, to continue it (default: the file's path)")
     .option('--bigint', 'json: keep integers past 2^53 exactly, as 64-bit integers')
+    .option('--as-text', "json: read MongoDB's ObjectIds, decimals and UUIDs as text")
     .option('--delimiter <char>', "csv: what stands between two fields (default: ',', or a tab for tsv)")
     .option('--types <name=type,…>', `csv: read columns as ${columnTypes.join(', ')}; repeatable; JSON for odd names`, repeated)
     .option('--no-infer', 'csv: guess no types; all is text')

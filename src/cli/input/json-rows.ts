@@ -1,5 +1,5 @@
 import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
-import { fromExtendedJson } from '../../model/ejson.ts'
+import { fromExtendedJson, textTypes } from '../../model/ejson.ts'
 import { isObject, type Document } from '../../model/values.ts'
 import { JsonSplitter, type Piece, type SplitMode } from './JsonSplitter.ts'
 import { parseJson } from '../../model/parse-json.ts'
@@ -14,6 +14,8 @@ export interface JsonRowsOptions {
   readonly mode: SplitMode
   /** Keep integers past 2^53 as bigints instead of refusing them. */
   readonly bigint: boolean
+  /** Read ObjectIds, decimals and UUIDs as text instead of refusing them. */
+  readonly asText?: boolean | undefined
 }
 
 /** Documents of strict Extended JSON; what is not that is VALIDATION_FAILED naming its line. Blank lines of ndjson are skipped. */
@@ -35,21 +37,23 @@ function* readRows(pieces: readonly Piece[], options: JsonRowsOptions): Iterable
   if (rows.length > 0) yield rows
 }
 
-function readRow(piece: Piece, { where, bigint }: JsonRowsOptions): Row {
+function readRow(piece: Piece, options: JsonRowsOptions): Row {
+  const { where, bigint } = options
   const result = parseJson(piece.text, { bigint, firstLine: piece.line })
   if (result.kind !== 'value') throw inputError(where, result.problem.line, result.problem.reason)
   const json = result.value
   if (json === null || typeof json !== 'object' || Array.isArray(json)) throw inputError(where, piece.line, `expected an object, found ${Array.isArray(json) ? 'an array' : JSON.stringify(json).slice(0, 40)}`)
-  return { line: piece.line, document: unwrap(json, where, piece.line), bytes: piece.text.length }
+  return { line: piece.line, document: unwrap(json, piece, options), bytes: piece.text.length }
 }
 
-function unwrap(json: object, where: string, line: number): Document {
+function unwrap(json: object, { text, line }: Piece, { where, asText }: JsonRowsOptions): Document {
   let value
   try {
-    value = fromExtendedJson(json)
+    value = fromExtendedJson(json, { asText: asText === true })
   } catch (cause) {
     if (!isParqueDBError(cause)) throw cause
-    throw new ParqueDBError(cause.code, `${where}, line ${line}: ${cause.message}`, { details: { ...cause.details, file: where, line }, cause })
+    const hint = asText !== true && textTypes.some((name) => text.includes(`"${name}"`)) ? ` With --as-text ${textTypes.join(', ')} are read as text.` : ''
+    throw new ParqueDBError(cause.code, `${where}, line ${line}: ${cause.message}${hint}`, { details: { ...cause.details, file: where, line }, cause })
   }
   if (!isObject(value)) throw inputError(where, line, 'expected an object with fields, found a single value')
   return value

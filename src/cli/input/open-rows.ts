@@ -19,6 +19,7 @@ export interface RowsRequest extends Pick<CsvOptions, 'infer' | 'types'> {
   readonly stdin: AsyncIterable<Uint8Array>
   readonly format?: InputFormat
   readonly bigint?: boolean
+  readonly asText?: boolean
   readonly delimiter?: string
   /** Told once what each column of a CSV file is read as. */
   readonly onColumns: (columns: readonly CsvColumn[]) => void
@@ -55,8 +56,8 @@ export async function openRows(request: RowsRequest): Promise<OpenRows> {
 
 type TextFormat = Exclude<InputFormat, 'parquet'>
 
-function readText(where: string, chunks: AsyncIterable<Uint8Array>, { format, bigint, delimiter, infer, types, onColumns }: Omit<RowsRequest, 'format'> & { format: TextFormat }): Pick<OpenRows, 'where' | 'rows' | 'misfits'> {
-  if (format === 'json' || format === 'ndjson') return { where, rows: jsonRows({ where, chunks, mode: format === 'json' ? 'array' : 'lines', bigint: bigint === true }), misfits: () => [] }
+function readText(where: string, chunks: AsyncIterable<Uint8Array>, { format, bigint, asText, delimiter, infer, types, onColumns }: Omit<RowsRequest, 'format'> & { format: TextFormat }): Pick<OpenRows, 'where' | 'rows' | 'misfits'> {
+  if (format === 'json' || format === 'ndjson') return { where, rows: jsonRows({ where, chunks, mode: format === 'json' ? 'array' : 'lines', bigint: bigint === true, asText }), misfits: () => [] }
   const reader = new CsvReader({ where, chunks, delimiter: delimiter ?? (format === 'csv' ? ',' : '\t'), infer, types })
   return { where, rows: reader.rows(onColumns), misfits: () => reader.misfits }
 }
@@ -68,11 +69,12 @@ function formatOf(file: string): InputFormat {
   throw new ParqueDBError('INVALID_ARGUMENT', `${what}; add --format ${inputFormats.join('|')}`)
 }
 
-function checkOptions({ bigint, delimiter, infer, types }: RowsRequest, format: InputFormat): void {
+function checkOptions({ bigint, asText, delimiter, infer, types }: RowsRequest, format: InputFormat): void {
   const isCsv = format === 'csv' || format === 'tsv'
   const isJson = format === 'json' || format === 'ndjson'
   const misplaced = [
     ...(bigint === true && !isJson ? ['--bigint goes with json and ndjson; for a column of csv use --types name=bigint'] : []),
+    ...(asText === true && !isJson ? ['--as-text goes with json and ndjson'] : []),
     ...(delimiter !== undefined && !isCsv ? ['--delimiter goes with csv'] : []),
     ...(!infer && !isCsv ? ['--no-infer goes with csv'] : []),
     ...(types.size > 0 && !isCsv ? ['--types goes with csv'] : []),
