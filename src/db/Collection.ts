@@ -10,7 +10,7 @@ import { notFound, type Command } from '../model/decide.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { parseEntityId, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { Filter, Projection, Update } from '../model/filter-types.ts'
-import { parseFieldPath } from '../model/path.ts'
+import { parsePathOfField } from '../model/path.ts'
 import type { ResultCursor } from '../model/ResultCursor.ts'
 import type { Document, Value } from '../model/values.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
@@ -102,7 +102,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     const query = parseQuery(this.name, { ...checkOptions('distinct', options, readOptionNames), filter })
     if (typeof path !== 'string') throw new ParqueDBError('INVALID_ARGUMENT', 'distinct takes the path of a field.')
     const { sortDocumentsMax, distinctValuesMax } = this.#session.limits
-    const of = { path: parseFieldPath(path), valuesMax: distinctValuesMax }
+    const of = { path: parsePathOfField(path), valuesMax: distinctValuesMax }
     return withView(this.#session, (view) => distinctValues(query, { view, sortDocumentsMax }, of), query)
   }
 

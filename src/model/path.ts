@@ -24,6 +24,12 @@ export function parseFieldPath(text: string, code: ErrorCode = 'INVALID_ARGUMENT
   return segments
 }
 
+/** The same for a path that is to begin at a field: INVALID_ARGUMENT for '$a', which is how expressions write it and what no field is called. */
+export function parsePathOfField(text: string): FieldPath {
+  if (/^\$(?!(?:id|type)$)/.test(text)) throw pathError('INVALID_ARGUMENT', text, "begins with '$', as no field does; leave that out")
+  return parseFieldPath(text)
+}
+
 /** The index that a segment stands for where an array is, else undefined: '0', '12', but not '01' or '-1'. */
 export function parseArrayIndex(segment: string): number | undefined {
   return /^(?:0|[1-9]\d{0,8})$/.test(segment) ? Number(segment) : undefined

@@ -58,7 +58,7 @@ function reference(text: string, place: Place): Expression {
   const isRoot = /^\$\$(?:ROOT|CURRENT)(?:\.|$)/.test(text)
   if (text.startsWith('$$') && !isRoot && text !== '$$id') throw pipelineError(place, `names the variable '${text}'; there are $$ROOT, $$CURRENT, $$REMOVE, and $$id for the entity's $id`)
   const dotted = isRoot ? text.replace(/^\$\$\w+\.?/, '') : text.slice(1)
-  if (dotted === '') {
+  if (isRoot && !text.includes('.')) {
     place.fields.add(allFields)
     return (document) => document
   }

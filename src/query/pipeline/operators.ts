@@ -85,6 +85,10 @@ function roundLong(value: bigint, places: number): bigint {
   return value - rest + (isUp ? unit : 0n)
 }
 
+function power([base = 0, exponent = 1]: readonly number[], at: At): number {
+  return base === 0 && exponent < 0 ? fail(at, 'cannot raise 0 to a negative power') : base ** exponent
+}
+
 /** The functions of values that expressions know, by name. Bounded on purpose: docs/guides/queries.md lists them. */
 export const operators: Readonly<Record<string, Operator>> = {
   $add: { ...some, apply: (operands, at) => sum(operands, at, 1) },
@@ -99,9 +103,9 @@ export const operators: Readonly<Record<string, Operator>> = {
     if (!Number.isInteger(Number(places)) || places < -20 || places > 100) return fail(at, 'needs a whole number of places from -20 to 100')
     return typeof value === 'bigint' ? stored(roundLong(value, Number(places))) : round(value, Number(places))
   }),
-  $sqrt: numeric(one, ([value = 0]) => Math.sqrt(value)),
-  $pow: numeric(two, ([base = 0, exponent = 1]) => base ** exponent, ([base = 0n, exponent = 1n]) => {
-    const near = Number(base) ** Number(exponent)
+  $sqrt: numeric(one, ([value = 0], at) => (value < 0 ? fail(at, 'needs a number from 0 on') : Math.sqrt(value))),
+  $pow: numeric(two, power, ([base = 0n, exponent = 1n], at) => {
+    const near = power([Number(base), Number(exponent)], at)
     return exponent >= 0n && Math.abs(near) < 2 ** 64 ? base ** exponent : near
   }),
   $eq: comparison((order) => order === 0),

@@ -297,6 +297,15 @@ describe('pipelines', () => {
     [[{ $addFields: { a: { $ifNull: ['$n', JSON.parse('{"__proto__":1}')] } } }], '$addFields', 'a'],
     [[{ $addFields: JSON.parse('{"__proto__":1}') }], '$addFields', '__proto__'],
     [[{ $addFields: { a: '$b..c' } }], '$addFields', 'b..c'],
+    [[{ $addFields: { a: '$' } }], '$addFields', ''],
+    [[{ $addFields: { a: '$$ROOT.' } }], '$addFields', ''],
+    [[{ $addFields: { a: 1, 'a.b': 2 } }], '$addFields', 'a.b'],
+    [[{ $addFields: { a: { b: '$n' }, 'a.b': '$n' } }], '$addFields', 'a.b'],
+    [[{ $project: { 'a.b.c': '$n', a: 1 } }], '$project', 'a.b.c'],
+    [[{ $lookup: { from: 'x', localField: '$a', foreignField: 'b', as: 'c' } }], '$lookup', '$a'],
+    [[{ $lookup: { from: 'x', localField: 'a', foreignField: '$b', as: 'c' } }], '$lookup', '$b'],
+    [[{ $bucket: { groupBy: '$n', boundaries: [0, 'a'] } }], '$bucket', 'boundaries'],
+    [[{ $bucket: { groupBy: '$n', boundaries: [0, 5], default: 3 } }], '$bucket', 'default'],
     [[{ $bucket: { groupBy: '$n', boundaries: [0, 1], outputt: {} } }], '$bucket', ''],
     [[{ $bucket: { groupBy: '$n', boundaries: [0, undefined] } }], '$bucket', 'boundaries'],
     [[{ $bucket: { groupBy: '$n', boundaries: [0, () => 1] } }], '$bucket', 'boundaries'],
@@ -313,7 +322,11 @@ describe('pipelines', () => {
     expect(() => items.aggregate(pipeline as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', details: { option: 'pipeline', stage, path } }))
   })
 
-  test.each([{ $round: [12, 0.5] }, { $arrayElemAt: ['$tags', 0.5] }, { $substrCP: ['$kind', -1, 1] }, { $substrCP: ['$kind', 0, -1] }, { $substrCP: ['$kind', 0.5, 1] }])('%j is refused', async (expression) => {
+  test('the path of distinct is no expression', async () => {
+    await expect(items.distinct('$kind')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { path: '$kind' } })
+  })
+
+  test.each([{ $sqrt: -1 }, { $pow: [0, -1] }, { $pow: [0n, -1n] }, { $round: [12, 0.5] }, { $arrayElemAt: ['$tags', 0.5] }, { $substrCP: ['$kind', -1, 1] }, { $substrCP: ['$kind', 0, -1] }, { $substrCP: ['$kind', 0.5, 1] }])('%o is refused', async (expression) => {
     const [operator] = Object.keys(expression)
     await expect(items.aggregate([{ $addFields: { a: expression } }]).toArray()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { option: 'pipeline', stage: `$addFields ${operator}`, path: 'a' } })
   })

@@ -30,7 +30,7 @@ interface Reshaping {
 export function compileAddFields(operand: unknown, stage: string): Reshaping {
   if (!isPlainObject(operand)) throw pipelineError({ stage }, `needs an object, not ${describe(operand)}`)
   const place: Place = { stage, path: '', fields: new Set() }
-  const fields = flatten(operand).map(([name, input]) => computed(name, input, place))
+  const fields = fieldsOf(operand, stage).map(([name, input]) => computed(name, input, place))
   return { make: (document) => fields.reduce((made, { path, expression }) => withField(made, path, expression(document)), document), reads: place.fields }
 }
 
@@ -39,7 +39,7 @@ export function compileProject(operand: unknown): Reshaping & { isClosed: boolea
   const stage = '$project'
   if (!isPlainObject(operand) || Object.keys(operand).length === 0) throw pipelineError({ stage }, 'needs an object with at least one field')
   const place: Place = { stage, path: '', fields: new Set() }
-  const entries = flatten(operand)
+  const entries = fieldsOf(operand, stage)
   const flags = entries.filter(([name, input]) => isFlag(input) && name !== '_id')
   const fields = entries.filter(([, input]) => !isFlag(input)).map(([name, input]) => computed(name, input, place))
   const idFlag = entries.find(([name, input]) => name === '_id' && isFlag(input))?.[1]
@@ -53,6 +53,17 @@ export function compileProject(operand: unknown): Reshaping & { isClosed: boolea
 }
 
 const isFlag = (input: unknown): boolean => input === 0 || input === 1 || typeof input === 'boolean'
+
+/** What a stage names; INVALID_ARGUMENT where that is one field twice, or one inside of another. */
+function fieldsOf(operand: Record<string, unknown>, stage: string): [string, unknown][] {
+  const entries = flatten(operand)
+  const places = new Map(entries.map(([path], index) => [path, index]))
+  for (const [index, [path]] of entries.entries()) {
+    for (let at = path.indexOf('.'); at !== -1; at = path.indexOf('.', at + 1)) if (places.has(path.slice(0, at))) throw pipelineError({ stage, path }, `has '${path}' inside another of its paths`)
+    if (places.get(path) !== index) throw pipelineError({ stage, path }, `has '${path}' twice`)
+  }
+  return entries
+}
 
 /** { a: { b: 1 } } names 'a.b'; an object with an operator in it is an expression. */
 function flatten(operand: Record<string, unknown>, prefix = ''): [string, unknown][] {

@@ -1,12 +1,12 @@
 import { listAt } from '../../base/list-at.ts'
 import type { Direction } from '../../model/edge.ts'
 import { validateNamespace, validatePredicate } from '../../model/entity.ts'
-import { compareValues } from '../../model/compare.ts'
+import { compareValues, typeRank } from '../../model/compare.ts'
 import { compileFilter } from '../../model/filter/compile-filter.ts'
 import { filterFields } from '../../model/filter/filter-node.ts'
 import { parseFilter } from '../../model/filter/parse-filter.ts'
 import { describe, isPlainObject } from '../../model/parse-document.ts'
-import { parseFieldPath, type FieldPath } from '../../model/path.ts'
+import { parsePathOfField, type FieldPath } from '../../model/path.ts'
 import { compareBySort, parseSort, type SortKey } from '../../model/sort.ts'
 import { cloneValue, type Document, type Value } from '../../model/values.ts'
 import { identityOf } from '../Alike.ts'
@@ -215,6 +215,8 @@ function parseBucket(operand: unknown): Stage {
   const bounds = boundaries.map((bound) => constant(bound, { ...at, path: 'boundaries' }))
   const other = fallback === undefined ? undefined : constant(fallback, { ...at, path: 'default' })
   if (bounds.length < 2 || bounds.some((bound, index) => index > 0 && compareValues(bounds[index - 1], bound) >= 0)) throw pipelineError({ ...at, path: 'boundaries' }, 'needs at least two values that ascend')
+  if (bounds.some((bound) => typeRank(bound) !== typeRank(bounds[0]))) throw pipelineError({ ...at, path: 'boundaries' }, 'needs values of one type')
+  if (other !== undefined && compareValues(bounds[0], other) <= 0 && compareValues(other, bounds.at(-1)) < 0) throw pipelineError({ ...at, path: 'default' }, 'must not lie between the boundaries')
   const by = compileExpression(groupBy, { ...at, path: 'groupBy' })
   const key: Expression = (document) => {
     const value = by(document)
@@ -251,7 +253,7 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
   if (isPlainObject(stage.operand) && Object.hasOwn(stage.operand, 'relationship')) return parseEdgeLookup(stage, stage.operand)
   const [from, localField, foreignField, as] = optionsOf(stage.operand, { stage: '$lookup' }, 'from=string localField=string foreignField=string as=string') as [string, string, string, string]
   validateNamespace(from)
-  const [local, foreign, to] = [parseFieldPath(localField), parseFieldPath(foreignField), pathToMake(as, { stage: '$lookup' })]
+  const [local, foreign, to] = [parsePathOfField(localField), parsePathOfField(foreignField), pathToMake(as, { stage: '$lookup' })]
   const valuesAt = (document: Document, path: FieldPath): ReadonlyMap<string, Value> => {
     const values = new Map<string, Value>()
     collectValues(document, path, (value) => values.set(identityOf(value), value))
