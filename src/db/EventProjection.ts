@@ -4,6 +4,7 @@ import { sha256 } from '../base/sha256.ts'
 import { checkName, checkWholeNumber } from '../model/check-options.ts'
 import { validateNamespace, type EntityKey } from '../model/entity.ts'
 import type { Event } from '../model/event.ts'
+import { describe } from '../model/parse-document.ts'
 import { publicEvent } from '../model/public-event.ts'
 import type { Document } from '../model/values.ts'
 import type { Engine } from '../storage/engine.ts'
@@ -157,6 +158,8 @@ export class EventProjection<State extends object> {
 
   /** False when its record is just being erased. */
   async #save({ state, seq }: { state: State; seq: number }): Promise<boolean> {
+    // An apply without a return would leave nothing, silently.
+    if (typeof (state as unknown) !== 'object' || (state as unknown) === null) throw new ParqueDBError('VALIDATION_FAILED', `The projection '${this.#definition.name}' has ${describe(state)} for its state; init and apply must return an object, apply the next state.`)
     const document = { fingerprint: this.#fingerprint, definitionVersion: this.#definition.version ?? 1, seq, state }
     try {
       await this.#records.replace(this.#definition.name, document as never, { upsert: true })

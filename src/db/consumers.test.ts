@@ -191,6 +191,8 @@ test('a projection that fails says so, and a definition that is none is refused'
   await db.collection('users').create({ n: 1 })
   const broken = db.project({ name: 'broken', init: () => ({}), apply: () => { throw new Error('no') } })
   await expect(broken.current()).rejects.toThrow('no')
+  const silent = db.project({ name: 'silent', init: () => ({ count: 0 }), apply: ((state: { count: number }) => { state.count++ }) as never })
+  await expect(silent.current()).rejects.toThrow("The projection 'silent' has undefined for its state")
   expect(() => db.project({ name: 'x' } as never)).toThrow(/init and apply/)
   await db.close()
 })
