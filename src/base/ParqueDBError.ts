@@ -36,3 +36,18 @@ export class ParqueDBError extends Error {
 export function isParqueDBError(error: unknown, code?: ErrorCode): error is ParqueDBError {
   return error instanceof Error && error.name === 'ParqueDBError' && (code === undefined || (error as ParqueDBError).code === code)
 }
+
+/** That a limit would be passed. `limit` is its name, and the most that it allows: `{ depthMax: 100 }`. */
+export function limitExceeded(limit: { readonly [name: string]: number }, message: string, more?: ErrorDetails): ParqueDBError {
+  const [[name, most] = []] = Object.entries(limit)
+  return new ParqueDBError('LIMIT_EXCEEDED', message, { details: { limit: name, most, ...more } })
+}
+
+/** What `work` gives; what it throws becomes the error that `toError` makes of it. */
+export function translated<Result>(work: () => Result, toError: (cause: unknown) => unknown): Result {
+  try {
+    return work()
+  } catch (cause) {
+    throw toError(cause)
+  }
+}

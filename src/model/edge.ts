@@ -79,8 +79,8 @@ export function parseEdgeKey({ ns, id }: EntityKey): EdgeEnds {
 /** The key of the same edge where collections have other names. */
 export function renameEnds(key: EntityKey, rename: (ns: string) => string): EntityKey {
   const { from, predicate, to } = parseEdgeKey(key)
-  const ends = { from: { ns: rename(from.ns), id: from.id }, predicate, to: { ns: rename(to.ns), id: to.id } }
-  return edgeKey(ends, isMirrorSpace(key.ns) ? 'in' : 'out')
+  const renamed = (end: EntityKey): EntityKey => ({ ns: rename(end.ns), id: end.id })
+  return edgeKey({ from: renamed(from), predicate, to: renamed(to) }, isMirrorSpace(key.ns) ? 'in' : 'out')
 }
 
 /**

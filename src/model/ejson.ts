@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError, translated } from '../base/ParqueDBError.ts'
 import { decodeBase64, encodeBase64 } from './base64.ts'
 import { describe, isPlainObject } from './parse-document.ts'
 import type { Document, Value } from './values.ts'
@@ -58,13 +58,8 @@ export function stringifyExtendedJson(value: Value): string {
 
 /** The inverse of stringifyExtendedJson, and of any relaxed or canonical Extended JSON of these types. VALIDATION_FAILED also for text that is not JSON. */
 export function parseExtendedJson(text: string, options: ExtendedJsonOptions = {}): Value {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new ParqueDBError('VALIDATION_FAILED', `This is not JSON: ${(cause as Error).message}`, { cause, details: { path: options.path ?? '' } })
-  }
-  return fromExtendedJson(json, options)
+  const notJson = (cause: unknown): ParqueDBError => new ParqueDBError('VALIDATION_FAILED', `This is not JSON: ${(cause as Error).message}`, { cause, details: { path: options.path ?? '' } })
+  return fromExtendedJson(translated(() => JSON.parse(text) as unknown, notJson), options)
 }
 
 function wrapArray(value: Value[]): Json {
@@ -113,7 +108,7 @@ class Unwrap {
     if (typeof json === 'number' || typeof json === 'boolean' || json === null) return json
     if (typeof json === 'string' && isWellFormed(json)) return json
     if (typeof json === 'string') throw this.#error(depth, 'holds a lone surrogate')
-    if (typeof json === 'object' && depth >= depthMax) throw new ParqueDBError('LIMIT_EXCEEDED', `The JSON is nested more than ${depthMax} levels deep.`, { details: { limit: 'depthMax', most: depthMax, path: this.#path(depth) } })
+    if (typeof json === 'object' && depth >= depthMax) throw limitExceeded({ depthMax }, `The JSON is nested more than ${depthMax} levels deep.`, { path: this.#path(depth) })
     if (Array.isArray(json)) return this.#array(json, depth)
     if (isPlainObject(json)) return this.#object(json, depth)
     throw this.#error(depth, `holds ${describe(json)}, which is not JSON`)
@@ -177,11 +172,7 @@ class Unwrap {
   #regExp(inside: unknown, depth: number): RegExp {
     const { pattern, options } = isPlainObject(inside) ? inside : {}
     if (typeof pattern !== 'string' || typeof options !== 'string') throw this.#malformed('$regularExpression', inside, depth)
-    try {
-      return new RegExp(pattern, options)
-    } catch {
-      throw this.#malformed('$regularExpression', pattern, depth)
-    }
+    return translated(() => new RegExp(pattern, options), () => this.#malformed('$regularExpression', pattern, depth))
   }
 
   #date(inside: unknown, depth: number): Date {

@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import { notFound } from './decide.ts'
 import { edgeData, edgeKey, type EdgeEnds } from './edge.ts'
 import { formatEntityId, isLive, parseReference, validatePredicate, type EntityKey, type EntityState } from './entity.ts'
@@ -42,7 +42,7 @@ export function parseLinks(relations: Relations, { near, kind, name, targets, da
   const relation = relations.of(near.ns, validatePredicate(name), undefined)
   const shared = data === undefined ? undefined : parseDocument(data, limits)
   const list: readonly unknown[] = Array.isArray(targets) ? targets : [targets]
-  if (list.length > linksMax) throw new ParqueDBError('LIMIT_EXCEEDED', `${list.length} edges are to be changed at once; ${linksMax} is the most. Use linkMany.`, { details: { limit: 'linksMax', most: linksMax } })
+  if (list.length > linksMax) throw limitExceeded({ linksMax }, `${list.length} edges are to be changed at once; ${linksMax} is the most. Use linkMany.`)
   if (kind === 'link' && !relation.isMany && list.length > 1) throw new ParqueDBError('VALIDATION_FAILED', `'${name}' of ${near.ns} leads to one entity, and ${list.length} are given.`, { details: { path: name } })
   return list.map((target) => {
     const { to, data: own, ...unknown }: { to?: unknown; data?: unknown } = isPlainObject(target) ? target : { to: target }

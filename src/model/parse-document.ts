@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import { approximateBytes, slotBytes, type Document, type Value } from './values.ts'
 import { isWellFormed, prototypeNames } from './well-formed.ts'
 
@@ -55,28 +55,21 @@ export function parseValue(input: unknown, path: string, limits: DocumentLimits 
 
 /** Throws LIMIT_EXCEEDED when a document, valid otherwise, is past a limit. Copies nothing. */
 export function checkDocumentLimits(document: Document, limits: DocumentLimits): void {
-  const bytes = approximateBytes(document)
-  if (bytes > limits.documentBytesMax) throw exceeded('documentBytesMax', limits, '')
-  const fieldCount = countFields(document, limits, 1)
-  if (fieldCount > limits.fieldCountMax) throw exceeded('fieldCountMax', limits, '')
+  if (approximateBytes(document) > limits.documentBytesMax) throw exceeded('documentBytesMax', limits, '')
+  if (countFields(document, limits, 1) > limits.fieldCountMax) throw exceeded('fieldCountMax', limits, '')
 }
 
 function countFields(value: Value, limits: DocumentLimits, depth: number): number {
   if (typeof value !== 'object' || value === null || isLeaf(value)) return 0
   if (depth > limits.depthMax) throw exceeded('depthMax', limits, '')
-  let count = 0
-  if (Array.isArray(value)) {
-    for (const element of value) count += countFields(element, limits, depth + 1)
-    return count
-  }
-  for (const inside of Object.values(value as Document)) count += 1 + countFields(inside, limits, depth + 1)
-  return count
+  const inside = Array.isArray(value) ? value : Object.values(value as Document)
+  return inside.reduce<number>((count, each) => count + countFields(each, limits, depth + 1), Array.isArray(value) ? 0 : inside.length)
 }
 
 function exceeded(limit: keyof DocumentLimits, limits: DocumentLimits, path: string): ParqueDBError {
   const most = limits[limit]
   const where = path === '' ? '' : ` at '${path}'`
-  return new ParqueDBError('LIMIT_EXCEEDED', `The document is past ${limit} (${most})${where}; split it, or raise the limit.`, { details: { limit, most, path } })
+  return limitExceeded({ [limit]: most }, `The document is past ${limit} (${most})${where}; split it, or raise the limit.`, { path })
 }
 
 /** One parse: its counts, and where it stands. */
@@ -86,19 +79,16 @@ class Walk {
   readonly #base: string
   /** The key at each depth on the way to the value being read; what lies beyond the current depth is stale. */
   readonly #keys: (string | number)[] = []
-  #bytes = 0
+  bytes = 0
   #fieldCount = 0
 
   constructor(limits: DocumentLimits, root: unknown, base = '') {
     if (limits.depthMax > deepestDepthMax) throw new ParqueDBError('INVALID_ARGUMENT', `The limit depthMax can be at most ${deepestDepthMax}, not ${limits.depthMax}.`)
     this.#limits = limits
     this.#root = root
-    this.#base = base
-  }
 
   /** Of what was read, as approximateBytes estimates it. */
-  get bytes(): number {
-    return this.#bytes
+    this.#base = base
   }
 
   /** The object at `depth` keys below the root; `top` where it is the document itself, which may have a `$type`. */
@@ -182,12 +172,12 @@ class Walk {
   #countField(name: string, depth: number): void {
     this.#fieldCount += 1
     if (this.#fieldCount > this.#limits.fieldCountMax) this.#exceed('fieldCountMax', depth)
-    this.#bytes += name.length
+    this.bytes += name.length
   }
 
   #count(bytes: number, depth: number): void {
-    this.#bytes += bytes
-    if (this.#bytes > this.#limits.documentBytesMax) this.#exceed('documentBytesMax', depth)
+    this.bytes += bytes
+    if (this.bytes > this.#limits.documentBytesMax) this.#exceed('documentBytesMax', depth)
   }
 
   #path(depth: number): string {

@@ -44,9 +44,8 @@ export function encodePatchPath(segments: FieldPath): string {
 export function decodePatchPath(text: string): FieldPath {
   const segments = text.includes('\\') ? splitEscaped(text) : text.split('.')
   if (segments.length > patchSegmentCountMax) throw pathError('VALIDATION_FAILED', text.slice(0, 80), `has more than ${patchSegmentCountMax} segments`)
-  for (const segment of segments) {
-    if (prototypeNames.has(segment)) throw pathError('VALIDATION_FAILED', text, `names '${segment}', which would reach the prototype`)
-  }
+  const reaching = segments.find((segment) => prototypeNames.has(segment))
+  if (reaching !== undefined) throw pathError('VALIDATION_FAILED', text, `names '${reaching}', which would reach the prototype`)
   return segments
 }
 

@@ -60,10 +60,8 @@ export class Relations {
   /** The relationship that a collection knows by this name; an edge of this name where none is declared. `direction` turns that round. */
   of(ns: string, name: string, direction: Direction | undefined): Relation {
     const declared = this.#named.get(keyOf(ns, name))
-    if (declared === undefined || (direction !== undefined && direction !== declared.direction)) {
-      return { predicate: name, direction: direction ?? 'out', inverse: undefined, far: undefined, isMany: true, isManyBack: true, onDelete: 'hide', refusesDangling: false }
-    }
-    return declared
+    if (declared !== undefined && (direction ?? declared.direction) === declared.direction) return declared
+    return { predicate: name, direction: direction ?? 'out', inverse: undefined, far: undefined, isMany: true, isManyBack: true, onDelete: 'hide', refusesDangling: false }
   }
 
   /** Declared forward relationships that point at a collection and say what deleting there does. */

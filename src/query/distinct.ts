@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded } from '../base/ParqueDBError.ts'
 import { compareValues } from '../model/compare.ts'
 import { entityDocument, systemFields } from '../model/entity-document.ts'
 import { parseArrayIndex, type FieldPath } from '../model/path.ts'
@@ -27,7 +27,7 @@ export async function distinctValues(query: Query, run: QueryRun, of: { path: Fi
       for (const state of slice.batch.states(open)) collectValues(isSystemField ? entityDocument(query.ns, state) : state.document, of.path, add)
       if (found.values.length <= of.valuesMax) continue
       const path = of.path.join('.')
-      throw new ParqueDBError('LIMIT_EXCEEDED', `'${path}' has more than ${of.valuesMax} different values; narrow the filter, or raise distinctValuesMax.`, { details: { limit: 'distinctValuesMax', most: of.valuesMax, path } })
+      throw limitExceeded({ distinctValuesMax: of.valuesMax }, `'${path}' has more than ${of.valuesMax} different values; narrow the filter, or raise distinctValuesMax.`, { path })
     }
   }
   return found.values.toSorted(compareValues)

@@ -1,6 +1,6 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { crc32 } from '../base/crc32.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import { decodeBase64, encodeBase64 } from '../model/base64.ts'
 import { parseExtendedJson, stringifyExtendedJson } from '../model/ejson.ts'
 import type { Value } from '../model/values.ts'
@@ -21,9 +21,7 @@ export function encodeCursor(position: Position, fingerprint: number): string {
   const values = position.values.map((value) => (value === undefined ? [] : [value]))
   const payload = utf8Encode(stringifyExtendedJson([formatVersion, fingerprint, position.id, values]))
   const text = encodeBase64(utf8Encode(`${crc32(payload)}:${utf8Decode(payload)}`))
-  if (text.length > cursorLengthMax) {
-    throw new ParqueDBError('LIMIT_EXCEEDED', `The values that the query sorts by are too long for a cursor of ${cursorLengthMax} characters; sort by a shorter field.`, { details: { limit: 'cursorLengthMax', most: cursorLengthMax } })
-  }
+  if (text.length > cursorLengthMax) throw limitExceeded({ cursorLengthMax }, `The values that the query sorts by are too long for a cursor of ${cursorLengthMax} characters; sort by a shorter field.`)
   return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
@@ -40,8 +38,7 @@ export function decodeCursor(cursor: unknown, query: { fingerprint: number; keyC
 
 function readPayload(cursor: unknown): readonly Value[] {
   if (typeof cursor !== 'string' || cursor === '' || cursor.length > cursorLengthMax) throw damaged('it is not the text that page() gave')
-  const padded = cursor.replaceAll('-', '+').replaceAll('_', '/') + '='.repeat((4 - (cursor.length % 4)) % 4)
-  const bytes = decodeBase64(padded)
+  const bytes = decodeBase64(cursor.replaceAll('-', '+').replaceAll('_', '/') + '='.repeat((4 - (cursor.length % 4)) % 4))
   const text = bytes === undefined ? '' : new TextDecoder().decode(bytes)
   const colon = text.indexOf(':')
   const payload = text.slice(colon + 1)

@@ -1,5 +1,5 @@
 import { compareStrings } from '../base/bytes.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded, type ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
 import { compareValues, typeRank } from '../model/compare.ts'
 import { compileFilter, compileTest, orderHolds } from '../model/filter/compile-filter.ts'
@@ -69,7 +69,7 @@ export function parseQuery(ns: string, input: QueryInput) {
 
 /** A limit would be exceeded that the database sets for itself, and that the caller can raise or avoid. */
 export function tooManyToSort(rowsMax: number): ParqueDBError {
-  return new ParqueDBError('LIMIT_EXCEEDED', `The query would sort more than ${rowsMax} documents; add a limit, narrow the filter, or raise sortDocumentsMax.`, { details: { limit: 'sortDocumentsMax', most: rowsMax } })
+  return limitExceeded({ sortDocumentsMax: rowsMax }, `The query would sort more than ${rowsMax} documents; add a limit, narrow the filter, or raise sortDocumentsMax.`)
 }
 
 type BoundsOf = Parameters<GroupFilter>[0]

@@ -1,5 +1,5 @@
 import { listAt } from '../base/list-at.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Direction } from '../model/edge.ts'
 import { formatEntityId, validatePredicate, type EntityKey } from '../model/entity.ts'
 import { isPlainObject } from '../model/parse-document.ts'
@@ -21,14 +21,8 @@ const rowsMax = 100_000
 /** What is brought along under one name, and what along with that. */
 export type PopulateNode = Readonly<ReturnType<typeof parsePopulate>[number]>
 
-/** An entity brought along, or that something is brought along with. */
-export interface PopulatedRow {
-  readonly row: HopRow
-  readonly related: ReadonlyMap<string, Populated>
-}
-
 export interface Populated {
-  readonly rows: readonly PopulatedRow[]
+  readonly rows: readonly { readonly row: HopRow; readonly related: ReadonlyMap<string, Populated> }[]
   readonly isMany: boolean
 }
 
@@ -72,7 +66,7 @@ export async function populated(nears: readonly EntityKey[], nodes: readonly Pop
     for await (const batch of hop(view, { nears, predicate: query.predicate, direction: query.direction, accepts: query.accepts, asOf, signal, limit: isSorted ? undefined : limit })) {
       for (const row of batch) listAt(rows, formatEntityId(row.near)).push(row)
       count += batch.length
-      if (count > rowsMax) throw new ParqueDBError('LIMIT_EXCEEDED', `'${name}' would bring more than ${rowsMax} entities along; give it a smaller limit, or ask for fewer entities.`, { details: { limit: 'populateRowsMax', most: rowsMax } })
+      if (count > rowsMax) throw limitExceeded({ populateRowsMax: rowsMax }, `'${name}' would bring more than ${rowsMax} entities along; give it a smaller limit, or ask for fewer entities.`)
     }
     if (isSorted) for (const [$id, ofNear] of rows) rows.set($id, ofNear.map(positioned(query.sort)).toSorted(comparePositions(query.sort)).slice(0, limit))
     const inside = await insideOf([...rows.values()].flat(), inner, run)

@@ -9,15 +9,10 @@ import { parseAsOf, resolveAsOf } from './as-of.ts'
 import { checkFlag, checkWholeNumber } from '../model/check-options.ts'
 import { hop, type HopRow } from './hop.ts'
 import { decodeCursor, fingerprintOf } from './page-cursor.ts'
-import { tooManyToSort, type Unparsed } from './parse-query.ts'
+import { tooManyToSort, type QueryInput } from './parse-query.ts'
 import { qualifyIds } from './plan.ts'
 import { comparePositions, effectiveSort, rowMaker, type Position } from './row-order.ts'
 import { TopRows } from './top-rows.ts'
-
-/** Which of the entities at the other ends are wanted, and in which order; option names checked already. */
-export interface RelatedInput extends Unparsed<'filter' | 'sort' | 'limit' | 'cursor' | 'asOf' | 'includeArchived'> {
-  readonly signal?: AbortSignal | undefined
-}
 
 /** An empty sort: by `$id`. `fingerprint`: what a cursor belongs to. */
 export type RelatedQuery = ReturnType<typeof parseRelated>
@@ -25,7 +20,7 @@ export type RelatedQuery = ReturnType<typeof parseRelated>
 interface RelatedRow extends HopRow, Position {}
 
 /** INVALID_FILTER or INVALID_ARGUMENT with the part that is wrong. `near` is a part of what a cursor belongs to. */
-export function parseRelated(relation: Relation, near: EntityKey | undefined, input: RelatedInput) {
+export function parseRelated(relation: Relation, near: EntityKey | undefined, input: Pick<QueryInput, 'filter' | 'sort' | 'limit' | 'cursor' | 'asOf' | 'includeArchived' | 'signal'>) {
   const { predicate, direction, far } = relation
   const parsed = parseFilter(input.filter === undefined ? {} : input.filter)
   const filter = far === undefined ? parsed : qualifyIds(far, parsed)

@@ -60,11 +60,9 @@ function rowSelector(query: Query, trace: QueryTrace | undefined): (slice: ScanS
   // A batch that interleaves with others comes in several slices.
   const known = new WeakMap<RowBatch, Uint8Array>()
   const ofBatch = (batch: RowBatch): Uint8Array => {
-    const present = known.get(batch)
-    if (present !== undefined) return present
-    const made = batchMarks(batch, query)
-    known.set(batch, made)
-    return made
+    const found = known.get(batch) ?? batchMarks(batch, query)
+    known.set(batch, found)
+    return found
   }
   return ({ batch, rows }) => {
     if (trace !== undefined) trace.rowsScanned += rows.length

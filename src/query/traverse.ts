@@ -1,5 +1,5 @@
 import { listAt } from '../base/list-at.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Direction } from '../model/edge.ts'
 import { entityDocument } from '../model/entity-document.ts'
 import { checkOptions, checkWholeNumber } from '../model/check-options.ts'
@@ -195,7 +195,7 @@ export function pathTo(reached: Reached): Reached[] {
 }
 
 function tooFar(most: number): ParqueDBError {
-  return new ParqueDBError('LIMIT_EXCEEDED', `The traversal reaches more than ${most} entities; narrow its steps, or raise traversalEntitiesMax.`, { details: { limit: 'traversalEntitiesMax', most } })
+  return limitExceeded({ traversalEntitiesMax: most }, `The traversal reaches more than ${most} entities; narrow its steps, or raise traversalEntitiesMax.`)
 }
 
 function invalid(option: string, problem: string): ParqueDBError {

@@ -1,4 +1,4 @@
-import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
+import { isParqueDBError, limitExceeded, ParqueDBError, translated } from '../../base/ParqueDBError.ts'
 import { describe, isPlainObject, parseValue } from '../parse-document.ts'
 import { parseFieldPath, type FieldPath } from '../path.ts'
 import type { CompareOp, FilterNode, TypeName } from './filter-node.ts'
@@ -45,12 +45,10 @@ class FilterParse {
   /** A value to compare with, copied. `undefined` is refused: it is a mistake that would otherwise match every document without the field. */
   value(input: unknown, operator: string, path: string): Value {
     if (input === undefined) throw invalidFilter(operator, path, 'is undefined; use null or { $exists: false } for an absent field')
-    try {
-      return parseValue(input, path)
-    } catch (cause) {
-      if (!isParqueDBError(cause, 'VALIDATION_FAILED')) throw cause
-      throw new ParqueDBError('INVALID_FILTER', `${operator} on '${path}': ${cause.message}`, { details: { operator, path }, cause })
-    }
+    return translated(() => parseValue(input, path), (cause) => {
+      if (!isParqueDBError(cause, 'VALIDATION_FAILED')) return cause
+      return new ParqueDBError('INVALID_FILTER', `${operator} on '${path}': ${cause.message}`, { details: { operator, path }, cause })
+    })
   }
 }
 
@@ -62,7 +60,7 @@ function invalidFilter(operator: string, path: string, problem: string): ParqueD
 
 function exceeded(limit: keyof typeof filterLimits, path: string): ParqueDBError {
   const most = filterLimits[limit]
-  return new ParqueDBError('LIMIT_EXCEEDED', `The filter is past ${limit} (${most})${path === '' ? '' : ` at '${path}'`}.`, { details: { limit, most, path } })
+  return limitExceeded({ [limit]: most }, `The filter is past ${limit} (${most})${path === '' ? '' : ` at '${path}'`}.`, { path })
 }
 
 /** A filter over one object: { path: condition, $and: […], … }. `operator` is what holds it, for errors. */
@@ -248,13 +246,17 @@ function parseAll(use: OperatorUse, parse: FilterParse): FilterNode {
 function parseElemMatch(use: OperatorUse, parse: FilterParse): FilterNode {
   const { operand, path, text } = use
   if (!isPlainObject(operand)) throw wrong(use, `needs an object, not ${describe(operand)}`)
-  const [first] = Object.keys(operand)
-  const takesValues = first !== undefined && first.startsWith('$') && !Object.hasOwn(logicalKinds, first)
   return parse.deeper(text, () =>
-    takesValues
+    isOfValues(operand)
       ? { kind: 'elemMatchValue', path, node: parseCondition(operand, [], parse) }
       : { kind: 'elemMatch', path, node: parseObjectFilter(operand, `$elemMatch on '${text}'`, parse) },
   )
+}
+
+/** Whether what stands in an $elemMatch or a $pull is about the elements themselves: operators, and not fields of theirs. */
+export function isOfValues(filter: Readonly<Record<string, unknown>>): boolean {
+  const [first] = Object.keys(filter)
+  return first !== undefined && first.startsWith('$') && !Object.hasOwn(logicalKinds, first)
 }
 
 function parseSize(use: OperatorUse): number {

@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js'
-import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError, translated } from '../../base/ParqueDBError.ts'
 import { isWellFormed } from '../well-formed.ts'
 
 /** A regular expression that runs in time linear in the text. */
@@ -39,9 +39,7 @@ const surrogateEscape = /(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]/
  * change nothing here. INVALID_FILTER at `path` for any other syntax or flag; LIMIT_EXCEEDED past 4,096 characters.
  */
 export function compilePattern(source: string, flags: string, path: string): Pattern {
-  if (source.length > patternLengthMax) {
-    throw new ParqueDBError('LIMIT_EXCEEDED', `The regular expression on '${path}' is longer than ${patternLengthMax} characters.`, { details: { limit: 'patternLengthMax', most: patternLengthMax, path } })
-  }
+  if (source.length > patternLengthMax) throw limitExceeded({ patternLengthMax }, `The regular expression on '${path}' is longer than ${patternLengthMax} characters.`, { path })
   if (!isWellFormed(source) || surrogateEscape.test(source)) throw invalid(path, "names half of a surrogate pair; write the character itself, or '\\u{…}' with the flag u")
   const known = sortedFlags(flags, path)
   const literal = known === '' ? literalOf(source) : undefined
@@ -65,12 +63,9 @@ function literalOf(source: string): LiteralPattern | undefined {
 
 function compileRe2(source: string, flags: string, path: string): (value: string) => boolean {
   const bits = (flags.includes('i') ? RE2JS.CASE_INSENSITIVE : 0) | (flags.includes('m') ? RE2JS.MULTILINE : 0) | (flags.includes('s') ? RE2JS.DOTALL : 0)
-  try {
-    const compiled = RE2JS.compile(RE2JS.translateRegExp(source), bits)
-    return (value) => compiled.test(value)
-  } catch (cause) {
-    throw invalid(path, `cannot be compiled: ${(cause as Error).message}. Patterns run on a linear-time engine (RE2 syntax), without backreferences and lookaround`, cause)
-  }
+  const refused = (cause: unknown): ParqueDBError => invalid(path, `cannot be compiled: ${(cause as Error).message}. Patterns run on a linear-time engine (RE2 syntax), without backreferences and lookaround`, cause)
+  const compiled = translated(() => RE2JS.compile(RE2JS.translateRegExp(source), bits), refused)
+  return (value) => compiled.test(value)
 }
 
 function invalid(path: string, problem: string, cause?: unknown): ParqueDBError {

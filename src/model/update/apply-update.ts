@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.ts'
-import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError } from '../../base/ParqueDBError.ts'
 import { compareValues, valuesMatchEqual } from '../compare.ts'
 import type { ValueTest } from '../filter/path-values.ts'
 import { checkDocumentLimits, defaultDocumentLimits, describe, type DocumentLimits } from '../parse-document.ts'
@@ -339,8 +339,8 @@ class EditWalk {
   }
 
   #tooFar(length: number): ParqueDBError {
-    const message = `${this.#edit.operator} on '${this.#path.text}' is more than ${paddingCountMax} places past the end of an array of ${length} elements.`
-    return new ParqueDBError('LIMIT_EXCEEDED', message, { details: { limit: 'paddingCountMax', most: paddingCountMax, path: this.#path.text } })
+    const { text: path } = this.#path
+    return limitExceeded({ paddingCountMax }, `${this.#edit.operator} on '${path}' is more than ${paddingCountMax} places past the end of an array of ${length} elements.`, { path })
   }
 }
 

@@ -1,8 +1,8 @@
-import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
+import { isParqueDBError, limitExceeded, ParqueDBError, translated } from '../../base/ParqueDBError.ts'
 import { valuesMatchEqual } from '../compare.ts'
 import { compileFilter } from '../filter/compile-filter.ts'
 import { filterFields, type FilterNode } from '../filter/filter-node.ts'
-import { parseFilter } from '../filter/parse-filter.ts'
+import { isOfValues, parseFilter } from '../filter/parse-filter.ts'
 import type { ValueTest } from '../filter/path-values.ts'
 import { describe, isPlainObject, parseValue } from '../parse-document.ts'
 import { parseArrayIndex, parseFieldPath } from '../path.ts'
@@ -44,7 +44,7 @@ export function parseUpdate(update: unknown, options: { readonly arrayFilters?: 
       conflicts.add(operation.path, operator)
       if (operation.kind === 'rename') conflicts.add(operation.to, operator)
       operations.push(operation)
-      if (operations.length > operationCountMax) throw new ParqueDBError('LIMIT_EXCEEDED', `The update has more than ${operationCountMax} operations.`, { details: { limit: 'operationCountMax', most: operationCountMax } })
+      if (operations.length > operationCountMax) throw limitExceeded({ operationCountMax }, `The update has more than ${operationCountMax} operations.`)
     }
   }
   filters.checkAllUsed()
@@ -141,7 +141,7 @@ function listOf(operand: unknown, operator: string, path: string): readonly Valu
  * or, for any other object, elements that are objects and match it as a filter.
  */
 function parsePullTest(operand: unknown, path: string): ValueTest {
-  if (isPlainObject(operand) && !isCondition(operand)) {
+  if (isPlainObject(operand) && !isOfValues(operand)) {
     const matches = compileFilter(parseInUpdate('$pull', path, operand))
     return (element) => isObject(element) && matches(element)
   }
@@ -164,13 +164,6 @@ function parseBit(operand: unknown, path: string): readonly BitMask[] {
     else if (!Number.isSafeInteger(mask)) throw invalidUpdate('$bit', path, `needs a whole number for '${op}'`)
     return { op, mask: mask as number | bigint }
   })
-}
-
-const logicalOperators: ReadonlySet<string> = new Set(['$and', '$or', '$nor'])
-
-function isCondition(operand: Record<string, unknown>): boolean {
-  const [first] = Object.keys(operand)
-  return first !== undefined && first.startsWith('$') && !logicalOperators.has(first)
 }
 
 /** The operand when it is an object of modifiers; undefined when it is a plain value. */
@@ -255,12 +248,10 @@ function parseArrayFilters(input: unknown) {
 
 /** A filter inside an update; what is wrong with it is an INVALID_UPDATE. */
 function parseInUpdate(operator: string, path: string, filter: unknown): FilterNode {
-  try {
-    return parseFilter(filter)
-  } catch (cause) {
-    if (!isParqueDBError(cause, 'INVALID_FILTER')) throw cause
-    throw new ParqueDBError('INVALID_UPDATE', `${operator}${path === '' ? '' : ` on '${path}'`}: ${cause.message}`, { details: { operator, path }, cause })
-  }
+  return translated(() => parseFilter(filter), (cause) => {
+    if (!isParqueDBError(cause, 'INVALID_FILTER')) return cause
+    return new ParqueDBError('INVALID_UPDATE', `${operator}${path === '' ? '' : ` on '${path}'`}: ${cause.message}`, { details: { operator, path }, cause })
+  })
 }
 
 /** The paths of one update. Two that are equal, or one inside the other, conflict: INVALID_UPDATE, whatever the operators. */

@@ -1,4 +1,4 @@
-import { isParqueDBError } from '../../base/ParqueDBError.ts'
+import { isParqueDBError, translated } from '../../base/ParqueDBError.ts'
 import { describe, isPlainObject, parseValue } from '../../model/parse-document.ts'
 import type { Value } from '../../model/values.ts'
 import { isWellFormed, prototypeNames } from '../../model/well-formed.ts'
@@ -32,11 +32,9 @@ export function checkFieldName(name: unknown, at: At, not = /^$|^\$|\./): string
 
 /** Says where in the pipeline a path, a value or a name is that is refused. */
 export function placed<Result>(at: At, parse: () => Result): Result {
-  try {
-    return parse()
-  } catch (error) {
-    if (!isParqueDBError(error) || error.details['stage'] !== undefined || !['INVALID_ARGUMENT', 'VALIDATION_FAILED'].includes(error.code)) throw error
+  return translated(parse, (error) => {
+    if (!isParqueDBError(error) || error.details['stage'] !== undefined || !['INVALID_ARGUMENT', 'VALIDATION_FAILED'].includes(error.code)) return error
     const { path } = error.details
-    throw pipelineError({ stage: at.stage, path: typeof path === 'string' ? path : '' }, `is refused: ${error.message.replace(/\.$/, '')}`)
-  }
+    return pipelineError({ stage: at.stage, path: typeof path === 'string' ? path : '' }, `is refused: ${error.message.replace(/\.$/, '')}`)
+  })
 }

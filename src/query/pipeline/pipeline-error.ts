@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError } from '../../base/ParqueDBError.ts'
 
 /** "In the pipeline, `stage` at 'path' `problem`." */
 export function pipelineError(at: { stage: string; path?: string | undefined }, problem: string): ParqueDBError {
@@ -20,6 +20,6 @@ export class Holding {
     this.#count += count
     if (this.#count <= this.#most) return
     // The path, as pipelineError's, says that this is of the pipeline: whatever has none is damage to the file whose columns are being read.
-    throw new ParqueDBError('LIMIT_EXCEEDED', `The pipeline would hold more than ${this.#most} documents or values in memory; match or project earlier, add a $limit, or raise sortDocumentsMax.`, { details: { limit: 'sortDocumentsMax', most: this.#most, path: '' } })
+    throw limitExceeded({ sortDocumentsMax: this.#most }, `The pipeline would hold more than ${this.#most} documents or values in memory; match or project earlier, add a $limit, or raise sortDocumentsMax.`, { path: '' })
   }
 }
