@@ -1,6 +1,6 @@
 import { abortError, checkAborted } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
-import { isParqueDBError, ParqueDBError, type ErrorDetails } from '../base/ParqueDBError.ts'
+import { isParqueDBError, limitExceeded, ParqueDBError, translated, type ErrorDetails } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import { fromExtendedJson, type Json } from '../model/ejson.ts'
 import type { Operation } from '../model/operations.ts'
@@ -167,7 +167,7 @@ export class Transport {
     const hasObject = method !== 'GET' && method !== 'DELETE' && body === undefined
     const query = hasObject || rest.size === 0 ? '' : `?${new URLSearchParams([...rest])}`
     const address = `${this.#options.url}${filled}${query}`
-    if (address.length > addressLengthMax) throw new ParqueDBError('LIMIT_EXCEEDED', `The options of this call are too long to be sent: ${address.length} characters.`, { details: { limit: 'addressLengthMax', most: addressLengthMax } })
+    if (address.length > addressLengthMax) throw limitExceeded({ addressLengthMax }, `The options of this call are too long to be sent: ${address.length} characters.`)
     return { address, method, ...(hasObject ? { body: objectOf(rest) } : own !== undefined && { body: own }) }
   }
 }
@@ -198,11 +198,7 @@ async function failureOf(response: Response): Promise<ParqueDBError> {
 }
 
 function parse(text: string): Json {
-  try {
-    return fromExtendedJson(JSON.parse(text), { keepOperators: true }) as Json
-  } catch (cause) {
-    throw unavailable('The server answered something that is not JSON.', { cause })
-  }
+  return translated(() => fromExtendedJson(JSON.parse(text), { keepOperators: true }) as Json, (cause) => unavailable('The server answered something that is not JSON.', { cause }))
 }
 
 function isMark(line: Json | undefined): line is { [mark: string]: Json } {

@@ -1,4 +1,4 @@
-import { ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
+import { ParqueDBError, translated, type ErrorCode } from '../base/ParqueDBError.ts'
 import { checkOptions } from '../model/check-options.ts'
 import { toExtendedJson } from '../model/ejson.ts'
 import { parseEntityId } from '../model/entity.ts'
@@ -57,12 +57,8 @@ export function encodeValue(argument: string, value: unknown): string {
     if (inside === undefined) return argument.startsWith('document') && name !== '' && !Array.isArray(this) ? undefined : { $undefined: true }
     throw refuse(path || argument, `holds ${describe(inside)}, which cannot be sent`)
   }
-  try {
-    return JSON.stringify(value, replace)
-  } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) throw refuse(argument, 'is a cycle, or nested too deep')
-    throw error
-  }
+  const refused = (error: unknown): unknown => (error instanceof TypeError || error instanceof RangeError ? refuse(argument, 'is a cycle, or nested too deep') : error)
+  return translated(() => JSON.stringify(value, replace), refused)
 }
 
 function codeOf(argument: string): ErrorCode {

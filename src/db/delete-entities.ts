@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import { edgeRange, edgeSpace, farEnd, parseEdgeKey, predicateOf, type Direction } from '../model/edge.ts'
 import { formatEntityId, isLive, parseReference, type EntityKey, type EntityState } from '../model/entity.ts'
 import { decideLinks, keysOfLinks, unlinkOf, type Link } from '../model/links.ts'
@@ -106,7 +106,6 @@ async function checkRestricted(session: Session, plan: DeletePlan): Promise<void
   throw new ParqueDBError('REFERENCE_VIOLATION', `${to} cannot be deleted: ${held.from} leads to it as '${predicateOf(held.state)}', which restricts that. Unlink or delete ${held.from} first.`, { details: { $id: to, from: held.from, predicate: predicateOf(held.state) } })
 }
 
-function tooMuch(session: Session): ParqueDBError {
-  const most = session.limits.cascadeEntitiesMax
-  return new ParqueDBError('LIMIT_EXCEEDED', `The delete would take more than ${most} entities and edges with it; delete in parts, or raise cascadeEntitiesMax.`, { details: { limit: 'cascadeEntitiesMax', most } })
+function tooMuch({ limits: { cascadeEntitiesMax } }: Session): ParqueDBError {
+  return limitExceeded({ cascadeEntitiesMax }, `The delete would take more than ${cascadeEntitiesMax} entities and edges with it; delete in parts, or raise cascadeEntitiesMax.`)
 }

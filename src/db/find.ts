@@ -1,5 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded } from '../base/ParqueDBError.ts'
 import type { CollectionInfo } from '../model/database-options.ts'
 import { edgeData, predicateOf } from '../model/edge.ts'
 import { copyEntity, entityDocument, type Entity } from '../model/entity-document.ts'
@@ -100,8 +100,7 @@ export async function countCollections(session: Session, signal: AbortSignal | u
           count += rows.length
         }
       }
-      count -= deletedCount
-      infos.push({ name, count, deletedCount })
+      infos.push({ name, count: count - deletedCount, deletedCount })
     }
     return infos
   })
@@ -118,9 +117,7 @@ export function aggregateEntities<Result extends object>(session: Session, pipel
     page: async () => {
       const items: Result[] = []
       for await (const batch of batches()) {
-        if (items.length + batch.length > pageItemsMax) {
-          throw new ParqueDBError('LIMIT_EXCEEDED', `A pipeline has no cursor, and gives more than the ${pageItemsMax} results of a page; iterate over them, or give it $skip and $limit.`, { details: { limit: 'pageItemsMax', most: pageItemsMax } })
-        }
+        if (items.length + batch.length > pageItemsMax) throw limitExceeded({ pageItemsMax }, `A pipeline has no cursor, and gives more than the ${pageItemsMax} results of a page; iterate over them, or give it $skip and $limit.`)
         items.push(...batch)
       }
       return { items }

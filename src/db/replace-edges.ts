@@ -61,11 +61,7 @@ function refuseTwoAtOneEnd(ends: readonly SingleEnd[]): void {
 
 /** Whether an edge has to go for another one of its kind. */
 export function givesWay({ ends }: Link, link: Link): boolean {
-  return ends.predicate === link.ends.predicate && singleEnds(link).some(({ near, direction }) => equalKeys(near, direction === 'out' ? ends.from : ends.to))
-}
-
-function equalKeys(left: EntityKey, right: EntityKey): boolean {
-  return left.ns === right.ns && left.id === right.id
+  return ends.predicate === link.ends.predicate && singleEnds(link).some(({ near, direction }) => formatTarget(near) === formatTarget(direction === 'out' ? ends.from : ends.to))
 }
 
 /** The edges that have to go: those of the same kind at these ends that lead elsewhere. Each edge space is read in one go. */

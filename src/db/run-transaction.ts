@@ -1,6 +1,6 @@
 import { checkAborted, untilAborted } from '../base/abort.ts'
 import { compareStrings } from '../base/bytes.ts'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import { checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { TransactionOptions } from '../model/database-options.ts'
@@ -128,10 +128,8 @@ class TransactionAttempt {
     const entities = this.#own.get(draft.ns) ?? new Map<string, EntityState[]>()
     const states = entities.get(draft.id) ?? []
     if (states.length === 0 && !isMirrorSpace(draft.ns)) this.#entityCount += 1
-    const most = this.session.limits.transactionEntitiesMax
-    if (this.#entityCount > most) {
-      throw new ParqueDBError('LIMIT_EXCEEDED', `A transaction may change at most ${most} entities; split it, or raise transactionEntitiesMax.`, { details: { limit: 'transactionEntitiesMax', most } })
-    }
+    const { transactionEntitiesMax } = this.session.limits
+    if (this.#entityCount > transactionEntitiesMax) throw limitExceeded({ transactionEntitiesMax }, `A transaction may change at most ${transactionEntitiesMax} entities; split it, or raise transactionEntitiesMax.`)
     states.push(state)
     this.#own.set(draft.ns, entities.set(draft.id, states))
   }

@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Database } from '../model/database.ts'
 import { namespacesLookedUp } from '../model/looked-up.ts'
 import { collectionOperations, type Operation } from '../model/operations.ts'
@@ -46,9 +46,9 @@ export async function invoke(db: Pick<Database, 'collection'>, { name, operation
 
 /** What a cursor gives at once. LIMIT_EXCEEDED where more was asked for. */
 export async function pageOf(results: unknown, limit: unknown, { pageItemsMax, principal, signer }: Caller): Promise<Page<unknown>> {
-  const { items, cursor } = typeof limit === 'number' && limit > pageItemsMax ? { items: [] } : await (results as ResultCursor<unknown>).page()
-  if (typeof limit === 'number' && limit > pageItemsMax || items.length > pageItemsMax) {
-    throw new ParqueDBError('LIMIT_EXCEEDED', `A page has at most ${pageItemsMax} items; ask for the next ones with its cursor, or for all of them as application/x-ndjson.`, { details: { limit: 'pageItemsMax', most: pageItemsMax } })
-  }
+  const tooLong = (): ParqueDBError => limitExceeded({ pageItemsMax }, `A page has at most ${pageItemsMax} items; ask for the next ones with its cursor, or for all of them as application/x-ndjson.`)
+  if (typeof limit === 'number' && limit > pageItemsMax) throw tooLong()
+  const { items, cursor } = await (results as ResultCursor<unknown>).page()
+  if (items.length > pageItemsMax) throw tooLong()
   return { items, ...(cursor !== undefined && { cursor: await signer.sign(cursor, { purpose: 'cursor', tenant: principal.tenant }) }) }
 }

@@ -1,6 +1,6 @@
 import { concatBytes, utf8Decode } from '../base/bytes.ts'
 import { abortError } from '../base/abort.ts'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, limitExceeded, ParqueDBError, translated } from '../base/ParqueDBError.ts'
 import { fromExtendedJson } from '../model/ejson.ts'
 import type { Operation } from '../model/operations.ts'
 import { isPlainObject } from '../model/parse-document.ts'
@@ -48,11 +48,9 @@ export function pathArguments(url: URL, { path }: Route): [string, string][] {
   const segments = url.pathname.split('/')
   return path.split('/').flatMap((name, index): [string, string][] => {
     if (!name.startsWith(':')) return []
-    try {
-      return [[name.slice(1), decodeURIComponent(segments[index] ?? '')]]
-    } catch (cause) {
-      throw new ParqueDBError('INVALID_ARGUMENT', `The path's '${name.slice(1)}' is not percent-encoded UTF-8.`, { cause, details: { option: name.slice(1) } })
-    }
+    const option = name.slice(1)
+    const refused = (cause: unknown): ParqueDBError => new ParqueDBError('INVALID_ARGUMENT', `The path's '${option}' is not percent-encoded UTF-8.`, { cause, details: { option } })
+    return [[option, translated(() => decodeURIComponent(segments[index] ?? ''), refused)]]
   })
 }
 
@@ -81,12 +79,10 @@ function headerArguments(headers: Headers): [string, unknown][] {
 
 function parseBody(request: Request, bytes: Uint8Array): unknown {
   if (!/^application\/json\s*(;\s*charset=utf-8\s*)?$/i.test(request.headers.get('content-type') ?? '')) throw invalid('body', 'the body must be JSON, with the header Content-Type: application/json')
-  try {
-    return parseLossless('body', utf8Decode(bytes))
-  } catch (cause) {
-    if (isParqueDBError(cause)) throw cause
-    throw new ParqueDBError('INVALID_ARGUMENT', `The body is not JSON in UTF-8: ${(cause as Error).message}`, { cause, details: { option: 'body' } })
-  }
+  return translated(() => parseLossless('body', utf8Decode(bytes)), (cause) => {
+    if (isParqueDBError(cause)) return cause
+    return new ParqueDBError('INVALID_ARGUMENT', `The body is not JSON in UTF-8: ${(cause as Error).message}`, { cause, details: { option: 'body' } })
+  })
 }
 
 /** A SyntaxError for what is not JSON, and INVALID_ARGUMENT for what JSON.parse would give in another form. */
@@ -99,17 +95,15 @@ function parseLossless(name: string, text: string): unknown {
 
 /** `Date`, `bigint` and bytes out of their wrappers; names with '$' stay, as operators have them. */
 function decode(name: string, json: unknown): unknown {
-  try {
-    return fromExtendedJson(json, { path: name, keepOperators: true })
-  } catch (error) {
-    if (name === 'filter' && isParqueDBError(error, 'VALIDATION_FAILED')) throw new ParqueDBError('INVALID_FILTER', error.message, { details: error.details, cause: error })
-    throw error
-  }
+  return translated(() => fromExtendedJson(json, { path: name, keepOperators: true }), (error) => {
+    if (name !== 'filter' || !isParqueDBError(error, 'VALIDATION_FAILED')) return error
+    return new ParqueDBError('INVALID_FILTER', error.message, { details: error.details, cause: error })
+  })
 }
 
 /** Reads no further than the limit, whatever the header says of the length. */
 async function readBody(request: Request, { bodyBytesMax, signal }: { bodyBytesMax: number; signal: AbortSignal }): Promise<Uint8Array> {
-  const tooLong = new ParqueDBError('LIMIT_EXCEEDED', `The body is longer than ${bodyBytesMax} bytes.`, { details: { limit: 'bodyBytesMax', most: bodyBytesMax } })
+  const tooLong = limitExceeded({ bodyBytesMax }, `The body is longer than ${bodyBytesMax} bytes.`)
   if (Number(request.headers.get('content-length') ?? 0) > bodyBytesMax) throw tooLong
   if (request.body === null) return new Uint8Array(0)
   const reader = request.body.getReader()

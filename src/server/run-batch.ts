@@ -1,5 +1,5 @@
 import { toHex, utf8Encode } from '../base/bytes.ts'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import { sha256 } from '../base/sha256.ts'
 import type { Database } from '../model/database.ts'
 import { toExtendedJson } from '../model/ejson.ts'
@@ -62,7 +62,7 @@ export async function runBatch(db: Database, request: { [name: string]: unknown 
 
 function parseSteps(operations: unknown, principal: Principal): Step[] {
   if (!Array.isArray(operations) || !operations.every(isPlainObject)) throw invalid("'operations' must be a list of objects", 'operations')
-  if (operations.length > batchOperationsMax) throw new ParqueDBError('LIMIT_EXCEEDED', `A transaction has at most ${batchOperationsMax} operations.`, { details: { limit: 'batchOperationsMax', most: batchOperationsMax } })
+  if (operations.length > batchOperationsMax) throw limitExceeded({ batchOperationsMax }, `A transaction has at most ${batchOperationsMax} operations.`)
   return operations.map(({ operation: name, check, ...args }) => {
     if (typeof name !== 'string' || !Object.hasOwn(collectionOperations, name)) throw invalid(`there is no operation ${JSON.stringify(name)}`, 'operation')
     const operation: Operation = collectionOperations[name as keyof typeof collectionOperations]

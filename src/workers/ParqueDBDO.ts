@@ -177,10 +177,8 @@ export class ParqueDBDO<Env extends ParqueDBEnv = ParqueDBEnv> extends DurableOb
 
   #setAlarm(atMs: number): void {
     this.#alarmAtMs = atMs
-    void this.#context.storage.setAlarm(atMs).catch(() => {
-      // The next write sets it again.
-      this.#alarmAtMs = undefined
-    })
+    // Where it fails, the next write sets it again.
+    void this.#context.storage.setAlarm(atMs).catch(() => (this.#alarmAtMs = undefined))
   }
 }
 

@@ -1,4 +1,4 @@
-import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError, translated } from '../../base/ParqueDBError.ts'
 import { fromExtendedJson, textTypes } from '../../model/ejson.ts'
 import { isObject, type Document } from '../../model/values.ts'
 import { JsonSplitter, type Piece, type SplitMode } from './JsonSplitter.ts'
@@ -47,14 +47,11 @@ function readRow(piece: Piece, options: JsonRowsOptions): Row {
 }
 
 function unwrap(json: object, { text, line }: Piece, { where, asText }: JsonRowsOptions): Document {
-  let value
-  try {
-    value = fromExtendedJson(json, { asText: asText === true })
-  } catch (cause) {
-    if (!isParqueDBError(cause)) throw cause
+  const value = translated(() => fromExtendedJson(json, { asText: asText === true }), (cause) => {
+    if (!isParqueDBError(cause)) return cause
     const hint = asText !== true && textTypes.some((name) => text.includes(`"${name}"`)) ? ` With --as-text ${textTypes.join(', ')} are read as text.` : ''
-    throw new ParqueDBError(cause.code, `${where}, line ${line}: ${cause.message}${hint}`, { details: { ...cause.details, file: where, line }, cause })
-  }
+    return new ParqueDBError(cause.code, `${where}, line ${line}: ${cause.message}${hint}`, { details: { ...cause.details, file: where, line }, cause })
+  })
   if (!isObject(value)) throw inputError(where, line, 'expected an object with fields, found a single value')
   return value
 }
