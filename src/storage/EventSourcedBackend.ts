@@ -1,12 +1,12 @@
 import { ulidSource, type IdSource } from '../base/ids.ts'
 import type { Clock } from '../base/clock.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
-import type { CheckpointInfo, EraseOptions, EraseReport, RetainOptions, RetentionReport, VerifyOptions, VerifyReport } from '../model/database-options.ts'
+import type { CheckpointInfo, VerifyOptions, VerifyReport } from '../model/database-options.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
 import { parseEntityId, validateNamespace, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { Event, StoredEvent } from '../model/event.ts'
 import type { Document } from '../model/values.ts'
-import type { CommitRequest, CommitResult, CompactProgress, Engine, EngineStats } from './engine.ts'
+import type { Engine, EngineStats } from './engine.ts'
 import { resolveOptions, type EngineOptions, type ResolvedOptions } from './engine-options.ts'
 import { publicEvent } from '../model/public-event.ts'
 import { draftAll, parseEventInput, type EventInput } from './event-input.ts'
@@ -72,9 +72,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     this.ids = ulidSource(this.#options.clock, this.#options.random)
   }
 
-  async commit(request: CommitRequest): Promise<CommitResult> {
-    return (await this.#writer()).commit(request)
-  }
+  readonly commit: Engine['commit'] = async (request) => (await this.#writer()).commit(request)
 
   async view(options: { includeArchived?: boolean } = {}): Promise<View> {
     const present = this.viewNow(options)
@@ -178,9 +176,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     })
   }
 
-  async flush(): Promise<void> {
-    await (await this.#writer()).flush()
-  }
+  readonly flush: Engine['flush'] = async () => (await this.#writer()).flush()
 
   /** What a reader elsewhere lacks that has everything up to `afterSeq`: the head, whose files it can read, and the events that are in none of them; as many as a message may hold. */
   async tail(afterSeq: number): Promise<Tail> {
@@ -198,19 +194,13 @@ export class EventSourcedBackend implements StorageBackend, Engine {
     await (await this.#writerHere()).maintenance.maintain()
   }
 
-  async compact(options: { signal?: AbortSignal; onProgress?: (progress: CompactProgress) => void } = {}): Promise<void> {
-    await (await this.#writer()).compact(options)
-  }
+  readonly compact: Engine['compact'] = async (options) => (await this.#writer()).compact(options)
 
   /** Takes away what the retention policies no longer keep; see `RetentionPolicy`. */
-  async retain(options: RetainOptions = {}): Promise<RetentionReport> {
-    return (await this.#writerHere()).maintenance.retain(options)
-  }
+  readonly retain: Engine['retain'] = async (options) => (await this.#writerHere()).maintenance.retain(options)
 
   /** Takes entities out of the database for good, history and archive included; see `ParqueDB.erase`. */
-  async erase(options: EraseOptions & { readonly keys: readonly EntityKey[] }): Promise<EraseReport> {
-    return (await this.#writerHere()).erase(options)
-  }
+  readonly erase: Engine['erase'] = async (options) => (await this.#writerHere()).erase(options)
 
   /** Keeps the states of now, so that queries about later moments start there: it writes no file, and keeps those of now from being merged away. */
   async checkpoint(): Promise<CheckpointInfo> {

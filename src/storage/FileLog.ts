@@ -28,12 +28,6 @@ interface ClosedPart {
   readonly endSeq: number
 }
 
-interface OpenPart {
-  readonly path: string
-  readonly file: AppendFile
-  chain: number
-}
-
 /** Parts that are deleted at once. */
 const deletesAtOnce = 16
 
@@ -44,7 +38,7 @@ export class FileLog implements AppendLog {
   #closedParts: ClosedPart[] = []
   /** Parts that took their one append since the last rotation. */
   #fullParts: ClosedPart[] = []
-  #part: OpenPart | undefined
+  #part: { readonly path: string; readonly file: AppendFile; chain: number } | undefined
   #nextSeq: number | undefined
   #appending: Promise<void> | undefined
   /** Why the log takes no more appends. */

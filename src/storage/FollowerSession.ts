@@ -73,9 +73,7 @@ export class FollowerSession {
     const calledAtMs = this.#options.clock.nowMs()
     await this.#looking?.catch(() => undefined)
     if (calledAtMs - this.#knownAtMs < followMs) return
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined
-    })
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
     return this.#looking
   }
 

@@ -106,9 +106,7 @@ export class Maintenance {
   /** Everything committed before the call is in Parquet files when it resolves. */
   async flush(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing.catch(() => undefined)
-    this.#flushing = this.#flush().finally(() => {
-      this.#flushing = undefined
-    })
+    this.#flushing = this.#flush().finally(() => (this.#flushing = undefined))
     await this.#flushing
   }
 

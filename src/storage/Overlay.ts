@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import { listAt } from '../base/list-at.ts'
 import { isEdgeSpace, isMirrorSpace, mirrored, mirrorKey } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
@@ -72,11 +73,7 @@ export class Overlay {
     }
     this.#events.push(event)
     this.#states.push(state)
-    if (event.txId !== undefined) {
-      const sameTx = this.#txIds.get(event.txId)
-      if (sameTx === undefined) this.#txIds.set(event.txId, [event])
-      else sameTx.push(event)
-    }
+    if (event.txId !== undefined) listAt(this.#txIds, event.txId).push(event)
     this.#lastTs = event.ts
     this.#bytes += from.bytes
     return state

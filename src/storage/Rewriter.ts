@@ -90,9 +90,7 @@ export class Rewriter {
 
   #startRewriting(write: Rewriting, options: RewritingOptions): Promise<void> {
     assert(this.#running === undefined, 'one merge at a time')
-    this.#running = this.#rewrite(write, options).finally(() => {
-      this.#running = undefined
-    })
+    this.#running = this.#rewrite(write, options).finally(() => (this.#running = undefined))
     return this.#running
   }
 

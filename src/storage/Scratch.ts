@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { limitExceeded } from '../base/ParqueDBError.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 /** Where temporary objects stand; a writer deletes those of older epochs. */
@@ -21,9 +21,7 @@ export class Scratch {
   /** Gives the path to read it from. LIMIT_EXCEEDED past 8 GiB. */
   async write(bytes: Uint8Array): Promise<string> {
     this.#bytes += bytes.length
-    if (this.#bytes > scratchBytesMax) {
-      throw new ParqueDBError('LIMIT_EXCEEDED', 'The query would put more than 8 GiB into temporary files; narrow the filter, or add a limit.', { details: { limit: 'scratchBytesMax', most: scratchBytesMax } })
-    }
+    if (this.#bytes > scratchBytesMax) throw limitExceeded({ scratchBytesMax }, 'The query would put more than 8 GiB into temporary files; narrow the filter, or add a limit.')
     const path = `${this.#folder}/${this.#count}`
     this.#count += 1
     await this.#backend.put(path, bytes)

@@ -194,9 +194,7 @@ export class SharedSession {
   async #connected(): Promise<Error | undefined> {
     if (this.#isClosed) return new ParqueDBError('CLOSED', 'The database is closed.')
     if (this.current.kind === 'writer' || this.#line !== undefined) return undefined
-    this.#connecting ??= this.#connect().finally(() => {
-      this.#connecting = undefined
-    })
+    this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined))
     return this.#connecting.then(...settled)
   }
 

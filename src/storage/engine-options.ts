@@ -146,11 +146,8 @@ function parsePolicy(policy: Partial<RetentionPolicy>, where: string): Retention
 
 function refuseUnknown(options: object, rule: { known: readonly string[]; where: string }): void {
   if (typeof options !== 'object' || options === null) throw new ParqueDBError('INVALID_ARGUMENT', `The options${rule.where === '' ? '' : ` ${rule.where.slice(0, -1)}`} must be an object.`)
-  for (const name of Object.keys(options)) {
-    if (!rule.known.includes(name)) {
-      throw new ParqueDBError('INVALID_ARGUMENT', `There is no option '${rule.where}${name}'. Known here: ${rule.known.join(', ')}.`, { details: { option: rule.where + name } })
-    }
-  }
+  const unknown = Object.keys(options).find((name) => !rule.known.includes(name))
+  if (unknown !== undefined) throw new ParqueDBError('INVALID_ARGUMENT', `There is no option '${rule.where}${unknown}'. Known here: ${rule.known.join(', ')}.`, { details: { option: rule.where + unknown } })
 }
 
 function wholeNumber(value: number | undefined, rule: { name: string; fallback: number; least: number; most?: number }): number {

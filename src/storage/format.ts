@@ -1,5 +1,5 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError, translated } from '../base/ParqueDBError.ts'
 import type { Random } from '../base/random.ts'
 import { probeStore } from './probe.ts'
 import { undefinedWhenAbsent } from './request-rules.ts'
@@ -41,12 +41,7 @@ async function readFormat(backend: StorageBackend): Promise<{ features: readonly
   if (bytes === undefined) return undefined
   const damaged = (cause?: unknown): ParqueDBError => new ParqueDBError('CORRUPT_FILE', `${path} is damaged. Restore it from a backup; its content is one line of JSON.`, { details: { path, offset: 0 }, cause })
   if (bytes.length > formatBytesMax) throw damaged()
-  let json: { format?: unknown; minReader?: unknown; features?: unknown }
-  try {
-    json = JSON.parse(utf8Decode(bytes)) as typeof json
-  } catch (cause) {
-    throw damaged(cause)
-  }
+  const json = translated(() => JSON.parse(utf8Decode(bytes)) as Parameters<typeof isReadable>[0], damaged)
   if (!isReadable(json)) throw damaged()
   return { features: json.features as readonly unknown[] }
 }

@@ -100,7 +100,9 @@ export function* soundFrames(bytes: Uint8Array, search: { epoch: number; searche
   let damagedFrom: number | undefined
   let budgetBytes = search.searchedBytesMax
   for (let offset = 0; offset + frameHeaderBytes <= bytes.length; ) {
-    const sizeBytes = mayBeginFrame(view, offset, search.epoch) && readFrameHeader(view, offset) !== undefined ? frameSizeAt(bytes, offset) : undefined
+    // First a quick look at the one field that rules out nearly every offset.
+    const mayBegin = view.getUint32(offset + epochOffset, true) === search.epoch && readFrameHeader(view, offset) !== undefined
+    const sizeBytes = mayBegin ? frameSizeAt(bytes, offset) : undefined
     const decoded = sizeBytes === undefined ? undefined : decodeFrame(bytes, offset)
     if (decoded === undefined) {
       damagedFrom ??= offset
@@ -125,11 +127,6 @@ function readFrameHeader(view: DataView, offset: number): { epoch: number; first
   const count = countField & frameCountMax
   if (epoch === 0 || count === 0 || firstSeq === 0 || !Number.isSafeInteger(firstSeq + count)) return undefined
   return { epoch, firstSeq, count, continuesAppend: countField !== count }
-}
-
-/** A quick look at the one field that rules out nearly every offset. */
-function mayBeginFrame(view: DataView, offset: number, epoch: number): boolean {
-  return view.getUint32(offset + epochOffset, true) === epoch
 }
 
 function checkFrame({ epoch, firstSeq, count, payload }: LogFrame): void {

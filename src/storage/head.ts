@@ -1,6 +1,6 @@
 import { crc32 } from '../base/crc32.ts'
 import { compareBytes, utf8Decode, utf8Encode } from '../base/bytes.ts'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError, translated } from '../base/ParqueDBError.ts'
 import { isReadable, type formatWritten } from './format.ts'
 import type { ManifestAddress } from './manifest.ts'
 import { listObjects, type ObjectInfo, type StorageBackend } from './storage-backend.ts'
@@ -177,12 +177,7 @@ export function epochPath(epoch: number): string {
 /** The head in the file of an epoch; CORRUPT_FILE. */
 export function parseHead(bytes: Uint8Array, epoch: number): Head {
   const damaged = (what: string, cause?: unknown): ParqueDBError => damagedHead(epochPath(epoch), what, cause)
-  let text: string
-  try {
-    text = utf8Decode(bytes)
-  } catch (cause) {
-    throw damaged('is not text', cause)
-  }
+  const text = translated(() => utf8Decode(bytes), (cause) => damaged('is not text', cause))
   const [, checksum = '', json] = /^([0-9a-f]{8}) (\{.*\})\n$/.exec(text) ?? []
   if (json === undefined || Number.parseInt(checksum, 16) !== crc32(utf8Encode(json))) throw damaged('does not have the checksum that it names')
   const head = JSON.parse(json) as Head

@@ -1,5 +1,5 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { ParqueDBError, translated } from '../base/ParqueDBError.ts'
 import { collectionOf, edgeKey, isEdgeSpace, namesOf, stateOfEdge } from '../model/edge.ts'
 import { fromExtendedJson, stringifyExtendedJson } from '../model/ejson.ts'
 import type { EventOp, StoredEvent } from '../model/event.ts'
@@ -60,16 +60,11 @@ export function joinPayload(commits: readonly string[]): Uint8Array {
 
 /** The frame's events; CORRUPT_FILE when a frame with a right checksum does not hold what a frame holds. */
 export function decodePayload(frame: LogFrame, where: { path: string; offset: number }): StoredEvent[] {
-  let json: PayloadJson
-  let read: ReadJson = fromExtendedJson
-  try {
-    const text = utf8Decode(frame.payload)
-    json = JSON.parse(text) as PayloadJson
-    // Nothing to unwrap or to refuse: then what was parsed is what was meant.
-    if (!unwrapped.some((part) => text.includes(part))) read = (plain) => plain as Value
-  } catch (cause) {
-    throw new ParqueDBError('CORRUPT_FILE', `${where.path} holds a frame at byte ${where.offset} that is not JSON. Run \`parquedb verify\`.`, { details: { ...where }, cause })
-  }
+  const notJson = (cause: unknown): ParqueDBError => new ParqueDBError('CORRUPT_FILE', `${where.path} holds a frame at byte ${where.offset} that is not JSON. Run \`parquedb verify\`.`, { details: { ...where }, cause })
+  const text = translated(() => utf8Decode(frame.payload), notJson)
+  const json = translated(() => JSON.parse(text) as PayloadJson, notJson)
+  // Nothing to unwrap or to refuse: then what was parsed is what was meant.
+  const read: ReadJson = unwrapped.some((part) => text.includes(part)) ? fromExtendedJson : (plain) => plain as Value
   if (!Array.isArray(json.events) || json.events.length !== frame.count) {
     throw new ParqueDBError('CORRUPT_FILE', `${where.path} holds a frame at byte ${where.offset} whose event count is not the header's. Run \`parquedb verify\`.`, { details: { ...where } })
   }

@@ -1,5 +1,5 @@
 import { toHex, utf8Decode, utf8Encode } from '../base/bytes.ts'
-import { ParqueDBError } from '../base/ParqueDBError.ts'
+import { ParqueDBError, translated } from '../base/ParqueDBError.ts'
 import { sha256 } from '../base/sha256.ts'
 import type { EntityKey } from '../model/entity.ts'
 import type { WrittenFile } from '../parquet/written-file.ts'
@@ -163,11 +163,7 @@ export async function readManifest(backend: StorageBackend, address: ManifestAdd
   const bytes = await backend.readRange(address.path, { start: 0, end: manifestBytesMax + 1 })
   if (bytes.length > manifestBytesMax) throw damaged(address.path, `is more than the ${manifestBytesMax} bytes that a manifest may have`)
   if (toHex(sha256(bytes)) !== address.sha256) throw damaged(address.path, 'does not have the hash that the head names')
-  try {
-    return withPlainNames(JSON.parse(utf8Decode(bytes)) as StoredManifest)
-  } catch (cause) {
-    throw damaged(address.path, 'is not JSON', cause)
-  }
+  return translated(() => withPlainNames(JSON.parse(utf8Decode(bytes)) as StoredManifest), (cause) => damaged(address.path, 'is not JSON', cause))
 }
 
 /** Parsed objects have prototypes; namespaces are data. An object without one makes `__proto__` a plain key. */

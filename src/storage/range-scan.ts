@@ -4,6 +4,7 @@ import { edgeRange, edgeSpace } from '../model/edge.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
+import { gathered } from '../model/ResultCursor.ts'
 import type { IdRange } from '../parquet/key-ranges.ts'
 import type { ScanTrace } from '../parquet/TableReader.ts'
 import { startOf } from './horizon.ts'
@@ -191,9 +192,7 @@ function eventsOfEdges({ manifest, overlay, files, key }: Reading, range: Range)
   const ns = edgeSpace(key.ns, 'out')
   const bounds = edgeRange(key, undefined)
   const read = async (file: FileEntry): Promise<readonly StoredEvent[]> => {
-    const events: StoredEvent[] = []
-    const reader = await files.segment(file)
-    for await (const some of reader.scan({ ...range, ...bounds, ns })) for (const event of some) events.push(event)
+    const events = await gathered((await files.segment(file)).scan({ ...range, ...bounds, ns }))
     return events.toSorted(bySeq)
   }
   // A collection that never had an edge has no runs of them.

@@ -1,5 +1,5 @@
 import { concatBytes, toHex } from '../../base/bytes.ts'
-import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { ParqueDBError, translated } from '../../base/ParqueDBError.ts'
 import { systemRandom } from '../../base/random.ts'
 import type { AppendLog } from '../append-log.ts'
 import { FileLog, type AppendFile } from '../FileLog.ts'
@@ -130,17 +130,11 @@ export class DOSqliteBackend implements StorageBackend {
   }
 
   #rows(query: string, ...bindings: (string | number | Uint8Array)[]): Record<string, unknown>[] {
-    try {
-      return this.#storage.sql.exec(query, ...bindings).toArray()
-    } catch (cause) {
-      throw failed(cause)
-    }
+    return translated(() => this.#storage.sql.exec(query, ...bindings).toArray(), failed)
   }
 
   async #sync(path: string): Promise<void> {
-    await this.#storage.sync().catch((cause: unknown) => {
-      throw failed(cause, path)
-    })
+    await this.#storage.sync().catch((cause: unknown) => Promise.reject(failed(cause, path)))
   }
 }
 

@@ -10,7 +10,7 @@ import { FileLog, type AppendFile } from '../FileLog.ts'
 import { appendFile, writesAreSynced } from './fs/append-file.ts'
 import { Folders, syncFolder } from './fs/Folders.ts'
 import { Gate } from './Gate.ts'
-import { errnoOf, storageError } from './fs/storage-error.ts'
+import { errnoOf, hasErrno, storageError, undefinedWhen } from './fs/storage-error.ts'
 import { readUpTo, writeAll } from './fs/transfer.ts'
 import { walkFolder } from './fs/walk-folder.ts'
 import { callWriterSocket, holdWriterSocket } from './fs/writer-socket.ts'
@@ -109,7 +109,7 @@ export class FsBackend implements StorageBackend {
       const found = await look(location)
       return found && infoOf(path, found)
     } catch (error) {
-      if (isAbsence(error)) return undefined
+      if (hasErrno(error, ...absence)) return undefined
       throw storageError(error, { operation: 'look at', path })
     }
   }
@@ -139,7 +139,7 @@ export class FsBackend implements StorageBackend {
         return this.#putFile(path, bytes, parsed)
       })
     } catch (error) {
-      if (isAbsence(error)) this.#folders.forget()
+      if (hasErrno(error, ...absence)) this.#folders.forget()
       throw storageError(error, { operation: 'put', path })
     }
   }
@@ -154,7 +154,7 @@ export class FsBackend implements StorageBackend {
         }),
       )
     } catch (error) {
-      if (!isAbsence(error)) throw storageError(error, { operation: 'delete', path })
+      if (!hasErrno(error, ...absence)) throw storageError(error, { operation: 'delete', path })
     }
   }
 
@@ -203,7 +203,8 @@ export class FsBackend implements StorageBackend {
         }
       })
     } catch (error) {
-      if (isAbsence(error) || isNoObject(error)) throw notFound(path, error)
+      // The last two: a folder, or a pipe, is where the object would be.
+      if (hasErrno(error, ...absence, 'EISDIR', 'ESPIPE')) throw notFound(path, error)
       throw storageError(error, { operation: 'read', path })
     }
   }
@@ -272,16 +273,15 @@ export class FsBackend implements StorageBackend {
     try {
       await link(temporary, this.#locate(path))
     } catch (error) {
-      const errno = errnoOf(error)
-      if (errno === 'EEXIST') {
+      if (hasErrno(error, 'EEXIST')) {
         const found = (await this.stat(path))?.etag
         // A network file system may do it, lose the answer, try again by itself, and find what it made.
         if (found === etag) return
         throw preconditionFailed(path, { kind: 'absent' }, found)
       }
-      if (errno !== 'EPERM' && errno !== 'ENOTSUP' && errno !== 'EOPNOTSUPP' && errno !== 'ENOSYS') throw error
+      if (!hasErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
       const message = `The file system of ${this.#root} has no hard links, by which objects are created once only. Put the database on one that has them (not FAT or exFAT).`
-      throw new ParqueDBError('STORAGE_UNAVAILABLE', message, { details: { path, errno }, cause: error })
+      throw new ParqueDBError('STORAGE_UNAVAILABLE', message, { details: { path, errno: errnoOf(error) }, cause: error })
     }
   }
 
@@ -293,7 +293,7 @@ export class FsBackend implements StorageBackend {
       await this.#syncFolderOf(target)
       return appendFile(file, path)
     } catch (error) {
-      if (errnoOf(error) === 'EEXIST') throw preconditionFailed(path, { kind: 'absent' }, (await this.stat(path))?.etag)
+      if (hasErrno(error, 'EEXIST')) throw preconditionFailed(path, { kind: 'absent' }, (await this.stat(path))?.etag)
       throw storageError(error, { operation: 'create', path })
     }
   }
@@ -326,22 +326,9 @@ function etagOf(stats: BigIntStats): string {
 async function unlinkIfThere(location: string): Promise<void> {
   await unlink(location).catch(undefinedWhenAbsent)
 }
-
-function undefinedWhenAbsent(error: unknown): undefined {
-  if (!isAbsence(error)) throw error
-}
-
 /** Also when a file is where a folder of the path would be: then nothing is below it. */
-function isAbsence(error: unknown): boolean {
-  const errno = errnoOf(error)
-  return errno === 'ENOENT' || errno === 'ENOTDIR'
-}
-
-/** A folder, or a pipe, is where the object would be. */
-function isNoObject(error: unknown): boolean {
-  const errno = errnoOf(error)
-  return errno === 'EISDIR' || errno === 'ESPIPE'
-}
+const absence = ['ENOENT', 'ENOTDIR']
+const undefinedWhenAbsent = undefinedWhen(...absence)
 
 function tooLarge(path: string, sizeBytes: number): ParqueDBError {
   return new ParqueDBError('LIMIT_EXCEEDED', `${path} has ${sizeBytes} bytes; ${readBytesMax} are read at once. Read it by ranges.`, { details: { path, sizeBytes, sizeBytesMax: readBytesMax } })

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { errnoOf } from './storage-error.ts'
+import { hasErrno } from './storage-error.ts'
 
 /** Folders remembered as being there; past it they are looked at again. */
 const preparedCountMax = 10_000
@@ -54,9 +54,7 @@ export async function syncFolder(folder: string, { followLink }: { followLink: b
     }
   } catch (error) {
     // Windows neither needs nor allows it: NTFS journals names.
-    if (process.platform !== 'win32') throw error
-    const errno = errnoOf(error)
-    if (errno !== 'EPERM' && errno !== 'EISDIR' && errno !== 'EACCES') throw error
+    if (process.platform !== 'win32' || !hasErrno(error, 'EPERM', 'EISDIR', 'EACCES')) throw error
   }
 }
 
@@ -65,6 +63,6 @@ async function syncParent(folder: string, { mayBeUnreadable }: { mayBeUnreadable
   try {
     await syncFolder(folder, { followLink: true })
   } catch (error) {
-    if (!mayBeUnreadable || errnoOf(error) !== 'EACCES') throw error
+    if (!mayBeUnreadable || !hasErrno(error, 'EACCES')) throw error
   }
 }

@@ -33,3 +33,14 @@ export function storageError(error: unknown, where: { operation: string; path: s
 export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
+
+export function hasErrno(error: unknown, ...errnos: readonly string[]): boolean {
+  return errnos.includes(errnoOf(error) ?? '')
+}
+
+/** For catch(): such an error is undefined, every other one is thrown on. */
+export function undefinedWhen(...errnos: readonly string[]): (error: unknown) => undefined {
+  return (error) => {
+    if (!hasErrno(error, ...errnos)) throw error
+  }
+}

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compareStrings } from '../../../base/bytes.ts'
 import { isValidPath } from '../../path-rules.ts'
-import { errnoOf } from './storage-error.ts'
+import { undefinedWhen } from './storage-error.ts'
 
 export interface WalkBounds {
   /** Only paths that start with it; it may end inside a name. */
@@ -29,23 +29,14 @@ export async function* walkFolder(root: string, bounds: WalkBounds, folder = bou
 /** A folder's key ends with '/', so that keys sort as the paths below them do: 'a.b' before 'a/b' before 'a0'. */
 async function sortedKeys(root: string, folder: string): Promise<string[]> {
   const keys: string[] = []
-  for (const entry of await readFolder(join(root, folder))) {
+  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(undefinedWhen('ENOENT', 'ENOTDIR'))
+  for (const entry of entries ?? []) {
     const path = folder + nameOf(entry)
     if (!isValidPath(path)) continue
     if (entry.isFile()) keys.push(path)
     else if (entry.isDirectory()) keys.push(`${path}/`)
   }
   return keys.toSorted(compareStrings)
-}
-
-async function readFolder(folder: string): Promise<Dirent[]> {
-  try {
-    return await readdir(folder, { withFileTypes: true })
-  } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return []
-    throw error
-  }
 }
 
 /** HFS+ gives names back decomposed; paths are composed. */

@@ -8,7 +8,7 @@ import { reservedNamePrefix } from '../../path-rules.ts'
 import { writerLocked } from '../../request-rules.ts'
 import type { WriterLine, WriterLock } from '../../storage-backend.ts'
 import { Gate } from '../Gate.ts'
-import { errnoOf } from './storage-error.ts'
+import { hasErrno, undefinedWhen } from './storage-error.ts'
 
 /** A living holder answers within a millisecond; a stopped one never does. */
 const answerTimeoutMs = 1_000
@@ -58,7 +58,7 @@ export async function holdWriterSocket(options: WriterSocketOptions): Promise<Wr
     answer?.socket.destroy()
     if (answer !== undefined) throw writerLocked({ root: options.root, ...answer.holder })
     // Two processes that find the same stale file may both come to listen: rare, and the fence by epoch decides then.
-    if (address.kind === 'file') await unlink(address.name).catch(unless('ENOENT'))
+    if (address.kind === 'file') await unlink(address.name).catch(undefinedWhen('ENOENT'))
   }
   throw writerLocked({ root: options.root })
 }
@@ -99,8 +99,7 @@ function listen(name: string, key: Uint8Array | undefined): Promise<WriterLock |
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
       // Windows refuses a pipe of another user's process so.
-      const isTaken = errnoOf(error) === 'EADDRINUSE' || (process.platform === 'win32' && errnoOf(error) === 'EACCES')
-      if (isTaken) resolve(undefined)
+      if (hasErrno(error, 'EADDRINUSE', ...(process.platform === 'win32' ? ['EACCES'] : []))) resolve(undefined)
       else reject(error)
     })
     // 'exclusive': in a cluster the primary process would listen for its workers, and outlive them.
@@ -137,8 +136,7 @@ function greet(name: string): Promise<{ holder: Holder; socket: Socket } | undef
     socket.setTimeout(answerTimeoutMs, () => socket.destroy())
     socket.on('data', hear)
     socket.on('error', (error) => {
-      const errno = errnoOf(error)
-      if (errno === 'ECONNREFUSED' || errno === 'ENOENT') resolve(undefined)
+      if (hasErrno(error, 'ECONNREFUSED', 'ENOENT')) resolve(undefined)
       socket.destroy()
     })
     socket.on('close', done)
@@ -168,18 +166,12 @@ type Answer = Parameters<NonNullable<WriterLock['serve']>>[0]
 export async function keyOf(root: string): Promise<Uint8Array> {
   const path = join(root, `${reservedNamePrefix}share`)
   const temporary = `${path}-${randomBytes(8).toString('hex')}`
-  const found = await readFile(path).catch(unless('ENOENT'))
+  const found = await readFile(path).catch(undefinedWhen('ENOENT'))
   if (found?.length === proofBytes) return found
   await writeFile(temporary, randomBytes(proofBytes), { mode: 0o600 })
-  await link(temporary, path).catch(unless('EEXIST'))
+  await link(temporary, path).catch(undefinedWhen('EEXIST'))
   await rm(temporary)
   return readFile(path)
-}
-
-function unless(errno: string): (error: unknown) => undefined {
-  return (error) => {
-    if (errnoOf(error) !== errno) throw error
-  }
 }
 
 /** Greets a caller with who the holder is, and answers it once it has proven that it knows the key. */
