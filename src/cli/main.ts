@@ -13,7 +13,8 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   const terminal = new Terminal({ stdout: process.stdout, stderr: process.stderr, env: process.env })
   const cli = new CommandLine(terminal, process.stdin)
   listenForSignals(cli)
-  const program = makeProgram(cli, packageVersion())
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  const program = makeProgram(cli, version)
   try {
     await program.parseAsync(argv)
     await terminal.flush()
@@ -49,11 +50,6 @@ function listenForSignals(cli: CommandLine): void {
       cli.interrupt()
     })
   }
-}
-
-function packageVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-  return manifest.version
 }
 
 /** Says on stderr what ended a command: one line for people, one JSON object for machines; with `verbose` also the stack and what caused it. */

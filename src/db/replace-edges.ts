@@ -17,10 +17,7 @@ export async function replacingEdges<Result extends object>(session: Session, { 
   // An entity that is being made has edges only where its id was used before.
   const isPlain = single.length === 0 || (isNew && single.every(({ link, direction }) => direction === 'out' && link.relation.direction === 'out') && (await othersOf(session, single)).length === 0)
   if (isPlain) return { ...(await work(session, links, write)), committed: [] }
-  const done = await session.transact(async (inner) => {
-    const replaced = await othersOf(inner, single)
-    return work(inner, [...replaced, ...links], { ...write, txId: undefined })
-  }, write)
+  const done = await session.transact(async (inner) => work(inner, [...(await othersOf(inner, single)), ...links], { ...write, txId: undefined }), write)
   return done && { ...done.result, committed: done.states }
 }
 

@@ -24,12 +24,10 @@ export interface EntityWrite {
 /** One command on one entity and what it links, as one commit. */
 export async function writeEntity(session: Session, entityWrite: EntityWrite, write: ParsedWrite): Promise<Written> {
   const { key, links = [], command } = entityWrite
-  const isNew = command?.kind === 'create'
-  const written = await replacingEdges(session, { links, isNew, write }, (inner, all, options) => writeOnce(inner, { ...entityWrite, links: all }, options))
+  const written = await replacingEdges(session, { links, isNew: command?.kind === 'create', write }, (inner, all, options) => writeOnce(inner, { ...entityWrite, links: all }, options))
   // Others may have written the entity since, so what this write made is not what is there now.
   if (written !== undefined) return { ...written, after: written.committed.find((state) => !isEdgeState(state)) ?? written.after }
-  const after = await withView(session, (view) => view.get(key))
-  return { before: undefined, after, isChanged: false, edgeCount: 0, isStale: false }
+  return { before: undefined, after: await withView(session, (view) => view.get(key)), isChanged: false, edgeCount: 0, isStale: false }
 }
 
 async function writeOnce(session: Session, { key, isFound, command, links = [], condition }: EntityWrite, write: ParsedWrite) {

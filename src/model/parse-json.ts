@@ -24,9 +24,8 @@ const escapePattern = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
  * keeps the last of two equal keys or trips over `__proto__`, this is a problem that names its line.
  */
 export function parseJson(text: string, options: ParseJsonOptions = {}): JsonResult {
-  const parser = new JsonParser(text, options)
   try {
-    return { kind: 'value', value: parser.whole() }
+    return { kind: 'value', value: new JsonParser(text, options).whole() }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     const before = text.slice(0, error.at)

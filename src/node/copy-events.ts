@@ -27,8 +27,7 @@ export async function copyEvents({ from, to, token, signal, onProgress }: CopyPl
     const newest = hasSome ? await newestEvent(target) : undefined
     let batch: Event[] = []
     const send = async (): Promise<void> => {
-      const { appendedCount } = await target.importEvents(batch)
-      onProgress((events += appendedCount))
+      onProgress((events += (await target.importEvents(batch)).appendedCount))
       batch = []
     }
     let isBehind = newest === undefined

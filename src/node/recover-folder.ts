@@ -26,8 +26,7 @@ export async function recoverFolder({ source, target, signal, onProgress }: Reco
   try {
     const report = await recover({ backend, logBackend: backend, target: engine, signal, onProgress })
     await engine.flush()
-    const { problems } = await engine.verify({ deep: true })
-    const [problem] = problems
+    const [problem] = (await engine.verify({ deep: true })).problems
     if (problem !== undefined) throw new ParqueDBError('CORRUPT_FILE', `What was recovered into ${target} does not verify: ${problem.message}`, { details: { ...problem } })
     return report
   } finally {

@@ -46,12 +46,10 @@ export class SpilledRows {
 }
 
 function lineOf({ id, values, state }: Row): string {
-  const kept = values.map((value) => (value === undefined ? [] : [toExtendedJson(value)]))
-  return JSON.stringify({ id, values: kept, version: state.version, seq: state.seq, state: stateToJson(state) })
+  return JSON.stringify({ id, values: values.map((value) => (value === undefined ? [] : [toExtendedJson(value)])), version: state.version, seq: state.seq, state: stateToJson(state) })
 }
 
 function rowOf(line: string): Row {
   const { id, values, version, seq, state } = JSON.parse(line) as { id: string; values: unknown[][]; version: number; seq: number; state: StateJson }
-  const kept = values.map(([value]) => (value === undefined ? undefined : fromExtendedJson(value)))
-  return { id, values: kept, state: stateFromJson(state, { id, version, seq }) }
+  return { id, values: values.map(([value]) => (value === undefined ? undefined : fromExtendedJson(value))), state: stateFromJson(state, { id, version, seq }) }
 }

@@ -35,8 +35,7 @@ export async function runBatch(db: Database, request: { [name: string]: unknown 
   const seq = at ?? lastSeq
   const last = steps.at(-1)
   if (dryRun === true && last !== undefined && !steps.some(({ operation }) => operation.verbs.includes('write')) && last.operation.options?.includes('asOf') === true) {
-    const asOf = new Map([['asOf', seq], ...last.args])
-    return { results: [told(await outcomeOf(db, { ...last, args: asOf }, caller))], at: seq, repeated: false }
+    return { results: [told(await outcomeOf(db, { ...last, args: new Map([['asOf', seq], ...last.args]) }, caller))], at: seq, repeated: false }
   }
   let results: Outcome[] = []
   const work = async (tx: Pick<Database, 'collection'>): Promise<Outcome[]> => {

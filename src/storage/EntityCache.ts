@@ -1,19 +1,13 @@
 import type { Clock } from '../base/clock.ts'
 import { formatEntityId, type EntityKey, type EntityState } from '../model/entity.ts'
 
-interface Entry {
-  readonly state: EntityState
-  readonly expiresAtMs: number
-  movedAt: number
-}
-
 /**
  * Known states, those not used for longest out first. `undefined` is never cached: an absent entity costs a bloom
  * filter, and remembering names that somebody made up would let them empty the cache.
  */
 export class EntityCache {
   /** By `$id`: a namespace holds no '/', so this is one to one. */
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, { readonly state: EntityState; readonly expiresAtMs: number; movedAt: number }>()
   readonly #limit: number
   readonly #ttlMs: number
   readonly #clock: Clock

@@ -117,11 +117,7 @@ export class FileLog implements AppendLog {
 
   /** After a failed write or sync nobody knows what is on the disk, so nothing may be added behind it. */
   #poison(cause: unknown): void {
-    this.#refusal ??= new ParqueDBError(
-      'STORAGE_UNAVAILABLE',
-      `The log of epoch ${this.#options.epoch} takes no more writes, because an earlier one failed. Close the database and open it again: what is durable is read back then.`,
-      { details: { ...this.#options }, cause },
-    )
+    this.#refusal ??= new ParqueDBError('STORAGE_UNAVAILABLE', `The log of epoch ${this.#options.epoch} takes no more writes, because an earlier one failed. Close the database and open it again: what is durable is read back then.`, { details: { ...this.#options }, cause })
   }
 
   #refuseWhenUnusable(): void {

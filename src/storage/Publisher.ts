@@ -62,8 +62,7 @@ export class Publisher {
   /** Records that this writer has ended, and how far the log is durable, so that damage to its end is told from an append that never was. */
   seal(): Promise<void> {
     const sealing = this.#last.then(async () => {
-      const durableSeq = this.#parts.partition.overlay.lastSeq
-      this.#head = { ...this.#head, durableSeq, isClosed: true }
+      this.#head = { ...this.#head, durableSeq: this.#parts.partition.overlay.lastSeq, isClosed: true }
       await this.#replaceHead(this.#head)
     })
     this.#last = sealing.catch(() => undefined)
@@ -79,7 +78,7 @@ export class Publisher {
     const isErasure = after.erasedCount > before.erasedCount
     const manifest: Manifest = { ...after, id: before.id + 1, dropped, ...(isErasure && { oldestId: before.id + 1, dropped: dropped.map((file) => ({ ...file, atMs: 0 })) }) }
     assert(manifest.flushedSeq >= before.flushedSeq, 'I6: flushedSeq never decreases')
-    assert(isContiguous(manifest), 'D1: segments are contiguous and disjoint')
+    assert(manifest.segments.every((file, index) => index === 0 || spanOf(file).from === spanOf(manifest.segments[index - 1] as FileEntry).to + 1), 'D1: segments are contiguous and disjoint')
     const address = await writeManifest(backend, manifest, toHex(random.bytes(8)))
     await fence.check()
     const { flushedSeq } = manifest
@@ -116,8 +115,4 @@ function garbageOf({ before, after }: { before: Manifest; after: Omit<Manifest, 
   const named = new Set([...dataFiles(after)].map(({ file }) => file.path))
   assert(!after.dropped.some(({ path }) => named.has(path)), 'O4: a name that was dropped stays dropped')
   return [...after.dropped, ...[...dataFiles(before)].flatMap(({ file: { path, sizeBytes } }) => (named.has(path) ? [] : [{ path, sizeBytes, atMs, manifestId: before.id + 1 }]))]
-}
-
-function isContiguous({ segments }: Pick<Manifest, 'segments'>): boolean {
-  return segments.every((file, index) => index === 0 || spanOf(file).from === spanOf(segments[index - 1] as FileEntry).to + 1)
 }

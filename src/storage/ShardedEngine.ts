@@ -131,7 +131,7 @@ async function* mergedStrips(scans: readonly AsyncIterable<readonly ScanSlice[]>
       }))
       live = live.filter(({ slices }) => slices.length > 0)
       if (live.length === 0) return
-      const ends = live.map(({ slices }) => slices.map(lastId).reduce((most, id) => (compareStrings(id, most) > 0 ? id : most)))
+      const ends = live.map(({ slices }) => slices.map(({ batch, rows }) => batch.id(rows.at(-1) as number)).reduce((most, id) => (compareStrings(id, most) > 0 ? id : most)))
       const end = ends.reduce((least, id) => (compareStrings(id, least) < 0 ? id : least))
       const parts = live.flatMap(({ slices }) => slices.map((slice) => upTo(slice, end)))
       yield parts.filter(({ rows }) => rows.length > 0)
@@ -140,10 +140,6 @@ async function* mergedStrips(scans: readonly AsyncIterable<readonly ScanSlice[]>
   } finally {
     for (const { iterator } of sources) await iterator.return?.()
   }
-}
-
-function lastId({ batch, rows }: ScanSlice): string {
-  return batch.id(rows.at(-1) as number)
 }
 
 /** Its rows up to an id, that one included. */

@@ -16,7 +16,7 @@ export type MergeJob =
 export function pickMerge(manifest: Manifest, fanIn: number): MergeJob | undefined {
   for (const [ns, runs] of Object.entries(manifest.runs)) {
     const classes = new Map<number, RunEntry[]>()
-    for (const run of runs) listAt(classes, sizeClass(runBytes(run), fanIn)).push(run)
+    for (const run of runs) listAt(classes, sizeClass(run.files.reduce((sum, file) => sum + file.sizeBytes, 0), fanIn)).push(run)
     const grown = [...classes].filter(([, inputs]) => inputs.length >= fanIn).toSorted(([left], [right]) => left - right)
     const [smallest] = grown
     if (smallest !== undefined) return { kind: 'runs', ns, inputs: smallest[1] }
@@ -61,10 +61,6 @@ function segmentStretches({ segments, checkpoints }: Manifest, together: (left: 
     }
   }
   return stretches
-}
-
-function runBytes(run: RunEntry): number {
-  return run.files.reduce((sum, file) => sum + file.sizeBytes, 0)
 }
 
 function sizeClass(bytes: number, fanIn: number): number {

@@ -121,9 +121,8 @@ function allRuns(manifest: Manifest): Map<string, FileEntry[]> {
 /** A file that has nothing of the entities stays, unless it names a field that none of its rows has, which may have been theirs alone. The shape is made anew. */
 async function eraseFromRun({ ns, ids, file }: { ns: string; ids: ReadonlySet<string>; file: FileEntry }, to: { parts: MergeParts; files: Map<string, readonly FileEntry[]> }): Promise<void> {
   const reader = await to.parts.tables.run(file)
-  const { signal } = to.parts
   const rest = async function* (): AsyncGenerator<EntityState[]> {
-    for await (const states of reader.scan({ signal })) yield states.filter(({ id }) => !ids.has(id))
+    for await (const states of reader.scan({ signal: to.parts.signal })) yield states.filter(({ id }) => !ids.has(id))
   }
   if ((await reader.getMany([...ids].toSorted(compareStrings))).size === 0 && (await hasAllNames(rest(), await reader.shape()))) return
   const shape = new ShapeBuilder()

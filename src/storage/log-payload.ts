@@ -14,11 +14,6 @@ import type { LogFrame } from './append-log.ts'
  * its index. `state` is written when the event is the entity's first since the log was cut for a flush, and at every
  * snapshot, so that replaying the log never has to read a data file.
  */
-interface PayloadJson {
-  fold: number
-  events: EventJson[]
-}
-
 interface EventJson {
   id: string
   ts: number
@@ -62,7 +57,7 @@ export function joinPayload(commits: readonly string[]): Uint8Array {
 export function decodePayload(frame: LogFrame, where: { path: string; offset: number }): StoredEvent[] {
   const notJson = (cause: unknown): ParqueDBError => new ParqueDBError('CORRUPT_FILE', `${where.path} holds a frame at byte ${where.offset} that is not JSON. Run \`parquedb verify\`.`, { details: { ...where }, cause })
   const text = translated(() => utf8Decode(frame.payload), notJson)
-  const json = translated(() => JSON.parse(text) as PayloadJson, notJson)
+  const json = translated(() => JSON.parse(text) as { fold: number; events: EventJson[] }, notJson)
   // Nothing to unwrap or to refuse: then what was parsed is what was meant.
   const read: ReadJson = unwrapped.some((part) => text.includes(part)) ? fromExtendedJson : (plain) => plain as Value
   if (!Array.isArray(json.events) || json.events.length !== frame.count) {

@@ -138,8 +138,7 @@ export class LogPartReader {
   #checkFollows({ frame, chain }: DecodedFrame): void {
     const { offset, chain: expectedChain, nextSeq } = this.#position
     if (frame.epoch === this.#epoch && frame.firstSeq === nextSeq && chain === expectedChain) return
-    const found = `epoch ${frame.epoch}, seq ${frame.firstSeq}`
-    throw this.#corrupt(offset, `the frame there (${found}) does not follow the one before it (epoch ${this.#epoch}, seq ${nextSeq} expected)`)
+    throw this.#corrupt(offset, `the frame there (epoch ${frame.epoch}, seq ${frame.firstSeq}) does not follow the one before it (epoch ${this.#epoch}, seq ${nextSeq} expected)`)
   }
 
   /** Where what begins at the position, and can be an append that never became durable, ends. Throws unless it can. */
@@ -183,10 +182,6 @@ export class LogPartReader {
 
   #corrupt(offset: number, what: string): ParqueDBError {
     const { path } = this.#options
-    return new ParqueDBError(
-      'CORRUPT_FILE',
-      `The log file ${path} is damaged at byte ${offset}: ${what}. Restore it from a backup, or salvage what is sound with \`parquedb recover\`.`,
-      { details: { path, offset } },
-    )
+    return new ParqueDBError('CORRUPT_FILE', `The log file ${path} is damaged at byte ${offset}: ${what}. Restore it from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path, offset } })
   }
 }

@@ -28,12 +28,8 @@ export function validatePrefix(prefix: string): void {
   if (problem !== undefined) throw invalidPath('prefix', prefix, problem)
 }
 
-/** Whether `validatePath` would accept it. */
-export function isValidPath(path: string): boolean {
-  return brokenPathRule(path) === undefined
-}
-
-function brokenPathRule(path: string): string | undefined {
+/** What `validatePath` would refuse it for; undefined when it would accept it. */
+export function brokenPathRule(path: string): string | undefined {
   if (typeof path === 'string' && path.length <= segmentBytesMax && plainPath.test(path)) return undefined
   return brokenTextRule(path) ?? brokenSegmentRule(path.split('/'))
 }

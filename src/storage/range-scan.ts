@@ -104,9 +104,8 @@ async function* runStates(run: RunEntry, { files, ranges, signal }: RangeScan): 
 
 /** Each entity's state as far as one segment knows: it begins every entity with a snapshot. */
 export async function* segmentStates(file: FileEntry, { files, ns, ranges, past, before, signal, trace }: RangeScan): AsyncGenerator<readonly EntityState[]> {
-  const reader = await files.segment(file)
   let state: EntityState | undefined
-  for await (const events of reader.scanRanges(ranges.map((range) => ({ ...range, ns })), { toSeq: past?.seq, toTs: past?.ts, signal, trace })) {
+  for await (const events of (await files.segment(file)).scanRanges(ranges.map((range) => ({ ...range, ns })), { toSeq: past?.seq, toTs: past?.ts, signal, trace })) {
     if (trace !== undefined) trace.eventsFolded += events.length
     const done: EntityState[] = []
     for (const event of events) {

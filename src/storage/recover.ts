@@ -143,8 +143,7 @@ async function eventsOf(segments: readonly FileEntry[], to: { tables: TableFiles
   const bySeq = new Map<number, StoredEvent>()
   for (const file of segments) {
     await salvaging(to.lose, { fromSeq: file.minSeq, toSeq: file.maxSeq, rows: file.rows }, async () => {
-      const reader = await to.tables.segment(file)
-      for await (const events of reader.salvage((rows) => to.lose(rows.error, factsOf(rows)))) for (const event of events) if (!isMirrorSpace(event.ns)) bySeq.set(event.seq, event)
+      for await (const events of (await to.tables.segment(file)).salvage((rows) => to.lose(rows.error, factsOf(rows)))) for (const event of events) if (!isMirrorSpace(event.ns)) bySeq.set(event.seq, event)
     })
   }
   return inOrder(bySeq)
@@ -152,8 +151,7 @@ async function eventsOf(segments: readonly FileEntry[], to: { tables: TableFiles
 
 async function addStates({ ns, file }: SoundFiles['runs'][number], to: { rebuilder: HistoryRebuilder; tables: TableFiles; lose: Lose }): Promise<void> {
   await salvaging(to.lose, { ns, rows: file.rows }, async () => {
-    const reader = await to.tables.run(file)
-    for await (const states of reader.salvage((rows) => to.lose(rows.error, { ns, ...factsOf(rows) }))) await to.rebuilder.addStates(ns, states)
+    for await (const states of (await to.tables.run(file)).salvage((rows) => to.lose(rows.error, { ns, ...factsOf(rows) }))) await to.rebuilder.addStates(ns, states)
   })
 }
 

@@ -107,21 +107,13 @@ export function addReplayed(frames: readonly ReplayedFrame[], overlay: Overlay):
 }
 
 function missingEvents(seqs: { from: number; to: number }, where: { path: string; offset: number }): ParqueDBError {
-  return new ParqueDBError(
-    'CORRUPT_FILE',
-    `The log misses the events ${seqs.from} to ${seqs.to}: ${where.path} goes on after them. Restore the missing file below ${logPrefix}/ from a backup, or salvage what is sound with \`parquedb recover\`.`,
-    { details: where },
-  )
+  return new ParqueDBError('CORRUPT_FILE', `The log misses the events ${seqs.from} to ${seqs.to}: ${where.path} goes on after them. Restore the missing file below ${logPrefix}/ from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: where })
 }
 
 function endMissing(seqs: { from: number; to: number }, at: { head: Head; reached: ReplayPosition | undefined }): ParqueDBError {
   const path = at.reached?.part ?? logPartPath(logPrefix, { epoch: at.head.epoch, firstSeq: seqs.from })
   const offset = at.reached?.position.offset ?? 0
-  return new ParqueDBError(
-    'CORRUPT_FILE',
-    `The log misses the events ${seqs.from} to ${seqs.to}, which were durable: ${path} is damaged at byte ${offset}, or gone. Restore it from a backup, or salvage what is sound with \`parquedb recover\`.`,
-    { details: { path, offset } },
-  )
+  return new ParqueDBError('CORRUPT_FILE', `The log misses the events ${seqs.from} to ${seqs.to}, which were durable: ${path} is damaged at byte ${offset}, or gone. Restore it from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: { path, offset } })
 }
 
 function isWanted(part: LogPartInfo, head: Head, from: ReplayPosition | undefined): boolean {

@@ -4,18 +4,13 @@ import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBacken
 import { FaultyLog } from './FaultyLog.ts'
 import type { Fault, FaultPoint, FaultyRun, Operation } from './fault.ts'
 
-interface PlannedFault {
-  readonly fault: Fault
-  matchCount: number
-}
-
 /** A backend that fails, stalls or dies where a test says; the same operations meet the same faults in every run. */
 export class FaultyBackend implements StorageBackend {
   readonly kind: string
   readonly openLog?: (options: OpenLogOptions) => Promise<AppendLog>
   readonly lockWriter?: () => Promise<WriterLock>
   readonly #inner: StorageBackend
-  readonly #planned: PlannedFault[]
+  readonly #planned: { readonly fault: Fault; matchCount: number }[]
   readonly #counts = new Map<FaultPoint, number>()
   #crashed = false
 

@@ -27,7 +27,7 @@ export class FaultyLog implements AppendLog {
       await this.#run({ point: 'append', path: this.#path }, appendInner)
     } catch (error) {
       // What the inner log refuses by itself, it also remembers by itself.
-      if (!ownFailure) this.#poison = poisoned(error)
+      if (!ownFailure) this.#poison = new ParqueDBError('STORAGE_UNAVAILABLE', 'The log takes no more writes, because an earlier one failed.', { cause: error })
       throw error
     }
   }
@@ -44,8 +44,4 @@ export class FaultyLog implements AppendLog {
   close(): Promise<void> {
     return this.#inner.close()
   }
-}
-
-function poisoned(cause: unknown): ParqueDBError {
-  return new ParqueDBError('STORAGE_UNAVAILABLE', 'The log takes no more writes, because an earlier one failed.', { cause })
 }

@@ -69,8 +69,7 @@ export class EdgePartition {
 
   /** Everything that is durable when this is called. Not shared by calls that meet: one request must not wait for what another has asked. */
   async catchUp(): Promise<void> {
-    const { overlay } = this.partition
-    for (let wantedSeq = overlay.lastSeq; ; ) {
+    for (let wantedSeq = this.partition.overlay.lastSeq; ; ) {
       const { value: tail } = await valueOf(this.rpc.tail(this.partition.overlay.lastSeq))
       await this.take(tail)
       wantedSeq = Math.max(wantedSeq, tail.lastSeq)

@@ -112,8 +112,7 @@ export class ParqueDBDO<Env extends ParqueDBEnv = ParqueDBEnv> extends DurableOb
     this.#alarmAtMs = undefined
     this.#maintaining = maintaining
     try {
-      const { engine } = await this.#open()
-      await engine.maintain()
+      await (await this.#open()).engine.maintain()
     } catch (error) {
       this.#forgetWhenUseless(error)
       maintaining.nextAtMs = Math.max(maintaining.nextAtMs ?? 0, systemClock.nowMs() + retryAfterMs)

@@ -47,8 +47,7 @@ export function putCommand(cli: CommandLine): Command {
     .addOption(expectedVersionOption)
     .addOption(actorOption)
     .action(async (ns: string, json: string, options: WriteFlags & { id?: string }) => {
-      const text = json === '-' ? await readStdin(cli.stdin) : json
-      const parsed = parseJsonArgument(text, { what: 'the document', example: '{"name": "Alice"}', code: 'VALIDATION_FAILED', operators: false })
+      const parsed = parseJsonArgument(json === '-' ? await readStdin(cli.stdin) : json, { what: 'the document', example: '{"name": "Alice"}', code: 'VALIDATION_FAILED', operators: false })
       const document = withId(parsed, options.id)
       const write = writeOptions(options)
       await cli.write(async (db) => {

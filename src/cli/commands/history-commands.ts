@@ -200,12 +200,10 @@ async function lastEvents(count: number, within: { fromSeq: number; toSeq: numbe
 async function printEvent(terminal: Terminal, event: Event): Promise<void> {
   if (!terminal.forPeople) return terminal.line(stringifyExtendedJson(event as unknown as Document))
   const by = event.actor === undefined ? '' : `  by ${formatValue(event.actor)}`
-  const place = event.target.replace(':', '/')
-  await terminal.line(`${String(event.seq).padStart(8)}  ${formatTime(event.ts).padEnd(24)}  ${event.op}  ${terminal.paint('bold', formatValue(place))}  v${event.version}${by}  ${terminal.paint('dim', summary(event))}`.trimEnd())
+  await terminal.line(`${String(event.seq).padStart(8)}  ${formatTime(event.ts).padEnd(24)}  ${event.op}  ${terminal.paint('bold', formatValue(event.target.replace(':', '/')))}  v${event.version}${by}  ${terminal.paint('dim', summary(event))}`.trimEnd())
 }
 
 function summary({ patch }: Event): string {
-  const paths = [...Object.keys(patch?.set ?? {}), ...(patch?.unset ?? [])].map((path) => decodePatchPath(path).join('.'))
-  const shown = [...new Set(paths)]
+  const shown = [...new Set([...Object.keys(patch?.set ?? {}), ...(patch?.unset ?? [])].map((path) => decodePatchPath(path).join('.')))]
   return shown.length <= 6 ? shown.join(', ') : `${shown.slice(0, 6).join(', ')} and ${shown.length - 6} more`
 }

@@ -57,8 +57,7 @@ export function importCommand(cli: CommandLine): Command {
 async function importFile(cli: CommandLine, { ns, file, options }: { ns: string; file: string; options: ImportOptions }): Promise<void> {
   const { terminal, clock, signal } = cli
   const mapping = { idField: options.id, renames: parseRenames(options.rename ?? []), drops: new Set(options.drop) }
-  const types = parseColumnTypes((options.types ?? []).flatMap(typePairs))
-  const open = await openRows({ ...options, file, stdin: cli.stdin, types, onColumns: (columns) => noteColumns(terminal, columns) })
+  const open = await openRows({ ...options, file, stdin: cli.stdin, types: parseColumnTypes((options.types ?? []).flatMap(typePairs)), onColumns: (columns) => noteColumns(terminal, columns) })
   const startMs = clock.nowMs()
   await cli.write(async (db) => {
     const result = await importRows({
@@ -104,8 +103,7 @@ function typePairs(text: string): [string, unknown][] {
 }
 
 function noteColumns(terminal: Terminal, columns: readonly CsvColumn[]): void {
-  const guesses = columns.map(({ name, type }) => `${name} ${type}`)
-  terminal.note(`columns: ${guesses.join(', ')}${columns.some(({ type }) => type === 'date') ? ' (dates without a zone are UTC)' : ''}`)
+  terminal.note(`columns: ${columns.map(({ name, type }) => `${name} ${type}`).join(', ')}${columns.some(({ type }) => type === 'date') ? ' (dates without a zone are UTC)' : ''}`)
 }
 
 function noteMisfits(terminal: Terminal, open: OpenRows): void {

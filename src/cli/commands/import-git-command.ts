@@ -29,8 +29,7 @@ async function importGit({ terminal, clock, signal, folder }: CommandLine, repos
   let commits = 0
   try {
     for await (const commit of gitCommits(repository, signal)) {
-      const events = await eventsOf(commit, { blobs, known, ts: Math.min(commit.ts, clock.nowMs()) })
-      await engine.appendEvents(events, { txId: `git ${commit.hash}` })
+      await engine.appendEvents(await eventsOf(commit, { blobs, known, ts: Math.min(commit.ts, clock.nowMs()) }), { txId: `git ${commit.hash}` })
       terminal.progress(`imported ${formatCount(++commits)} commits`, clock.nowMs())
     }
     await blobs.close()

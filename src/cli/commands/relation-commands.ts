@@ -59,8 +59,7 @@ export function relatedCommand(cli: CommandLine): Command {
     .addOption(atOption)
     .addOption(archivedOption)
     .action(async (...[ns, id, name, options]: [ns: string, id: string, name: string, options: WalkOptions]) => {
-      const direction = options.in === true ? ('in' as const) : undefined
-      const common = given({ direction, filter: options.filter, asOf: options.at, includeArchived: options.includeArchived, signal: cli.signal })
+      const common = given({ direction: options.in === true ? ('in' as const) : undefined, filter: options.filter, asOf: options.at, includeArchived: options.includeArchived, signal: cli.signal })
       await cli.read(async (db) => {
         const collection = db.collection(ns)
         if (options.count === true) return printFacts(cli.terminal, { count: await collection.countRelated(id, name, common) })

@@ -207,8 +207,7 @@ const booleans: Readonly<Record<string, boolean>> = { true: true, True: true, TR
 function guessType(sample: readonly Cell[]): ColumnType {
   const texts = sample.filter((cell): cell is string => cell !== null && cell !== '')
   if (texts.length === 0) return 'string'
-  const guesses = ['number', 'boolean', 'date'] as const
-  return guesses.find((type) => texts.every((text) => readCell(text, type) !== undefined)) ?? 'string'
+  return (['number', 'boolean', 'date'] as const).find((type) => texts.every((text) => readCell(text, type) !== undefined)) ?? 'string'
 }
 
 /** The value of a text under a type; undefined when it does not say such a value exactly. */

@@ -27,8 +27,7 @@ function mapDocument(row: Row, mapping: RowMapping): Document {
   if (mapping.idField !== undefined) document.$id = readId(row, mapping, mapping.idField)
   for (const [name, value] of Object.entries(row.document)) {
     if (mapping.drops.has(name)) continue
-    const renamed = mapping.renames.get(name)
-    const target = renamed ?? name
+    const target = mapping.renames.get(name) ?? name
     checkName(target, row, mapping)
     if (Object.hasOwn(document, target)) throw inputError(mapping.where, row.line, twice(name, target, mapping))
     document[target] = value
@@ -47,8 +46,7 @@ function readId(row: Row, { where }: RowMapping, field: string): string {
 function checkName(name: string, row: Row, { where }: RowMapping): void {
   if (name === '$id' || name === '$type') return
   if (!systemFields.has(name) && !name.startsWith('$')) return
-  const quoted = JSON.stringify(name)
-  throw inputError(where, row.line, `the field ${quoted} has a name that ParqueDB keeps for itself; import with --rename ${shellWord(`${name}=other_name`)}, or leave it out with --drop ${shellWord(name)}`)
+  throw inputError(where, row.line, `the field ${JSON.stringify(name)} has a name that ParqueDB keeps for itself; import with --rename ${shellWord(`${name}=other_name`)}, or leave it out with --drop ${shellWord(name)}`)
 }
 
 function twice(name: string, target: string, { idField }: RowMapping): string {

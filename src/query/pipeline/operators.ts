@@ -142,8 +142,7 @@ export const operators: Readonly<Record<string, Operator>> = {
 const notZero = <Amount extends number | bigint>(value: Amount, at: At): Amount => (Number(value) === 0 ? fail(at, 'cannot divide by zero') : value)
 
 function formatDate(date: Date, format: string): string {
-  const iso = date.toISOString()
-  const [day = '', time = ''] = iso.split('T')
+  const [day = '', time = ''] = date.toISOString().split('T')
   const parts: Readonly<Record<string, string>> = { '%Y': day.slice(0, -6), '%m': day.slice(-5, -3), '%d': day.slice(-2), '%H': time.slice(0, 2), '%M': time.slice(3, 5), '%S': time.slice(6, 8), '%L': time.slice(9, 12), '%%': '%' }
   return format.replaceAll(/%[YmdHMSL%]/g, (part) => parts[part] ?? part)
 }

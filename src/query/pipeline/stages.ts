@@ -177,8 +177,7 @@ function parseGroup(operand: unknown): { spec: GroupSpec; reads: ReadonlySet<str
   if (!isPlainObject(operand) || !Object.hasOwn(operand, '_id')) throw pipelineError({ stage: '$group' }, 'needs { _id, … }; _id: null makes one group')
   const { _id, ...fields } = operand
   const place: Place = { stage: '$group', path: '_id', fields: new Set() }
-  const key = compileExpression(_id, place)
-  return { spec: { key, parts: partsOf(_id), fields: parseAccumulators(fields, place) }, reads: place.fields }
+  return { spec: { key: compileExpression(_id, place), parts: partsOf(_id), fields: parseAccumulators(fields, place) }, reads: place.fields }
 }
 
 function partsOf(_id: unknown): GroupSpec['parts'] {

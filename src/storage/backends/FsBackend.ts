@@ -90,8 +90,7 @@ export class FsBackend implements StorageBackend {
     validateRange(path, range)
     return this.#withFile(path, async (file) => {
       if (range.end - range.start <= uncheckedRangeBytesMax) return readUpTo(file, range)
-      const { size } = fstatSync(file)
-      const end = Math.min(range.end, size)
+      const end = Math.min(range.end, fstatSync(file).size)
       if (end - range.start > readBytesMax) throw tooLarge(path, end - range.start)
       return readUpTo(file, { start: Math.min(range.start, end), end })
     })
@@ -107,7 +106,7 @@ export class FsBackend implements StorageBackend {
     const location = this.#locate(path)
     try {
       const found = await look(location)
-      return found && infoOf(path, found)
+      return found?.isFile() === true ? { path, sizeBytes: Number(found.size), etag: etagOf(found) } : undefined
     } catch (error) {
       if (hasErrno(error, ...absence)) return undefined
       throw storageError(error, { operation: 'look at', path })
@@ -312,10 +311,6 @@ export class FsBackend implements StorageBackend {
       if (stats !== undefined && stats.mtimeMs < youngestMs) await unlinkIfThere(temporary)
     }
   }
-}
-
-function infoOf(path: string, stats: BigIntStats): ObjectInfo | undefined {
-  return stats.isFile() ? { path, sizeBytes: Number(stats.size), etag: etagOf(stats) } : undefined
 }
 
 /** Changes with every put (a new file at a time of its own) and with every append (the size). */

@@ -214,7 +214,7 @@ export class Oracle {
     for (const event of events) if (event.version === 1) this.reference.forget(subjectOf(event), this.droppedTo(spaceOf(event)))
     const found = events.map((event) => describe(event.op, subjectOf(event), event.version))
     const outcome = this.#outcomeOf(write, found)
-    if (outcome.kind !== 'changes') throw new Violation(`${name} wrote where it ought not: ${describeOutcome(outcome)}; ${JSON.stringify(write.command)} at seq ${first.seq}, ${found.join(', ')}`)
+    if (outcome.kind !== 'changes') throw new Violation(`${name} wrote where it ought not: ${outcome.kind === 'refused' ? outcome.code : outcome.kind}; ${JSON.stringify(write.command)} at seq ${first.seq}, ${found.join(', ')}`)
     const changes = inOrder(outcome, found)
     if (changes === undefined) throw new Violation(`the events of ${name}, ${JSON.stringify(write.command)}, are\n  ${found.join(', ')}\nand not\n  ${outcome.changes.map(describeChange).join(', ')}`)
     for (const event of events) {
@@ -385,8 +385,4 @@ function inOrder({ changes }: Extract<Outcome, { kind: 'changes' }>, found: read
   const byText = new Map(changes.map((change) => [describeChange(change), change]))
   const ordered = found.flatMap((text) => byText.get(text) ?? [])
   return ordered.length === changes.length && found.length === changes.length ? ordered : undefined
-}
-
-function describeOutcome(outcome: Outcome): string {
-  return outcome.kind === 'refused' ? outcome.code : outcome.kind
 }

@@ -74,7 +74,7 @@ export class ReferenceDatabase {
       case 'delete':
         return this.#delete([nameOf(command)], seq)
       case 'restore': {
-        const versions = this.#versions(command, seq)
+        const versions = this.#entities.versions(nameOf(command), seq)
         if (versions.length === 0) return refused('NOT_FOUND')
         if (versions.at(-1)?.document !== undefined) return { kind: 'nothing' }
         return changed([{ ...this.#next(command, seq, versions.at(-2)?.document ?? {}), op: 'UPDATE' }])
@@ -223,10 +223,6 @@ export class ReferenceDatabase {
 
   #isLive(name: string, { seq, knownAt }: Moment): boolean {
     return this.#entities.live(name, seq, knownAt) !== undefined
-  }
-
-  #versions(key: Key, seq: number): readonly Version[] {
-    return this.#entities.versions(nameOf(key), seq)
   }
 }
 

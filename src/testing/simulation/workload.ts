@@ -46,7 +46,7 @@ export function randomCommand(dice: Dice, { serial, knownSeq }: { serial: number
       return { kind, ns, ids: Array.from({ length: 1 + dice.below(4) }, (_, index) => `many-${serial}-${index}`), document, ...(dice.chance(0.3) && { linking: { ...randomLinking(dice, ns, serial), kind: 'link' as const } }) }
     case 'update':
     case 'upsert':
-      return { kind, ns, id, fields: { [dice.pick(['n', 'm'])]: serial }, ...(dice.chance(0.15) && { expectedVersion: 1 + dice.below(6) }), ...someLinking(dice, ns, serial) }
+      return { kind, ns, id, fields: { [dice.pick(['n', 'm'])]: serial }, ...(dice.chance(0.15) && { expectedVersion: 1 + dice.below(6) }), ...(dice.chance(0.3) && { linking: randomLinking(dice, ns, serial) }) }
     case 'increment':
       return { kind, ns, id, by: serial }
     case 'delete':
@@ -68,10 +68,6 @@ export function randomCommand(dice: Dice, { serial, knownSeq }: { serial: number
 /** Every entity of a collection, so that there is something to change. */
 export function firstCommand(ns: string): Command {
   return { kind: 'createMany', ns, ids, document: { n: 0 } }
-}
-
-function someLinking(dice: Dice, ns: string, serial: number): { linking?: Linking } {
-  return dice.chance(0.3) ? { linking: randomLinking(dice, ns, serial) } : {}
 }
 
 /** One edge, or two where there may be several. */

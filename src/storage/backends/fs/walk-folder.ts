@@ -1,8 +1,7 @@
-import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compareStrings } from '../../../base/bytes.ts'
-import { isValidPath } from '../../path-rules.ts'
+import { brokenPathRule } from '../../path-rules.ts'
 import { undefinedWhen } from './storage-error.ts'
 
 export interface WalkBounds {
@@ -31,17 +30,13 @@ async function sortedKeys(root: string, folder: string): Promise<string[]> {
   const keys: string[] = []
   const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(undefinedWhen('ENOENT', 'ENOTDIR'))
   for (const entry of entries ?? []) {
-    const path = folder + nameOf(entry)
-    if (!isValidPath(path)) continue
+    // HFS+ gives names back decomposed; paths are composed.
+    const path = folder + (process.platform === 'darwin' ? entry.name.normalize('NFC') : entry.name)
+    if (brokenPathRule(path) !== undefined) continue
     if (entry.isFile()) keys.push(path)
     else if (entry.isDirectory()) keys.push(`${path}/`)
   }
   return keys.toSorted(compareStrings)
-}
-
-/** HFS+ gives names back decomposed; paths are composed. */
-function nameOf(entry: Dirent): string {
-  return process.platform === 'darwin' ? entry.name.normalize('NFC') : entry.name
 }
 
 function mayHoldWanted(key: string, { prefix, after }: WalkBounds): boolean {
