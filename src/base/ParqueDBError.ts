@@ -8,6 +8,11 @@ export type ErrorCode =
 /** Facts of a failure that survive a trip through JSON: which entity, file, field, offset, limit. */
 export type ErrorDetails = Readonly<Record<string, unknown>>
 
+/** What an error of any kind says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
 /**
  * The one error class. `message` is for the person who meets it: what happened, to what, and what to do.
  * `code` is for programs; branch on it, never on the message.

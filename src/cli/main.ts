@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { CommanderError, type Command } from 'commander'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, messageOf, ParqueDBError } from '../base/ParqueDBError.ts'
 import { CommandLine } from './CommandLine.ts'
 import { exitCodeOf, exitCodes, type ExitCode } from './exit-codes.ts'
 import { makeProgram } from './program.ts'
@@ -62,8 +62,7 @@ function reportError(terminal: Terminal, error: unknown, options: { json: boolea
 
 function facts(error: unknown): { code: string; message: string; details: unknown } {
   if (isParqueDBError(error)) return { code: error.code, message: error.message, details: error.details }
-  const message = error instanceof Error ? error.message : String(error)
-  return { code: 'INTERNAL', message: `${message} (--verbose shows where; please report it)`, details: {} }
+  return { code: 'INTERNAL', message: `${messageOf(error)} (--verbose shows where; please report it)`, details: {} }
 }
 
 function stackOf(error: unknown): string {

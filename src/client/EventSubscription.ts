@@ -33,8 +33,7 @@ export class EventSubscription implements EventStream {
     try {
       await this.started
       const { done, value } = await this.#events.next()
-      if (done !== true && value !== undefined) return { done: false, value }
-      return { done: true, value: undefined }
+      return done !== true && value !== undefined ? { done: false, value } : { done: true, value: undefined }
     } catch (error) {
       this.#onEnd()
       if (this.#isLeft) return { done: true, value: undefined }

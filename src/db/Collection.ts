@@ -28,17 +28,15 @@ import { deleteEntities, hasDeletePolicies } from './delete-entities.ts'
 import { documentDifferences, entityHistory, parsePoint, restoreEntity, revertEntity, statesAtPoints } from './history.ts'
 import { findOneAndUpdate, linksOf, updateCommand, writeMany } from './update-many.ts'
 import { aggregateEntities, alongWith, countEntities, findEntities, findFirst } from './find.ts'
-import { parseNewDocument, parseReplacement } from './parse-input.ts'
+import { idempotentOptionNames, parseNewDocument, parseReplacement, parseWrite, versionedOptionNames, writeOptionNames } from './parse-input.ts'
 import { linkMany, writeEdges } from './link.ts'
 import { countRelatedEntities, relatedEntities } from './graph.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
-import { idempotentOptionNames, parseWrite, versionedOptionNames, writeOptionNames } from './write-options.ts'
 
 const readOptionNames = ['asOf', 'includeDeleted', 'includeArchived', 'signal'] as const
 const getOptionNames = [...readOptionNames, 'populate'] as const
 const findOneOptionNames = [...getOptionNames, 'sort', 'skip', 'project'] as const
-const findOptionNames = [...findOneOptionNames, 'limit', 'cursor'] as const
 const updateOptionNames = [...versionedOptionNames, 'arrayFilters'] as const
 
 /** The documents of one namespace of a database in this process. DatabaseCollection tells what each method promises. */
@@ -77,7 +75,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   find(filter: Filter<T> | undefined, options: FindOptions<T> & { project: Projection<T> }): ResultCursor<Partial<Entity<T>>>
   find(filter?: Filter<T>, options?: FindOptions<T>): ResultCursor<Entity<T>>
   find(filter?: Filter<T>, options?: FindOptions<T>): ResultCursor<Entity<T>> {
-    const { populate, ...query } = checkOptions('find', options, findOptionNames)
+    const { populate, ...query } = checkOptions('find', options, [...findOneOptionNames, 'limit', 'cursor'])
     return findEntities(this.#session, parseQuery(this.name, { ...query, filter }), this.#populate(populate))
   }
 
@@ -155,8 +153,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   async deleteMany(filter: Filter<T>, options?: WriteOptions): Promise<DeleteManyResult> {
     const write = parseWrite(this.#session, checkOptions('deleteMany', options, writeOptionNames))
     const query = parseQuery(this.name, { filter: required(filter, 'deleteMany'), signal: write.signal })
-    const { modifiedCount } = await writeMany(this.#session, { query, command: { kind: 'delete' } }, write)
-    return { deletedCount: modifiedCount }
+    return { deletedCount: (await writeMany(this.#session, { query, command: { kind: 'delete' } }, write)).modifiedCount }
   }
 
   async restore(id: string, options?: RestoreOptions): Promise<Entity<T>> {
@@ -208,8 +205,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   async revert(id: string, options: RevertOptions): Promise<Entity<T>> {
     const { asOf, version, includeArchived, ...versioned } = checkOptions<{ asOf?: AsOfInput; version?: number } & ArchiveOptions & VersionedOptions>('revert', options, [...versionedOptionNames, 'asOf', 'version', 'includeArchived'])
     const key = this.#key(id)
-    const point = parsePoint({ asOf, version }, 'options')
-    return this.#entity(key, await revertEntity(this.#session, { key, point, includeArchived }, parseWrite(this.#session, versioned)))
+    return this.#entity(key, await revertEntity(this.#session, { key, point: parsePoint({ asOf, version }, 'options'), includeArchived }, parseWrite(this.#session, versioned)))
   }
 
   /** What memory tells without waiting, which is most of what is read again; 'in files' also where only a wait can tell. */

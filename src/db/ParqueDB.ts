@@ -96,8 +96,7 @@ export class ParqueDB implements Database {
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result, options?: TransactionOptions): Promise<Result | undefined> {
     const session = this.#open.#session
     if (typeof work !== 'function') throw new ParqueDBError('INVALID_ARGUMENT', 'transaction takes a function that is given the transaction.')
-    const done = await runTransaction(session, async (within) => work({ collection: (name) => new Collection(within, validateNamespace(name)) }), options)
-    return done?.result
+    return (await runTransaction(session, async (within) => work({ collection: (name) => new Collection(within, validateNamespace(name)) }), options))?.result
   }
 
   traverse<T extends object = Document>(start: string | readonly string[], steps: TraverseStep | readonly TraverseStep[], options?: TraverseOptions<T>): ResultCursor<Traversed<T>> {

@@ -7,10 +7,9 @@ import type { EventDraft } from '../model/event.ts'
 import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
 import { checkFlag, checkFunction, checkIterable, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { DecisionContext } from '../storage/engine.ts'
-import { parseNewDocument, type NewEntity } from './parse-input.ts'
+import { idempotentOptionNames, type NewEntity, type ParsedWrite, parseNewDocument, parseWrite } from './parse-input.ts'
 import { givesWay, replacingEdges, takenEnds } from './replace-edges.ts'
 import type { Session } from './session.ts'
-import { idempotentOptionNames, parseWrite, type ParsedWrite } from './write-options.ts'
 
 /** Documents of one commit, at most: what is written at once, and in memory at once. */
 const batchDocumentsMax = 1000
@@ -27,7 +26,7 @@ const linkBytes = 200
  * With a `txId`, batch n is committed as `txId#n`: the same input under the same txId goes on where it was interrupted.
  */
 export async function createMany(session: Session, target: { ns: string; documents: unknown }, options: CreateManyOptions | undefined): Promise<CreateManyResult> {
-  const checked = checkOptions('createMany', options, createManyOptionNames)
+  const checked = checkOptions('createMany', options, [...idempotentOptionNames, 'batchSize', 'onConflict', 'onProgress', 'returnIds'])
   const source = checkIterable('createMany', target.documents, 'documents')
   const run = new BulkCreate(session, target.ns, checked)
   try {
@@ -46,7 +45,6 @@ export async function createMany(session: Session, target: { ns: string; documen
   }
 }
 
-const createManyOptionNames = [...idempotentOptionNames, 'batchSize', 'onConflict', 'onProgress', 'returnIds'] as const
 
 interface Batch {
   readonly firstIndex: number

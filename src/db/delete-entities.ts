@@ -6,7 +6,7 @@ import type { Relation } from '../model/relations.ts'
 import { withView } from '../storage/view.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
-import type { ParsedWrite } from './write-options.ts'
+import type { ParsedWrite } from './parse-input.ts'
 
 /** Whether deleting in a collection does anything to its edges, or to what they lead to. */
 export function hasDeletePolicies(session: Session, ns: string): boolean {

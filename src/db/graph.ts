@@ -80,8 +80,7 @@ function parseRead<T extends object>(session: Session, near: EntityKey, { predic
 
 function relatedBatches<T extends object>(session: Session, { near, query, populate }: RelatedRead): AsyncGenerator<readonly Related<T>[]> {
   return overView(session, query, async function* (view) {
-    const { sortDocumentsMax } = session.limits
-    for await (const rows of await relatedRows(query, near, { view, sortDocumentsMax })) yield await relatedOf<T>(rows, { session, view, populate, query })
+    for await (const rows of await relatedRows(query, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) yield await relatedOf<T>(rows, { session, view, populate, query })
   })
 }
 

@@ -18,16 +18,15 @@ import { pageLimitDefault } from './find.ts'
 import { parseOps } from './read-events.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
-import type { ParsedWrite } from './write-options.ts'
+import type { ParsedWrite } from './parse-input.ts'
 
 /** Entries are folded this many at a time: what is in memory, and what a page in reverse folds at once. */
 const entriesAtOnce = 100
-const historyOptionNames = ['from', 'to', 'actor', 'op', 'limit', 'cursor', 'reverse', 'includeArchived', 'signal'] as const
 
 type HistoryQuery = ReturnType<typeof parseHistory>
 
 export function entityHistory<T extends object>(session: Session, key: EntityKey, options: HistoryOptions | undefined): ResultCursor<HistoryEntry<T>> {
-  const query = parseHistory(key, checkOptions('history', options, historyOptionNames))
+  const query = parseHistory(key, checkOptions('history', options, ['from', 'to', 'actor', 'op', 'limit', 'cursor', 'reverse', 'includeArchived', 'signal']))
   return new ResultCursor({ batches: () => historyBatches<T>(session, query), page: () => historyPage<T>(session, query) })
 }
 
@@ -183,8 +182,7 @@ export async function revertEntity(session: Session, { key, point, includeArchiv
     const $id = formatEntityId(key)
     throw new ParqueDBError('NOT_FOUND', `${$id} was ${state === undefined ? 'not there' : 'deleted'} at that point, so it cannot be made what it was then.`, { details: { $id } })
   }
-  const { after } = await writeEntity(session, { key, command: { kind: 'revert', document: state.document } }, write)
-  return after
+  return (await writeEntity(session, { key, command: { kind: 'revert', document: state.document } }, write)).after
 }
 
 /** What a write under this txId gave before: the past that it then read may be gone by now. */

@@ -8,7 +8,7 @@ import { checkFunction, checkIterable, checkOptions, checkWholeNumber } from '..
 import { replacingEdges, takenEnds } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
-import { idempotentOptionNames, parseWrite, versionedOptionNames } from './write-options.ts'
+import { idempotentOptionNames, parseWrite, versionedOptionNames } from './parse-input.ts'
 
 /** Edges of one commit, at most. */
 const batchEdgesMax = 1000
@@ -16,8 +16,7 @@ const batchEdgesMax = 1000
 /** Edges of one entity and one kind, as one commit. */
 export async function writeEdges(session: Session, of: { near: EntityKey; kind: Link['kind']; name: string; targets: unknown; data?: unknown }, options: VersionedOptions | undefined): Promise<LinkResult> {
   const write = parseWrite(session, checkOptions(of.kind, options, versionedOptionNames))
-  const { edgeCount } = await writeEntity(session, { key: of.near, links: parseLinks(session.relations, { ...of, limits: session.limits }) }, write)
-  return { changedCount: edgeCount }
+  return { changedCount: (await writeEntity(session, { key: of.near, links: parseLinks(session.relations, { ...of, limits: session.limits }) }, write)).edgeCount }
 }
 
 /**

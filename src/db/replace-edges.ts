@@ -5,7 +5,7 @@ import { formatEntityId, formatTarget, type EntityKey, type EntityState } from '
 import { unlinkOf, type Link } from '../model/links.ts'
 import { withView } from '../storage/view.ts'
 import type { Session } from './session.ts'
-import type { ParsedWrite } from './write-options.ts'
+import type { ParsedWrite } from './parse-input.ts'
 
 /**
  * Runs a write of edges. Where a relationship leads to one entity, from either of its ends, the edge that is there is replaced: then the write is a transaction,

@@ -20,7 +20,7 @@ import { entityMaker } from './find.ts'
 import { givesWay, replacingEdges } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
-import { parseWrite, writeOptionNames, type ParsedWrite } from './write-options.ts'
+import { parseWrite, writeOptionNames, type ParsedWrite } from './parse-input.ts'
 
 /** Entities of one commit: what is decided, and locked in the queue, at once. */
 const batchEntitiesMax = 1000

@@ -6,7 +6,7 @@ import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
 import { withView } from '../storage/view.ts'
 import { replacingEdges } from './replace-edges.ts'
 import type { Session } from './session.ts'
-import type { ParsedWrite } from './write-options.ts'
+import type { ParsedWrite } from './parse-input.ts'
 
 type Written = Readonly<Awaited<ReturnType<typeof writeOnce>>>
 

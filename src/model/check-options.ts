@@ -22,8 +22,7 @@ export function checkOptions<Options extends object>(method: string, options: Op
 /** A whole number within bounds, or undefined; else INVALID_ARGUMENT. */
 export function checkWholeNumber(value: unknown, rule: { option: string; least: number; most?: number }): number | undefined {
   if (value === undefined) return undefined
-  const most = rule.most ?? Number.MAX_SAFE_INTEGER
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= rule.least && value <= most) return value
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= rule.least && value <= (rule.most ?? Number.MAX_SAFE_INTEGER)) return value
   const range = rule.most === undefined ? `of at least ${rule.least}` : `from ${rule.least} to ${rule.most}`
   throw new ParqueDBError('INVALID_ARGUMENT', `The option '${rule.option}' must be a whole number ${range}; it is ${shown(value)}.`, { details: { option: rule.option } })
 }

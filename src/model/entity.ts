@@ -111,8 +111,7 @@ export function parseTarget(target: unknown): EntityKey {
 }
 
 function isLongerThan(text: string, bytesMax: number): boolean {
-  if (text.length * 3 <= bytesMax) return false
-  return text.length > bytesMax || utf8Encode(text).length > bytesMax
+  return text.length * 3 > bytesMax && (text.length > bytesMax || utf8Encode(text).length > bytesMax)
 }
 
 function invalid(message: string, value: unknown): ParqueDBError {

@@ -37,8 +37,7 @@ export function parseProjection(project: unknown): ProjectionNode {
 
 /** The document with the fields that are asked for, in its own order. Copy on write: values that are taken whole are shared with the input. */
 export function applyProjection(document: Document, projection: ProjectionNode): Document {
-  if (projection.kind === 'all') return document
-  return projectFields(document, projection.tree, projection.kind === 'include')
+  return projection.kind === 'all' ? document : projectFields(document, projection.tree, projection.kind === 'include')
 }
 
 /** The top-level fields that the projection reads, or undefined when it may read any. */

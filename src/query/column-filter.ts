@@ -3,7 +3,6 @@ import { typeRank, typeRanks, type TypeRank } from '../model/compare.ts'
 import { compileTest } from '../model/filter/compile-filter.ts'
 import type { CompareOp, FilterNode, NodeOf } from '../model/filter/filter-node.ts'
 import type { ValueTest } from '../model/filter/path-values.ts'
-import type { FieldPath } from '../model/path.ts'
 import type { Value } from '../model/values.ts'
 import { textsOf, type ByteArrays } from '../parquet/byte-arrays.ts'
 import type { Column } from '../parquet/Column.ts'
@@ -158,10 +157,9 @@ interface ValueTester {
   readonly mark: (column: Column) => Uint8Array
 }
 
-const noPath: FieldPath = []
 
 function valueTester(node: Leaf): ValueTester {
-  const test = compileTest({ ...node, path: noPath })
+  const test = compileTest({ ...node, path: [] })
   return { node, test, ofNull: test(null) ? marks.yes : marks.no, ofAbsent: test(undefined) ? marks.yes : marks.no, mark: (column) => markValues(column, node, test) }
 }
 

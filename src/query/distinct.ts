@@ -47,8 +47,7 @@ function addColumn({ batch, rows }: ScanSlice, path: FieldPath, add: Add): Int32
 
 function addScalars(column: Column, { found, rows }: { found: FieldColumn; rows: Int32Array }, add: Add): void {
   const lists = found.isList ? listsOf(column, rows) : undefined
-  const definitions = rowDefinitions(column, rows)
-  if (found.nulls === 'null' && definitions.some((definition) => definition >= found.outer && definition < found.definition)) add(null)
+  if (found.nulls === 'null' && rowDefinitions(column, rows).some((definition) => definition >= found.outer && definition < found.definition)) add(null)
   if (lists !== undefined) for (const list of lists) for (const value of list ?? []) add(value)
   else for (const value of new Set(scalarsOf(column, rows))) if (value !== undefined) add(value)
 }

@@ -122,8 +122,7 @@ export function namespaceOfRun(path: string): string | undefined {
 /** A namespace as one path component: letters, digits, '-' and '_' stay, every other UTF-8 byte is %XX. */
 export function escapeFolder(ns: string): string {
   const escaped = encodeURIComponent(ns).replace(/[.!~*'()]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
-  if (escaped.length <= folderCharsMax) return escaped
-  return escaped.slice(0, folderCharsMax).replace(/%[0-9A-F]?$/, '')
+  return escaped.length <= folderCharsMax ? escaped : escaped.slice(0, folderCharsMax).replace(/%[0-9A-F]?$/, '')
 }
 
 function pad(value: number, digits: number): string {

@@ -215,8 +215,7 @@ export class EventSourcedBackend implements StorageBackend, Engine {
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    const { partition } = await this.#open()
-    return verifyPartition({ ...options, backend: this.#backend, logBackend: this.#options.log ?? this.#backend, partition })
+    return verifyPartition({ ...options, backend: this.#backend, logBackend: this.#options.log ?? this.#backend, partition: (await this.#open()).partition })
   }
 
   /** Finishes what was begun, gives back the writer role, and refuses everything afterwards with CLOSED. */

@@ -116,8 +116,7 @@ export class FollowerSession {
         const moved = isParqueDBError(error, 'NOT_FOUND') || isParqueDBError(error, 'CORRUPT_FILE')
         if (!moved || (await headEtag(this.#logBackend)) === reading.etag) throw error
       }
-      const waitedMs = clock.nowMs() - startMs
-      if (attempt >= refreshAttempts && waitedMs > takeoverPatienceMs) {
+      if (attempt >= refreshAttempts && clock.nowMs() - startMs > takeoverPatienceMs) {
         throw new ParqueDBError('STORAGE_UNAVAILABLE', `The database changes hands again and again; after ${attempt} attempts there was no moment to read it whole. Try again.`, { details: { attempts: attempt } })
       }
       await clock.sleep(retryDelayMs)

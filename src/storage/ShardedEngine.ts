@@ -133,8 +133,7 @@ async function* mergedStrips(scans: readonly AsyncIterable<readonly ScanSlice[]>
       if (live.length === 0) return
       const ends = live.map(({ slices }) => slices.map(({ batch, rows }) => batch.id(rows.at(-1) as number)).reduce((most, id) => (compareStrings(id, most) > 0 ? id : most)))
       const end = ends.reduce((least, id) => (compareStrings(id, least) < 0 ? id : least))
-      const parts = live.flatMap(({ slices }) => slices.map((slice) => upTo(slice, end)))
-      yield parts.filter(({ rows }) => rows.length > 0)
+      yield live.flatMap(({ slices }) => slices.map((slice) => upTo(slice, end))).filter(({ rows }) => rows.length > 0)
       for (const source of live) source.slices = source.slices.map((slice) => ({ ...slice, rows: slice.rows.subarray(upTo(slice, end).rows.length) })).filter(({ rows }) => rows.length > 0)
     }
   } finally {

@@ -17,8 +17,7 @@ export function pickMerge(manifest: Manifest, fanIn: number): MergeJob | undefin
   for (const [ns, runs] of Object.entries(manifest.runs)) {
     const classes = new Map<number, RunEntry[]>()
     for (const run of runs) listAt(classes, sizeClass(run.files.reduce((sum, file) => sum + file.sizeBytes, 0), fanIn)).push(run)
-    const grown = [...classes].filter(([, inputs]) => inputs.length >= fanIn).toSorted(([left], [right]) => left - right)
-    const [smallest] = grown
+    const [smallest] = [...classes].filter(([, inputs]) => inputs.length >= fanIn).toSorted(([left], [right]) => left - right)
     if (smallest !== undefined) return { kind: 'runs', ns, inputs: smallest[1] }
   }
   const stretch = segmentStretches(manifest, (left, right) => sizeClass(left.sizeBytes, fanIn) === sizeClass(right.sizeBytes, fanIn)).find(({ length }) => length >= fanIn)

@@ -125,8 +125,7 @@ export class LogPartReader {
 
   /** Makes the chunk hold a range: it is read together with what follows, up to a chunk's size. */
   async #load({ start, end }: { start: number; end: number }): Promise<void> {
-    const loadedEnd = this.#chunk.start + this.#chunk.bytes.length
-    if (start >= this.#chunk.start && end <= loadedEnd) return
+    if (start >= this.#chunk.start && end <= this.#chunk.start + this.#chunk.bytes.length) return
     const range = { start, end: Math.max(end, Math.min(start + chunkBytes, this.#partEnd)) }
     const bytes = await this.#source.readRange(this.#options.path, range)
     // Its writer has ended it: as if it had been read a moment later.

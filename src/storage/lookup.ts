@@ -44,8 +44,7 @@ function newerOf(left: EntityState | undefined, right: EntityState | undefined):
 export async function newestOfMany(files: TableFiles, manifest: Manifest, of: { ns: string; ids: readonly string[] }): Promise<Map<string, EntityState>> {
   const newest = new Map<string, EntityState>()
   const sorted = [...new Set(of.ids)].toSorted(compareStrings)
-  const candidates = filesOfRuns(manifest, of.ns).flatMap((run) => run.files)
-  for (const file of candidates.toSorted((left, right) => right.maxSeq - left.maxSeq)) {
+  for (const file of filesOfRuns(manifest, of.ns).flatMap((run) => run.files).toSorted((left, right) => right.maxSeq - left.maxSeq)) {
     const wanted = sorted.filter((id) => holdsId(file, id) && (newest.get(id)?.seq ?? -1) < file.maxSeq)
     if (wanted.length === 0) continue
     const reader = await files.run(file)

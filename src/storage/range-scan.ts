@@ -191,8 +191,7 @@ function eventsOfEdges({ manifest, overlay, files, key }: Reading, range: Range)
   const ns = edgeSpace(key.ns, 'out')
   const bounds = edgeRange(key, undefined)
   const read = async (file: FileEntry): Promise<readonly StoredEvent[]> => {
-    const events = await gathered((await files.segment(file)).scan({ ...range, ...bounds, ns }))
-    return events.toSorted(bySeq)
+    return (await gathered((await files.segment(file)).scan({ ...range, ...bounds, ns }))).toSorted(bySeq)
   }
   // A collection that never had an edge has no runs of them.
   const segments = filesOfRuns(manifest, ns).length === 0 ? [] : manifest.segments.filter((file) => file.minSeq <= range.toSeq && spansNamespace(file, ns))

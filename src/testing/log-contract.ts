@@ -68,8 +68,7 @@ function appendTests(test: FixtureTest<StorageFixture>, { expect }: TestTools): 
   })
   test('a frame over 64 MiB is LIMIT_EXCEEDED and the log goes on', async ({ backend }) => {
     const log = await openLog(backend)
-    const payload = new Uint8Array(64 * 1024 * 1024 + 1)
-    await expect(log.append([{ epoch: 1, firstSeq: 1, count: 1, payload }])).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
+    await expect(log.append([{ epoch: 1, firstSeq: 1, count: 1, payload: new Uint8Array(64 * 1024 * 1024 + 1) }])).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
     await log.append([frame(1, 1, [1])])
     expect(await readFrames(backend)).toEqual([frame(1, 1, [1])])
     await log.close()

@@ -2,17 +2,11 @@
 export interface TestTools {
   describe(name: string, body: () => void): void
   test(name: string, body: () => Promise<void>, timeoutMs?: number): void
-  expect(value: unknown): Expectation & { readonly rejects: AsyncExpectation }
-}
-
-interface Expectation {
-  toBe(expected: unknown): void
-  toEqual(expected: unknown): void
-}
-
-interface AsyncExpectation {
-  toMatchObject(expected: object): Promise<void>
-  toThrow(message: string): Promise<void>
+  expect(value: unknown): {
+    toBe(expected: unknown): void
+    toEqual(expected: unknown): void
+    readonly rejects: { toMatchObject(expected: object): Promise<void>; toThrow(message: string): Promise<void> }
+  }
 }
 
 /** What each test gets of its own. */

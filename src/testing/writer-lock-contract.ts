@@ -36,8 +36,7 @@ export function writerLockContract(tools: TestTools, name: string, make: () => P
     })
     test('a takeover gets the role though another holds it', async ({ backend, takeOver }) => {
       const held = await lockOf(backend)
-      const taken = await lockOf(await takeOver())
-      await taken.release()
+      await (await lockOf(await takeOver())).release()
       await held.release()
     })
   })

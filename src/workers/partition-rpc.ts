@@ -1,4 +1,4 @@
-import { ParqueDBError, type ErrorCode } from '../base/ParqueDBError.ts'
+import { type ErrorCode, messageOf, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Tail } from '../storage/EventSourcedBackend.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 import type { Call } from '../model/intercepted.ts'
@@ -28,8 +28,7 @@ export interface PartitionRpc {
 /** In the Worker: the value, or the error thrown again. A call that did not come through is STORAGE_UNAVAILABLE: what it did is not known. */
 export async function valueOf<T>(calling: Promise<Reply<T>>): Promise<{ value: T; seq: number }> {
   const reply = await calling.catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ParqueDBError('STORAGE_UNAVAILABLE', `The Durable Object did not answer: ${reason}. Whether a write was done is not known: do it again under its txId.`, { details: { outcome: 'unknown', retryable: true }, cause })
+    throw new ParqueDBError('STORAGE_UNAVAILABLE', `The Durable Object did not answer: ${messageOf(cause)}. Whether a write was done is not known: do it again under its txId.`, { details: { outcome: 'unknown', retryable: true }, cause })
   })
   if ('error' in reply) throw ParqueDBError.fromJSON(reply.error)
   return reply

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { Option, type Command } from 'commander'
-import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { messageOf, ParqueDBError } from '../../base/ParqueDBError.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
 import { systemFields } from '../../model/entity-document.ts'
 import { archivedOption, command, atOption, given } from '../command.ts'
@@ -87,7 +87,7 @@ async function writeFile(path: string, isForced: boolean, work: (write: (part: s
   if (!isForced && present !== undefined) throw new ParqueDBError('ALREADY_EXISTS', `the file ${path} exists already; name another one, or add --force to replace it`, { details: { file: path } })
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   const handle = await open(temporary, 'wx').catch((cause: unknown) => {
-    throw new ParqueDBError('STORAGE_UNAVAILABLE', `the file ${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { details: { file: path }, cause })
+    throw new ParqueDBError('STORAGE_UNAVAILABLE', `the file ${path} cannot be written: ${messageOf(cause)}`, { details: { file: path }, cause })
   })
   try {
     const count = await work((part) => handle.appendFile(part))

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { messageOf, ParqueDBError } from '../../base/ParqueDBError.ts'
 import type { ByteSource } from '../../parquet/byte-source.ts'
 
 /** A file to import from, which must stay as it is meanwhile. */
@@ -58,7 +58,7 @@ export async function openInput(path: string) {
 /** `changed`: another one when it was written to, or is another file. */
 async function readFacts(path: string): Promise<{ sizeBytes: number; changed: string }> {
   const facts = await stat(path).catch((cause: unknown) => {
-    throw new ParqueDBError('NOT_FOUND', `the file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { details: { file: path }, cause })
+    throw new ParqueDBError('NOT_FOUND', `the file ${path} cannot be read: ${messageOf(cause)}`, { details: { file: path }, cause })
   })
   if (!facts.isFile()) throw new ParqueDBError('INVALID_ARGUMENT', `${path} is not a file`, { details: { file: path } })
   return { sizeBytes: facts.size, changed: `${facts.mtimeMs} ${facts.ino}` }

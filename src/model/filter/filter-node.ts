@@ -33,6 +33,5 @@ export type TypeName = 'number' | 'double' | 'int' | 'long' | 'string' | 'object
 /** The top-level fields that the filter reads. */
 export function filterFields(node: FilterNode): ReadonlySet<string> {
   if ('path' in node) return new Set(node.path.slice(0, 1))
-  const inner = node.kind === 'not' ? [node.node] : node.nodes
-  return new Set(inner.flatMap((each) => [...filterFields(each)]))
+  return new Set((node.kind === 'not' ? [node.node] : node.nodes).flatMap((each) => [...filterFields(each)]))
 }

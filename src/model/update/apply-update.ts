@@ -330,8 +330,7 @@ class EditWalk {
     })
     if (this.#edit.whenAbsent !== 'create') return undefined
     const value = this.#edit.change(undefined)
-    if (value === undefined) return undefined
-    return names.reduceRight<Value>((inner, name) => ({ [name]: inner }), value)
+    return value === undefined ? undefined : names.reduceRight<Value>((inner, name) => ({ [name]: inner }), value)
   }
 
   #error(problem: string): ParqueDBError {

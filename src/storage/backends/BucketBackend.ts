@@ -1,6 +1,6 @@
 import { systemClock } from '../../base/clock.ts'
 import { utf8Encode } from '../../base/bytes.ts'
-import { ParqueDBError } from '../../base/ParqueDBError.ts'
+import { messageOf, ParqueDBError } from '../../base/ParqueDBError.ts'
 import { systemRandom } from '../../base/random.ts'
 import { validatePath, validatePrefix } from '../path-rules.ts'
 import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, type ParsedCondition } from '../request-rules.ts'
@@ -123,6 +123,5 @@ function isPassing(error: ParqueDBError): boolean {
 function unavailable(error: unknown, where: { operation: string; path: string; store: string; outcome?: 'unknown' }): ParqueDBError {
   const details = error instanceof ParqueDBError ? { ...where, ...error.details } : where
   if (error instanceof ParqueDBError && error.code !== 'STORAGE_UNAVAILABLE') return error
-  const reason = error instanceof Error ? error.message : String(error)
-  return new ParqueDBError('STORAGE_UNAVAILABLE', `Could not ${where.operation} ${where.path || 'the bucket'} in ${where.store}: ${reason}`, { details, cause: error })
+  return new ParqueDBError('STORAGE_UNAVAILABLE', `Could not ${where.operation} ${where.path || 'the bucket'} in ${where.store}: ${messageOf(error)}`, { details, cause: error })
 }

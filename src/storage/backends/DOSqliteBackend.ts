@@ -1,5 +1,5 @@
 import { concatBytes, toHex } from '../../base/bytes.ts'
-import { ParqueDBError, translated } from '../../base/ParqueDBError.ts'
+import { messageOf, ParqueDBError, translated } from '../../base/ParqueDBError.ts'
 import { systemRandom } from '../../base/random.ts'
 import type { AppendLog } from '../append-log.ts'
 import { FileLog, type AppendFile } from '../FileLog.ts'
@@ -149,6 +149,5 @@ function etagOf(version: string, sizeBytes: number): string {
 }
 
 function failed(cause: unknown, path?: string): ParqueDBError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new ParqueDBError('STORAGE_UNAVAILABLE', `SQLite in the Durable Object failed: ${reason}. Try again; its limits are 10 GB an object and 2 MB a row.`, { details: path === undefined ? {} : { path }, cause })
+  return new ParqueDBError('STORAGE_UNAVAILABLE', `SQLite in the Durable Object failed: ${messageOf(cause)}. Try again; its limits are 10 GB an object and 2 MB a row.`, { details: path === undefined ? {} : { path }, cause })
 }

@@ -43,8 +43,7 @@ function throughBinding(bucket: R2BucketBinding): Bucket {
     put: async (key, bytes, condition) => {
       if (condition.kind === 'any') return (await bucket.put(key, bytes))?.etag
       // As a header: runtimes differ in how they read '*' in the object form.
-      const onlyIf = condition.kind === 'absent' ? new Headers({ 'if-none-match': '*' }) : { etagMatches: condition.etag }
-      return (await bucket.put(key, bytes, { onlyIf }))?.etag
+      return (await bucket.put(key, bytes, { onlyIf: condition.kind === 'absent' ? new Headers({ 'if-none-match': '*' }) : { etagMatches: condition.etag } }))?.etag
     },
     delete: (key) => bucket.delete(key),
     list: async ({ prefix, limit, cursor }) => {

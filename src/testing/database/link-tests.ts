@@ -46,8 +46,7 @@ export function linkTests(test: DatabaseTest, { expect }: TestTools): void {
   })
 
   test('a pipeline looks up what edges lead to, from either end, in order, with a filter and a limit, now and then', async ({ reopen }) => {
-    const schema = { posts: { author: '-> users.posts' } }
-    const at = await reopen({ schema })
+    const at = await reopen({ schema: { posts: { author: '-> users.posts' } } })
     const [posts, users] = [at.collection('posts'), at.collection('users')]
     await users.createMany([{ $id: 'ada', age: 36 }, { $id: 'bob', age: 20 }, { $id: 'eve', age: 50 }])
     await posts.createMany([{ $id: 'p1', n: 1 }, { $id: 'p2', n: 2 }, { $id: 'p3', n: 3 }])

@@ -265,8 +265,7 @@ export async function compareEverything(simulation: Simulation): Promise<void> {
   const nodes = [...(cluster.owner === undefined ? [] : [cluster.owner]), ...cluster.followers]
   for (const node of nodes) {
     const { db } = node
-    const events = await cluster.within(node, collect(db, undefined))
-    oracle.compareLog(events)
+    oracle.compareLog(await cluster.within(node, collect(db, undefined)))
     for (const ns of namespaces) oracle.compare(`all of ${ns} at the end`, describeEntity(...(await cluster.within(node, db.collection(ns).find().toArray()))), reference.listing(ns, oracle.lastSeq))
     for (const name of reference.names) await compareHistory(simulation, node, { key: keyOf(name), seq: oracle.lastSeq })
     for (const [name, kind] of reference.graph.ends) {

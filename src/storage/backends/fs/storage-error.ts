@@ -1,4 +1,4 @@
-import { ParqueDBError } from '../../../base/ParqueDBError.ts'
+import { messageOf, ParqueDBError } from '../../../base/ParqueDBError.ts'
 
 /** What to do about the errors that a file system gives in practice. */
 const adviceByErrno: Readonly<Record<string, string>> = {
@@ -25,8 +25,7 @@ export function storageError(error: unknown, where: { operation: string; path: s
   if (error instanceof ParqueDBError) return error
   const errno = errnoOf(error)
   const advice = adviceByErrno[errno ?? ''] ?? 'Check the disk and the folder, then try again.'
-  const reason = error instanceof Error ? error.message : String(error)
-  return new ParqueDBError('STORAGE_UNAVAILABLE', `Could not ${where.operation} ${where.path}: ${reason}. ${advice}`, { details: { ...where, errno }, cause: error })
+  return new ParqueDBError('STORAGE_UNAVAILABLE', `Could not ${where.operation} ${where.path}: ${messageOf(error)}. ${advice}`, { details: { ...where, errno }, cause: error })
 }
 
 /** 'ENOENT', …; undefined for what is not an error of the system. */

@@ -28,8 +28,7 @@ export async function* walkFolder(root: string, bounds: WalkBounds, folder = bou
 /** A folder's key ends with '/', so that keys sort as the paths below them do: 'a.b' before 'a/b' before 'a0'. */
 async function sortedKeys(root: string, folder: string): Promise<string[]> {
   const keys: string[] = []
-  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(undefinedWhen('ENOENT', 'ENOTDIR'))
-  for (const entry of entries ?? []) {
+  for (const entry of (await readdir(join(root, folder), { withFileTypes: true }).catch(undefinedWhen('ENOENT', 'ENOTDIR'))) ?? []) {
     // HFS+ gives names back decomposed; paths are composed.
     const path = folder + (process.platform === 'darwin' ? entry.name.normalize('NFC') : entry.name)
     if (brokenPathRule(path) !== undefined) continue
