@@ -38,8 +38,6 @@ export function makeProgram(cli: CommandLine, version: string): Command {
     .hook('preAction', (_, command) => cli.begin(command.optsWithGlobals<GlobalOptions>()))
   const makers = [importCommand, importGitCommand, exportCommand, findCommand, aggregateCommand, explainCommand, getCommand, putCommand, updateCommand, rmCommand, restoreCommand, linkCommand, unlinkCommand, relatedCommand, traverseCommand, historyCommand, diffCommand, logCommand, collectionsCommand, statsCommand, verifyCommand, recoverCommand, compactCommand, serveCommand, checkpointCommand, retainCommand, eraseCommand, pushCommand, pullCommand, reshardCommand]
   for (const make of makers) program.addCommand(make(cli).copyInheritedSettings(program))
-  for (const command of [program, ...program.commands]) {
-    command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)
-  }
+  for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ writeErr: () => undefined }).allowExcessArguments(false)
   return program
 }

@@ -96,7 +96,7 @@ function metadataOf(session: Session, options: VersionedOptions): Document | und
   return stamps.length === 0 ? metadata : { ...metadata, ...Object.fromEntries(stamps) }
 }
 
-export function parseExpectedVersion(value: unknown): ExpectedVersion | undefined {
+function parseExpectedVersion(value: unknown): ExpectedVersion | undefined {
   if (value === undefined || value === 'absent') return value
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
   throw new ParqueDBError('INVALID_ARGUMENT', "The option 'expectedVersion' must be a version, a whole number from 1 on, or 'absent'.", { details: { option: 'expectedVersion' } })

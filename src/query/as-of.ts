@@ -25,9 +25,7 @@ export function parseAsOf(input: unknown, option = 'asOf'): AsOf | undefined {
  */
 export function resolveAsOf(asOf: AsOf | undefined, view: View): AsOf | undefined {
   if (asOf === undefined) return undefined
-  if (asOf.seq !== undefined && asOf.seq > view.seq) {
-    throw new ParqueDBError('INVALID_ARGUMENT', `The seq ${asOf.seq} has not happened yet: the newest event is ${view.seq}.`, { details: { seq: asOf.seq, newestSeq: view.seq } })
-  }
+  if (asOf.seq !== undefined && asOf.seq > view.seq) throw new ParqueDBError('INVALID_ARGUMENT', `The seq ${asOf.seq} has not happened yet: the newest event is ${view.seq}.`, { details: { seq: asOf.seq, newestSeq: view.seq } })
   const isNewest = (asOf.seq === undefined || asOf.seq >= view.seq) && (asOf.ts === undefined || asOf.ts >= view.ts)
   return isNewest ? undefined : asOf
 }
@@ -35,9 +33,7 @@ export function resolveAsOf(asOf: AsOf | undefined, view: View): AsOf | undefine
 function parseIsoTime(text: string, option: string): number {
   const match = isoPattern.exec(text)
   const ms = match === null ? Number.NaN : Date.parse(text)
-  if (match === null || Number.isNaN(ms)) {
-    throw invalid(option, `${JSON.stringify(text.slice(0, 40))} is not an ISO 8601 date or a time with its zone, as '2026-03-01' or '2026-03-01T12:00:00Z'`)
-  }
+  if (match === null || Number.isNaN(ms)) throw invalid(option, `${JSON.stringify(text.slice(0, 40))} is not an ISO 8601 date or a time with its zone, as '2026-03-01' or '2026-03-01T12:00:00Z'`)
   const [, year, month, day] = match
   // Date.parse takes the 30th of February for a day in March.
   if (new Date(`${year}-${month}-${day}T00:00:00Z`).getUTCDate() !== Number(day)) throw invalid(option, `there is no day ${text.slice(0, 40)}`)

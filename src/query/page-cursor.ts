@@ -29,9 +29,7 @@ export function encodeCursor(position: Position, fingerprint: number): string {
 export function decodeCursor(cursor: unknown, query: { fingerprint: number; keyCount: number }): Position {
   const [version, fingerprint, id, values] = readPayload(cursor)
   if (version !== formatVersion) throw damaged('it is of another version of ParqueDB')
-  if (fingerprint !== query.fingerprint) {
-    throw damaged('it belongs to another query; give the filter, sort, skip, asOf and includeDeleted with which the first page was read')
-  }
+  if (fingerprint !== query.fingerprint) throw damaged('it belongs to another query; give the filter, sort, skip, asOf and includeDeleted with which the first page was read')
   if (typeof id !== 'string' || !Array.isArray(values) || values.length !== query.keyCount) throw damaged('it is incomplete')
   return { id, values: values.map((wrapped) => (Array.isArray(wrapped) ? wrapped[0] : undefined)) }
 }

@@ -214,8 +214,6 @@ function checkContent(file: FileEntry, bytes: Uint8Array): void {
 
 async function sizesOf(backend: StorageBackend, prefixes: ReadonlySet<string>): Promise<ReadonlyMap<string, number>> {
   const sizes = new Map<string, number>()
-  for (const prefix of prefixes) {
-    for await (const { path, sizeBytes } of listObjects(backend, prefix)) sizes.set(path, sizeBytes)
-  }
+  for (const prefix of prefixes) for await (const { path, sizeBytes } of listObjects(backend, prefix)) sizes.set(path, sizeBytes)
   return sizes
 }

@@ -144,9 +144,7 @@ function checkedPatch(patch: Patch, document: Document): Patch {
 
 function checkName(value: unknown, field: string): void {
   if (value === undefined) return
-  if (typeof value !== 'string' || value === '' || value.length > nameCharsMax || !isWellFormed(value)) {
-    throw invalid(field, `must be a string of 1 to ${nameCharsMax} characters, without half of a surrogate pair`)
-  }
+  if (typeof value !== 'string' || value === '' || value.length > nameCharsMax || !isWellFormed(value)) throw invalid(field, `must be a string of 1 to ${nameCharsMax} characters, without half of a surrogate pair`)
 }
 
 function invalid(field: string, problem: string): ParqueDBError {

@@ -126,9 +126,7 @@ export async function newestEpoch(backend: StorageBackend): Promise<number> {
 
 /** Deletes epoch files that no reader and no stalled writer needs any more: one after the other, the oldest first, on which the fence relies. */
 export async function deleteOldEpochs(backend: StorageBackend, epoch: number): Promise<void> {
-  for (const entry of await listEpochs(backend)) {
-    if (entry.epoch <= epoch - keptEpochs) await backend.delete(entry.path)
-  }
+  for (const entry of await listEpochs(backend)) if (entry.epoch <= epoch - keptEpochs) await backend.delete(entry.path)
 }
 
 /** Takes heads of older epochs away, whose manifests may have keys of what was erased; that the epochs were taken stays. A newer head is there, so nobody reads them. */

@@ -101,9 +101,7 @@ function sourceOf(bytes: Uint8Array): LogPartSource {
 
 /** Adds what was replayed to the overlay that ends where it begins. */
 export function addReplayed(frames: readonly ReplayedFrame[], overlay: Overlay): void {
-  for (const { frame, events } of frames) {
-    for (const event of events) overlay.add(event, { bytes: frame.payload.length / frame.count })
-  }
+  for (const { frame, events } of frames) for (const event of events) overlay.add(event, { bytes: frame.payload.length / frame.count })
 }
 
 function missingEvents(seqs: { from: number; to: number }, where: { path: string; offset: number }): ParqueDBError {

@@ -10,7 +10,7 @@ import { systemFields } from '../../model/entity-document.ts'
 import type { Document } from '../../model/values.ts'
 import { command, archivedOption, given, opOption, point, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { formatTime, formatValue } from '../print-entity.ts'
+import { printReport, formatTime, formatValue } from '../print-entity.ts'
 import type { Terminal } from '../Terminal.ts'
 import { noSuchDocument } from './document-commands.ts'
 
@@ -80,8 +80,7 @@ export function diffCommand(cli: CommandLine): Command {
       const from = options.from === undefined ? versionBefore(to) : readPoint(options.from)
       const differences = await collection.diff(id, from, to, given({ includeArchived: options.includeArchived }))
       for (const difference of differences) {
-        if (terminal.forPeople) await terminal.line(`${difference.path}: ${side(difference.before)} → ${side(difference.after)}`)
-        else await terminal.line(stringifyExtendedJson(difference as unknown as Document))
+        await printReport(terminal, `${difference.path}: ${side(difference.before)} → ${side(difference.after)}`, difference as unknown as Document)
       }
       if (differences.length === 0 && terminal.forPeople) terminal.note('(no difference)')
     }))
@@ -98,7 +97,7 @@ async function newestVersion(entries: AsyncIterable<{ readonly version: number }
 
 function readPoint(text: string): Point {
   if (/^v[1-9]\d{0,14}$/.test(text)) return { version: Number(text.slice(1)) }
-  return /^\d{1,15}$/.test(text) ? Number(text) : text
+  return point(text)
 }
 
 function versionBefore(to: Point): Point {

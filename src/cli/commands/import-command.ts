@@ -92,9 +92,7 @@ function importName(file: string, { again, name }: ImportOptions): string | unde
 }
 
 function typePairs(text: string): [string, unknown][] {
-  if (text.trimStart().startsWith('{')) {
-    return Object.entries(parseJsonArgument(text, { what: '--types', example: '{"a,b": "string"}', code: 'INVALID_ARGUMENT', operators: false }))
-  }
+  if (text.trimStart().startsWith('{')) return Object.entries(parseJsonArgument(text, { what: '--types', example: '{"a,b": "string"}', code: 'INVALID_ARGUMENT', operators: false }))
   return text.split(',').map((pair) => {
     const at = pair.lastIndexOf('=')
     if (at <= 0) throw new ParqueDBError('INVALID_ARGUMENT', `--types ${JSON.stringify(pair)}: write name=type, as in --types zip=string,id=bigint`)

@@ -4,7 +4,7 @@ import { copyBetween, type CopyPlaces } from '../../node/open-database.ts'
 import { reshard } from '../../node/reshard.ts'
 import { command, wholeNumber } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
-import { printFacts, printReport, formatBytes, formatCount } from '../print-entity.ts'
+import { printReport, formatBytes, formatCount } from '../print-entity.ts'
 
 const copyExamples = `
   parquedb push s3://bucket/shop --db data
@@ -43,9 +43,8 @@ async function copy({ terminal, clock, signal }: CommandLine, places: CopyPlaces
     signal,
     onProgress: ({ files, totalFiles, bytes, totalBytes }) => terminal.progress(`copied ${formatCount(files)} of ${formatCount(totalFiles)} files, ${formatBytes(bytes)} of ${formatBytes(totalBytes)}`, clock.nowMs()),
   })
-  if (!terminal.forPeople) return printFacts(terminal, { ...report })
   const present = report.presentFiles === 0 ? '' : `; ${formatCount(report.presentFiles)} were there already`
-  await terminal.line(`${places.to} has ${formatCount(report.lastSeq)} events: copied ${formatCount(report.copiedFiles)} files of ${formatBytes(report.copiedBytes)}${present}`)
+  await printReport(terminal, `${places.to} has ${formatCount(report.lastSeq)} events: copied ${formatCount(report.copiedFiles)} files of ${formatBytes(report.copiedBytes)}${present}`, { ...report })
 }
 
 const reshardExamples = `

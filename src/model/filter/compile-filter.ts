@@ -76,9 +76,7 @@ function equalTest(wanted: Value): ValueTest {
 /** $gt and its like see values of the operand's own type only; with NaN nothing is ordered, though NaN equals itself. */
 function orderTest(op: Exclude<CompareOp, 'eq'>, wanted: Value): ValueTest {
   const holds = orderHolds[op]
-  if (typeof wanted === 'number' && !Number.isNaN(wanted)) {
-    return (value) => (typeof value === 'number' ? !Number.isNaN(value) : typeof value === 'bigint') && holds(compareValues(value, wanted))
-  }
+  if (typeof wanted === 'number' && !Number.isNaN(wanted)) return (value) => (typeof value === 'number' ? !Number.isNaN(value) : typeof value === 'bigint') && holds(compareValues(value, wanted))
   if (Number.isNaN(wanted)) return holds(0) ? (value) => Number.isNaN(value) : () => false
   const rank = typeRank(wanted)
   return (value) => typeRank(value) === rank && !Number.isNaN(value) && holds(compareValues(value, wanted))

@@ -65,9 +65,7 @@ export class FsBackend implements StorageBackend {
    * role; for a folder shared by machines or containers, where liveness cannot be seen and only the fence decides.
    */
   constructor(root: string, options: { takeOver?: boolean } = {}) {
-    if (typeof root !== 'string' || root === '' || root.includes('\0')) {
-      throw new ParqueDBError('INVALID_ARGUMENT', `FsBackend needs the path of a folder, not ${JSON.stringify(root)}.`, { details: { root } })
-    }
+    if (typeof root !== 'string' || root === '' || root.includes('\0')) throw new ParqueDBError('INVALID_ARGUMENT', `FsBackend needs the path of a folder, not ${JSON.stringify(root)}.`, { details: { root } })
     this.#root = resolve(root)
     this.#takeOver = options.takeOver ?? false
     this.#folders = new Folders(this.#root)
