@@ -120,9 +120,7 @@ async function* candidates(query: Query, view: View, trace: QueryTrace | undefin
   const asOf = resolveAsOf(query.asOf, view)
   // In the order of ids a cursor is where the scan begins; in another order it says nothing of the id.
   const afterId = query.sort.length === 0 ? query.after?.id : undefined
-  if (plan.kind !== 'ids') {
-    return yield* view.scan(ns, { ...(plan.kind === 'scan' ? { afterId } : later(plan.range, afterId)), asOf, signal, prune, trace })
-  }
+  if (plan.kind !== 'ids') return yield* view.scan(ns, { ...(plan.kind === 'scan' ? { afterId } : later(plan.range, afterId)), asOf, signal, prune, trace })
   const ids = afterId === undefined ? plan.ids : plan.ids.filter((id) => compareStrings(id, afterId) > 0)
   for await (const states of pointReads(view, ids.map((id) => ({ ns, id })), { asOf, signal })) {
     const found = states.filter((state) => state !== undefined)

@@ -84,9 +84,7 @@ export class Overlay {
     assert(manifest.flushedSeq <= this.lastSeq, 'I5: nothing is flushed before it is in the log')
     const rest = new Overlay(manifest)
     const bytesPerEvent = this.#events.length === 0 ? 0 : this.#bytes / this.#events.length
-    for (let index = manifest.flushedSeq - this.flushedSeq; index < this.#events.length; index++) {
-      rest.add(this.#events[index] as StoredEvent, { bytes: bytesPerEvent, state: this.#states[index] })
-    }
+    for (let index = manifest.flushedSeq - this.flushedSeq; index < this.#events.length; index++) rest.add(this.#events[index] as StoredEvent, { bytes: bytesPerEvent, state: this.#states[index] })
     return rest
   }
 

@@ -130,9 +130,7 @@ export class Writer {
 
   #enqueue(queued: Queued): void {
     if (this.#failure !== undefined) return queued.reject(this.#failure)
-    if (this.#queue.length >= queueMax) {
-      return queued.reject(new ParqueDBError('LIMIT_EXCEEDED', `${queueMax} writes are waiting already. Await some of them before starting more.`, { details: { queueMax } }))
-    }
+    if (this.#queue.length >= queueMax) return queued.reject(new ParqueDBError('LIMIT_EXCEEDED', `${queueMax} writes are waiting already. Await some of them before starting more.`, { details: { queueMax } }))
     this.#queue.push(queued)
     if (this.#deciding) return
     this.#deciding = true
@@ -278,5 +276,9 @@ export class Writer {
 
 function poisoned(error: unknown): ParqueDBError {
   if (error instanceof ParqueDBError && error.code === 'WRITER_FENCED') return error
-  return new ParqueDBError('STORAGE_UNAVAILABLE', 'The log could not be made durable, so this database takes no more writes. Whether the writes that were under way are in it is decided when it is opened again: close it, mend the cause, open it and read them.', { details: { outcome: 'unknown' }, cause: error })
+  return new ParqueDBError(
+    'STORAGE_UNAVAILABLE',
+    'The log could not be made durable, so this database takes no more writes. Whether the writes that were under way are in it is decided when it is opened again: close it, mend the cause, open it and read them.',
+    { details: { outcome: 'unknown' }, cause: error },
+  )
 }

@@ -91,8 +91,7 @@ export function updateCommand(cli: CommandLine): Command {
     })
 }
 
-const rmExamples = `
-  parquedb rm users alice --db data          and back again: parquedb restore users alice --db data`
+const rmExamples = '\n  parquedb rm users alice --db data          and back again: parquedb restore users alice --db data'
 
 export function rmCommand(cli: CommandLine): Command {
   return command({ name: 'rm <ns> <id>', summary: 'delete one document; its history stays', description: 'Deletes one document. Its history stays, and it can be restored. Exit code 3 when there is none.', examples: rmExamples })
@@ -104,8 +103,7 @@ export function rmCommand(cli: CommandLine): Command {
     }))
 }
 
-const restoreExamples = `
-  parquedb restore users alice --db data`
+const restoreExamples = '\n  parquedb restore users alice --db data'
 
 export function restoreCommand(cli: CommandLine): Command {
   return command({ name: 'restore <ns> <id>', summary: 'bring a deleted document back', description: 'Brings a deleted document back as it was, and prints it. Exit code 3 when there never was one.', examples: restoreExamples })

@@ -79,9 +79,7 @@ export function diffCommand(cli: CommandLine): Command {
       const to = options.to === undefined ? await newest() : readPoint(options.to)
       const from = options.from === undefined ? versionBefore(to) : readPoint(options.from)
       const differences = await collection.diff(id, from, to, given({ includeArchived: options.includeArchived }))
-      for (const difference of differences) {
-        await printReport(terminal, `${difference.path}: ${side(difference.before)} → ${side(difference.after)}`, difference as unknown as Document)
-      }
+      for (const difference of differences) await printReport(terminal, `${difference.path}: ${side(difference.before)} → ${side(difference.after)}`, difference as unknown as Document)
       if (differences.length === 0 && terminal.forPeople) terminal.note('(no difference)')
     }))
 }

@@ -144,8 +144,7 @@ function formatExplanation(told: Awaited<ReturnType<Collection['explain']>>, isO
   ])
 }
 
-const collectionsExamples = `
-  parquedb collections --db data`
+const collectionsExamples = '\n  parquedb collections --db data'
 
 export function collectionsCommand(cli: CommandLine): Command {
   return command({ name: 'collections', summary: 'their names and how many documents each has', description: 'Prints the name of each collection and how many documents it has.', examples: collectionsExamples })

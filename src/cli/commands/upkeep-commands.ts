@@ -8,8 +8,7 @@ import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { printFacts, printReport, printText, formatBytes, formatCount, formatPairs, formatTable, formatTime } from '../print-entity.ts'
 
-const statsExamples = `
-  parquedb stats --db data --json | jq .log.unflushedEvents`
+const statsExamples = '\n  parquedb stats --db data --json | jq .log.unflushedEvents'
 
 export function statsCommand(cli: CommandLine): Command {
   return command({ name: 'stats', summary: 'sizes, counts and what opening read', description: 'Prints what the database holds and what opening it read.', examples: statsExamples })

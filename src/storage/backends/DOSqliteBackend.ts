@@ -120,9 +120,7 @@ export class DOSqliteBackend implements StorageBackend {
   }
 
   #insert(path: string, { bytes, at, version }: { bytes: Uint8Array; at: number; version: string }): void {
-    for (let start = 0; start === 0 || start < bytes.length; start += rowBytesMax) {
-      this.#rows(insertChunk, path, at + start, bytes.slice(start, start + rowBytesMax), version)
-    }
+    for (let start = 0; start === 0 || start < bytes.length; start += rowBytesMax) this.#rows(insertChunk, path, at + start, bytes.slice(start, start + rowBytesMax), version)
   }
 
   #stat(path: string): ObjectInfo | undefined {
