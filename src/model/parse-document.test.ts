@@ -61,6 +61,10 @@ describe('parseDocument', () => {
     expect(() => parseDocument(input)).toThrow(expect.objectContaining({ code: 'VALIDATION_FAILED' }))
   })
 
+  test('says of a $type that is no string what it must be', () => {
+    expect(() => parseDocument({ $type: 5 })).toThrow("'$type' must be text, not a number")
+  })
+
   test('accepts a top-level $type that is a string', () => {
     expect(parseDocument({ $type: 'Post' })).toEqual({ $type: 'Post' })
   })

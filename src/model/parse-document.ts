@@ -103,7 +103,8 @@ class Walk {
         continue
       }
       this.#keys[depth] = name
-      if (top === undefined || name !== '$type' || typeof value !== 'string') this.#checkName(name, depth + 1)
+      if (top === undefined || name !== '$type') this.#checkName(name, depth + 1)
+      else if (typeof value !== 'string') this.#fail(depth + 1, `must be text, not ${describe(value)}`)
       this.#countField(name, depth + 1)
       copy[name] = this.value(value, depth + 1)
     }
