@@ -114,6 +114,7 @@ describe('import', () => {
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('line 2: the field "version" has a name that ParqueDB keeps for itself; import with --rename version=other_name, or leave it out with --drop version') })
     expect(lines((await run(['import', 'rows', path, '--rename', 'version=release', '--drop', 'updatedAt'])).stdout)).toMatchObject([{ created: 2 }])
     expect(lines((await run(['find', 'rows', '{"a":2}', '--project', 'release'])).stdout)).toMatchObject([{ release: '1.2' }])
+    expect((await run(['import', 'others', path, '--rename', 'version=release', '--drop', 'updatedAt', '--drop', 'secrett'])).stderr).toBe('no row has the field "secrett", which --rename or --drop names\n')
     expect(await run(['import', 'rows', path, '--rename', 'version=a', '--drop', 'updatedAt'])).toMatchObject({ code: 2, stderr: expect.stringContaining('line 2: the field "a" would be the second one named "a"') })
     expect(await run(['import', 'rows', path, '--rename', 'version'])).toMatchObject({ code: 2, stderr: expect.stringContaining('write old=new') })
   })

@@ -56,8 +56,10 @@ export function importCommand(cli: CommandLine): Command {
 
 async function importFile(cli: CommandLine, { ns, file, options }: { ns: string; file: string; options: ImportOptions }): Promise<void> {
   const { terminal, clock, signal } = cli
-  const mapping = { idField: options.id, renames: parseRenames(options.rename ?? []), drops: new Set(options.drop) }
-  const open = await openRows({ ...options, file, stdin: cli.stdin, types: parseColumnTypes((options.types ?? []).flatMap(typePairs)), onColumns: (columns) => noteColumns(terminal, columns) })
+  const [renames, drops] = [parseRenames(options.rename ?? []), new Set(options.drop)]
+  const mapping = { idField: options.id, renames, drops, unseen: new Set([...renames.keys(), ...drops]) }
+  const types = parseColumnTypes((options.types ?? []).flatMap(typePairs))
+  const open = await openRows({ ...options, file, stdin: cli.stdin, types, onColumns: (columns) => noteColumns(terminal, columns) })
   const startMs = clock.nowMs()
   await cli.write(async (db) => {
     const result = await importRows({
@@ -74,6 +76,7 @@ async function importFile(cli: CommandLine, { ns, file, options }: { ns: string;
     const { isInterrupted, ...counts } = result
     if (!isInterrupted) await open.checkUnchanged()
     noteMisfits(terminal, open)
+    for (const name of isInterrupted ? [] : mapping.unseen) terminal.note(`no row has the field ${JSON.stringify(name)}, which --rename or --drop names`)
     if (counts.repeated > 0) terminal.note(`${formatCount(counts.repeated)} rows were imported before by the same import, and not again (--again imports them once more)`)
     if (isInterrupted) {
       terminal.note(`interrupted: ${describe(counts)}; ${file === '-' && options.name === undefined ? 'what came through the pipe cannot be continued' : 'the same command continues it'}`)

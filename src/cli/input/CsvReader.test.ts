@@ -81,6 +81,7 @@ test('types that were asked for are kept, and a value that does not fit is an er
   expect((await read('zip,big,n\n12345,9007199254740993,1\n', { types })).rows).toEqual([{ zip: '12345', big: 9007199254740993n, n: 1 }])
   await expect(read('n\n1\nx\n', { types: parseColumnTypes([['n', 'number']]) })).rejects.toThrow('x.csv, line 3: "x" in the column "n" is not a number, which --types asks for')
   await expect(read('n\n1\n', { types: parseColumnTypes([['m', 'number']]) })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: '--types names the column "m", which x.csv does not have; it has: n' })
+  expect(() => parseColumnTypes([['m', 'number'], ['m', 'string']])).toThrow('--types names the column "m" twice')
   expect(() => parseColumnTypes([['m', 'int']])).toThrow('--types: "int" for the column "m" is not a type; the types are string, number, boolean, date, bigint')
 })
 

@@ -174,6 +174,7 @@ export function parseColumnTypes(pairs: Iterable<readonly [string, unknown]>): R
   for (const [name, type] of pairs) {
     const known = columnTypes.find((each) => each === type)
     if (known === undefined) throw new ParqueDBError('INVALID_ARGUMENT', `--types: ${JSON.stringify(type)} for the column ${JSON.stringify(name)} is not a type; the types are ${columnTypes.join(', ')}`, { details: { column: name } })
+    if (types.has(name)) throw new ParqueDBError('INVALID_ARGUMENT', `--types names the column ${JSON.stringify(name)} twice`, { details: { column: name } })
     types.set(name, known)
   }
   return types

@@ -12,6 +12,8 @@ export interface RowMapping {
   /** Old name to new name. */
   readonly renames: ReadonlyMap<string, string>
   readonly drops: ReadonlySet<string>
+  /** Of the names in both, those that no row had yet. */
+  readonly unseen: Set<string>
 }
 
 /**
@@ -26,6 +28,7 @@ function mapDocument(row: Row, mapping: RowMapping): Document {
   const document: Document = {}
   if (mapping.idField !== undefined) document.$id = readId(row, mapping, mapping.idField)
   for (const [name, value] of Object.entries(row.document)) {
+    mapping.unseen.delete(name)
     if (mapping.drops.has(name)) continue
     const target = mapping.renames.get(name) ?? name
     checkName(target, row, mapping)
