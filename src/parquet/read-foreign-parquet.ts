@@ -20,12 +20,16 @@ export interface ForeignParquetOptions {
   readonly nulls?: 'absent' | 'null' | undefined
   /** For codecs that need the host: those of node:zlib for GZIP and BROTLI, for example. */
   readonly decompressors?: { readonly [codec in 'GZIP' | 'BROTLI' | 'ZSTD' | 'LZO']?: Decompress } | undefined
+  /** Columns that are not wanted: as if the file did not have them, whatever they hold. */
+  readonly leaveOut?: ReadonlySet<string> | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 export interface ForeignParquet {
   readonly rowCount: number
   readonly columns: readonly { readonly name: string; readonly type: string }[]
+  /** Those of `leaveOut` that the file has. */
+  readonly leftOut: readonly string[]
   readonly createdBy: string | undefined
   readonly keyValues: Readonly<Record<string, string>>
   /** All rows in order, in batches; memory holds one row group. */
@@ -49,11 +53,12 @@ const footerBytesMax = 256 * 1024 * 1024
  */
 export async function readForeignParquet(source: ByteSource, options: ForeignParquetOptions = {}): Promise<ForeignParquet> {
   const file = asyncBufferOf(source)
-  const metadata = await attempt(source, 'footer', async () => {
+  const whole = await attempt(source, 'footer', async () => {
     await checkEnds(source)
     return parquetMetadataAsync(file, { geoparquet: false, parsers })
   })
   return attempt(source, 'schema', () => {
+    const { metadata, leftOut } = withoutColumns(whole, options.leaveOut)
     const root = parquetSchema(metadata)
     checkReadable(source, { metadata, root }, options)
     const plain = { ...metadata, schema: metadata.schema.map(withoutAnnotation) }
@@ -61,11 +66,24 @@ export async function readForeignParquet(source: ByteSource, options: ForeignPar
     return {
       rowCount: Number(metadata.num_rows),
       columns: root.children.map((child) => ({ name: child.element.name, type: describeType(child) })),
+      leftOut,
       createdBy: metadata.created_by,
       keyValues: Object.fromEntries((metadata.key_value_metadata ?? []).map(({ key, value }) => [key, value ?? ''])),
       rows: () => readRows({ source, metadata: plain, compressors: compressorsOf(options), signal: options.signal }, convert),
     }
   })
+}
+
+function withoutColumns(metadata: FileMetaData, names: ReadonlySet<string> = new Set()): { metadata: FileMetaData; leftOut: string[] } {
+  const { element, children } = parquetSchema(metadata)
+  const kept = children.filter(({ element: { name } }) => !names.has(name))
+  const leftOut = children.filter((child) => !kept.includes(child)).map(({ element: { name } }) => name)
+  // Without any column it could not be told how many rows there are.
+  if (leftOut.length === 0 || kept.length === 0) return { metadata, leftOut }
+  const elementsOf = (node: SchemaTree): SchemaElement[] => [node.element, ...node.children.flatMap(elementsOf)]
+  const schema = [{ ...element, num_children: kept.length }, ...kept.flatMap(elementsOf)]
+  const row_groups = metadata.row_groups.map((group) => ({ ...group, columns: group.columns.filter(({ meta_data: chunk }) => !names.has(chunk?.path_in_schema[0] ?? '')) }))
+  return { metadata: { ...metadata, schema, row_groups }, leftOut }
 }
 
 interface RowSource {

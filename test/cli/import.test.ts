@@ -173,6 +173,13 @@ describe('a Parquet file of another program', () => {
       { $id: 'films/1', n: 1, title: 'Heat', released: { $date: '1995-12-15T00:00:00.000Z' }, 'all ratings': [8.3, 8.1], big: { $numberLong: '9007199254740993' } },
       { $id: 'films/2', n: 2, big: 5 },
     ])
+    const odd = cli.path('odd.parquet')
+    await writeParquet(odd, "select i as n, interval (i) month as term, {'from': interval '1 day', 'to': i} as span, [i] as list from range(3) r(i)")
+    expect(await run(['import', 'odd', odd, '--drop', 'span'])).toMatchObject({ code: 1, stderr: expect.stringContaining("'term' has the type INTERVAL") })
+    const imported = await run(['import', 'odd', odd, ...['term', 'span', 'never', 'n'].flatMap((name) => ['--drop', name]), '--id', 'n'])
+    expect(imported).toMatchObject({ code: 0, stderr: expect.stringContaining('no row has the field "never"') })
+    expect(imported.stderr).not.toContain('"term"')
+    expect(lines((await run(['export', 'odd'])).stdout)).toEqual([0, 1, 2].map((n) => ({ $id: `odd/${n}`, list: [n] })))
     const cut = cli.path('cut.parquet')
     writeFileSync(cut, readFileSync(path).subarray(0, 100))
     expect(await run(['import', 'films', cut])).toMatchObject({ code: 1, stderr: expect.stringContaining('cut.parquet') })

@@ -41,7 +41,7 @@ export function importCommand(cli: CommandLine): Command {
     .addOption(new Option('--format <format>', 'what the file is, where its name does not tell').choices(inputFormats))
     .option('--id <field>', "this field's value is the id (the field stays in the document)")
     .option('--rename <old=new>', 'give a field another name; repeatable', repeated)
-    .option('--drop <field>', 'leave a field out; repeatable', repeated)
+    .option('--drop <field>', 'leave a field out, which may be a Parquet column that cannot be read; repeatable', repeated)
     .addOption(new Option('--on-conflict <rule>', 'a document with this id is there already').choices(['error', 'skip', 'replace']).default('error'))
     .option('--again', 'import also what the same import brought before')
     .option('--name <name>', "names the import, to continue it (default: the file's path)")
@@ -59,7 +59,16 @@ async function importFile(cli: CommandLine, { ns, file, options }: { ns: string;
   const [renames, drops] = [parseRenames(options.rename ?? []), new Set(options.drop)]
   const mapping = { idField: options.id, renames, drops, unseen: new Set([...renames.keys(), ...drops]) }
   const types = parseColumnTypes((options.types ?? []).flatMap(typePairs))
-  const open = await openRows({ ...options, file, stdin: cli.stdin, types, onColumns: (columns) => noteColumns(terminal, columns) })
+  const open = await openRows({
+    ...options,
+    file,
+    stdin: cli.stdin,
+    types,
+    // What the id is made of is read all the same.
+    drops: new Set([...drops].filter((name) => name !== options.id)),
+    onDropped: (name) => mapping.unseen.delete(name),
+    onColumns: (columns) => noteColumns(terminal, columns),
+  })
   const startMs = clock.nowMs()
   await cli.write(async (db) => {
     const result = await importRows({

@@ -21,6 +21,10 @@ export interface RowsRequest extends Pick<CsvOptions, 'infer' | 'types'> {
   readonly bigint?: boolean
   readonly asText?: boolean
   readonly delimiter?: string
+  /** Fields that are not wanted: of a Parquet file their columns are not read. */
+  readonly drops: ReadonlySet<string>
+  /** Told once of each that was left out so. */
+  readonly onDropped: (name: string) => void
   /** Told once what each column of a CSV file is read as. */
   readonly onColumns: (columns: readonly CsvColumn[]) => void
 }
@@ -49,7 +53,7 @@ export async function openRows(request: RowsRequest): Promise<OpenRows> {
   }
   const file = await openInput(request.file)
   const { checkUnchanged } = file
-  if (format === 'parquet') return { where: file.name, ...parquetRows(file), misfits: () => [], checkUnchanged }
+  if (format === 'parquet') return { where: file.name, ...parquetRows(file, request), misfits: () => [], checkUnchanged }
   const fraction = (): number => (file.sizeBytes === 0 ? 1 : file.readBytes() / file.sizeBytes)
   return { ...readText(file.name, file.chunks(), { ...request, format }), fraction, checkUnchanged }
 }
@@ -98,13 +102,14 @@ function bounded(decompress: ZlibFunction): (bytes: Uint8Array, size: number) =>
 }
 
 /** The rows of a Parquet file of anyone's, with memory for one row group; a null is an absent field. A row's line is its number. */
-function parquetRows(file: InputFile): { readonly rows: Rows; fraction(): number } {
+function parquetRows(file: InputFile, { drops, onDropped }: Pick<RowsRequest, 'drops' | 'onDropped'>): { readonly rows: Rows; fraction(): number } {
   let done = 0
   let total = 0
   async function* rows(): Rows {
     const source = await file.source()
     try {
-      const parquet = await readForeignParquet(source, { decompressors })
+      const parquet = await readForeignParquet(source, { decompressors, leaveOut: drops })
+      parquet.leftOut.forEach(onDropped)
       total = parquet.rowCount
       for await (const documents of parquet.rows()) {
         yield documents.map((document, index) => ({ line: done + index + 1, document, bytes: approximateBytes(document) }))
