@@ -163,6 +163,19 @@ describe('import', () => {
   })
 })
 
+test('an export of one collection is imported into another', async () => {
+  const { run, file } = newDatabase()
+  const path = file('films.ndjson', '{"$id":"films/1","n":1}\n{"$id":"films/2/b","n":2}\n')
+  const plain = await run(['import', 'films', path])
+  expect(plain).toMatchObject({ code: 0, stderr: expect.not.stringContaining('--from') })
+  const whole = await run(['import', 'copies', path])
+  expect(whole.stderr.match(/--from films/g)).toHaveLength(1)
+  expect(whole.stderr).toContain('"films/1" becomes "copies/films/1"')
+  expect((await run(['import', 'others', path, '--from', 'films'])).code).toBe(0)
+  expect(lines((await run(['export', 'others'])).stdout)).toEqual([{ $id: 'others/1', n: 1 }, { $id: 'others/2/b', n: 2 }])
+  expect(await run(['import', 'more', path, '--from', 'movies'])).toMatchObject({ code: 2, stderr: expect.stringContaining('line 1: the id "films/1" does not begin with "movies/"') })
+})
+
 describe('a Parquet file of another program', () => {
   test('is imported with its types', async () => {
     const { db, run } = newDatabase()

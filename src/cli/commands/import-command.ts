@@ -13,6 +13,7 @@ import type { Terminal } from '../Terminal.ts'
 
 interface ImportOptions extends Pick<RowsRequest, 'format' | 'bigint' | 'asText' | 'delimiter' | 'infer'>, Pick<ImportRequest, 'onConflict' | 'actor'> {
   readonly id?: string
+  readonly from?: string
   readonly rename?: readonly string[]
   readonly drop?: readonly string[]
   readonly again?: boolean
@@ -40,6 +41,7 @@ export function importCommand(cli: CommandLine): Command {
     .argument('<file>', "a file, or '-' for stdin")
     .addOption(new Option('--format <format>', 'what the file is, where its name does not tell').choices(inputFormats))
     .option('--id <field>', "this field's value is the id (the field stays in the document)")
+    .option('--from <ns>', "the collection that the file was exported from: 'films/1' is '1' here")
     .option('--rename <old=new>', 'give a field another name; repeatable', repeated)
     .option('--drop <field>', 'leave a field out, which may be a Parquet column that cannot be read; repeatable', repeated)
     .addOption(new Option('--on-conflict <rule>', 'a document with this id is there already').choices(['error', 'skip', 'replace']).default('error'))
@@ -57,7 +59,7 @@ export function importCommand(cli: CommandLine): Command {
 async function importFile(cli: CommandLine, { ns, file, options }: { ns: string; file: string; options: ImportOptions }): Promise<void> {
   const { terminal, clock, signal } = cli
   const [renames, drops] = [parseRenames(options.rename ?? []), new Set(options.drop)]
-  const mapping = { idField: options.id, renames, drops, unseen: new Set([...renames.keys(), ...drops]) }
+  const mapping = { idField: options.id, from: options.from, onSlash: slashNote(terminal, ns), renames, drops, unseen: new Set([...renames.keys(), ...drops]) }
   const types = parseColumnTypes((options.types ?? []).flatMap(typePairs))
   const open = await openRows({
     ...options,
@@ -101,6 +103,16 @@ function importName(file: string, { again, name }: ImportOptions): string | unde
   if (again === true) return undefined
   if (name !== undefined) return `name:${name}`
   return file === '-' ? undefined : `file:${resolve(file)}`
+}
+
+/** Says once that ids look like those of another collection, which they may well be. */
+function slashNote(terminal: Terminal, ns: string): (id: string) => void {
+  let isSaid = false
+  return (id) => {
+    if (isSaid || id.startsWith(`${ns}/`)) return
+    isSaid = true
+    terminal.note(`the id ${JSON.stringify(id)} becomes ${JSON.stringify(`${ns}/${id}`)}; if the file is an export of another collection, --from ${id.slice(0, id.indexOf('/'))} makes its ids this one's`)
+  }
 }
 
 function typePairs(text: string): [string, unknown][] {

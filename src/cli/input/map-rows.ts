@@ -7,6 +7,10 @@ import { type Row, type Rows, inputError } from './row.ts'
 export interface RowMapping {
   /** What errors call the file. */
   readonly where: string
+  /** The collection that the file was exported from, where it is another one: ids begin with its name, and lose it. */
+  readonly from: string | undefined
+  /** Told of each id with a slash, where `from` does not say what stands before it. */
+  readonly onSlash: (id: string) => void
   /** This field's value, as text, is the id. The field stays in the document. */
   readonly idField: string | undefined
   /** Old name to new name. */
@@ -33,7 +37,7 @@ function mapDocument(row: Row, mapping: RowMapping): Document {
     const target = mapping.renames.get(name) ?? name
     checkName(target, row, mapping)
     if (Object.hasOwn(document, target)) throw inputError(mapping.where, row.line, twice(name, target, mapping))
-    document[target] = value
+    document[target] = target === '$id' && typeof value === 'string' ? ownId(value, row, mapping) : value
   }
   return document
 }
@@ -44,6 +48,15 @@ function readId(row: Row, { where }: RowMapping, field: string): string {
   if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value))) return String(value)
   const found = value === undefined ? 'has no such field' : 'holds a value there that is neither text nor a whole number'
   throw inputError(where, row.line, `--id names the field ${JSON.stringify(field)}, and the document ${found}`)
+}
+
+function ownId(id: string, row: Row, { where, from, onSlash }: RowMapping): string {
+  if (from === undefined) {
+    if (id.includes('/')) onSlash(id)
+    return id
+  }
+  if (!id.startsWith(`${from}/`)) throw inputError(where, row.line, `the id ${JSON.stringify(id)} does not begin with ${JSON.stringify(`${from}/`)}, as --from says`)
+  return id.slice(from.length + 1)
 }
 
 function checkName(name: string, row: Row, { where }: RowMapping): void {
