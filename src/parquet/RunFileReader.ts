@@ -141,15 +141,10 @@ export class RunFileReader {
     const [ids, seqs, updates, deletions] = [runColumn.$id, runColumn.$seq, runColumn.$updatedAt, runColumn.$deletedAt].map((index) => source.column(index)) as [ColumnToCopy, ColumnToCopy, ColumnToCopy, ColumnToCopy]
     const copied = columns === 'all' ? undefined : columns
     let other = 0
-    return Array.from({ length: group.rowCount }, (_, row) => (isCopied(row) ? {
-      source,
-      row,
-      columns: copied,
-      id: ids.valueOf(row) as string,
-      seq: seqs.valueOf(row) as number,
-      updatedAt: updates.valueOf(row) as number,
-      deletedAt: deletions.valueOf(row) as number | undefined,
-    } : (others[other++] as EntityState)))
+    return Array.from({ length: group.rowCount }, (_, row) => {
+      if (!isCopied(row)) return others[other++] as EntityState
+      return { source, row, columns: copied, id: ids.valueOf(row) as string, seq: seqs.valueOf(row) as number, updatedAt: updates.valueOf(row) as number, deletedAt: deletions.valueOf(row) as number | undefined }
+    })
   }
 
   /** The row groups that are wanted, as columns, in order of id, many at a time. */

@@ -26,7 +26,6 @@ export interface RunFileOptions extends FileOptions {
 /** Writes a run: the newest state of each entity, in strictly ascending order of the UTF-8 bytes of id. */
 export class RunFileWriter extends TableWriter {
   readonly #shape: Shape
-  readonly #fields: readonly FieldSpec[]
   /** By layout. */
   readonly #columnsFrom = new Map<string, readonly number[] | undefined>()
   readonly #documents: DocumentShredder
@@ -36,9 +35,7 @@ export class RunFileWriter extends TableWriter {
 
   constructor(options: RunFileOptions) {
     const fields = columnsOfShape(options.shape, reservedNames)
-    const all = [...runSystemFields, ...fields, restField]
-    super({ ...options, kind: 'run', fields: all, sortedBy: [0], prefixColumn: 0 })
-    this.#fields = all
+    super({ ...options, kind: 'run', fields: [...runSystemFields, ...fields, restField], sortedBy: [0], prefixColumn: 0 })
     this.#shape = options.shape
     this.#system = this.leaves.slice(0, runSystemFields.length)
     this.#documents = new DocumentShredder(fields, this.leaves.slice(runSystemFields.length, -1))
@@ -61,7 +58,7 @@ export class RunFileWriter extends TableWriter {
   columnsFrom(source: GroupOfFile): CopiedColumns | undefined {
     const { layout } = source
     if (layout === this.layout) return 'all'
-    if (!this.#columnsFrom.has(layout)) this.#columnsFrom.set(layout, columnsWithin(fieldsOfLayout(layout), this.#fields))
+    if (!this.#columnsFrom.has(layout)) this.#columnsFrom.set(layout, columnsWithin(fieldsOfLayout(layout), fieldsOfLayout(this.layout)))
     return this.#columnsFrom.get(layout)
   }
 
