@@ -116,6 +116,15 @@ describe('opening a database', () => {
   })
 })
 
+test("what populate brings along does not stand in the place of the entity's own fields", async () => {
+  await using db = new ParqueDB({ storage: new MemoryBackend() })
+  const users = db.collection('users')
+  await users.createMany([{ $id: 'a' }, { $id: 'b' }])
+  await users.link('a', 'version', 'users/b')
+  await expect(users.get('a', { populate: 'version' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining("place of the entity's own version") as string })
+  expect(await users.get('a', { populate: { later: { predicate: 'version' } } })).toMatchObject({ version: 1, later: [{ $id: 'users/b' }] })
+})
+
 test('an edge that is linked and unlinked in one write is refused whatever is there', async () => {
   await using db = new ParqueDB({ storage: new MemoryBackend() })
   const users = db.collection('users')

@@ -1,6 +1,7 @@
 import { listAt } from '../base/list-at.ts'
 import { limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Direction } from '../model/edge.ts'
+import { systemFields } from '../model/entity-document.ts'
 import { formatEntityId, validatePredicate, type EntityKey } from '../model/entity.ts'
 import { isPlainObject } from '../model/parse-document.ts'
 import type { Relations } from '../model/relations.ts'
@@ -35,6 +36,7 @@ export function parsePopulate(relations: Relations, of: { ns: string; depth?: nu
   if (Object.keys(names).length === 0 && !isPlainObject(input)) throw invalid('populate takes names of relationships, or an object of them')
   return Object.entries(names).map(([name, given]) => {
     if (given !== true && !isPlainObject(given)) throw invalid(`populate.${name} must be true or an object of options`)
+    if (systemFields.has(name)) throw invalid(`populate.${name} would stand in the place of the entity's own ${name}; give it another name, with the relationship as its predicate`)
     const { direction, predicate = name, populate, limit = limitDefault, ...options } = checkOptions(`populate.${name}`, given === true ? {} : (given as PopulateOptions), ['direction', 'predicate', 'filter', 'sort', 'limit', 'populate'])
     const relation = relations.of(ns, validatePredicate(predicate), parseDirection(direction))
     // Checked before anything is read; parsed again for the collections that are met.
