@@ -8,16 +8,16 @@ export interface RowMapping {
   /** What errors call the file. */
   readonly where: string
   /** The collection that the file was exported from, where it is another one: ids begin with its name, and lose it. */
-  readonly from: string | undefined
+  readonly from?: string | undefined
   /** Told of each id with a slash, where `from` does not say what stands before it. */
-  readonly onSlash: (id: string) => void
+  readonly onSlash?: (id: string) => void
   /** This field's value, as text, is the id. The field stays in the document. */
   readonly idField: string | undefined
   /** Old name to new name. */
   readonly renames: ReadonlyMap<string, string>
   readonly drops: ReadonlySet<string>
   /** Of the names in both, those that no row had yet. */
-  readonly unseen: Set<string>
+  readonly unseen?: Set<string>
 }
 
 /**
@@ -32,7 +32,7 @@ function mapDocument(row: Row, mapping: RowMapping): Document {
   const document: Document = {}
   if (mapping.idField !== undefined) document.$id = readId(row, mapping, mapping.idField)
   for (const [name, value] of Object.entries(row.document)) {
-    mapping.unseen.delete(name)
+    mapping.unseen?.delete(name)
     if (mapping.drops.has(name)) continue
     const target = mapping.renames.get(name) ?? name
     checkName(target, row, mapping)
@@ -52,7 +52,7 @@ function readId(row: Row, { where }: RowMapping, field: string): string {
 
 function ownId(id: string, row: Row, { where, from, onSlash }: RowMapping): string {
   if (from === undefined) {
-    if (id.includes('/')) onSlash(id)
+    if (id.includes('/')) onSlash?.(id)
     return id
   }
   if (!id.startsWith(`${from}/`)) throw inputError(where, row.line, `the id ${JSON.stringify(id)} does not begin with ${JSON.stringify(`${from}/`)}, as --from says`)
