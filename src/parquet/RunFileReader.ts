@@ -139,11 +139,10 @@ export class RunFileReader {
     const others = this.#batch(new Stretch([group])).states(rowsBetween(0, group.rowCount).filter((row) => !isCopied(row)))
     const source = new RowSource(group)
     const [ids, seqs, updates, deletions] = [runColumn.$id, runColumn.$seq, runColumn.$updatedAt, runColumn.$deletedAt].map((index) => source.column(index)) as [ColumnToCopy, ColumnToCopy, ColumnToCopy, ColumnToCopy]
-    const copied = columns === 'all' ? undefined : columns
     let other = 0
     return Array.from({ length: group.rowCount }, (_, row) => {
       if (!isCopied(row)) return others[other++] as EntityState
-      return { source, row, columns: copied, id: ids.valueOf(row) as string, seq: seqs.valueOf(row) as number, updatedAt: updates.valueOf(row) as number, deletedAt: deletions.valueOf(row) as number | undefined }
+      return { source, row, columns: columns === 'all' ? undefined : columns, id: ids.valueOf(row) as string, seq: seqs.valueOf(row) as number, updatedAt: updates.valueOf(row) as number, deletedAt: deletions.valueOf(row) as number | undefined }
     })
   }
 

@@ -8,7 +8,7 @@ import type { LeafBuilder } from './LeafBuilder.ts'
 import type { RowToCopy } from './RowSource.ts'
 import { reservedNames, restField, runSystemFields, shapeSection } from './run-columns.ts'
 import { groupDepthMax, type ElementKind, type FieldShape, type ObservedKind, type Shape } from './shape.ts'
-import { fieldsOfLayout, type GroupOfFile } from './TableReader.ts'
+import type { GroupOfFile } from './TableReader.ts'
 import { TableWriter, type FileOptions } from './TableWriter.ts'
 import type { WrittenFile } from './written-file.ts'
 
@@ -58,7 +58,7 @@ export class RunFileWriter extends TableWriter {
   columnsFrom(source: GroupOfFile): CopiedColumns | undefined {
     const { layout } = source
     if (layout === this.layout) return 'all'
-    if (!this.#columnsFrom.has(layout)) this.#columnsFrom.set(layout, columnsWithin(fieldsOfLayout(layout), fieldsOfLayout(this.layout)))
+    if (!this.#columnsFrom.has(layout)) this.#columnsFrom.set(layout, columnsWithin(layout, this.layout))
     return this.#columnsFrom.get(layout)
   }
 
@@ -115,8 +115,9 @@ export class RunFileWriter extends TableWriter {
   }
 }
 
-/** For each column of some fields that of others, which are fewer: those left out may be absent, the others are the same and stand in the same order. Undefined where that is not so. An int is a double, too. */
-function columnsWithin(fewer: readonly FieldSpec[], fields: readonly FieldSpec[]): readonly number[] | undefined {
+/** For each column of a layout that of another one, which has fewer: those left out may be absent, the others are the same and stand in the same order. Undefined where that is not so. An int is a double, too. */
+function columnsWithin(fewerLayout: string, layout: string): readonly number[] | undefined {
+  const [fewer = [], fields = []] = [fewerLayout, layout].map((text) => (JSON.parse(text) as [readonly FieldSpec[]])[0])
   const columns: number[] = []
   let [at, next] = [0, 0]
   for (const field of fields) {

@@ -5,7 +5,7 @@ import { crc32 } from '../base/crc32.ts'
 import { Arena } from './Arena.ts'
 import type { ByteSource } from './byte-source.ts'
 import { ByteCursor } from './ByteCursor.ts'
-import { leavesOf, type FieldSpec, type Leaf } from './columns.ts'
+import { leavesOf, type Leaf } from './columns.ts'
 import { inFile } from './decode-chunk.ts'
 import type { GroupCache } from './GroupCache.ts'
 import { GroupStatistics, statisticsSection } from './GroupStatistics.ts'
@@ -50,10 +50,6 @@ export interface GroupOfFile {
 /** What `GroupOfFile.layout` is. */
 export function layoutOf({ fields, metadata }: Pick<SparseIndex, 'fields' | 'metadata'>): string {
   return JSON.stringify([fields, metadata])
-}
-
-export function fieldsOfLayout(layout: string): readonly FieldSpec[] {
-  return (JSON.parse(layout) as [readonly FieldSpec[]])[0]
 }
 
 /** What a scan did, counted while it goes on. */

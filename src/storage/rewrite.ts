@@ -5,6 +5,7 @@ import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { foldFromSnapshot, stateAfter } from '../model/fold.ts'
 import type { Codec } from '../parquet/codecs.ts'
+import type { RunFileReader } from '../parquet/RunFileReader.ts'
 import { RunFileWriter, type StateToCopy } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter, withoutStates, type EventToCopy } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder, type Shape } from '../parquet/shape.ts'
@@ -87,10 +88,7 @@ export async function writeRunFiles(input: RunInput, parts: MergeParts): Promise
     writer = new RunFileWriter(options)
   }
   const copies: StateToCopy[] = []
-  const copy = (): void => {
-    if (copies.length > 0) writer.copyRows(copies)
-    copies.length = 0
-  }
+  const copy = (): void => writer.copyRows(copies.splice(0))
   for await (const step of steps({ columnsFrom: (source) => writer.columnsFrom(source), takes: (source) => writer.takes(source) })) {
     for (const state of step.kind === 'group' ? [] : step.rows) {
       if (writer.isFull) await parts.turns.through(writer.encode())
@@ -126,10 +124,7 @@ function leastOf(seqs: readonly (number | undefined)[]): number | undefined {
   return seqs.reduce((least, seq) => (seq === undefined || (least !== undefined && least <= seq) ? least : seq), undefined)
 }
 
-interface ScanOfMerge {
-  readonly signal?: AbortSignal | undefined
-  readonly bytesMax: number
-}
+type ScanOfMerge = Parameters<RunFileReader['groupsToMerge']>[0]
 
 type RunRow = EntityState | StateToCopy
 
@@ -165,10 +160,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   let before: EntityKey | undefined
   let sinceSnapshot = 0
   const copies: EventToCopy[] = []
-  const copy = (): void => {
-    if (copies.length > 0) writer.copyRows(copies)
-    copies.length = 0
-  }
+  const copy = (): void => writer.copyRows(copies.splice(0))
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length), fits: (source: GroupOfFile) => writer.fits(source) }
   const steps = mergeGroups(job.inputs.map((file) => groupsOfSegment(file, parts.tables, scan)), { compare: byKeyAndSeq, takes: (source) => writer.takes(source) })
   for await (const step of steps) {

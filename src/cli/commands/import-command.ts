@@ -61,16 +61,9 @@ async function importFile(cli: CommandLine, { ns, file, options }: { ns: string;
   const [renames, drops] = [parseRenames(options.rename ?? []), new Set(options.drop)]
   const mapping = { idField: options.id, from: options.from, onSlash: slashNote(terminal, ns), renames, drops, unseen: new Set([...renames.keys(), ...drops]) }
   const types = parseColumnTypes((options.types ?? []).flatMap(typePairs))
-  const open = await openRows({
-    ...options,
-    file,
-    stdin: cli.stdin,
-    types,
-    // What the id is made of is read all the same.
-    drops: new Set([...drops].filter((name) => name !== options.id)),
-    onDropped: (name) => mapping.unseen.delete(name),
-    onColumns: (columns) => noteColumns(terminal, columns),
-  })
+  // What the id is made of is read all the same.
+  const unread = { drops: new Set([...drops].filter((name) => name !== options.id)), onDropped: (name: string) => mapping.unseen.delete(name) }
+  const open = await openRows({ ...options, ...unread, file, stdin: cli.stdin, types, onColumns: (columns) => noteColumns(terminal, columns) })
   const startMs = clock.nowMs()
   await cli.write(async (db) => {
     const result = await importRows({
