@@ -37,6 +37,7 @@ import { writeEntity } from './write-entity.ts'
 const readOptionNames = ['asOf', 'includeDeleted', 'includeArchived', 'signal'] as const
 const getOptionNames = [...readOptionNames, 'populate'] as const
 const findOneOptionNames = [...getOptionNames, 'sort', 'skip', 'project'] as const
+const findOptionNames = [...findOneOptionNames, 'limit', 'cursor'] as const
 const updateOptionNames = [...versionedOptionNames, 'arrayFilters'] as const
 
 /** The documents of one namespace of a database in this process. DatabaseCollection tells what each method promises. */
@@ -75,7 +76,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
   find(filter: Filter<T> | undefined, options: FindOptions<T> & { project: Projection<T> }): ResultCursor<Partial<Entity<T>>>
   find(filter?: Filter<T>, options?: FindOptions<T>): ResultCursor<Entity<T>>
   find(filter?: Filter<T>, options?: FindOptions<T>): ResultCursor<Entity<T>> {
-    const { populate, ...query } = checkOptions('find', options, [...findOneOptionNames, 'limit', 'cursor'])
+    const { populate, ...query } = checkOptions('find', options, findOptionNames)
     return findEntities(this.#session, parseQuery(this.name, { ...query, filter }), this.#populate(populate))
   }
 

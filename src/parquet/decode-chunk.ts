@@ -1,4 +1,4 @@
-import { ParqueDBError, isParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, messageOf, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Arena } from './Arena.ts'
 import { bitWidthOf } from './bit-packing.ts'
 import { decodeDeltaBytes, decodeDeltaLength, decodePlainByteArrays } from './byte-arrays.ts'
@@ -218,7 +218,7 @@ export function inFile<T>(place: { path: string; offset: number; column?: string
     // The innermost place says most.
     if (isParqueDBError(cause, 'UNSUPPORTED_FORMAT') || (isParqueDBError(cause) && cause.details['path'] !== undefined)) throw cause
     // Whatever a decoder throws (a text that is not UTF-8, JSON that is none) comes from bytes that no writer of ours makes.
-    const reason = cause instanceof Error ? cause.message.replace('The Parquet data is damaged: ', '') : String(cause)
+    const reason = messageOf(cause).replace('The Parquet data is damaged: ', '')
     const column = place.column === undefined ? '' : `, column '${place.column}'`
     throw new ParqueDBError('CORRUPT_FILE', `${place.path} is damaged at byte ${place.offset}${column}: ${reason} Restore the file from a backup, or salvage what is sound with \`parquedb recover\`.`, { details: place, cause })
   }

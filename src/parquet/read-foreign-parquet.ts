@@ -4,7 +4,7 @@ import { deltaBinaryUnpack } from 'hyparquet/src/delta.js'
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getSchemaPath, getTreePath } from 'hyparquet/src/schema.js'
 import { readVarInt } from 'hyparquet/src/thrift.js'
 import { checkAborted } from '../base/abort.ts'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, messageOf, ParqueDBError } from '../base/ParqueDBError.ts'
 import type { Document } from '../model/values.ts'
 import type { ByteSource } from './byte-source.ts'
 import { describeType, rowConverter, withoutAnnotation } from './foreign-values.ts'
@@ -242,7 +242,7 @@ async function attempt<T>(source: ByteSource, place: string, read: () => T | Pro
   } catch (cause) {
     if (isParqueDBError(cause) && cause.details['path'] !== undefined) throw cause
     if (isParqueDBError(cause, 'UNSUPPORTED_FORMAT')) throw unsupported(source, cause.message)
-    throw damaged(source, `${place}: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+    throw damaged(source, `${place}: ${messageOf(cause)}`, cause)
   }
 }
 

@@ -43,7 +43,7 @@ export async function* mergeGroups<Row, Source = GroupOfFile>(inputs: readonly A
   try {
     let out: Row[] = []
     for (const input of all) await advance(input)
-    // By their next rows; of equal ones the earlier input first.
+    // By their next rows.
     const live = all.filter(hasMore).toSorted((left, right) => rule.compare(left.head as Row, right.head as Row))
     for (let [least] = live; least !== undefined; [least] = live) {
       const others = live[1]?.head
