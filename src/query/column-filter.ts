@@ -18,9 +18,9 @@ type Certain = 0 | 3
 /** Marks the rows of a batch, tombstones as if they were documents. The array is the caller's. */
 export type ColumnFilter = (batch: RunBatch) => Uint8Array
 
-/** All of one mark; the buffer is of whole words, so that four rows are combined at once. */
+/** All of one mark; the buffer is of whole words of eight bytes, so that rows are combined, or passed over, several at once. */
 export function marksOf(rowCount: number, mark: 0 | 1 | 3 = marks.no): Uint8Array {
-  const out = new Uint8Array(new ArrayBuffer((rowCount + 3) & ~3), 0, rowCount)
+  const out = new Uint8Array(new ArrayBuffer((rowCount + 7) & ~7), 0, rowCount)
   return mark === marks.no ? out : out.fill(mark)
 }
 
@@ -100,16 +100,43 @@ function anyOf([first, ...others]: readonly ColumnFilter[]): ColumnFilter {
 function negated(filter: ColumnFilter): ColumnFilter {
   return (batch) => {
     const out = filter(batch)
-    for (let row = 0; row < out.length; row++) {
-      const mark = out[row] as number
-      out[row] = (((mark >> 1) | (mark << 1)) & 3) ^ 3
+    const words = wordsOf(out)
+    for (let at = 0; at < words.length; at++) {
+      const word = words[at] as number
+      words[at] = (((word >> 1) & 0x01010101) | ((word << 1) & 0x02020202)) ^ 0x03030303
     }
     return out
   }
 }
 
+/** The rows that marks do not refuse, and whether they accept all of these. Of a whole batch eight are passed over at once: most filters refuse most rows. */
+export function rowsLeft(rows: Int32Array, of: Uint8Array): { rows: Int32Array; areSure: boolean } {
+  if (rows.length < of.length) {
+    const left = rows.filter((row) => of[row] !== marks.no)
+    return { rows: left, areSure: left.every((row) => of[row] === marks.yes) }
+  }
+  // No eight marks are the bytes of a NaN, or of a zero that is none.
+  const eights = new Float64Array(of.buffer)
+  let marked = 0
+  for (let at = 0; at < eights.length; at++) marked += Number(eights[at] !== 0)
+  const out = new Int32Array(marked * 8)
+  let count = 0
+  let unsure = 0
+  for (let at = 0; at < eights.length; at++) {
+    if (eights[at] === 0) continue
+    const end = Math.min(of.length, at * 8 + 8)
+    for (let row = at * 8; row < end; row++) {
+      const mark = of[row] as number
+      out[count] = row
+      count += mark & 1
+      unsure |= mark ^ (mark >> 1)
+    }
+  }
+  return { rows: out.subarray(0, count), areSure: (unsure & 1) === 0 }
+}
+
 /** Four marks at a time, of an array that `marksOf` made; those past its end are 0 or all alike. */
-export function wordsOf(of: Uint8Array): Int32Array {
+function wordsOf(of: Uint8Array): Int32Array {
   return new Int32Array(of.buffer)
 }
 
@@ -262,24 +289,33 @@ function nextAbove(value: number): number {
 
 /** Four at a time, and without a branch for each: which way it goes is anybody's guess, and a wrong one costs several times the comparison. */
 function markBetween(numbers: Float64Array, { least, greatest }: Interval): Uint8Array {
+  if (least === greatest) return markEqual(numbers, least)
   const out = marksOf(numbers.length)
   const words = wordsOf(out)
+  const isWithin = (at: number): number => Number((numbers[at] as number) >= least) & Number((numbers[at] as number) <= greatest)
   const wholeWords = numbers.length >>> 2
   let at = 0
-  for (let word = 0; word < wholeWords; word++) {
-    const found =
-      isWithin(numbers[at++] as number, least, greatest) |
-      (isWithin(numbers[at++] as number, least, greatest) << 8) |
-      (isWithin(numbers[at++] as number, least, greatest) << 16) |
-      (isWithin(numbers[at++] as number, least, greatest) << 24)
+  for (let word = 0; word < wholeWords; word++, at += 4) {
+    const found = isWithin(at) | (isWithin(at + 1) << 8) | (isWithin(at + 2) << 16) | (isWithin(at + 3) << 24)
     if (found !== 0) words[word] = found * marks.yes
   }
-  for (; at < numbers.length; at++) out[at] = isWithin(numbers[at] as number, least, greatest) * marks.yes
+  for (; at < numbers.length; at++) out[at] = isWithin(at) * marks.yes
   return out
 }
 
-function isWithin(value: number, least: number, greatest: number): number {
-  return Number(value >= least) & Number(value <= greatest)
+/** One comparison a number, not two. */
+function markEqual(numbers: Float64Array, wanted: number): Uint8Array {
+  const out = marksOf(numbers.length)
+  const words = wordsOf(out)
+  const isEqual = (at: number): number => Number(numbers[at] === wanted)
+  const wholeWords = numbers.length >>> 2
+  let at = 0
+  for (let word = 0; word < wholeWords; word++, at += 4) {
+    const found = isEqual(at) | (isEqual(at + 1) << 8) | (isEqual(at + 2) << 16) | (isEqual(at + 3) << 24)
+    if (found !== 0) words[word] = found * marks.yes
+  }
+  for (; at < numbers.length; at++) out[at] = isEqual(at) * marks.yes
+  return out
 }
 
 /** Texts order by their bytes. */

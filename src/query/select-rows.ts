@@ -8,7 +8,7 @@ import type { ScanTrace } from '../parquet/TableReader.ts'
 import { StateBatch } from '../storage/StateBatch.ts'
 import type { AsOf, RowBatch, ScanSlice, View } from '../storage/view.ts'
 import { resolveAsOf } from './as-of.ts'
-import { marks, marksOf, wordsOf } from './column-filter.ts'
+import { marks, marksOf, rowsLeft } from './column-filter.ts'
 import type { Query } from './parse-query.ts'
 
 /** What a query has done so far. */
@@ -67,42 +67,21 @@ function rowSelector(query: Query, trace: QueryTrace | undefined): (slice: ScanS
   return ({ batch, rows }) => {
     if (trace !== undefined) trace.rowsScanned += rows.length
     const isAll = columnFilter === undefined && (includeDeleted || batch.deleted === undefined)
-    const selected = isAll ? rows : decided(batch, markedRows(rows, ofBatch(batch)))
+    const selected = isAll ? rows : decided(batch, rows)
     if (trace !== undefined) trace.rowsMatched += selected.length
     return selected
   }
 
-  function decided(batch: RowBatch, { yes, open }: ReturnType<typeof markedRows>): Int32Array {
-    if (open.length === 0) return yes
+  function decided(batch: RowBatch, rows: Int32Array): Int32Array {
+    const of = ofBatch(batch)
+    const { rows: left, areSure } = rowsLeft(rows, of)
+    if (areSure) return left
+    const open = left.filter((row) => of[row] === marks.unknown)
     if (trace !== undefined) trace.rowsAssembled += open.length
     const states = batch.states(open)
-    const accepted = open.filter((_, index) => accepts?.(states[index] as EntityState) !== false)
-    const selected = new Int32Array(yes.length + accepted.length)
-    selected.set(yes)
-    selected.set(accepted, yes.length)
-    return selected.toSorted()
+    const refused = new Set(open.filter((_, index) => accepts?.(states[index] as EntityState) === false))
+    return refused.size === 0 ? left : left.filter((row) => !refused.has(row))
   }
-}
-
-/** Rows that the filter accepts, and those that only their documents tell of; each ascends. Of a whole batch four marks are passed over at once: most filters refuse most rows. */
-function markedRows(rows: Int32Array, of: Uint8Array): { yes: Int32Array; open: Int32Array } {
-  if (rows.length < of.length) return { yes: rows.filter((row) => of[row] === marks.yes), open: rows.filter((row) => of[row] === marks.unknown) }
-  const words = wordsOf(of)
-  let marked = 0
-  for (let word = 0; word < words.length; word++) marked += Number(words[word] !== 0)
-  const yes = new Int32Array(marked * 4)
-  const open: number[] = []
-  let count = 0
-  for (let word = 0; word < words.length; word++) {
-    if (words[word] === 0) continue
-    const end = Math.min(of.length, word * 4 + 4)
-    for (let row = word * 4; row < end; row++) {
-      const mark = of[row] as number
-      if (mark === marks.yes) yes[count++] = row
-      else if (mark === marks.unknown) open.push(row)
-    }
-  }
-  return { yes: yes.subarray(0, count), open: Int32Array.from(open) }
 }
 
 function batchMarks(batch: RowBatch, { columnFilter, includeDeleted }: Query): Uint8Array {

@@ -6,7 +6,7 @@ import type { FilterNode } from '../model/filter/filter-node.ts'
 import type { GroupFilter } from '../parquet/GroupStatistics.ts'
 import type { Scratch } from '../storage/Scratch.ts'
 import type { ScanSlice } from '../storage/view.ts'
-import { compileColumnFilter, marks } from './column-filter.ts'
+import { compileColumnFilter, rowsLeft } from './column-filter.ts'
 import { tooManyToSort, type Query } from './parse-query.ts'
 import { comparePositions, rowMaker, type Position, type Row } from './row-order.ts'
 import { selectRows, type QueryRun } from './select-rows.ts'
@@ -38,10 +38,12 @@ async function firstRows(query: Query, run: QueryRun, rowsWanted: number): Promi
   const prune: GroupFilter = (boundsOf) => query.prune?.(boundsOf) === true || comesTooLate(query, top, boundsOf)
   for await (const strip of selectRows({ ...query, prune }, run.view, run.trace)) {
     for (const slice of strip) {
-      for (let at = 0, most = candidatesAtOnce; at < slice.rows.length; most *= 2) {
-        const passing = aboveBar({ slice, at, most, strip }, query, top)
-        for (const candidate of candidatesOf({ batch: slice.batch, rows: passing.rows }).filter(isBehind)) top.add(candidate)
-        at = passing.end
+      let { rows } = slice
+      for (let most = candidatesAtOnce; rows.length > 0; most *= 2) {
+        rows = aboveBar({ batch: slice.batch, rows }, { query, top, isAlone: strip.length === 1 })
+        const next = rows.subarray(0, top.worst === undefined ? Math.max(1, top.room) : most)
+        for (const candidate of candidatesOf({ batch: slice.batch, rows: next }).filter(isBehind)) top.add(candidate)
+        rows = rows.subarray(next.length)
       }
     }
   }
@@ -111,27 +113,16 @@ function candidateMaker({ ns, sort }: Query, isLate: boolean): (slice: ScanSlice
   }
 }
 
-/**
- * The next rows from `at` on that may be among the first, some at a time, as what is kept raises the bar; `end`: from where to go on.
- * The first sort key is compared on its column.
- */
-function aboveBar({ slice, at, most, strip }: { slice: ScanSlice; at: number; most: number; strip: readonly ScanSlice[] }, query: Query, top: TopRows<Candidate>): { rows: Int32Array; end: number } {
-  const { batch, rows } = slice
-  const { worst } = top
-  const [key] = query.sort
-  const all = (count: number): { rows: Int32Array; end: number } => ({ rows: rows.subarray(at, at + count), end: Math.min(rows.length, at + count) })
-  if (worst === undefined || key === undefined) return all(Math.max(1, top.room))
+/** Of the rows those that may be among the first: the first sort key is compared on its column with the last that is kept. `isAlone`: nothing interleaves with them. */
+function aboveBar({ batch, rows }: ScanSlice, { query: { ns, sort }, top: { worst }, isAlone }: { query: Query; top: TopRows<Candidate>; isAlone: boolean }): Int32Array {
   const { columns } = batch
+  const [key] = sort
+  if (columns === undefined || key === undefined || worst === undefined) return rows
   // Rows come in the order of ids, so one that only equals what is kept comes too late, unless others interleave with it.
-  const below = belowBar(key, worst.values[0], query.sort.length === 1 && strip.length === 1)
-  const found = columns?.find(key.path)
-  if (columns === undefined || below === undefined || found === undefined || (found !== 'absent' && found.isList)) return all(most)
-  const dropped = columns.reading(() => compileColumnFilter(query.ns, below)(columns))
-  const kept = new Int32Array(Math.min(most, rows.length - at))
-  let count = 0
-  let end = at
-  for (; end < rows.length && count < kept.length; end++) if (dropped[rows[end] as number] !== marks.yes) kept[count++] = rows[end] as number
-  return { rows: kept.subarray(0, count), end }
+  const below = belowBar(key, worst.values[0], sort.length === 1 && isAlone)
+  const found = columns.find(key.path)
+  if (below === undefined || found === undefined || (found !== 'absent' && found.isList)) return rows
+  return rowsLeft(rows, columns.reading(() => compileColumnFilter(ns, { kind: 'not', node: below })(columns))).rows
 }
 
 /** What surely comes after a row with this value, as a filter; undefined where a filter's comparison cannot say it. */
