@@ -62,9 +62,9 @@ export class RunFileWriter extends TableWriter {
     return this.#columnsFrom.get(layout)
   }
 
-  /** Copies states out of row groups whose `columnsFrom` is known. A few at once: the row group may grow by all of them. */
-  copyRows(states: readonly StateToCopy[]): void {
-    if (this.isFull) this.flush()
+  /** Copies states out of row groups whose `columnsFrom` is known. A few at once: the row group may grow by all of them. In steps. */
+  *copyRows(states: readonly StateToCopy[]): Generator<void> {
+    if (this.isFull) yield* this.encode()
     this.copyToLeaves(states)
     this.#documents.skip(states.length)
     for (const { id, seq, updatedAt } of states) {

@@ -74,9 +74,9 @@ export class SegmentFileWriter extends TableWriter {
     this.#endEvent(event)
   }
 
-  /** Copies events out of row groups that fit. A few at once: the row group may grow by all of them. */
-  copyRows(events: readonly EventToCopy[]): void {
-    if (this.isFull) this.flush()
+  /** Copies events out of row groups that fit. A few at once: the row group may grow by all of them. In steps. */
+  *copyRows(events: readonly EventToCopy[]): Generator<void> {
+    if (this.isFull) yield* this.encode()
     this.copyToLeaves(events)
     for (const { ns, id, seq, ts, source, row } of events) {
       this.#checkOrder({ ns, id, seq })

@@ -150,6 +150,7 @@ export abstract class TableWriter {
     }
     const start = this.#file.length
     this.#writeGroup(group, chunks)
+    yield
     this.filters.keys.endGroup()
     this.filters.ids.endGroup()
     this.#ratio = Math.min(2, Math.max(0.02, (this.#file.length - start) / this.#gathered.bytes))

@@ -6,9 +6,9 @@ import { SnappyCompressor, snappyDecompress } from './snappy.ts'
 /** How the pages of a file are compressed that are smaller so. gzip takes a fifth to two fifths less room, and several times as long. */
 export type Codec = 'snappy' | 'gzip'
 
-/** Has one caller at a time. */
+/** Has one caller at a time; works in steps. */
 export interface Compressor {
-  compress(input: Uint8Array): Uint8Array
+  compress(input: Uint8Array): Generator<void, Uint8Array>
 }
 
 /** Above this gzip gains little and takes much longer. */
@@ -18,8 +18,13 @@ const ratioMax: Readonly<Record<Codec, number>> = { snappy: 22, gzip: 1040 }
 const gzipBytesMin = 18
 
 export function compressorOf(codec: Codec): Compressor {
-  // Without a time: the same values are the same bytes.
-  return codec === 'snappy' ? new SnappyCompressor() : { compress: (input) => gzipSync(input, { level: gzipLevel, mtime: 0 }) }
+  return codec === 'snappy' ? new SnappyCompressor() : { compress: gzip }
+}
+
+/** Without a time: the same values are the same bytes. */
+function* gzip(bytes: Uint8Array): Generator<void, Uint8Array> {
+  yield
+  return gzipSync(bytes, { level: gzipLevel, mtime: 0 })
 }
 
 /** The decompressed bytes in `memory`, which must be exactly `size`; CORRUPT_FILE otherwise, before anything is allocated that the bytes cannot fill. */

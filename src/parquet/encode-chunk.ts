@@ -48,7 +48,7 @@ export function* encodeChunk(leaf: ColumnToEncode, options: EncodeOptions): Gene
   const nullCount = leaf.entryCount - leaf.valueCount
   const { encoding, dictionary, data, statistics } = yield* encodeValues(leaf, { ...options, nullCount })
   yield
-  const packed = compress(dictionary?.bytes, data, options.compressor)
+  const packed = yield* compress(dictionary?.bytes, data, options.compressor)
   const out = new ByteBuffer(packed.data.length + levels.bytes.length + (packed.dictionary?.length ?? 0) + 128)
   let uncompressedBytes = 0
   if (dictionary !== undefined && packed.dictionary !== undefined) {
@@ -82,9 +82,9 @@ export function* encodeChunk(leaf: ColumnToEncode, options: EncodeOptions): Gene
 const emptyHeader = { encoding: 'PLAIN', nullCount: 0, rowCount: 0, definitionBytes: 0, repetitionBytes: 0 } as const
 
 /** Compresses both pages or neither, as the codec is the chunk's. */
-function compress(dictionary: Uint8Array | undefined, data: Uint8Array, compressor: Compressor): { dictionary?: Uint8Array; data: Uint8Array; isCompressed: boolean } {
-  const smallData = compressor.compress(data)
-  const smallDictionary = dictionary && compressor.compress(dictionary)
+function* compress(dictionary: Uint8Array | undefined, data: Uint8Array, compressor: Compressor): Generator<void, { dictionary?: Uint8Array; data: Uint8Array; isCompressed: boolean }> {
+  const smallData = yield* compressor.compress(data)
+  const smallDictionary = dictionary && (yield* compressor.compress(dictionary))
   const before = data.length + (dictionary?.length ?? 0)
   const after = smallData.length + (smallDictionary?.length ?? 0)
   if (after > before * compressionGain) return { data, isCompressed: false, ...(dictionary && { dictionary }) }
@@ -124,7 +124,7 @@ function* encodeValues({ leaf, values }: ColumnToEncode, options: EncodeOptions 
     case 'arrays':
       return encodeByteArrays(values.arrays, options, statistics)
     case 'numbers':
-      return { ...(leaf.kind === 'double' ? encodeDoubles(values.numbers, options.compressor) : encodeInts(values.numbers)), statistics: statistics(values) }
+      return { ...(leaf.kind === 'double' ? yield* encodeDoubles(values.numbers, options.compressor) : encodeInts(values.numbers)), statistics: statistics(values) }
     case 'bigints':
       return { encoding: 'PLAIN', data: bytesOf(values.bigints), statistics: statistics(values) }
     case 'flags':
@@ -166,14 +166,16 @@ function encodeInts(values: Float64Array): Omit<EncodedValues, 'statistics'> {
   return { encoding: 'PLAIN', data: bytesOf(BigInt64Array.from(values, BigInt)) }
 }
 
-function encodeDoubles(values: Float64Array, compressor: Compressor): Omit<EncodedValues, 'statistics'> {
+function* encodeDoubles(values: Float64Array, compressor: Compressor): Generator<void, Omit<EncodedValues, 'statistics'>> {
   // A Map does not tell the two zeros apart.
   const distinct = values.some((value) => value === 0 && Object.is(value, -0)) ? undefined : findDistinct(values)
   if (distinct === undefined) {
     const data = bytesOf(values)
     // Beginnings tell as much as the whole, which is compressed once more.
     const sample = data.subarray(0, sampledDoubles * 8)
-    const isSplitSmaller = compressor.compress(splitBytes(sample)).length < Math.min(sample.length, compressor.compress(sample).length) * compressionGain
+    const packed = yield* compressor.compress(sample)
+    const split = yield* compressor.compress(splitBytes(sample))
+    const isSplitSmaller = split.length < Math.min(sample.length, packed.length) * compressionGain
     return isSplitSmaller ? { encoding: 'BYTE_STREAM_SPLIT', data: splitBytes(data) } : { encoding: 'PLAIN', data }
   }
   const dictionary = { bytes: bytesOf(Float64Array.from(distinct.values)), count: distinct.values.length }

@@ -2,6 +2,7 @@ import { parquetReadObjects } from 'hyparquet'
 import { expect, describe, test } from 'vitest'
 import { edgeKey, stateOfEdge } from '../model/edge.ts'
 import { compareStrings } from '../base/bytes.ts'
+import { exhaust } from '../base/exhaust.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { sourceOfBytes } from '../../test/source-of-bytes.ts'
@@ -222,7 +223,7 @@ describe('a segment', () => {
         writers[1].append(isWithout ? { ...event, state: undefined } : event)
         if (row % 3 === 0) writers[0].append(isWithout ? { ...event, state: undefined } : event)
         else {
-          writers[0].copyRows([isWithout ? { ...copy, columns: withoutStates } : copy])
+          exhaust(writers[0].copyRows([isWithout ? { ...copy, columns: withoutStates } : copy]))
           copies++
           if (isWithout && event.op === 'UPDATE' && event.state !== undefined) lost++
         }

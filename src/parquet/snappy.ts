@@ -14,9 +14,9 @@ const marginBytes = 15
  */
 export class SnappyCompressor {
   readonly #table = new Uint16Array(1 << tableBitsMax)
-  #out: Uint8Array = new Uint8Array(0)
+  #out: Uint8Array = new Uint8Array(0);
 
-  compress(input: Uint8Array): Uint8Array {
+  *compress(input: Uint8Array): Generator<void, Uint8Array> {
     const most = 32 + input.length + Math.ceil(input.length / 6)
     if (this.#out.length < most) this.#out = new Uint8Array(most)
     const out = this.#out
@@ -29,6 +29,7 @@ export class SnappyCompressor {
     out[at++] = rest
     const view = new DataView(input.buffer, input.byteOffset, input.byteLength)
     for (let start = 0; start < input.length; start += blockBytes) {
+      if (start > 0) yield
       at = this.#block({ input, view, start, end: Math.min(input.length, start + blockBytes) }, out, at)
     }
     return out.slice(0, at)

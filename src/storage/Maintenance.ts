@@ -274,9 +274,8 @@ export class Maintenance {
       await job.discard()
       throw error
     })
-    const erasing = [...overlay.events({ from: 1, to: toSeq })].flatMap(({ op, ns, id, seq }) => (op === 'ERASE' && id !== '' ? [{ ns, id, seq }] : []))
     await publisher.publish((manifest) => {
-      const flushed = { ...manifest, erasing: [...manifest.erasing, ...erasing], flushedSeq: toSeq, flushedTs: output.lastTs, segments: [...manifest.segments, output.segment], runs: withRuns(manifest, output.runs) }
+      const flushed = { ...manifest, erasing: [...manifest.erasing, ...output.erasing], flushedSeq: toSeq, flushedTs: output.lastTs, segments: [...manifest.segments, output.segment], runs: withRuns(manifest, output.runs) }
       return checkpointIfDue(flushed, options.checkpoints)
     })
     assert(partition.manifest.flushedSeq >= toSeq, 'D2: an event is in the log until the head reaches a file that has it')

@@ -7,7 +7,7 @@ import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
 import { ShapeBuilder } from '../parquet/shape.ts'
 import type { WrittenFile } from '../parquet/written-file.ts'
 import type { OutputJob } from './DataFiles.ts'
-import type { FileEntry, RunEntry } from './manifest.ts'
+import type { Erasure, FileEntry, RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
 import type { Turns } from './Turns.ts'
 
@@ -23,29 +23,30 @@ export interface FlushInput {
 const writesAtOnce = 6
 
 /** Writes what the overlay holds up to `toSeq` as one segment and one run for each namespace. No manifest names them yet. Nothing is being written any more when it ends. */
-export async function writeFlush(input: FlushInput): Promise<{ segment: FileEntry; runs: ReadonlyMap<string, RunEntry>; lastTs: number }> {
+export async function writeFlush(input: FlushInput): Promise<{ segment: FileEntry; runs: ReadonlyMap<string, RunEntry>; erasing: readonly Erasure[]; lastTs: number }> {
   const { overlay, toSeq, output } = input
   const [last] = overlay.events({ from: toSeq, to: toSeq })
   assert(last !== undefined, 'a flush has events')
   const segment = new SegmentFileWriter(output.fileOptions)
+  const erasing: Erasure[] = []
   const writes: Promise<[string, RunEntry]>[] = []
   try {
     for (const ns of overlay.namespaces().toSorted(compareStrings)) {
-      const run = await encodeNamespace(ns, segment, input)
+      const run = await encodeNamespace(ns, { segment, erasing }, input)
       await writes.at(-writesAtOnce)
       if (run !== undefined) writes.push(output.writeRun(ns, run.file).then((file) => [ns, { ...run.facts, files: [file] }]))
       // Whoever waits for it hears of it.
       writes.at(-1)?.catch(() => undefined)
     }
     const written = await output.writeSegment(await input.turns.through(segment.finishing()))
-    return { segment: written, runs: new Map(await Promise.all(writes)), lastTs: last.ts }
+    return { segment: written, runs: new Map(await Promise.all(writes)), erasing: erasing.toSorted((left, right) => left.seq - right.seq), lastTs: last.ts }
   } finally {
     await Promise.allSettled(writes)
   }
 }
 
-/** Adds its events to the segment, by id and then by seq, and makes its run; undefined when it has no state up to `toSeq`. */
-async function encodeNamespace(ns: string, segment: SegmentFileWriter, { overlay, toSeq, output, turns }: FlushInput): Promise<{ file: WrittenFile; facts: Omit<RunEntry, 'files'> } | undefined> {
+/** Adds its events to the segment, by id and then by seq, those that erase an entity to the list, too, and makes its run; undefined when it has no state up to `toSeq`. */
+async function encodeNamespace(ns: string, { segment, erasing }: { segment: SegmentFileWriter; erasing: Erasure[] }, { overlay, toSeq, output, turns }: FlushInput): Promise<{ file: WrittenFile; facts: Omit<RunEntry, 'files'> } | undefined> {
   const shape = new ShapeBuilder()
   const states: EntityState[] = []
   let deletedMinSeq = Number.POSITIVE_INFINITY
@@ -55,6 +56,7 @@ async function encodeNamespace(ns: string, segment: SegmentFileWriter, { overlay
     for (const change of overlay.changesOf({ ns, id })) {
       if (change.event.seq > toSeq) break
       segment.append(change.event)
+      if (change.event.op === 'ERASE' && id !== '') erasing.push({ ns, id, seq: change.event.seq })
       if (segment.isFull) await turns.through(segment.encode())
       state = change.state
     }

@@ -88,7 +88,7 @@ export async function writeRunFiles(input: RunInput, parts: MergeParts): Promise
     writer = new RunFileWriter(options)
   }
   const copies: StateToCopy[] = []
-  const copy = (): void => writer.copyRows(copies.splice(0))
+  const copy = (): Promise<void> => parts.turns.through(writer.copyRows(copies.splice(0)))
   for await (const step of steps({ columnsFrom: (source) => writer.columnsFrom(source), takes: (source) => writer.takes(source) })) {
     for (const state of step.kind === 'group' ? [] : step.rows) {
       if (writer.isFull) await parts.turns.through(writer.encode())
@@ -97,16 +97,16 @@ export async function writeRunFiles(input: RunInput, parts: MergeParts): Promise
       if (!isNewest || (state.deletedAt !== undefined && state.seq <= forgetUpTo)) continue
       if ('source' in state) {
         copies.push(state)
-        if (copies.length >= copiedAtOnce) copy()
+        if (copies.length >= copiedAtOnce) await copy()
       } else {
-        copy()
+        await copy()
         writer.append(state)
       }
       if (state.deletedAt !== undefined) deletedMinSeq = leastOf([deletedMinSeq, state.seq])
       const turn = parts.turns.step()
       if (turn !== undefined) await turn
     }
-    copy()
+    await copy()
     if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
     if (writer.bytes >= runFileBytesMax) await endFile()
     await endStep(step, parts)
@@ -160,7 +160,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
   let before: EntityKey | undefined
   let sinceSnapshot = 0
   const copies: EventToCopy[] = []
-  const copy = (): void => writer.copyRows(copies.splice(0))
+  const copy = (): Promise<void> => parts.turns.through(writer.copyRows(copies.splice(0)))
   const scan = { signal: parts.signal, bytesMax: mergeRequestBytes(job.inputs.length), fits: (source: GroupOfFile) => writer.fits(source) }
   const steps = mergeGroups(job.inputs.map((file) => groupsOfSegment(file, parts.tables, scan)), { compare: byKeyAndSeq, takes: (source) => writer.takes(source) })
   for await (const step of steps) {
@@ -176,9 +176,9 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
       sinceSnapshot = takesSnapshot ? 0 : sinceSnapshot + 1
       if ('source' in row && (hasState || !takesSnapshot)) {
         copies.push(takesSnapshot || !hasState ? row : { ...row, columns: withoutStates })
-        if (copies.length >= copiedAtOnce) copy()
+        if (copies.length >= copiedAtOnce) await copy()
       } else {
-        copy()
+        await copy()
         const event = { ...eventOf(row), state: takesSnapshot ? foldFromSnapshot(told.map(eventOf)) : undefined }
         writer.append(event)
         if (takesSnapshot) told = [event]
@@ -186,7 +186,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
       const turn = parts.turns.step()
       if (turn !== undefined) await turn
     }
-    copy()
+    await copy()
     if (step.kind === 'group') await parts.turns.through(writer.copy(step.source))
     await endStep(step, parts)
   }
@@ -242,6 +242,7 @@ export async function rewriteSegment(file: FileEntry, place: Placing, parts: Mer
       insertWhile((next) => byKeyAndSeq(next, event) < 0)
       to[where].append(begun.has(where) || event.state !== undefined ? event : { ...event, state })
       begun.add(where)
+      if (to[where].isFull) await parts.turns.through(to[where].encode())
     }
     await parts.turns.end()
   }
