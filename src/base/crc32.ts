@@ -1,8 +1,10 @@
+import { nodeZlib } from './node-zlib.ts'
+
 /** Slicing-by-16 tables of the IEEE polynomial, one after the other: sixteen bytes a step, some ten times a byte at a time. */
 const tables = makeTables()
 
-/** Node.js's own, which takes half the time or less: zlib.crc32, since 20.15 and 22.2. */
-const native = globalThis.process?.getBuiltinModule?.('node:zlib')?.crc32
+/** Since Node.js 20.15 and 22.2. */
+const native = nodeZlib?.crc32
 /** Below this a call into the runtime costs as much as it saves. */
 const nativeBytesMin = 256
 

@@ -101,10 +101,10 @@ describe('a chunk that announces more than it can hold', () => {
 
   test.each([
     ['more than its bytes can expand to', { uncompressedBytes: 2 ** 30 }, gzipSync(new Uint8Array(10))],
-    ['another size than its header says', { uncompressedBytes: 9 }, gzipSync(new Uint8Array(10))],
-    ['another size than its header says', { uncompressedBytes: 10 }, gzipSync(new Uint8Array(10)).subarray(0, 12)],
-    ['is not gzip', { uncompressedBytes: 10 }, withEnd(new Uint8Array(30).fill(255), 10)],
-    ['another size than its header says', { uncompressedBytes: 20 }, withEnd(gzipSync(new Uint8Array(10)), 20)],
+    ['is no gzip of the size', { uncompressedBytes: 9 }, gzipSync(new Uint8Array(10))],
+    ['is no gzip of the size', { uncompressedBytes: 10 }, gzipSync(new Uint8Array(10)).subarray(0, 12)],
+    ['is no gzip of the size', { uncompressedBytes: 10 }, withEnd(new Uint8Array(30).fill(255), 10)],
+    ['is no gzip of the size', { uncompressedBytes: 20 }, withEnd(gzipSync(new Uint8Array(10)), 20)],
   ])('is refused when it is gzip and %s', (problem, header, page) => {
     const body = new Uint8Array(page)
     expect(() => decodeCrafted(text, { ...header, compressedBytes: body.length, crc32: crc32(body) }, { body, codec: 'gzip' })).toThrow(problem)
