@@ -56,6 +56,8 @@ export class RowGroup implements Kept {
   bytes: number
   /** 1 for each chunk whose checksum was found right: these bytes do not change. */
   readonly #checked: Uint8Array
+  /** 1 for each column that went by in the arena. */
+  readonly #passed: Uint8Array
   #lastKey: readonly string[] | undefined
   #passCount = 0
   #decodedCount = 0
@@ -71,6 +73,7 @@ export class RowGroup implements Kept {
     this.#places = inFile({ path: file.path, offset: entry.start }, () => readDirectory(bytes, entry, file.leaves.length))
     this.#columns = new Array<Column | undefined>(file.leaves.length)
     this.#checked = new Uint8Array(file.leaves.length)
+    this.#passed = new Uint8Array(file.leaves.length)
   }
 
   get rowCount(): number {
@@ -92,9 +95,13 @@ export class RowGroup implements Kept {
     return column
   }
 
-  /** As `column`, but what is not known yet is decoded into the arena. */
+  /** As `column`, but what is not known yet is decoded into the arena, unless that was so before and there is room to keep it. */
   passingColumn(index: number): Column {
-    return this.#columns[index] ?? this.#tinyColumn(index) ?? this.#decode(index, this.file.arena)
+    const known = this.#columns[index] ?? this.#tinyColumn(index)
+    if (known !== undefined) return known
+    if (this.#passed[index] === 1 && this.keptBy?.admits(this.#bytes.length) === true) return this.column(index)
+    this.#passed[index] = 1
+    return this.#decode(index, this.file.arena)
   }
 
   /** Some of its rows, which ascend, in each column, to make documents of; void after the arena's next reset. Columns of a row group that rows are made of again are kept, as far as there is room. */

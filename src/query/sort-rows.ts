@@ -1,8 +1,12 @@
+import type { Entity } from '../model/entity-document.ts'
 import type { EntityState } from '../model/entity.ts'
+import type { FieldPath } from '../model/path.ts'
 import { sortValue, type SortKey } from '../model/sort.ts'
 import type { Document, Value } from '../model/values.ts'
 import { compareValues, typeRank, typeRanks } from '../model/compare.ts'
 import type { FilterNode } from '../model/filter/filter-node.ts'
+import { scalarsOf } from '../parquet/column-values.ts'
+import type { RunBatch } from '../parquet/RunBatch.ts'
 import type { GroupFilter } from '../parquet/GroupStatistics.ts'
 import type { Scratch } from '../storage/Scratch.ts'
 import type { ScanSlice } from '../storage/view.ts'
@@ -18,6 +22,9 @@ import { windowed } from './windowed.ts'
 const latePlacesMax = 100
 /** Rows of a slice that are compared with what is kept before the bar is raised; twice as many each time, as raising it looks at the whole batch. */
 const candidatesAtOnce = 256
+
+/** Of candidates that the sort keys do not tell apart so many ids are read one by one, before all are. */
+const alikeMax = 16
 
 /** A row whose document is not made before it is known to be among the first. */
 interface Candidate extends Position {
@@ -106,11 +113,29 @@ function candidateMaker({ ns, sort }: Query, isLate: boolean): (slice: ScanSlice
         return { id, values, take: () => state }
       })
     }
-    return columns.entities(rows, { ns, fields }).map((entity, index) => {
-      const row = rows[index] as number
-      return { id: entity.$id.slice(ns.length + 1), values: sort.map((key) => sortValue(entity as unknown as Document, key)), take: () => batch.states(Int32Array.of(row))[0] as EntityState }
-    })
+    let made: Entity[] | undefined
+    let asked = 0
+    const entitiesAt = (some: Int32Array): Entity[] => columns.entities(some, { ns, fields })
+    const entity = (index: number): Entity => (made === undefined && ++asked <= alikeMax ? entitiesAt(rows.subarray(index, index + 1))[0] : (made ??= entitiesAt(rows))[index]) as Entity
+    const keys = sort.map(({ path }) => scalarsAt(columns, path, rows))
+    const valuesAt = keys.includes(undefined) ? (index: number) => sort.map((key) => sortValue(entity(index) as unknown as Document, key)) : (index: number) => keys.map((values) => values?.[index] ?? null)
+    return Array.from(rows, (row, index) => ({
+      values: valuesAt(index),
+      // Only rows that the keys do not tell apart are asked for it, and those that are kept.
+      get id() {
+        return entity(index).$id.slice(ns.length + 1)
+      },
+      take: () => batch.states(Int32Array.of(row))[0] as EntityState,
+    }))
   }
+}
+
+/** A field's values in some rows; undefined where only their documents tell. */
+function scalarsAt(columns: RunBatch, path: FieldPath, rows: Int32Array): readonly (Value | undefined)[] | undefined {
+  const found = columns.find(path)
+  if (found === undefined || columns.restsWith(path[0] ?? '').length > 0) return undefined
+  if (found === 'absent') return []
+  return found.isList ? undefined : columns.reading(() => scalarsOf(columns.column(found.index), rows))
 }
 
 /** Of the rows those that may be among the first: the first sort key is compared on its column with the last that is kept. `isAlone`: nothing interleaves with them. */
