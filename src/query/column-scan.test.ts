@@ -55,6 +55,22 @@ describe('a scan', () => {
     await db.close()
   })
 
+  test('for the first rows of an order keeps the columns of the row groups that are left', async () => {
+    const db = new ParqueDB({ storage: new MemoryBackend(), compaction: { background: false } })
+    const items = db.collection('items')
+    const noise = (index: number): string => Array.from({ length: 12 }, (_, at) => (Math.imul(index * 12 + at, 2_654_435_761) >>> 0).toString(36)).join('')
+    await items.createMany(Array.from({ length: 16_000 }, (_, index) => ({ $id: `i${String(index).padStart(6, '0')}`, n: (Math.imul(index ^ 0x5bd1e995, 0x85ebca6b) >>> 8) + (Math.floor(index / 2000) % 2 === 0 ? 2 ** 25 : 0), text: noise(index) })))
+    await db.flush()
+    const sorted = { sort: { n: -1 }, limit: 10 } as const
+    const first = await items.find({}, sorted).toArray()
+    for (let time = 0; time < 3; time++) await items.find({}, sorted).toArray()
+    const { prunedRowGroups, decodedPages } = await items.explain({}, sorted)
+    expect(prunedRowGroups).toBeGreaterThan(0)
+    expect(decodedPages).toBe(0)
+    expect(await items.find({}, sorted).toArray()).toEqual(first)
+    await db.close()
+  })
+
   test('keeps the few rows that it brought', async () => {
     const db = await filled()
     const items = db.collection<{ n: number; extra?: string }>('items')
