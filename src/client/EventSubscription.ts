@@ -62,10 +62,12 @@ export class EventSubscription implements EventStream {
         const own = seq === undefined ? new Map(texts) : new Map([...texts, ['fromSeq', String(seq + 1)]])
         for await (const { event, id, data } of transport.events(databaseOperations.subscribe, { texts: own, signal })) {
           if (event === 'error') throw errorOf(data)
+          // A server that begins again and again, and fails each time, is not asked for ever.
+          if (event !== 'open') attempt = 0
+          if (event === 'alive') continue
           if (event !== 'open') yield data as unknown as Event
           else if (seq === undefined) yield undefined
           seq = id
-          attempt = 0
         }
       } catch (error) {
         if (!isPassing(error) || attempt >= retries) throw error

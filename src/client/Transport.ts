@@ -83,7 +83,7 @@ export class Transport {
     }
   }
 
-  /** Server-sent events as they come, once. */
+  /** Server-sent events as they come, once; 'alive' where the server only says that it lives. */
   async *events(operation: Operation, { texts, signal }: Arguments): AsyncGenerator<{ event: string; id: number; data: Json }> {
     let rest = ''
     for await (const part of this.#read(operation, texts, { signal, accept: 'text/event-stream' })) {
@@ -92,7 +92,7 @@ export class Transport {
       for (const block of blocks) {
         const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1]
         const data = field('data')
-        if (data !== undefined) yield { event: field('event') ?? 'message', id: Number(field('id')), data: parse(data) }
+        yield data === undefined ? { event: 'alive', id: Number.NaN, data: null } : { event: field('event') ?? 'message', id: Number(field('id')), data: parse(data) }
       }
     }
     throw unavailable('The server ended the subscription.')

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Clock } from '../base/clock.ts'
+import { systemClock as realClock, type Clock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import { ParqueDB } from '../db/ParqueDB.ts'
 import { createServer, type Server } from '../server/Server.ts'
@@ -124,6 +124,22 @@ test('a subscription that is cut off goes on behind the last event that was give
     if (seq === 3) break
   }
   expect(seqs).toEqual([1, 2, 3])
+})
+
+test('a subscription whose server begins and fails each time is not asked for ever, and one that lived for a while begins to count anew', async () => {
+  const answer = (text: string): Fault => () => new Response(text, { headers: { 'content-type': 'text/event-stream' } })
+  const open = 'event: open\nid: 0\ndata: {}\n\n'
+  const failing = answer(`${open}event: error\ndata: {"title":"INTERNAL","status":500,"detail":"The server failed; its log says why."}\n\n`)
+  await expect(clientWith(Array.from({ length: 9 }, () => failing), { retries: 3 }).subscribe().next()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', message: 'The server failed; its log says why.' })
+  expect(sleeps).toHaveLength(3)
+  const alive = answer(`${open}: still here\n\n`)
+  const subscription = clientWith([failing, failing, alive, failing, failing], { retries: 3 }).subscribe()
+  const next = subscription.next()
+  await db.collection('a').create({ n: 1 })
+  while (sleeps.length < 8) await realClock.sleep(1)
+  await db.collection('a').create({ n: 2 })
+  expect((await next).value?.op).toBe('CREATE')
+  await subscription.return()
 })
 
 test('a silent server is left after timeoutMs, and a signal ends a call', async () => {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import type { StoredEvent } from '../model/event.ts'
 import { MemoryBackend } from '../storage/backends/MemoryBackend.ts'
 import { withEventSourcing } from '../storage/EventSourcedBackend.ts'
+import { withView, type View } from '../storage/view.ts'
 import { ParqueDB } from './ParqueDB.ts'
 import { Subscription } from './Subscription.ts'
 import { defineProjection } from './EventProjection.ts'
@@ -70,6 +72,39 @@ test('a subscription that fails has ended: it listens no more, and asked again i
   await expect(subscription.next()).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE' })
   expect(listening).toBe(0)
   await expect(subscription.next()).rejects.toMatchObject({ code: 'HISTORY_UNAVAILABLE' })
+  await db.close()
+})
+
+test('a commit that is told of while it is being read comes once', async () => {
+  const engine = withEventSourcing(new MemoryBackend())
+  const db = new ParqueDB({ storage: engine })
+  await db.collection('users').createMany([{ n: 1 }, { n: 2 }])
+  const newest: StoredEvent[] = []
+  await withView(engine, async (view) => {
+    for await (const event of view.events({ fromSeq: 2 })) newest.push(event)
+  })
+  // As in a Worker, which learns of the newest event by asking for it: when what is read of the second view has begun. The first one tells where that is.
+  let tell: (events: readonly StoredEvent[]) => void = () => undefined
+  const onCommit = (listener: typeof tell): (() => void) => {
+    tell = listener
+    return engine.onCommit(listener)
+  }
+  let views = 0
+  const view = async (): Promise<View> => {
+    const made = await engine.view()
+    const events: View['events'] = (options) => {
+      const reading = made.events(options)
+      if (views === 2) tell(newest)
+      return reading
+    }
+    views++
+    return { seq: made.seq, events, release: () => made.release() } as View
+  }
+  const subscription = new Subscription({ view, onCommit }, { fromSeq: 2 }, { own: (event) => event, onEnd: () => undefined })
+  expect((await subscription.next()).value?.seq).toBe(2)
+  await db.collection('users').create({ n: 3 })
+  expect((await subscription.next()).value?.seq).toBe(3)
+  await subscription.return()
   await db.close()
 })
 

@@ -233,6 +233,24 @@ describe('an address', () => {
     expect(await Promise.all(['/v1.0/(db)/stats', '/v1.0/(db)/stats/', '/v1x0/(db)/stats', '/v1.0/db/stats', '/stats'].map(statusOf))).toEqual([200, 200, 404, 404, 404])
   })
 
+  test('tells onError of a stream that fails after it has begun, as of any other failure that is not the caller\'s', async () => {
+    await db.collection('posts').create({ $id: 'a' })
+    const told: unknown[] = []
+    const bug = new TypeError('a bug')
+    const failing = new Proxy(db, {
+      get: (target, name) => {
+        if (name === 'subscribe') return () => ({ next: () => Promise.reject(bug), return: async () => ({ done: true }) })
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      },
+    })
+    const { fetch } = createServer(failing, { auth: 'none', onError: (error) => told.push(error) })
+    const text = await (await fetch(new Request('http://server/subscribe'))).text()
+    expect(text).toContain('event: open')
+    expect(text).toContain('event: error\ndata: {"type":"about:blank","title":"INTERNAL"')
+    expect(told).toEqual([bug])
+  })
+
   test('answers HEAD as GET, without the body, and ends what would stream', async () => {
     await db.collection('posts').create({ $id: 'a' })
     const answer = await send('HEAD /collections/posts/entities/a')

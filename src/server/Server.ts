@@ -148,7 +148,7 @@ export class Server {
       const given = request.headers.get('parquedb-token')
       const database = this.#source(given === null ? undefined : await this.#signer.verify(given, scope))
       const call = { route, request, args, database, principal, signer: this.#signer, signal, pageItemsMax }
-      const { response, isStream } = await respond(call, await perform(call), { clock: this.#clock, heartbeatMs: this.#options.heartbeatMs ?? heartbeatMsDefault, idleMsMax, controller, onEnd })
+      const { response, isStream } = await respond(call, await perform(call), { clock: this.#clock, heartbeatMs: this.#options.heartbeatMs ?? heartbeatMsDefault, idleMsMax, controller, onEnd, onError: this.#options.onError })
       const token = database.sessionToken?.()
       if (token !== undefined) response.headers.set('parquedb-token', await this.#signer.sign(token, scope))
       goesOn = isStream

@@ -16,6 +16,8 @@ export interface Responding {
   readonly controller: AbortController
   /** Told when a stream has ended. */
   readonly onEnd: () => void
+  /** Told of failures that are not the caller's. */
+  readonly onError: ((error: unknown) => void) | undefined
 }
 
 /** The answer to a call whose method gave `result`; `isStream` when it goes on after this. */
@@ -26,7 +28,7 @@ export async function respond(call: Call, result: unknown, run: Responding): Pro
     const { events, seq } = result as { events: EventStream; seq: number }
     return stream(serverSentEvents(events, { seq }, run), 'text/event-stream', run)
   }
-  if (gives === 'events' || (gives === 'page' && wantsLines)) return stream(lines(result as AsyncIterable<unknown>), 'application/x-ndjson', run)
+  if (gives === 'events' || (gives === 'page' && wantsLines)) return stream(lines(result as AsyncIterable<unknown>, run), 'application/x-ndjson', run)
   return { response: await whole(call, result), isStream: false }
 }
 
@@ -65,7 +67,7 @@ async function stream(chunks: AsyncGenerator<string>, type: string, run: Respond
 const chunkCharacters = 64 * 1024
 
 /** One value a line, then {"$end":true}: a text without it is not whole. After the first chunk a failure is a line too, {"$error":…}; before, it is thrown. */
-async function* lines(items: AsyncIterable<unknown>): AsyncGenerator<string> {
+async function* lines(items: AsyncIterable<unknown>, run: Responding): AsyncGenerator<string> {
   let text = ''
   let isBegun = false
   try {
@@ -79,13 +81,14 @@ async function* lines(items: AsyncIterable<unknown>): AsyncGenerator<string> {
     text += '{"$end":true}\n'
   } catch (error) {
     if (!isBegun) throw error
-    text += `{"$error":${stringifyProblem(problemOf(error))}}\n`
+    text += `{"$error":${problemText(error, run)}}\n`
   }
   yield text
 }
 
 /** Server-sent events: first the position, then each event with its seq as id, a comment when nothing comes, and a failure as the event 'error'. */
-async function* serverSentEvents(events: EventStream, from: { seq: number }, { clock, heartbeatMs }: { clock: Clock; heartbeatMs: number }): AsyncGenerator<string> {
+async function* serverSentEvents(events: EventStream, from: { seq: number }, run: Responding): AsyncGenerator<string> {
+  const { clock, heartbeatMs } = run
   yield `event: open\nid: ${from.seq}\ndata: {}\n\n`
   try {
     let next = events.next()
@@ -101,10 +104,17 @@ async function* serverSentEvents(events: EventStream, from: { seq: number }, { c
       yield text === '' ? ': still here\n\n' : text
     }
   } catch (error) {
-    yield `event: error\ndata: ${stringifyProblem(problemOf(error))}\n\n`
+    yield `event: error\ndata: ${problemText(error, run)}\n\n`
   } finally {
     await events.return()
   }
+}
+
+/** What a stream says of its failure: its status has gone before. */
+function problemText(error: unknown, { onError }: Responding): string {
+  const problem = problemOf(error)
+  if (problem.status >= 500) onError?.(error)
+  return stringifyProblem(problem)
 }
 
 /** What `next` gives if it does within `ms`. */
@@ -141,6 +151,8 @@ function streamOf(chunks: AsyncGenerator<string>, first: IteratorResult<string>,
         if (!isOver) sink.close()
         end()
       }
+      // Whoever asked may be gone by now.
+      if (signal.aborted) return stop()
       signal.addEventListener('abort', stop, { once: true })
     },
     async pull(sink) {

@@ -33,7 +33,8 @@ export class ParqueDBWorker<Env extends ParqueDBEnv = ParqueDBEnv> extends Worke
     const { server: options } = this.options()
     if (options === undefined) return new Response('There is nothing here.', { status: 404 })
     const isolate = ParqueDBWorker.#isolate
-    isolate.server ??= createServer((token) => this.database(token), options)
+    // Into the Worker's log, where nothing else is asked for.
+    isolate.server ??= createServer((token) => this.database(token), { onError: (error) => console.error(error), ...options })
     return isolate.server.fetch(request)
   }
 
