@@ -34,7 +34,7 @@ export class ParqueDBWorker<Env extends ParqueDBEnv = ParqueDBEnv> extends Worke
     if (options === undefined) return new Response('There is nothing here.', { status: 404 })
     const isolate = ParqueDBWorker.#isolate
     // Into the Worker's log, where nothing else is asked for.
-    isolate.server ??= createServer((token) => this.database(token), { onError: (error) => console.error(error), ...options })
+    isolate.server ??= createServer((token) => this.database(token), { onError: reportError, ...options })
     return isolate.server.fetch(request)
   }
 
