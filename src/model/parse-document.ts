@@ -79,6 +79,7 @@ class Walk {
   readonly #base: string
   /** The key at each depth on the way to the value being read; what lies beyond the current depth is stale. */
   readonly #keys: (string | number)[] = []
+  /** Of what was read, as approximateBytes estimates it. */
   bytes = 0
   #fieldCount = 0
 
@@ -86,8 +87,6 @@ class Walk {
     if (limits.depthMax > deepestDepthMax) throw new ParqueDBError('INVALID_ARGUMENT', `The limit depthMax can be at most ${deepestDepthMax}, not ${limits.depthMax}.`)
     this.#limits = limits
     this.#root = root
-
-  /** Of what was read, as approximateBytes estimates it. */
     this.#base = base
   }
 

@@ -1,15 +1,12 @@
-import { isParqueDBError, limitExceeded, ParqueDBError, translated } from '../../base/ParqueDBError.ts'
-import { valuesMatchEqual } from '../compare.ts'
+import { limitExceeded } from '../../base/ParqueDBError.ts'
 import { compileFilter } from '../filter/compile-filter.ts'
-import { filterFields, type FilterNode } from '../filter/filter-node.ts'
-import { isOfValues, parseFilter } from '../filter/parse-filter.ts'
+import { filterFields } from '../filter/filter-node.ts'
 import type { ValueTest } from '../filter/path-values.ts'
-import { describe, isPlainObject, parseValue } from '../parse-document.ts'
+import { describe, isPlainObject } from '../parse-document.ts'
 import { parseArrayIndex, parseFieldPath } from '../path.ts'
-import type { SortKey } from '../sort.ts'
 import { systemFields } from '../entity-document.ts'
-import { isObject, type Value } from '../values.ts'
-import { invalidUpdate, type BitMask, type ParsedUpdate, type Push, type UpdateOperation, type UpdatePath, type UpdateStep } from './apply-update.ts'
+import { invalidUpdate, type ParsedUpdate, type UpdateOperation, type UpdatePath, type UpdateStep } from './apply-update.ts'
+import { operators, parseInUpdate, type FieldUse } from './operators.ts'
 
 /** Far more fields than a document may have; an update is checked and applied in memory. */
 const operationCountMax = 10_000
@@ -40,10 +37,9 @@ export function parseUpdate(update: unknown, options: { readonly arrayFilters?: 
     for (const name of Object.keys(fields)) {
       const use = { operator, operand: fields[name], path: parseUpdatePath(name, operator, filters) }
       checkType(use)
-      const operation = parse(use, filters)
-      conflicts.add(operation.path, operator)
-      if (operation.kind === 'rename') conflicts.add(operation.to, operator)
-      operations.push(operation)
+      const edit = parse(use, (text) => parseUpdatePath(text, operator, filters))
+      for (const path of edit.to === undefined ? [use.path] : [use.path, edit.to]) conflicts.add(path, operator)
+      operations.push({ operator, path: use.path, ...edit })
       if (operations.length > operationCountMax) throw limitExceeded({ operationCountMax }, `The update has more than ${operationCountMax} operations.`)
     }
   }
@@ -51,149 +47,11 @@ export function parseUpdate(update: unknown, options: { readonly arrayFilters?: 
   return { operations, links }
 }
 
-interface FieldUpdate {
-  readonly operator: string
-  readonly operand: unknown
-  readonly path: UpdatePath
-}
-
-const operators: { readonly [operator: string]: (use: FieldUpdate, filters: ArrayFilters) => UpdateOperation } = {
-  $set: (use) => ({ kind: 'set', path: use.path, value: operandValue(use) }),
-  $setOnInsert: (use) => ({ kind: 'setOnInsert', path: use.path, value: operandValue(use) }),
-  $unset: ({ path }) => ({ kind: 'unset', path }),
-  $inc: (use) => ({ kind: 'inc', path: use.path, amount: parseAmount(use) }),
-  $mul: (use) => ({ kind: 'mul', path: use.path, amount: parseAmount(use) }),
-  $min: (use) => ({ kind: 'min', path: use.path, value: operandValue(use) }),
-  $max: (use) => ({ kind: 'max', path: use.path, value: operandValue(use) }),
-  $rename: (use, filters) => ({ kind: 'rename', path: fieldsOnly(use, use.path), to: fieldsOnly(use, parseTarget(use, filters)) }),
-  $currentDate: (use) => ({ kind: 'currentDate', path: dateOnly(use) }),
-  $push: ({ operand, path }) => ({ kind: 'push', path, push: parsePush(operand, path.text) }),
-  $pull: ({ operand, path }) => ({ kind: 'pull', path, matches: parsePullTest(operand, path.text) }),
-  $pullAll: ({ operator, operand, path }) => ({ kind: 'pullAll', path, values: listOf(operand, operator, path.text) }),
-  $addToSet: ({ operator, operand, path }) => ({ kind: 'addToSet', path, values: parseEach(operand, operator, path.text) }),
-  $pop({ operator, operand, path }) {
-    if (operand !== 1 && operand !== -1) throw invalidUpdate(operator, path.text, 'needs 1 for the last element, or -1 for the first')
-    return { kind: 'pop', path, end: operand === 1 ? 'last' : 'first' }
-  },
-  $bit: ({ operand, path }) => ({ kind: 'bit', path, masks: parseBit(operand, path.text) }),
-}
-
 /** `$type` is the one field with a '$' that users may set: to a string, or not at all. */
-function checkType({ operator, operand, path }: FieldUpdate): void {
+function checkType({ operator, operand, path }: FieldUse): void {
   if (path.text !== '$type' || operator === '$unset') return
   const sets = operator === '$set' || operator === '$setOnInsert'
   if (!sets || typeof operand !== 'string') throw invalidUpdate(operator, path.text, 'can only be set to a string, or unset')
-}
-
-function operandValue({ operator, operand, path }: FieldUpdate): Value {
-  if (operand === undefined) throw invalidUpdate(operator, path.text, 'is undefined; use $unset to remove a field')
-  return parseValue(operand, path.text)
-}
-
-function parseAmount({ operator, operand, path }: FieldUpdate): number | bigint {
-  if (typeof operand !== 'number' && typeof operand !== 'bigint') throw invalidUpdate(operator, path.text, `needs a number, not ${describe(operand)}`)
-  parseValue(operand, path.text)
-  return operand
-}
-
-function parseTarget({ operator, operand, path }: FieldUpdate, filters: ArrayFilters): UpdatePath {
-  if (typeof operand !== 'string') throw invalidUpdate(operator, path.text, `needs the new name as a string, not ${describe(operand)}`)
-  return parseUpdatePath(operand, operator, filters)
-}
-
-function fieldsOnly({ operator }: FieldUpdate, path: UpdatePath): UpdatePath {
-  if (path.steps.some((step) => step.kind !== 'field')) throw invalidUpdate(operator, path.text, 'cannot move elements of an array')
-  if (path.text === '$type') throw invalidUpdate(operator, path.text, 'cannot move $type')
-  return path
-}
-
-function dateOnly({ operator, operand, path }: FieldUpdate): UpdatePath {
-  const isDate = operand === true || (isPlainObject(operand) && operand['$type'] === 'date' && Object.keys(operand).length === 1)
-  if (!isDate) throw invalidUpdate(operator, path.text, "needs true or { $type: 'date' }")
-  return path
-}
-
-/** One value, or { $each: values } with $position, $sort and $slice. */
-function parsePush(operand: unknown, path: string): Push {
-  const modifiers = modifiersOf(operand, { operator: '$push', path, known: ['$each', '$position', '$sort', '$slice'] })
-  if (modifiers === undefined) return { values: [parseValue(operand, path)], position: undefined, sort: undefined, slice: undefined }
-  return {
-    values: listOf(modifiers['$each'], '$push with $each', path),
-    position: parseWhole(modifiers, '$position', path),
-    sort: parseSortOf(modifiers, path),
-    slice: parseWhole(modifiers, '$slice', path),
-  }
-}
-
-/** One value, or { $each: values }. */
-function parseEach(operand: unknown, operator: string, path: string): readonly Value[] {
-  const modifiers = modifiersOf(operand, { operator, path, known: ['$each'] })
-  return modifiers === undefined ? [parseValue(operand, path)] : listOf(modifiers['$each'], `${operator} with $each`, path)
-}
-
-function listOf(operand: unknown, operator: string, path: string): readonly Value[] {
-  if (!Array.isArray(operand)) throw invalidUpdate(operator, path, `needs an array, not ${describe(operand)}`)
-  return parseValue(operand, path) as Value[]
-}
-
-/**
- * What $pull removes: elements equal to a value; elements that satisfy operators ({ $gt: 5 }, or a regular expression);
- * or, for any other object, elements that are objects and match it as a filter.
- */
-function parsePullTest(operand: unknown, path: string): ValueTest {
-  if (isPlainObject(operand) && !isOfValues(operand)) {
-    const matches = compileFilter(parseInUpdate('$pull', path, operand))
-    return (element) => isObject(element) && matches(element)
-  }
-  if (operand instanceof RegExp || isPlainObject(operand)) {
-    const matches = compileFilter(parseInUpdate('$pull', path, { element: operand }))
-    return (element) => element !== undefined && matches({ element })
-  }
-  const value = parseValue(operand, path)
-  return (element) => valuesMatchEqual(element, value)
-}
-
-/** { and | or | xor: mask }, several in order. */
-function parseBit(operand: unknown, path: string): readonly BitMask[] {
-  const names = isPlainObject(operand) ? Object.keys(operand) : []
-  if (!isPlainObject(operand) || names.length === 0) throw invalidUpdate('$bit', path, 'needs an object with and, or, xor')
-  return names.map((op) => {
-    if (op !== 'and' && op !== 'or' && op !== 'xor') throw invalidUpdate('$bit', path, `knows and, or and xor, not '${op}'`)
-    const mask = operand[op]
-    if (typeof mask === 'bigint') parseValue(mask, path)
-    else if (!Number.isSafeInteger(mask)) throw invalidUpdate('$bit', path, `needs a whole number for '${op}'`)
-    return { op, mask: mask as number | bigint }
-  })
-}
-
-/** The operand when it is an object of modifiers; undefined when it is a plain value. */
-function modifiersOf(operand: unknown, { operator, path, known }: { operator: string; path: string; known: readonly string[] }): Record<string, unknown> | undefined {
-  if (!isPlainObject(operand)) return undefined
-  const names = Object.keys(operand)
-  if (!names.some((name) => name.startsWith('$'))) return undefined
-  const unknown = names.find((name) => !known.includes(name))
-  if (unknown !== undefined) throw invalidUpdate(operator, path, `does not know '${unknown}' beside ${known.join(', ')}`)
-  if (!Object.hasOwn(operand, '$each')) throw invalidUpdate(operator, path, `needs $each beside ${names.join(', ')}`)
-  return operand
-}
-
-function parseWhole(modifiers: Record<string, unknown>, name: '$position' | '$slice', path: string): number | undefined {
-  const given = modifiers[name]
-  if (given === undefined) return undefined
-  if (!Number.isSafeInteger(given)) throw invalidUpdate(`$push with ${name}`, path, `needs a whole number, not ${describe(given)}`)
-  return given as number
-}
-
-function parseSortOf(modifiers: Record<string, unknown>, path: string): readonly SortKey[] | undefined {
-  const given = modifiers['$sort']
-  if (given === undefined) return undefined
-  if (given === 1 || given === -1) return [{ path: [], direction: given }]
-  if (!isPlainObject(given) || Object.keys(given).length === 0) throw invalidUpdate('$push with $sort', path, 'needs 1, -1, or an object of fields with 1 or -1')
-  return Object.keys(given).map((name) => {
-    const direction = given[name]
-    if (direction !== 1 && direction !== -1) throw invalidUpdate('$push with $sort', path, `needs 1 or -1 for '${name}'`)
-    return { path: parseFieldPath(name, 'INVALID_UPDATE'), direction }
-  })
 }
 
 /** A dotted path with `$[]` and `$[name]`. INVALID_UPDATE for a field that the database keeps, a bare `$`, or any other '$' name but a top-level `$type`. */
@@ -244,14 +102,6 @@ function parseArrayFilters(input: unknown) {
       if (name !== undefined) throw invalidUpdate('arrayFilters', name, `is used by no path; write $[${name}] where it belongs`)
     },
   }
-}
-
-/** A filter inside an update; what is wrong with it is an INVALID_UPDATE. */
-function parseInUpdate(operator: string, path: string, filter: unknown): FilterNode {
-  return translated(() => parseFilter(filter), (cause) => {
-    if (!isParqueDBError(cause, 'INVALID_FILTER')) return cause
-    return new ParqueDBError('INVALID_UPDATE', `${operator}${path === '' ? '' : ` on '${path}'`}: ${cause.message}`, { details: { operator, path }, cause })
-  })
 }
 
 /** The paths of one update. Two that are equal, or one inside the other, conflict: INVALID_UPDATE, whatever the operators. */
