@@ -42,6 +42,12 @@ export function isParqueDBError(error: unknown, code?: ErrorCode): error is Parq
   return error instanceof Error && error.name === 'ParqueDBError' && (code === undefined || (error as ParqueDBError).code === code)
 }
 
+/** A failure with more facts, and with what `tell` makes of its message; what is none of ours as it is. */
+export function retold(error: unknown, facts: ErrorDetails, tell = (message: string): string => message): unknown {
+  if (!isParqueDBError(error)) return error
+  return new ParqueDBError(error.code, tell(error.message), { details: { ...error.details, ...facts }, cause: error })
+}
+
 /** That a limit would be passed. `limit` is its name, and the most that it allows: `{ depthMax: 100 }`. */
 export function limitExceeded(limit: { readonly [name: string]: number }, message: string, more?: ErrorDetails): ParqueDBError {
   const [[name, most] = []] = Object.entries(limit)

@@ -1,5 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { ParqueDBError, retold, translated } from '../base/ParqueDBError.ts'
 import type { CreateManyCounts, CreateManyOptions, CreateManyResult } from '../model/database-options.ts'
 import { decide } from '../model/decide.ts'
 import { formatEntityId } from '../model/entity.ts'
@@ -40,8 +40,7 @@ export async function createMany(session: Session, target: { ns: string; documen
     return await run.end()
   } catch (thrown) {
     const error = (await run.earlierFailure()) ?? thrown
-    if (!isParqueDBError(error)) throw error
-    throw new ParqueDBError(error.code, error.message, { details: { ...error.details, ...run.counts }, cause: error })
+    throw retold(error, { ...run.counts })
   }
 }
 
@@ -204,11 +203,5 @@ function newBatch(firstIndex: number): Batch {
 
 /** Says in an error which document it was. */
 function located<Result>(at: () => number, work: () => Result): Result {
-  try {
-    return work()
-  } catch (error) {
-    if (!isParqueDBError(error)) throw error
-    const index = at()
-    throw new ParqueDBError(error.code, `Document ${index}: ${error.message}`, { details: { ...error.details, index }, cause: error })
-  }
+  return translated(work, (error) => retold(error, { index: at() }, (message) => `Document ${at()}: ${message}`))
 }

@@ -1,4 +1,4 @@
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { ParqueDBError, retold } from '../base/ParqueDBError.ts'
 import type { VersionedOptions } from '../model/database-options.ts'
 import type { EdgeInput, LinkManyOptions, LinkManyResult, LinkResult } from '../model/graph-options.ts'
 import { parseEntityId, type EntityKey } from '../model/entity.ts'
@@ -30,7 +30,7 @@ export async function linkMany(session: Session, target: { ns: string; edges: un
   const write = parseWrite(session, rest)
   const counts = { edgeCount: 0, changedCount: 0 }
   let batchIndex = 0
-  let committing: Promise<{ error?: Error }> = Promise.resolve({})
+  let committing: Promise<{ error?: unknown }> = Promise.resolve({})
   const settle = async (): Promise<void> => {
     const { error } = await committing
     if (error !== undefined) throw error
@@ -81,9 +81,8 @@ async function commitLinks(session: Session, links: readonly Link[], write: Retu
   return committed === undefined || committed.repeated ? 0 : committed.states.length
 }
 
-function located(error: unknown, counts: LinkManyResult): Error {
-  if (!isParqueDBError(error)) return error instanceof Error ? error : new Error(String(error))
-  return new ParqueDBError(error.code, `Edges from ${counts.edgeCount} on: ${error.message}`, { details: { ...error.details, index: counts.edgeCount, ...counts }, cause: error })
+function located(error: unknown, counts: LinkManyResult): unknown {
+  return retold(error, { index: counts.edgeCount, ...counts }, (message) => `Edges from ${counts.edgeCount} on: ${message}`)
 }
 
 function parseEdge(session: Session, ns: string, edge: unknown): Link[] {

@@ -1,5 +1,5 @@
 import { checkAborted } from '../base/abort.ts'
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
+import { ParqueDBError, retold } from '../base/ParqueDBError.ts'
 import { checkOptions } from '../model/check-options.ts'
 import type { FindOneAndUpdateOptions, UpdateManyResult } from '../model/database-options.ts'
 import { decide, type Command } from '../model/decide.ts'
@@ -37,7 +37,7 @@ export async function writeMany(session: Session, many: { query: Query; command:
       const states = waiting.slice(0, batchEntitiesMax)
       waiting = waiting.slice(batchEntitiesMax)
       const { matchedCount, modifiedCount } = await writeBatch(session, { ...many, states }, write).catch((error: unknown) => {
-        throw located(error, total)
+        throw total.matchedCount === 0 ? error : retold(error, { ...total }, (message) => `${message} Commits before it have changed ${total.modifiedCount} entities.`)
       })
       total.matchedCount += matchedCount
       total.modifiedCount += modifiedCount
@@ -49,11 +49,6 @@ export async function writeMany(session: Session, many: { query: Query; command:
     if (waiting.length > 0) await commit()
     return total
   })
-}
-
-function located(error: unknown, { matchedCount, modifiedCount }: UpdateManyResult): unknown {
-  if (!isParqueDBError(error) || matchedCount === 0) return error
-  return new ParqueDBError(error.code, `${error.message} Commits before it have changed ${modifiedCount} entities.`, { details: { ...error.details, matchedCount, modifiedCount }, cause: error })
 }
 
 export function updateCommand(update: unknown, options: { arrayFilters?: unknown; orCreate: boolean }): { kind: 'update'; update: ParsedUpdate; orCreate: boolean } {

@@ -1,5 +1,5 @@
 import { toHex, utf8Encode } from '../base/bytes.ts'
-import { isParqueDBError, limitExceeded, ParqueDBError } from '../base/ParqueDBError.ts'
+import { isParqueDBError, limitExceeded, ParqueDBError, retold } from '../base/ParqueDBError.ts'
 import { sha256 } from '../base/sha256.ts'
 import type { Database } from '../model/database.ts'
 import { toExtendedJson } from '../model/ejson.ts'
@@ -43,7 +43,7 @@ export async function runBatch(db: Database, request: { [name: string]: unknown 
     for (const [index, step] of steps.entries()) {
       const outcome = await outcomeOf(tx, step, caller)
       if (step.check !== undefined && step.check !== outcome.check) throw new ParqueDBError('TRANSACTION_CONFLICT', `What operation ${index} of the transaction had read has changed; run it again.`, { details: { operation: index } })
-      if ('error' in outcome && step.check === undefined && !(dryRun === true && step === last)) throw atStep(outcome.error, index)
+      if ('error' in outcome && step.check === undefined && !(dryRun === true && step === last)) throw retold(outcome.error, { operation: index }, (message) => `Operation ${index}: ${message}`)
       if (step.check === undefined) results.push(outcome)
     }
     if (dryRun === true) throw new DryRun()
@@ -96,10 +96,6 @@ function checkOf(value: unknown): string {
 function told(outcome: Outcome): object {
   if ('error' in outcome) return { error: problemOf(outcome.error), check: outcome.check }
   return { value: toExtendedJson((outcome.value ?? null) as Value), check: outcome.check }
-}
-
-function atStep(error: unknown, index: number): unknown {
-  return isParqueDBError(error) ? new ParqueDBError(error.code, `Operation ${index}: ${error.message}`, { details: { ...error.details, operation: index }, cause: error }) : error
 }
 
 function invalid(problem: string, option: string): ParqueDBError {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError, retold } from '../../base/ParqueDBError.ts'
 import type { Collection } from '../../db/Collection.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
 import type { Row, Rows } from './row.ts'
@@ -61,8 +61,7 @@ export async function importRows(request: ImportRequest): Promise<ImportCounts &
     }
     return { ...counts, isInterrupted: false }
   } catch (error) {
-    if (!isParqueDBError(error)) throw error
-    throw new ParqueDBError(error.code, error.message, { details: { ...error.details, imported: counts }, cause: error })
+    throw retold(error, { imported: counts })
   } finally {
     await batches.return?.()
   }
@@ -106,9 +105,9 @@ async function commit({ rows, txId }: Batch, request: ImportRequest): Promise<Im
   } catch (error) {
     const index = isParqueDBError(error) ? error.details['index'] : undefined
     const row = typeof index === 'number' ? rows[index] : undefined
-    if (!isParqueDBError(error) || row === undefined) throw error
-    const message = error.message.replace(/^Document \d+: /, '')
-    throw new ParqueDBError(error.code, `${where}, line ${row.line}: ${message}${error.code === 'ALREADY_EXISTS' ? ' To import all the same: --on-conflict skip, or --on-conflict replace.' : ''}`, { details: { ...error.details, file: where, line: row.line }, cause: error })
+    if (row === undefined) throw error
+    const hint = isParqueDBError(error, 'ALREADY_EXISTS') ? ' To import all the same: --on-conflict skip, or --on-conflict replace.' : ''
+    throw retold(error, { file: where, line: row.line }, (message) => `${where}, line ${row.line}: ${message.replace(/^Document \d+: /, '')}${hint}`)
   }
 }
 

@@ -1,4 +1,4 @@
-import { isParqueDBError, ParqueDBError, translated } from '../../base/ParqueDBError.ts'
+import { retold, translated } from '../../base/ParqueDBError.ts'
 import { fromExtendedJson, textTypes } from '../../model/ejson.ts'
 import { isObject, type Document } from '../../model/values.ts'
 import { JsonSplitter, type Piece, type SplitMode } from './JsonSplitter.ts'
@@ -47,11 +47,9 @@ function readRow(piece: Piece, options: JsonRowsOptions): Row {
 }
 
 function unwrap(json: object, { text, line }: Piece, { where, asText }: JsonRowsOptions): Document {
-  const value = translated(() => fromExtendedJson(json, { asText: asText === true }), (cause) => {
-    if (!isParqueDBError(cause)) return cause
-    const hint = asText !== true && textTypes.some((name) => text.includes(`"${name}"`)) ? ` With --as-text ${textTypes.join(', ')} are read as text.` : ''
-    return new ParqueDBError(cause.code, `${where}, line ${line}: ${cause.message}${hint}`, { details: { ...cause.details, file: where, line }, cause })
-  })
+  const hint = (): string => (asText !== true && textTypes.some((name) => text.includes(`"${name}"`)) ? ` With --as-text ${textTypes.join(', ')} are read as text.` : '')
+  const located = (cause: unknown): unknown => retold(cause, { file: where, line }, (message) => `${where}, line ${line}: ${message}${hint()}`)
+  const value = translated(() => fromExtendedJson(json, { asText: asText === true }), located)
   if (!isObject(value)) throw inputError(where, line, 'expected an object with fields, found a single value')
   return value
 }
