@@ -2,22 +2,56 @@ import { compareStrings } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { edgeRange, edgeSpace, parseEdgeKey, type Direction, type EdgeRange } from '../model/edge.ts'
 import { formatEntityId, formatTarget, type EntityKey, type EntityState } from '../model/entity.ts'
-import { unlinkOf, type Link } from '../model/links.ts'
+import type { EventDraft } from '../model/event.ts'
+import { decideLinks, keysOfLinks, unlinkOf, type Link, type LinkContext } from '../model/links.ts'
+import type { DecisionContext } from '../storage/engine.ts'
 import { withView } from '../storage/view.ts'
-import type { Session } from './session.ts'
+import type { Committed, Session } from './session.ts'
 import type { ParsedWrite } from './parse-input.ts'
 
+/** An edge's event in the log, about. */
+export const linkBytes = 200
+
+/** The drafts of edges, and of those that give way to them. `isMade`: entities that the same commit makes. */
+export type DecideEdges = (links: readonly Link[], isMade?: LinkContext['isMade']) => readonly EventDraft[]
+
+/** A commit about some entities, and edges that it may make or remove. */
+export interface EdgeCommit {
+  readonly keys: readonly EntityKey[]
+  readonly links: readonly Link[]
+  /** Whether the entities are being made: then they have edges only where their ids were used before. */
+  readonly isNew?: boolean
+  readonly decide: (context: DecisionContext, edges: DecideEdges) => readonly EventDraft[]
+  /** Told when it was decided, for which it need not be durable yet. */
+  readonly onDecided?: () => void
+}
+
 /**
- * Runs a write of edges. Where a relationship leads to one entity, from either of its ends, the edge that is there is replaced: then the write is a transaction,
- * whose states are provisional, but for those that it was `committed` with; undefined when its txId was committed before.
+ * Commits a write of edges. Where a relationship leads to one entity, from either of its ends, the edge that is there is replaced: then the write is a transaction, in which it is decided
+ * once more, and whose states are provisional, but for those that it was `committed` with; undefined when its txId was committed before.
  */
-export async function replacingEdges<Result extends object>(session: Session, { links, isNew, write }: { links: readonly Link[]; isNew: boolean; write: ParsedWrite }, work: (session: Session, links: readonly Link[], write: ParsedWrite) => Promise<Result>): Promise<(Result & { committed: readonly EntityState[] }) | undefined> {
+export async function commitWithEdges(session: Session, commit: EdgeCommit, write: ParsedWrite): Promise<(Committed & { committed: readonly EntityState[] }) | undefined> {
+  const { keys, links, isNew } = commit
   const single = links.flatMap(singleEnds)
   refuseTwoAtOneEnd(single)
-  // An entity that is being made has edges only where its id was used before.
-  const isPlain = single.length === 0 || (isNew && single.every(({ link, direction }) => direction === 'out' && link.relation.direction === 'out') && (await othersOf(session, single)).length === 0)
-  if (isPlain) return { ...(await work(session, links, write)), committed: [] }
-  const done = await session.transact(async (inner) => work(inner, [...(await othersOf(inner, single)), ...links], { ...write, txId: undefined }), write)
+  const carryOut = (inner: Session, replaced: readonly Link[], txId: string | undefined): Promise<Committed> =>
+    inner.commit({
+      keys: links.length === 0 ? keys : [...keys, ...keysOfLinks([...replaced, ...links])],
+      decide: (context) => {
+        const edges: DecideEdges = (wanted, isMade) => {
+          const gone = replaced.filter((other) => wanted.some((link) => givesWay(other, link)))
+          return decideLinks([...gone, ...wanted], { state: (key) => context.state(key), ...(isMade && { isMade }), ...write })
+        }
+        const drafts = commit.decide(context, edges)
+        if (!inner.isTransaction) commit.onDecided?.()
+        return drafts
+      },
+      txId,
+      signal: write.signal,
+    })
+  const isPlain = single.length === 0 || (isNew === true && single.every(({ link, direction }) => direction === 'out' && link.relation.direction === 'out') && (await othersOf(session, single)).length === 0)
+  if (isPlain) return { ...(await carryOut(session, [], write.txId)), committed: [] }
+  const done = await session.transact(async (inner) => carryOut(inner, await othersOf(inner, single), undefined), write)
   return done && { ...done.result, committed: done.states }
 }
 
@@ -57,7 +91,7 @@ function refuseTwoAtOneEnd(ends: readonly SingleEnd[]): void {
 }
 
 /** Whether an edge has to go for another one of its kind. */
-export function givesWay({ ends }: Link, link: Link): boolean {
+function givesWay({ ends }: Link, link: Link): boolean {
   return ends.predicate === link.ends.predicate && singleEnds(link).some(({ near, direction }) => formatTarget(near) === formatTarget(direction === 'out' ? ends.from : ends.to))
 }
 

@@ -6,7 +6,7 @@ import { decide, type Command } from '../model/decide.ts'
 import type { Entity } from '../model/entity-document.ts'
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft } from '../model/event.ts'
-import { decideLinks, keysOfLinks, parseLinkFields, type Link } from '../model/links.ts'
+import { parseLinkFields, type Link } from '../model/links.ts'
 import { gathered } from '../model/ResultCursor.ts'
 import { parseUpdate } from '../model/update/parse-update.ts'
 import type { ParsedUpdate } from '../model/update/apply-update.ts'
@@ -17,7 +17,7 @@ import { inOrder } from '../storage/strips.ts'
 import { withView } from '../storage/view.ts'
 import { deleteEntities, hasDeletePolicies } from './delete-entities.ts'
 import { entityMaker } from './find.ts'
-import { givesWay, replacingEdges } from './replace-edges.ts'
+import { commitWithEdges } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
 import { parseWrite, writeOptionNames, type ParsedWrite } from './parse-input.ts'
@@ -69,27 +69,23 @@ async function writeBatch(session: Session, { query, command, states }: { query:
   const entities = states.map(({ id }) => ({ key: { ns: query.ns, id }, links: linksOf(session, command, { ns: query.ns, id }) }))
   const accepts = acceptor(query)
   const counts = { matchedCount: 0, modifiedCount: 0 }
-  await replacingEdges(session, { links: entities.flatMap(({ links }) => links), isNew: false, write }, async (inner, all) => {
-    const replaced = all.slice(0, all.length - entities.reduce((sum, { links }) => sum + links.length, 0))
-    return inner.commit({
-      keys: [...entities.map(({ key }) => key), ...keysOfLinks(all)],
-      decide: (context) => {
-        Object.assign(counts, { matchedCount: 0, modifiedCount: 0 })
-        const drafts: EventDraft[] = []
-        for (const { key, links } of entities) {
-          const state = context.state(key)
-          if (state === undefined || accepts?.(state) === false) continue
-          counts.matchedCount += 1
-          const own = decide(state, command, { key, nowMs: context.nowMs, limits: session.limits, ...write })
-          const edges = decideLinks([...replaced.filter((other) => links.some((link) => givesWay(other, link))), ...links], { state: (of) => context.state(of), ...write })
-          if (own.length + edges.length > 0) counts.modifiedCount += 1
-          drafts.push(...own, ...edges)
-        }
-        return drafts
-      },
-      signal: write.signal,
-    })
-  })
+  await commitWithEdges(session, {
+    keys: entities.map(({ key }) => key),
+    links: entities.flatMap(({ links }) => links),
+    decide: (context, edges) => {
+      Object.assign(counts, { matchedCount: 0, modifiedCount: 0 })
+      const drafts: EventDraft[] = []
+      for (const { key, links } of entities) {
+        const state = context.state(key)
+        if (state === undefined || accepts?.(state) === false) continue
+        counts.matchedCount += 1
+        const own = [...decide(state, command, { key, nowMs: context.nowMs, limits: session.limits, ...write }), ...edges(links)]
+        if (own.length > 0) counts.modifiedCount += 1
+        drafts.push(...own)
+      }
+      return drafts
+    },
+  }, write)
   return counts
 }
 

@@ -2,13 +2,11 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkVersion, decide, type Command } from '../model/decide.ts'
 import { isEdgeState } from '../model/edge.ts'
 import { formatEntityId, type EntityKey, type EntityState } from '../model/entity.ts'
-import { decideLinks, keysOfLinks, type Link } from '../model/links.ts'
+import type { Link } from '../model/links.ts'
 import { withView } from '../storage/view.ts'
-import { replacingEdges } from './replace-edges.ts'
+import { commitWithEdges } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import type { ParsedWrite } from './parse-input.ts'
-
-type Written = Readonly<Awaited<ReturnType<typeof writeOnce>>>
 
 export interface EntityWrite {
   readonly key: EntityKey
@@ -22,38 +20,28 @@ export interface EntityWrite {
 }
 
 /** One command on one entity and what it links, as one commit. */
-export async function writeEntity(session: Session, entityWrite: EntityWrite, write: ParsedWrite): Promise<Written> {
-  const { key, links = [], command } = entityWrite
-  const written = await replacingEdges(session, { links, isNew: command?.kind === 'create', write }, (inner, all, options) => writeOnce(inner, { ...entityWrite, links: all }, options))
-  // Others may have written the entity since, so what this write made is not what is there now.
-  if (written !== undefined) return { ...written, after: written.committed.find((state) => !isEdgeState(state)) ?? written.after }
-  return { before: undefined, after: await withView(session, (view) => view.get(key)), isChanged: false, edgeCount: 0, isStale: false }
-}
-
-async function writeOnce(session: Session, { key, isFound, command, links = [], condition }: EntityWrite, write: ParsedWrite) {
+export async function writeEntity(session: Session, { key, isFound, command, links = [], condition }: EntityWrite, write: ParsedWrite) {
   const met: { before: EntityState | undefined; isStale: boolean } = { before: undefined, isStale: false }
-  const { states, repeated } = await session.commit({
-    keys: links.length === 0 ? [key] : [key, ...keysOfLinks(links)],
-    decide: (context) => {
-      met.before = context.state(key)
-      met.isStale = condition !== undefined && !condition(met.before)
-      if (met.isStale) return []
-      if (command === undefined) checkVersion(met.before?.deletedAt === undefined ? met.before : undefined, { key, nowMs: context.nowMs, ...write })
-      const drafts = command === undefined ? [] : decide(met.before, command, { key, nowMs: context.nowMs, limits: session.limits, ...write })
-      if (links.length === 0) return drafts
-      return [...drafts, ...decideLinks(links, { state: (of) => context.state(of), isMade: (of) => drafts.length > 0 && of.ns === key.ns && of.id === key.id, ...write })]
-    },
-    txId: write.txId,
-    signal: write.signal,
-  })
+  const isNew = command?.kind === 'create'
+  const written = await commitWithEdges(session, { keys: [key], links, isNew, decide: (context, edges) => {
+    met.before = context.state(key)
+    met.isStale = condition !== undefined && !condition(met.before)
+    if (met.isStale) return []
+    if (command === undefined) checkVersion(met.before?.deletedAt === undefined ? met.before : undefined, { key, nowMs: context.nowMs, ...write })
+    const drafts = command === undefined ? [] : decide(met.before, command, { key, nowMs: context.nowMs, limits: session.limits, ...write })
+    if (links.length === 0) return drafts
+    return [...drafts, ...edges(links, (of) => drafts.length > 0 && of.ns === key.ns && of.id === key.id)]
+  } }, write)
+  const { states, repeated, committed } = written ?? { states: [], repeated: true, committed: [] }
   const own = states.filter((state) => !isEdgeState(state))
-  if (repeated && isFound !== true && command?.kind !== 'create' && own.length > 0 && own.every(({ id }) => id !== key.id)) throw new ParqueDBError('INVALID_ARGUMENT', `The txId '${write.txId}' was used for a write of another entity, and ${formatEntityId(key)} is as it was; use another one.`, { details: { option: 'txId' } })
-  const after = own[0] ?? (repeated ? await withView(session, (view) => view.get(key)) : met.before)
+  if (repeated && isFound !== true && !isNew && own.length > 0 && own.every(({ id }) => id !== key.id)) throw new ParqueDBError('INVALID_ARGUMENT', `The txId '${write.txId}' was used for a write of another entity, and ${formatEntityId(key)} is as it was; use another one.`, { details: { option: 'txId' } })
+  // Others may have written the entity since, so what this write made is not what is there now.
+  const made = committed.find((state) => !isEdgeState(state)) ?? own[0]
   return {
     /** Before the write; undefined when the entity never was, or the write had been committed before. */
     before: met.before,
     /** After it: `before` itself when the command changed nothing. */
-    after,
+    after: made ?? (repeated ? await withView(session, (view) => view.get(key)) : met.before),
     /** Whether the entity or one of its edges did change. */
     isChanged: states.length > 0,
     /** Edges that changed. */
