@@ -6,7 +6,7 @@ import { copyEntity, entityDocument, type Entity } from '../model/entity-documen
 import { formatEntityId, parseReference, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { EdgeFields, Related } from '../model/graph-options.ts'
 import { applyProjection, projectionFields } from '../model/projection.ts'
-import { gathered, ResultCursor, type Page } from '../model/ResultCursor.ts'
+import { gathered, ResultCursor, type Batches, type Page } from '../model/ResultCursor.ts'
 import { cloneDocument, type Document } from '../model/values.ts'
 import { resolveAsOf } from '../query/as-of.ts'
 import { encodeCursor } from '../query/page-cursor.ts'
@@ -21,7 +21,14 @@ import { overView, withView, type AsOf, type ScanSlice, type View } from '../sto
 import type { Session } from './session.ts'
 
 /** What page() brings when no limit is given. */
-export const pageLimitDefault = 100
+const pageLimitDefault = 100
+
+/** A page of rows: one more than is asked for tells whether there is another page, which goes on behind the last of this one. */
+export async function pageOf<Row>(limit = pageLimitDefault, read: (limit: number) => Batches<Row> | Promise<Batches<Row>>, cursorOf: (last: Row) => string): Promise<Page<Row>> {
+  const rows = await gathered(await read(limit + 1))
+  const last = rows[limit - 1]
+  return rows.length <= limit || last === undefined ? { items: rows } : { items: rows.slice(0, limit), cursor: cursorOf(last) }
+}
 
 /** The entities that a query finds. */
 export function findEntities<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): ResultCursor<Entity<T>> {
@@ -48,13 +55,10 @@ function entityBatches<T extends object>(session: Session, query: Query, populat
 }
 
 function entityPage<T extends object>(session: Session, query: Query, populate: readonly PopulateNode[]): Promise<Page<Entity<T>>> {
-  const limit = query.limit ?? pageLimitDefault
+  const run = { sortDocumentsMax: session.limits.sortDocumentsMax }
   return withView(session, async (view) => {
-    // One more than asked for tells whether there is another page.
-    const states = await gathered(runQuery({ ...query, limit: limit + 1 }, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf))
-    const items = await populatedOf<T>(states.slice(0, limit), query, { session, view, populate })
-    const last = states[limit - 1]
-    return states.length <= limit || last === undefined ? { items } : { items, cursor: encodeCursor(rowMaker(query.ns, query.sort)(last), query.fingerprint) }
+    const page = await pageOf(query.limit, (limit) => runQuery({ ...query, limit }, { ...run, view }, statesOf), (last) => encodeCursor(rowMaker(query.ns, query.sort)(last), query.fingerprint))
+    return { ...page, items: await populatedOf<T>(page.items, query, { session, view, populate }) }
   }, query)
 }
 

@@ -3,15 +3,15 @@ import { checkFlag, checkOptions, checkWholeNumber } from '../model/check-option
 import { copyEntity } from '../model/entity-document.ts'
 import { validatePredicate, type EntityKey } from '../model/entity.ts'
 import type { Related, RelatedOptions, ShortestPathOptions, Traversed, TraverseOptions } from '../model/graph-options.ts'
-import { gathered, ResultCursor, type Page } from '../model/ResultCursor.ts'
+import { ResultCursor } from '../model/ResultCursor.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import type { HopRow } from '../query/hop.ts'
 import { encodeCursor } from '../query/page-cursor.ts'
 import { parseDirection, parsePopulate, type PopulateNode } from '../query/populate.ts'
-import { countRelated, parseRelated, positioned, relatedRows, type RelatedQuery } from '../query/related.ts'
+import { countRelated, parseRelated, positioned, relatedRows } from '../query/related.ts'
 import { acceptorOf, beginnings, parseDepth, parseSteps, pathTo, shortestPath, traverseLevels, type Reached } from '../query/traverse.ts'
 import { overView, withView, type View } from '../storage/view.ts'
-import { alongWith, pageLimitDefault, relatedEntity } from './find.ts'
+import { alongWith, pageOf, relatedEntity } from './find.ts'
 import type { Session } from './session.ts'
 
 /** The entities that steps lead to from some entities, nearest first. */
@@ -59,12 +59,23 @@ function traversed<T extends object>(reached: Reached): Traversed<T> {
   return Object.assign(entity, { $path: pathTo(reached).map(({ $id }) => $id) })
 }
 
-type RelatedRead = ReturnType<typeof parseRead>
-
 /** The entities at the other ends of an entity's edges of one kind. */
 export function relatedEntities<T extends object>(session: Session, near: EntityKey, of: { predicate: string; options: RelatedOptions<T> | undefined }): ResultCursor<Related<T>> {
-  const read = parseRead(session, near, of)
-  return new ResultCursor({ batches: () => relatedBatches<T>(session, read), page: () => relatedPage<T>(session, read) })
+  const { query, populate } = parseRead(session, near, of)
+  const { sortDocumentsMax } = session.limits
+  const entitiesOf = async (rows: readonly HopRow[], view: View): Promise<Related<T>[]> => {
+    const along = await alongWith(rows.map(({ key }) => key), populate, { session, view, asOf: query.asOf, signal: query.signal })
+    return rows.map((row) => along(row.key, relatedEntity<T>(row)))
+  }
+  return new ResultCursor({
+    batches: () => overView(session, query, async function* (view) {
+      for await (const rows of await relatedRows(query, near, { view, sortDocumentsMax })) yield await entitiesOf(rows, view)
+    }),
+    page: () => withView(session, async (view) => {
+      const page = await pageOf(query.limit, (limit) => relatedRows({ ...query, limit }, near, { view, sortDocumentsMax }), (last) => encodeCursor(positioned(query.sort)(last), query.fingerprint()))
+      return { ...page, items: await entitiesOf(page.items, view) }
+    }, query),
+  })
 }
 
 export async function countRelatedEntities<T extends object>(session: Session, near: EntityKey, of: { predicate: string; options: RelatedOptions<T> | undefined }): Promise<number> {
@@ -75,28 +86,5 @@ export async function countRelatedEntities<T extends object>(session: Session, n
 function parseRead<T extends object>(session: Session, near: EntityKey, { predicate, options }: { predicate: string; options: RelatedOptions<T> | undefined }) {
   const { direction, populate, ...rest } = checkOptions('related', options, ['direction', 'filter', 'sort', 'limit', 'cursor', 'populate', 'asOf', 'includeArchived', 'signal'])
   const relation = session.relations.of(near.ns, validatePredicate(predicate), parseDirection(direction))
-  return { near, query: parseRelated(relation, near, rest), populate: parsePopulate(session.relations, { ns: relation.far ?? near.ns }, populate) }
-}
-
-function relatedBatches<T extends object>(session: Session, { near, query, populate }: RelatedRead): AsyncGenerator<readonly Related<T>[]> {
-  return overView(session, query, async function* (view) {
-    for await (const rows of await relatedRows(query, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax })) yield await relatedOf<T>(rows, { session, view, populate, query })
-  })
-}
-
-async function relatedPage<T extends object>(session: Session, { near, query, populate }: RelatedRead): Promise<Page<Related<T>>> {
-  const limit = query.limit ?? pageLimitDefault
-  return withView(session, async (view) => {
-    // One more than asked for tells whether there is another page.
-    const rows = await gathered(await relatedRows({ ...query, limit: limit + 1 }, near, { view, sortDocumentsMax: session.limits.sortDocumentsMax }))
-    const items = await relatedOf<T>(rows.slice(0, limit), { session, view, populate, query })
-    const last = rows[limit - 1]
-    return rows.length <= limit || last === undefined ? { items } : { items, cursor: encodeCursor(positioned(query.sort)(last), query.fingerprint()) }
-  }, query)
-}
-
-async function relatedOf<T extends object>(rows: readonly HopRow[], by: { session: Session; view: View; populate: readonly PopulateNode[]; query: RelatedQuery }): Promise<Related<T>[]> {
-  const { session, view, populate, query } = by
-  const along = await alongWith(rows.map(({ key }) => key), populate, { session, view, asOf: query.asOf, signal: query.signal })
-  return rows.map((row) => along(row.key, relatedEntity<T>(row)))
+  return { query: parseRelated(relation, near, rest), populate: parsePopulate(session.relations, { ns: relation.far ?? near.ns }, populate) }
 }

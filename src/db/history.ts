@@ -8,13 +8,13 @@ import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { encodePatchPath } from '../model/path.ts'
 import { copyPatch, publicEvent } from '../model/public-event.ts'
-import { gathered, ResultCursor, type Page } from '../model/ResultCursor.ts'
+import { ResultCursor, type Page } from '../model/ResultCursor.ts'
 import { cloneDocument, cloneValue, equalValues, isObject, ownField, type Document, type Value } from '../model/values.ts'
 import { parseAsOf, resolveAsOf } from '../query/as-of.ts'
 import { decodeCursor, encodeCursor, fingerprintOf } from '../query/page-cursor.ts'
 import { assertRangeKept, historyUnavailable } from '../storage/horizon.ts'
 import { overView, withView, type AsOf, type View } from '../storage/view.ts'
-import { pageLimitDefault } from './find.ts'
+import { pageOf } from './find.ts'
 import { parseOps } from './read-events.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
@@ -27,7 +27,8 @@ type HistoryQuery = ReturnType<typeof parseHistory>
 
 export function entityHistory<T extends object>(session: Session, key: EntityKey, options: HistoryOptions | undefined): ResultCursor<HistoryEntry<T>> {
   const query = parseHistory(key, checkOptions('history', options, ['from', 'to', 'actor', 'op', 'limit', 'cursor', 'reverse', 'includeArchived', 'signal']))
-  return new ResultCursor({ batches: () => historyBatches<T>(session, query), page: () => historyPage<T>(session, query) })
+  const page = (): Promise<Page<HistoryEntry<T>>> => pageOf(query.limit, (limit) => historyBatches<T>(session, { ...query, limit }), ({ seq }) => encodeCursor({ values: [], id: String(seq) }, query.fingerprint))
+  return new ResultCursor({ batches: () => historyBatches<T>(session, query), page })
 }
 
 /** `afterSeq`: only entries behind this one, in the order of the query. */
@@ -40,14 +41,6 @@ function parseHistory(key: EntityKey, options: HistoryOptions) {
   const fingerprint = fingerprintOf(['history', key.ns, key.id, from, to, reverse, actor, ops])
   const afterSeq = options.cursor === undefined ? undefined : Number(decodeCursor(options.cursor, { fingerprint, keyCount: 0 }).id)
   return { key, from, to, actor, ops, limit: checkWholeNumber(options.limit, { option: 'limit', least: 1 }), afterSeq, reverse, includeArchived: checkFlag(options.includeArchived, 'includeArchived'), signal: options.signal, fingerprint }
-}
-
-async function historyPage<T extends object>(session: Session, query: HistoryQuery): Promise<Page<HistoryEntry<T>>> {
-  const limit = query.limit ?? pageLimitDefault
-  const items = await gathered(historyBatches<T>(session, { ...query, limit: limit + 1 }))
-  const last = items[limit - 1]
-  if (items.length <= limit || last === undefined) return { items }
-  return { items: items.slice(0, limit), cursor: encodeCursor({ values: [], id: String(last.seq) }, query.fingerprint) }
 }
 
 function historyBatches<T extends object>(session: Session, query: HistoryQuery): AsyncGenerator<readonly HistoryEntry<T>[]> {

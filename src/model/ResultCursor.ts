@@ -39,8 +39,10 @@ export class ResultCursor<Item> implements AsyncIterable<Item> {
   }
 }
 
+export type Batches<Item> = AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>
+
 /** All that comes in batches, in memory. */
-export async function gathered<Item>(batches: AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>): Promise<Item[]> {
+export async function gathered<Item>(batches: Batches<Item>): Promise<Item[]> {
   const items: Item[] = []
   for await (const batch of batches) for (const item of batch) items.push(item)
   return items
