@@ -15,20 +15,17 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
-/** Of the codes that have one of their own; every other failure is 'failed'. */
-const exitCodesOf: { readonly [Code in ErrorCode]?: ExitCode } = {
-  ...codes(exitCodes.invalid, 'INVALID_ARGUMENT', 'CROSS_PARTITION', 'INVALID_FILTER', 'INVALID_UPDATE', 'VALIDATION_FAILED'),
-  ...codes(exitCodes.notFound, 'NOT_FOUND'),
-  ...codes(exitCodes.conflict, 'ALREADY_EXISTS', 'VERSION_CONFLICT', 'UNIQUE_VIOLATION', 'REFERENCE_VIOLATION', 'TRANSACTION_CONFLICT', 'PRECONDITION_FAILED'),
-  ...codes(exitCodes.locked, 'WRITER_LOCKED', 'WRITER_FENCED'),
-  ...codes(exitCodes.damaged, 'CORRUPT_FILE'),
-}
-
-function codes(exitCode: ExitCode, ...of: readonly ErrorCode[]): { [code: string]: ExitCode } {
-  return Object.fromEntries(of.map((code) => [code, exitCode]))
+/** Those that have one of their own; every other failure is 'failed'. */
+const codesOf: { readonly [Name in keyof typeof exitCodes]?: readonly ErrorCode[] } = {
+  invalid: ['INVALID_ARGUMENT', 'CROSS_PARTITION', 'INVALID_FILTER', 'INVALID_UPDATE', 'VALIDATION_FAILED'],
+  notFound: ['NOT_FOUND'],
+  conflict: ['ALREADY_EXISTS', 'VERSION_CONFLICT', 'UNIQUE_VIOLATION', 'REFERENCE_VIOLATION', 'TRANSACTION_CONFLICT', 'PRECONDITION_FAILED'],
+  locked: ['WRITER_LOCKED', 'WRITER_FENCED'],
+  damaged: ['CORRUPT_FILE'],
 }
 
 /** The exit code for whatever ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {
-  return (isParqueDBError(error) ? exitCodesOf[error.code] : undefined) ?? exitCodes.failed
+  const [name = 'failed'] = (Object.keys(codesOf) as (keyof typeof codesOf)[]).filter((each) => codesOf[each]?.some((code) => isParqueDBError(error, code)))
+  return exitCodes[name]
 }

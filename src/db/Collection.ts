@@ -8,7 +8,7 @@ import type {
 import type { EdgeInput, LinkArguments, LinkManyOptions, LinkManyResult, LinkResult, Related, RelatedOptions } from '../model/graph-options.ts'
 import { notFound, type Command } from '../model/decide.ts'
 import { copyEntity, type Entity } from '../model/entity-document.ts'
-import { parseEntityId, type EntityKey, type EntityState } from '../model/entity.ts'
+import { isLive, parseEntityId, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { Filter, Projection, Update } from '../model/filter-types.ts'
 import { parsePathOfField } from '../model/path.ts'
 import type { ResultCursor } from '../model/ResultCursor.ts'
@@ -65,7 +65,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     const checked = checkOptions('get', options, getOptionNames)
     const state = checked.populate === undefined ? this.#inMemory(id, checked) : 'in files'
     if (state === 'in files') return (await this.#getMany([id], checked))[0]
-    return state === undefined || state.deletedAt !== undefined ? undefined : copyEntity<T>(this.name, state)
+    return isLive(state) ? copyEntity<T>(this.name, state) : undefined
   }
 
   async getMany(ids: readonly string[], options?: GetOptions): Promise<(Entity<T> | undefined)[]> {
@@ -188,7 +188,7 @@ export class Collection<T extends object = Document> implements DatabaseCollecti
     const key = this.#key(id)
     if (point === undefined) throw new ParqueDBError('INVALID_ARGUMENT', 'at takes a point in the past: a Date, an ISO string, a seq, { version } or { asOf }.')
     const [state] = await statesAtPoints(this.#session, key, { points: [parsePoint(point, 'point')], options })
-    return state === undefined || state.deletedAt !== undefined ? undefined : copyEntity<T>(this.name, state)
+    return isLive(state) ? copyEntity<T>(this.name, state) : undefined
   }
 
   history(id: string, options?: HistoryOptions): ResultCursor<HistoryEntry<T>> {

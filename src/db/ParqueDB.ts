@@ -6,7 +6,7 @@ import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, Eras
 import { parseReference, validateNamespace } from '../model/entity.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import type { Event } from '../model/event.ts'
-import { defaultDocumentLimits, type DocumentLimits } from '../model/parse-document.ts'
+import { deepestDepthMax, defaultDocumentLimits } from '../model/parse-document.ts'
 import type { ResultCursor } from '../model/ResultCursor.ts'
 import { Relations, type SchemaInput } from '../model/relations.ts'
 import type { Document } from '../model/values.ts'
@@ -249,11 +249,8 @@ function parseLimits(limits: Partial<DatabaseLimits> | undefined): DatabaseLimit
   const given = checkOptions('limits', limits, names)
   const parsed: Partial<Record<keyof DatabaseLimits, number>> = {}
   for (const name of names) {
-    const most = name === 'depthMax' ? depthCeiling : Number.MAX_SAFE_INTEGER
+    const most = name === 'depthMax' ? deepestDepthMax : Number.MAX_SAFE_INTEGER
     parsed[name] = checkWholeNumber(given[name], { option: `limits.${name}`, least: 1, most }) ?? defaultLimits[name]
   }
   return parsed as DatabaseLimits
 }
-
-/** The walks over documents recurse. */
-const depthCeiling: DocumentLimits['depthMax'] = 1000

@@ -2,8 +2,8 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { ArchiveOptions, Difference, HistoryEntry, HistoryOptions } from '../model/database-options.ts'
 import { notFound } from '../model/decide.ts'
-import { copyEntity, type Entity } from '../model/entity-document.ts'
-import { formatEntityId, type EntityKey, type EntityState } from '../model/entity.ts'
+import { copyEntity } from '../model/entity-document.ts'
+import { formatEntityId, isLive, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { stateAfter } from '../model/fold.ts'
 import { encodePatchPath } from '../model/path.ts'
@@ -88,8 +88,7 @@ async function entriesOf<T extends object>(view: View, { key, reverse }: History
 }
 
 function entryOf<T extends object>(event: StoredEvent, pictures: { before: EntityState | undefined; after: EntityState | undefined }): HistoryEntry<T> {
-  const before = picture<T>(event.ns, pictures.before)
-  const after = picture<T>(event.ns, pictures.after)
+  const { before, after } = pictures
   return {
     seq: event.seq,
     at: new Date(event.ts),
@@ -99,8 +98,8 @@ function entryOf<T extends object>(event: StoredEvent, pictures: { before: Entit
     ...(event.txId !== undefined && { txId: event.txId }),
     ...(event.metadata !== undefined && { metadata: cloneDocument(event.metadata) }),
     ...(event.patch !== undefined && { patch: copyPatch(event.patch) }),
-    ...(before !== undefined && { before }),
-    ...(after !== undefined && { after }),
+    ...(isLive(before) && { before: copyEntity<T>(event.ns, before) }),
+    ...(isLive(after) && { after: copyEntity<T>(event.ns, after) }),
   }
 }
 
@@ -108,10 +107,6 @@ function entryOf<T extends object>(event: StoredEvent, pictures: { before: Entit
 function edgeEntry<T extends object>(event: StoredEvent, state: EntityState | undefined): HistoryEntry<T> {
   const { predicate, to, data } = publicEvent(event)
   return { ...entryOf<T>(event, { before: undefined, after: undefined }), version: state?.version ?? 0, ...(predicate !== undefined && { predicate }), ...(to !== undefined && { to }), ...(data !== undefined && { data }) }
-}
-
-function picture<T extends object>(ns: string, state: EntityState | undefined): Entity<T> | undefined {
-  return state === undefined || state.deletedAt !== undefined ? undefined : copyEntity<T>(ns, state)
 }
 
 /** The state at a point, a tombstone where it was deleted; undefined before it was created. NOT_FOUND for a version that it never had. */

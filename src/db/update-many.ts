@@ -103,7 +103,8 @@ export async function findOneAndUpdate<T extends object>(session: Session, targe
   const command = updateCommand(target.update, { arrayFilters, orCreate: false })
   const write = parseWrite(session, rest)
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    const keys = await candidates(session, query)
+    const states = await withView(session, (view) => gathered(runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf)))
+    const keys = states.map(({ id }) => ({ ns: query.ns, id }))
     if (keys.length === 0) return undefined
     const updated = await updateFirst(session, { query, command, keys }, write)
     const state = returnDocument === 'after' ? updated?.after : updated?.before
@@ -111,13 +112,6 @@ export async function findOneAndUpdate<T extends object>(session: Session, targe
     await session.clock.sleep(Math.min(2 ** attempt, backoffMsMax), rest.signal).catch(() => checkAborted(rest.signal))
   }
   throw new ParqueDBError('TRANSACTION_CONFLICT', `findOneAndUpdate found entities ${attemptsMax} times, and each time other writes changed them first; try again.`)
-}
-
-async function candidates(session: Session, query: Query): Promise<EntityKey[]> {
-  return withView(session, async (view) => {
-    const states = await gathered(runQuery(query, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, statesOf))
-    return states.map(({ id }) => ({ ns: query.ns, id }))
-  })
 }
 
 /** Updates the first of the entities that the filter still accepts; undefined when it accepts none any more. */

@@ -35,10 +35,10 @@ export function valuesMatchEqual(left: Value | undefined, right: Value | undefin
   return left === right || compareValues(left, right) === 0
 }
 
+/** Of all ranks but that of strings, which compareValues knows. */
 function compareWithinRank(rank: TypeRank, left: Value | undefined, right: Value | undefined): number {
   if (rank === typeRanks.null) return 0
   if (rank === typeRanks.number) return compareNumbers(left as number | bigint, right as number | bigint)
-  if (rank === typeRanks.string) return compareStrings(left as string, right as string)
   if (rank === typeRanks.object) return compareObjects(left as Document, right as Document)
   if (rank === typeRanks.array) return compareArrays(left as Value[], right as Value[])
   if (rank === typeRanks.binary) return (left as Uint8Array).length - (right as Uint8Array).length || compareBytes(left as Uint8Array, right as Uint8Array)

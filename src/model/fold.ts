@@ -48,11 +48,8 @@ function change(before: EntityState, event: StoredEvent, to: Pick<EntityState, '
 
 /** The state after the last of `events`, which follow one another; the newest snapshot among them is where folding starts. */
 export function foldFromSnapshot(events: readonly StoredEvent[]): EntityState | undefined {
-  let start = events.length - 1
-  while (start > 0 && events[start]?.state === undefined) start--
-  let state: EntityState | undefined
-  for (const event of events.slice(Math.max(start, 0))) state = stateAfter(state, event)
-  return state
+  const start = Math.max(0, events.findLastIndex(({ state }) => state !== undefined))
+  return events.slice(start).reduce<EntityState | undefined>(stateAfter, undefined)
 }
 
 /** The event's own snapshot when it has one, else the fold over `before`. */

@@ -13,7 +13,7 @@ export interface DocumentLimits {
 }
 
 /** What is stored must fit with its wrappers into the 256 levels that Extended JSON reads. */
-const deepestDepthMax = 200
+export const deepestDepthMax = 200
 
 export const defaultDocumentLimits: DocumentLimits = {
   /** What MongoDB allows; a document is read and written whole, so larger things belong into files. */

@@ -34,9 +34,9 @@ export const operators: { readonly [operator: string]: (use: FieldUse, pathOf: (
   },
   $currentDate: (use) => creating(checkDate(use), (_old, _operand, { nowMs }) => new Date(nowMs)),
   $push: (use) => creating(parsePush(use), (old, push) => keepEqual(old, pushValues(arrayAt(use, old), push))),
-  $addToSet: (use) => creating(parseEach(use), (old, values) => addMissing(arrayAt(use, old), values)),
   $pull: (use) => shrinking(use, parsePullTest(use), removeMatching),
   $pullAll: (use) => shrinking(use, parseList(use), (array, values) => removeMatching(array, (element) => values.some((value) => compareValues(element, value) === 0))),
+  $addToSet: (use) => creating(parseEach(use), (old, values) => addMissing(arrayAt(use, old), values)),
   $pop: (use) => shrinking(use, parseEnd(use), (array, end) => (array.length === 0 ? array : end === 1 ? array.slice(0, -1) : array.slice(1))),
   $bit: (use) => creating(parseBit(use), (old, masks) => applyMasks(use, old, masks)),
 }

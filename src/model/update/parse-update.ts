@@ -106,47 +106,40 @@ function parseArrayFilters(input: unknown) {
 
 /** The paths of one update. Two that are equal, or one inside the other, conflict: INVALID_UPDATE, whatever the operators. */
 class PathConflicts {
-  readonly #root: PathNode = { isEnd: false, inside: new Map() }
-  readonly #paths: UpdatePath[] = []
+  readonly #root: PathNode = { step: undefined, isEnd: false, inside: new Map() }
 
   add(path: UpdatePath, operator: string): void {
     let node = this.#root
+    /** Where the paths stand that go the same way so far. */
+    let met: PathNode[] = [node]
     for (const step of path.steps) {
-      if (node.isEnd) throw conflict(operator, path)
-      const name = stepName(step)
-      const next: PathNode = node.inside.get(name) ?? { isEnd: false, inside: new Map() }
-      node.inside.set(name, next)
+      met = met.flatMap((each) => meeting(each, step))
+      if (met.some(({ isEnd }) => isEnd)) throw conflict(operator, path)
+      const next: PathNode = node.inside.get(stepName(step)) ?? { step, isEnd: false, inside: new Map() }
+      node.inside.set(stepName(step), next)
       node = next
     }
-    if (node.isEnd || node.inside.size > 0) throw conflict(operator, path)
+    if (met.some(({ inside }) => inside.size > 0)) throw conflict(operator, path)
     node.isEnd = true
-    // 'a.$[]' also meets 'a.0' and 'a.$[x]', under other names.
-    const isWide = hasAll(path)
-    for (const other of this.#paths) if ((isWide || hasAll(other)) && overlap(path, other)) throw conflict(operator, path)
-    this.#paths.push(path)
   }
 }
 
 interface PathNode {
+  readonly step: UpdateStep | undefined
   isEnd: boolean
   readonly inside: Map<string, PathNode>
+}
+
+/** What a step has in common with those of other paths: '$[]' also meets '0' and '$[x]'. */
+function meeting({ inside }: PathNode, step: UpdateStep): PathNode[] {
+  if (step.kind === 'all') return [...inside.values()].filter((other) => other.step !== undefined && isElement(other.step))
+  const names = isElement(step) ? [stepName(step), '$[]'] : [stepName(step)]
+  return names.flatMap((name) => inside.get(name) ?? [])
 }
 
 function stepName(step: UpdateStep): string {
   if (step.kind === 'field') return step.name
   return step.kind === 'all' ? '$[]' : `$[${step.name}]`
-}
-
-function hasAll(path: UpdatePath): boolean {
-  return path.steps.some((step) => step.kind === 'all')
-}
-
-function overlap(left: UpdatePath, right: UpdatePath): boolean {
-  const shorter = Math.min(left.steps.length, right.steps.length)
-  return left.steps.slice(0, shorter).every((step, index) => {
-    const other = right.steps[index]
-    return other !== undefined && (stepName(step) === stepName(other) || (step.kind === 'all' && isElement(other)) || (other.kind === 'all' && isElement(step)))
-  })
 }
 
 function isElement(step: UpdateStep): boolean {
