@@ -81,14 +81,15 @@ const updateExamples = `
 
 export function updateCommand(cli: CommandLine): Command {
   return command({ name: 'update <ns> <id>', summary: "change one document with MongoDB's operators", description: "Changes one document with MongoDB's update operators, and prints it. Exit code 3 when there is none.", examples: updateExamples })
-    .argument('<update>', 'the operators, as JSON')
+    .argument('<update>', 'the operators, as JSON', parseUpdateArgument)
     .addOption(expectedVersionOption)
     .addOption(actorOption)
-    .action(async (...words: [ns: string, id: string, text: string, options: WriteFlags]) => {
-      const [ns, id, text, options] = words
-      const update = parseJsonArgument(text, { what: 'the update', example: '{"$set": {"name": "Alice"}}', code: 'INVALID_UPDATE', operators: true })
-      await cli.change(async (db) => printEntity(cli.terminal, await db.collection(ns).update(id, update, writeOptions(options))))
-    })
+    .action((...[ns, id, update, options]: [ns: string, id: string, update: Document, options: WriteFlags]) =>
+      cli.change(async (db) => printEntity(cli.terminal, await db.collection(ns).update(id, update, writeOptions(options)))))
+}
+
+function parseUpdateArgument(text: string): Document {
+  return parseJsonArgument(text, { what: 'the update', example: '{"$set": {"name": "Alice"}}', code: 'INVALID_UPDATE', operators: true })
 }
 
 const rmExamples = '\n  parquedb rm users alice --db data          and back again: parquedb restore users alice --db data'

@@ -27,7 +27,7 @@ On a terminal ${screenLimit} are shown unless --limit says otherwise; into a pip
 
 export function findCommand(cli: CommandLine): Command {
   return command({ name: 'find <ns>', summary: 'the documents that match a filter', description: 'Prints the documents of a collection that match a filter, in the order of their ids or of --sort.', examples: findExamples })
-    .argument('[filter]', 'a filter as JSON', '{}')
+    .argument('[filter]', 'a filter as JSON', parseFilterArgument, {})
     .option('--sort <json>', "fields and directions: '{\"year\": -1, \"title\": 1}'", parseSortArgument)
     .option('--limit <n>', 'at most so many', wholeNumber(1))
     .option('--skip <n>', 'leave out the first', wholeNumber())
@@ -36,12 +36,11 @@ export function findCommand(cli: CommandLine): Command {
     .addOption(new Option('--count', 'only how many match').conflicts(['sort', 'limit', 'skip', 'project']))
     .option('--deleted', 'also deleted ones')
     .addOption(archivedOption)
-    .action((ns: string, filter: string, options: FindFlags) => find(cli, { ns, filterText: filter, options }))
+    .action((ns: string, filter: Document, options: FindFlags) => find(cli, { ns, filter, options }))
 }
 
-async function find(cli: CommandLine, { ns, filterText, options }: { ns: string; filterText: string; options: FindFlags }): Promise<void> {
+async function find(cli: CommandLine, { ns, filter, options }: { ns: string; filter: Document; options: FindFlags }): Promise<void> {
   const { terminal, signal } = cli
-  const filter = parseFilterArgument(filterText)
   const common = given({ asOf: options.at, includeDeleted: options.deleted, includeArchived: options.includeArchived, signal })
   const { sort, project } = options
   await cli.read(async (db) => {
@@ -87,18 +86,15 @@ $count $sortByCount.`
 
 export function aggregateCommand(cli: CommandLine): Command {
   return command({ name: 'aggregate <ns>', summary: 'what a pipeline makes of the documents', description: 'Prints what a pipeline of stages makes of the documents of a collection.', examples: aggregateExamples })
-    .argument('<pipeline>', 'an array of stages as JSON')
+    .argument('<pipeline>', 'an array of stages as JSON', parsePipelineArgument)
     .addOption(atOption)
     .addOption(archivedOption)
-    .action(async (ns: string, text: string, { at, includeArchived }: { at?: number | string; includeArchived?: boolean }) => {
-      const pipeline = parsePipelineArgument(text)
-      await cli.read(async (db) => {
-        for await (const document of db.collection(ns).aggregate(pipeline, given({ asOf: at, includeArchived, signal: cli.signal }))) {
-          if ('version' in document && '$id' in document) await printEntity(cli.terminal, document)
-          else await printFacts(cli.terminal, document)
-        }
-      })
-    })
+    .action((ns: string, pipeline: object[], { at, includeArchived }: { at?: number | string; includeArchived?: boolean }) => cli.read(async (db) => {
+      for await (const document of db.collection(ns).aggregate(pipeline, given({ asOf: at, includeArchived, signal: cli.signal }))) {
+        if ('version' in document && '$id' in document) await printEntity(cli.terminal, document)
+        else await printFacts(cli.terminal, document)
+      }
+    }))
 }
 
 function parsePipelineArgument(text: string): object[] {
@@ -112,18 +108,15 @@ const explainExamples = `
 
 export function explainCommand(cli: CommandLine): Command {
   return command({ name: 'explain <ns>', summary: 'how a query is answered, and what it reads', description: 'Runs a query, drops its results, and prints how it was answered: what was passed over, read and decoded.', examples: explainExamples })
-    .argument('[filter]', 'a filter as JSON', '{}')
+    .argument('[filter]', 'a filter as JSON', parseFilterArgument, {})
     .option('--sort <json>', "fields and directions: '{\"year\": -1, \"title\": 1}'", parseSortArgument)
     .option('--limit <n>', 'at most so many', wholeNumber(1))
     .addOption(atOption)
     .addOption(archivedOption)
-    .action(async (ns: string, text: string, { at, ...options }: { sort?: Record<string, 1 | -1>; limit?: number; at?: number | string; includeArchived?: boolean }) => {
-      const filter = parseFilterArgument(text)
-      await cli.read(async (db) => {
-        const told = await db.collection(ns).explain(filter, given({ ...options, asOf: at, signal: cli.signal }))
-        await printText(cli.terminal, formatExplanation(told, at !== undefined), { ...told })
-      })
-    })
+    .action((ns: string, filter: Document, { at, ...options }: { sort?: Record<string, 1 | -1>; limit?: number; at?: number | string; includeArchived?: boolean }) => cli.read(async (db) => {
+      const told = await db.collection(ns).explain(filter, given({ ...options, asOf: at, signal: cli.signal }))
+      await printText(cli.terminal, formatExplanation(told, at !== undefined), { ...told })
+    }))
 }
 
 const plans = { ids: 'point reads of the ids that are named', range: 'a scan between two ids', scan: 'a scan of the collection' } as const

@@ -58,14 +58,12 @@ export function relatedCommand(cli: CommandLine): Command {
     .option('--count', 'only their number')
     .addOption(atOption)
     .addOption(archivedOption)
-    .action(async (...[ns, id, name, options]: [ns: string, id: string, name: string, options: WalkOptions]) => {
+    .action((...[ns, id, name, options]: [ns: string, id: string, name: string, options: WalkOptions]) => cli.read(async (db) => {
       const common = given({ direction: options.in === true ? ('in' as const) : undefined, filter: options.filter, asOf: options.at, includeArchived: options.includeArchived, signal: cli.signal })
-      await cli.read(async (db) => {
-        const collection = db.collection(ns)
-        if (options.count === true) return printFacts(cli.terminal, { count: await collection.countRelated(id, name, common) })
-        for await (const entity of collection.related(id, name, given({ ...common, sort: options.sort, limit: options.limit }))) await printEntity(cli.terminal, entity)
-      })
-    })
+      const collection = db.collection(ns)
+      if (options.count === true) return printFacts(cli.terminal, { count: await collection.countRelated(id, name, common) })
+      for await (const entity of collection.related(id, name, given({ ...common, sort: options.sort, limit: options.limit }))) await printEntity(cli.terminal, entity)
+    }))
 }
 
 const traverseExamples = `
@@ -83,18 +81,16 @@ export function traverseCommand(cli: CommandLine): Command {
     .option('--limit <n>', 'so many at most', wholeNumber(1))
     .addOption(atOption)
     .addOption(archivedOption)
-    .action(async (from: string, options: WalkOptions) => {
+    .action((from: string, options: WalkOptions) => cli.read(async (db) => {
       const { step = [], direction, depth } = options
       const common = given({ depth, asOf: options.at, includeArchived: options.includeArchived, signal: cli.signal })
-      await cli.read(async (db) => {
-        if (options.to !== undefined) {
-          const path = await db.shortestPath(from, options.to, given({ ...common, direction, relationship: step.length === 0 ? undefined : step }))
-          for (const entity of path ?? []) await printEntity(cli.terminal, entity)
-          if (path === undefined) cli.terminal.note('(there is no path)')
-          return
-        }
-        const steps = (step.length === 0 ? [undefined] : step).map((relationship) => given({ relationship, direction, min: depth !== undefined && step.length < 2 ? 1 : undefined }))
-        for await (const entity of db.traverse(from, steps, given({ ...common, limit: options.limit }))) await printEntity(cli.terminal, entity)
-      })
-    })
+      if (options.to !== undefined) {
+        const path = await db.shortestPath(from, options.to, given({ ...common, direction, relationship: step.length === 0 ? undefined : step }))
+        for (const entity of path ?? []) await printEntity(cli.terminal, entity)
+        if (path === undefined) cli.terminal.note('(there is no path)')
+        return
+      }
+      const steps = (step.length === 0 ? [undefined] : step).map((relationship) => given({ relationship, direction, min: depth !== undefined && step.length < 2 ? 1 : undefined }))
+      for await (const entity of db.traverse(from, steps, given({ ...common, limit: options.limit }))) await printEntity(cli.terminal, entity)
+    }))
 }

@@ -21,7 +21,7 @@ function inside(value: Value | undefined, path: FieldPath, set: Value | undefine
   return withField({}, path, set)
 }
 
-interface Reshaping {
+export interface Reshaping {
   readonly make: (document: Document) => Document
   readonly reads: ReadonlySet<string>
 }

@@ -17,7 +17,7 @@ import { compileExpression, fieldOf, valueAt, type Expression, type Place } from
 import { Grouping, type ColumnInput, type GroupField, type GroupSpec } from './Grouping.ts'
 import { checkFieldName, constant, optionsOf, placed } from './operands.ts'
 import { Holding, pipelineError } from './pipeline-error.ts'
-import { compileAddFields, compileProject, pathToMake, withField } from './reshape.ts'
+import { compileAddFields, compileProject, pathToMake, withField, type Reshaping } from './reshape.ts'
 
 type Batches = AsyncIterable<readonly Document[]>
 
@@ -68,60 +68,60 @@ export function parsePipeline(input: unknown): Stage[] {
   })
 }
 
-const unread: ReadonlySet<string> = new Set()
+/** A stage before its operand is read. */
+type Unread = Omit<Stage, 'run' | 'group'>
+
+const stageParsers: { readonly [name: string]: (stage: Unread) => Stage } = {
+  $match(stage) {
+    const filter = parseFilter(stage.operand)
+    const matches = compileFilter(filter)
+    return { ...stage, reads: filterFields(filter), run: (input) => mapped(input, (documents) => documents.filter(matches)) }
+  },
+  $project: (stage) => reshaping(stage, compileProject(stage.operand)),
+  $addFields: (stage) => reshaping(stage, compileAddFields(stage.operand, stage.name)),
+  $group: (stage) => groupStage(stage, parseGroup(stage.operand)),
+  $sort(stage) {
+    const keys = parseSort(stage.operand)
+    return { ...stage, reads: new Set(keys.map(({ path }) => path[0] ?? '')), run: (input, { holding }) => sorted(input, keys, holding) }
+  },
+  $skip: (stage) => windowStage(stage, { skip: wholeNumber(stage, stage.operand, 0) }),
+  $limit: (stage) => windowStage(stage, { skip: 0, limit: wholeNumber(stage, stage.operand, 1) }),
+  $unwind: parseUnwind,
+  $lookup: parseLookup,
+  $facet: parseFacet,
+  $bucket: parseBucket,
+  $sample(stage) {
+    const size = wholeNumber(stage, optionsOf(stage.operand, { stage: stage.name }, 'size')[0], 1)
+    return { ...stage, run: (input, run) => sampled(input, size, run) }
+  },
+  $count(stage) {
+    const field = checkFieldName(stage.operand, { stage: stage.name })
+    return { ...stage, isClosed: true, run: (input) => counted(input, field) }
+  },
+}
 
 function parseStage(name: string, operand: unknown): Stage {
-  const stage = { name, operand, reads: unread, isClosed: false }
-  switch (name) {
-    case '$match': {
-      const filter = parseFilter(operand)
-      const matches = compileFilter(filter)
-      return { ...stage, reads: filterFields(filter), run: (input) => mapped(input, (documents) => documents.filter(matches)) }
-    }
-    case '$project':
-    case '$addFields': {
-      const { make, ...facts } = name === '$project' ? compileProject(operand) : compileAddFields(operand, name)
-      return { ...stage, ...facts, run: (input) => mapped(input, (documents) => documents.map(make)) }
-    }
-    case '$group':
-      return groupStage(stage, parseGroup(operand))
-    case '$bucket':
-      return parseBucket(operand)
-    case '$sort': {
-      const keys = parseSort(operand)
-      return { ...stage, reads: new Set(keys.map(({ path }) => path[0] ?? '')), run: (input, { holding }) => sorted(input, keys, holding) }
-    }
-    case '$skip':
-    case '$limit': {
-      const window = name === '$skip' ? { skip: wholeNumber(name, operand, 0) } : { skip: 0, limit: wholeNumber(name, operand, 1) }
-      return { ...stage, run: (input) => windowed(input, window) }
-    }
-    case '$count': {
-      const field = checkFieldName(operand, { stage: name })
-      return { ...stage, isClosed: true, run: (input) => counted(input, field) }
-    }
-    case '$unwind':
-      return parseUnwind(stage)
-    case '$lookup':
-      return parseLookup(stage)
-    case '$facet':
-      return parseFacet(stage)
-    case '$sample': {
-      const size = wholeNumber(name, optionsOf(operand, { stage: name }, 'size')[0], 1)
-      return { ...stage, run: (input, run) => sampled(input, size, run) }
-    }
-  }
-  throw pipelineError({ stage: name }, 'is not a stage; there are $match $project $addFields $group $sort $skip $limit $unwind $lookup $facet $bucket $sample $count $sortByCount')
+  const parse = Object.hasOwn(stageParsers, name) ? stageParsers[name] : undefined
+  if (parse === undefined) throw pipelineError({ stage: name }, `is not a stage; there are ${Object.keys(stageParsers).join(' ')} $sortByCount`)
+  return parse({ name, operand, reads: new Set(), isClosed: false })
 }
 
-function wholeNumber(stage: string, operand: unknown, least: number): number {
+function reshaping(stage: Unread, { make, ...facts }: Reshaping): Stage {
+  return { ...stage, ...facts, run: (input) => mapped(input, (documents) => documents.map(make)) }
+}
+
+function windowStage(stage: Unread, window: Parameters<typeof windowed>[1]): Stage {
+  return { ...stage, run: (input) => windowed(input, window) }
+}
+
+function wholeNumber({ name }: Unread, operand: unknown, least: number): number {
   if (typeof operand === 'number' && Number.isSafeInteger(operand) && operand >= least) return operand
-  throw pipelineError({ stage }, `needs a whole number of at least ${least}`)
+  throw pipelineError({ stage: name }, `needs a whole number of at least ${least}`)
 }
 
-export async function* mapped(input: Batches, make: (documents: readonly Document[]) => readonly Document[]): Batches {
+export async function* mapped(input: Batches, make: (documents: readonly Document[]) => readonly Document[] | Promise<readonly Document[]>): Batches {
   for await (const documents of input) {
-    const made = make(documents)
+    const made = await make(documents)
     if (made.length > 0) yield made
   }
 }
@@ -159,7 +159,7 @@ async function* sampled(input: Batches, size: number, { holding, random }: Pipel
   yield kept
 }
 
-function groupStage(stage: Omit<Stage, 'run'>, { spec, reads }: { spec: GroupSpec; reads: ReadonlySet<string> }): Stage {
+function groupStage(stage: Unread, { spec, reads }: { spec: GroupSpec; reads: ReadonlySet<string> }): Stage {
   return {
     ...stage,
     reads,
@@ -208,8 +208,9 @@ function columnInput(operand: unknown): ColumnInput | undefined {
   return path === undefined ? undefined : { kind: 'field', path }
 }
 
-function parseBucket(operand: unknown): Stage {
-  const at: Place = { stage: '$bucket', path: '', fields: new Set() }
+function parseBucket(unread: Unread): Stage {
+  const { name, operand } = unread
+  const at: Place = { stage: name, path: '', fields: new Set() }
   const [groupBy, boundaries, fallback, output = { count: { $sum: 1 } }] = optionsOf(operand, at, 'groupBy boundaries=array default? output?=object') as [unknown, unknown[], unknown?, Record<string, unknown>?]
   const bounds = boundaries.map((bound) => constant(bound, { ...at, path: 'boundaries' }))
   const other = fallback === undefined ? undefined : constant(fallback, { ...at, path: 'default' })
@@ -224,11 +225,11 @@ function parseBucket(operand: unknown): Stage {
     if (lower === undefined && other === undefined) throw pipelineError(at, 'has a document outside of the boundaries, and no default')
     return lower ?? other
   }
-  const stage = groupStage({ name: '$bucket', operand, reads: unread, isClosed: true }, { spec: { key, parts: undefined, fields: parseAccumulators(output, at) }, reads: at.fields })
+  const stage = groupStage(unread, { spec: { key, parts: undefined, fields: parseAccumulators(output, at) }, reads: at.fields })
   return { ...stage, run: (input, run) => mapped(stage.run(input, run), (groups) => groups.toSorted((left, right) => compareValues(left['_id'], right['_id']))) }
 }
 
-function parseUnwind(stage: Omit<Stage, 'run'>): Stage {
+function parseUnwind(stage: Unread): Stage {
   const at = { stage: '$unwind' }
   const [text, index, preserves] = typeof stage.operand === 'string' ? [stage.operand] : optionsOf(stage.operand, at, 'path=string includeArrayIndex?=string preserveNullAndEmptyArrays?=boolean') as [string, string?, boolean?]
   const path = fieldOf(text)
@@ -248,7 +249,7 @@ function parseUnwind(stage: Omit<Stage, 'run'>): Stage {
 /** Entities whose edges are read together. */
 const lookupsAtOnce = 1000
 
-function parseLookup(stage: Omit<Stage, 'run'>): Stage {
+function parseLookup(stage: Unread): Stage {
   if (isPlainObject(stage.operand) && Object.hasOwn(stage.operand, 'relationship')) return parseEdgeLookup(stage, stage.operand)
   const [from, localField, foreignField, as] = optionsOf(stage.operand, { stage: '$lookup' }, 'from=string localField=string foreignField=string as=string') as [string, string, string, string]
   validateNamespace(from)
@@ -260,31 +261,26 @@ function parseLookup(stage: Omit<Stage, 'run'>): Stage {
     if (values.size === 0 && !Array.isArray(valueAt(document, path, 0))) values.set(identityOf(null), null)
     return values
   }
-  return {
-    ...stage,
-    reads: new Set(local.slice(0, 1)),
-    async *run(input, { find, holding }) {
-      for await (const documents of input) {
-        const wanted = new Map(documents.flatMap((document) => [...valuesAt(document, local)]))
-        const found = new Map<string, Document[]>()
-        if (wanted.size > 0) {
-          for await (const others of find(from, { [foreignField]: { $in: [...wanted.values()] } })) {
-            holding.add(others.length)
-            for (const other of others) valuesAt(other, foreign).forEach((_, key) => listAt(found, key).push(other))
-          }
-        }
-        yield documents.map((document) => withField(document, to, cloneValue([...new Set([...valuesAt(document, local).keys()].flatMap((key) => found.get(key) ?? []))])))
+  const join = async (documents: readonly Document[], { find, holding }: PipelineRun): Promise<Document[]> => {
+    const wanted = new Map(documents.flatMap((document) => [...valuesAt(document, local)]))
+    const found = new Map<string, Document[]>()
+    if (wanted.size > 0) {
+      for await (const others of find(from, { [foreignField]: { $in: [...wanted.values()] } })) {
+        holding.add(others.length)
+        for (const other of others) valuesAt(other, foreign).forEach((_, key) => listAt(found, key).push(other))
       }
-    },
+    }
+    return documents.map((document) => withField(document, to, cloneValue([...new Set([...valuesAt(document, local).keys()].flatMap((key) => found.get(key) ?? []))])))
   }
+  return { ...stage, reads: new Set(local.slice(0, 1)), run: (input, run) => mapped(input, (documents) => join(documents, run)) }
 }
 
-function parseEdgeLookup(stage: Omit<Stage, 'run'>, operand: Record<string, unknown>): Stage {
+function parseEdgeLookup(stage: Unread, operand: Record<string, unknown>): Stage {
   const [name, as, direction, filter = {}, sort, limit] = optionsOf(operand, { stage: '$lookup' }, 'relationship as=string direction? filter? sort? limit?') as [unknown, string, ...unknown[]]
   if (direction !== undefined && direction !== 'out' && direction !== 'in') throw pipelineError({ stage: '$lookup', path: 'direction' }, "must be 'out' or 'in'")
   parseFilter(filter)
   parseSort(sort)
-  const lookup = { relationship: validatePredicate(name), direction, filter, sort, limit: limit === undefined ? undefined : wholeNumber('$lookup', limit, 1) } as const
+  const lookup = { relationship: validatePredicate(name), direction, filter, sort, limit: limit === undefined ? undefined : wholeNumber(stage, limit, 1) } as const
   const to = pathToMake(as, { stage: '$lookup' })
   return {
     ...stage,
@@ -306,7 +302,7 @@ function idOf({ $id }: Document): string {
   throw pipelineError({ stage: '$lookup' }, "by a relationship needs documents that have their $id: it stands before a $group, and behind a $project only of one that takes '$id'")
 }
 
-function parseFacet(stage: Omit<Stage, 'run'>): Stage {
+function parseFacet(stage: Unread): Stage {
   if (!isPlainObject(stage.operand)) throw pipelineError({ stage: '$facet' }, 'needs { name: pipeline, … }')
   const facets = Object.entries(stage.operand).map(([name, pipeline]) => [checkFieldName(name, { stage: '$facet' }), parsePipeline(pipeline)] as const)
   return {
