@@ -1,5 +1,5 @@
-import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
-import { checkAborted } from '../base/abort.ts'
+import { isParqueDBError, retold, translated } from '../base/ParqueDBError.ts'
+import { BulkWrite } from '../model/BulkWrite.ts'
 import { checkFunction, checkIterable } from '../model/check-options.ts'
 import type { DatabaseCollection } from '../model/database.ts'
 import type { IdempotentOptions } from '../model/database-options.ts'
@@ -16,9 +16,8 @@ export interface Remote {
   batches(name: string, args: Arguments): AsyncIterable<readonly unknown[]>
 }
 
-/** Documents of one request, and estimated characters at which it is full, as in a process. */
+/** Documents of one request, as in a process. */
 const batchDocumentsMax = 1000
-const batchCharactersMax = 1024 * 1024
 
 /** A collection whose methods are those of the table, each carried out by `remote`. */
 export function remoteCollection<T extends object = Document>(remote: Remote, ns: string): DatabaseCollection<T> {
@@ -50,43 +49,32 @@ async function sendInBatches(remote: Remote, { name, ns, items }: { name: keyof 
   const { onProgress, ...others } = options
   checkFunction(onProgress, 'onProgress')
   const { texts, signal } = encodeArguments({ name, operation: collectionOperations[name], ns }, [undefined, typeof options === 'object' ? others : options])
-  const size = typeof options.batchSize === 'number' ? options.batchSize : batchDocumentsMax
+  const itemsMax = typeof options.batchSize === 'number' ? options.batchSize : batchDocumentsMax
   const counts: Record<string, number> = Object.fromEntries(countNames.map((count) => [count, 0]))
   let ids: string[] | undefined
-  let batch: string[] = []
-  let characters = 0
-  let doneCount = 0
-  let batchIndex = 0
   const located = (error: unknown, index: number): unknown => {
     if (!isParqueDBError(error)) return error
     const totals = countNames.map((count) => [count, (counts[count] ?? 0) + Number(error.details[count] ?? 0)])
-    return new ParqueDBError(error.code, error.message, { details: { ...error.details, index, ...Object.fromEntries(totals) }, cause: error })
+    return retold(error, { index: index + Number(error.details.index ?? 0), ...Object.fromEntries(totals) })
   }
-  const submit = async (): Promise<void> => {
+  const send = async (batch: readonly string[], txId: string | undefined, firstIndex: number): Promise<void> => {
     const own = new Map([...texts, [argument, `[${batch.join(',')}]`]])
-    if (options.txId !== undefined) own.set('txId', encodeValue('txId', `${options.txId}#${batchIndex}`))
+    if (txId !== undefined) own.set('txId', encodeValue('txId', txId))
     const result = (await remote.call(name, { texts: own, signal }).catch((error: unknown) => {
-      throw located(error, doneCount + Number(isParqueDBError(error) ? (error.details.index ?? 0) : 0))
+      throw located(error, firstIndex)
     })) as { readonly ids?: string[]; readonly [count: string]: unknown }
     for (const count of countNames) counts[count] = (counts[count] ?? 0) + Number(result[count])
     if (result.ids !== undefined) ids = [...(ids ?? []), ...result.ids]
-    doneCount += batch.length
-    batchIndex += 1
-    batch = []
-    characters = 0
     onProgress?.({ ...counts })
   }
+  const { txId } = options
+  const batches = new BulkWrite<string>({ itemsMax, txId, signal }, (batch, commit) => send(batch.items, commit.txId, batch.firstIndex))
   for await (const each of source) {
-    checkAborted(signal)
-    try {
-      batch.push(encodeValue(item, each))
-    } catch (error) {
-      throw located(error, doneCount + batch.length)
-    }
-    characters += batch.at(-1)?.length ?? 0
-    if (batch.length >= size || characters >= batchCharactersMax) await submit()
+    const text = translated(() => encodeValue(item, each), (error) => located(error, batches.index))
+    await batches.add(text, text.length)
   }
   // An empty one, too, as its options want to be checked.
-  if (batch.length > 0 || batchIndex === 0) await submit()
+  if (batches.index === 0) await send([], txId === undefined ? undefined : `${txId}#0`, 0)
+  await batches.end()
   return ids === undefined ? counts : { ...counts, ids }
 }

@@ -1,4 +1,5 @@
 import { ParqueDBError, retold, translated } from '../base/ParqueDBError.ts'
+import { BulkWrite, type Batch, type CommitBatch } from '../model/BulkWrite.ts'
 import type { CreateManyOptions, CreateManyResult } from '../model/database-options.ts'
 import { decide } from '../model/decide.ts'
 import { formatEntityId, isLive } from '../model/entity.ts'
@@ -6,8 +7,7 @@ import type { EventDraft } from '../model/event.ts'
 import type { Link } from '../model/links.ts'
 import { checkFlag, checkFunction, checkIterable, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { DecisionContext } from '../storage/engine.ts'
-import { BulkWrite, type Batch } from './BulkWrite.ts'
-import { idempotentOptionNames, type NewEntity, type ParsedWrite, parseNewDocument, parseWrite } from './parse-input.ts'
+import { idempotentOptionNames, type NewEntity, parseNewDocument, parseWrite } from './parse-input.ts'
 import { commitWithEdges, linkBytes, takenEnds, type DecideEdges } from './replace-edges.ts'
 import type { Session } from './session.ts'
 
@@ -22,11 +22,11 @@ export async function createMany(session: Session, target: { ns: string; documen
   const checked = checkOptions('createMany', options, [...idempotentOptionNames, 'batchSize', 'onConflict', 'onProgress', 'returnIds'])
   const source = checkIterable('createMany', target.documents, 'documents')
   const run = parseRun(session, target.ns, checked)
-  const bulk = new BulkWrite<NewEntity>(run, (batch, write, onDecided) => commitBatch(run, batch, { write, onDecided }))
+  const bulk = new BulkWrite<NewEntity>({ ...run.write, itemsMax: run.itemsMax }, (batch, commit) => commitBatch(run, batch, commit))
   const add = (input: unknown): Promise<void> | undefined => {
     const entity = located(() => bulk.index, () => parseNewDocument(session, target.ns, input))
     const { key, links, bytes } = entity
-    return bulk.add(entity, [formatEntityId(key), ...(links.length === 0 ? [] : takenEnds(links))], bytes + links.length * linkBytes)
+    return bulk.add(entity, bytes + links.length * linkBytes, [formatEntityId(key), ...(links.length === 0 ? [] : takenEnds(links))])
   }
   try {
     if (Symbol.asyncIterator in source) for await (const document of source) await add(document)
@@ -55,7 +55,7 @@ function parseRun(session: Session, ns: string, options: CreateManyOptions) {
   return { session, ns, write, itemsMax, onConflict, onProgress, ids, counts: { createdCount: 0, replacedCount: 0, skippedCount: 0, repeatedCount: 0 } }
 }
 
-async function commitBatch(run: Run, batch: Batch<NewEntity>, { write, onDecided }: { write: ParsedWrite; onDecided: () => void }): Promise<void> {
+async function commitBatch(run: Run, batch: Batch<NewEntity>, { txId, onDecided }: Parameters<CommitBatch<NewEntity>>[1]): Promise<void> {
   const { counts, ids } = run
   const keys = batch.items.map(({ key }) => key)
   const met = { skippedCount: 0, replacedCount: 0 }
@@ -65,7 +65,7 @@ async function commitBatch(run: Run, batch: Batch<NewEntity>, { write, onDecided
     isNew: true,
     decide: (context, edges) => decideBatch(run, batch, { context, edges, met }),
     onDecided,
-  }, write)
+  }, { ...run.write, txId })
   const { states, repeated } = committed ?? { states: [], repeated: true }
   if (repeated) counts.repeatedCount += keys.length
   else {

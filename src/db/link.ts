@@ -1,11 +1,11 @@
 import { ParqueDBError, retold } from '../base/ParqueDBError.ts'
+import { BulkWrite } from '../model/BulkWrite.ts'
 import type { VersionedOptions } from '../model/database-options.ts'
 import type { EdgeInput, LinkManyOptions, LinkManyResult, LinkResult } from '../model/graph-options.ts'
 import { parseEntityId, type EntityKey } from '../model/entity.ts'
 import { parseLinks, type Link } from '../model/links.ts'
 import { isPlainObject } from '../model/parse-document.ts'
 import { checkFunction, checkIterable, checkOptions, checkWholeNumber } from '../model/check-options.ts'
-import { BulkWrite } from './BulkWrite.ts'
 import { commitWithEdges, linkBytes, takenEnds } from './replace-edges.ts'
 import type { Session } from './session.ts'
 import { writeEntity } from './write-entity.ts'
@@ -28,15 +28,16 @@ export async function linkMany(session: Session, target: { ns: string; edges: un
   checkFunction(onProgress, 'onProgress')
   const itemsMax = checkWholeNumber(batchSize, { option: 'batchSize', least: 1, most: batchEdgesMax }) ?? batchEdgesMax
   const counts = { edgeCount: 0, changedCount: 0 }
-  const bulk = new BulkWrite<Link>({ write: parseWrite(session, rest), itemsMax }, async ({ items: links }, write, onDecided) => {
-    const committed = await commitWithEdges(session, { keys: [], links, decide: (_, edges) => edges(links), onDecided }, write)
+  const write = parseWrite(session, rest)
+  const bulk = new BulkWrite<Link>({ ...write, itemsMax }, async ({ items: links }, { txId, onDecided }) => {
+    const committed = await commitWithEdges(session, { keys: [], links, decide: (_, edges) => edges(links), onDecided }, { ...write, txId })
     counts.edgeCount += links.length
     counts.changedCount += committed === undefined || committed.repeated ? 0 : committed.states.length
     onProgress?.({ ...counts })
   })
   try {
     for await (const edge of checkIterable('linkMany', target.edges, 'edges')) {
-      for (const link of parseEdge(session, target.ns, edge)) await bulk.add(link, [link.key.ns + link.key.id, ...takenEnds([link])], linkBytes)
+      for (const link of parseEdge(session, target.ns, edge)) await bulk.add(link, linkBytes, [link.key.ns + link.key.id, ...takenEnds([link])])
     }
     await bulk.end()
     return counts

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isParqueDBError, ParqueDBError, retold } from '../../base/ParqueDBError.ts'
 import type { Collection } from '../../db/Collection.ts'
+import { BulkWrite } from '../../model/BulkWrite.ts'
 import { stringifyExtendedJson } from '../../model/ejson.ts'
 import type { Row, Rows } from './row.ts'
 
@@ -33,11 +34,6 @@ export interface ImportCounts {
 const batchRowsMax = 1_000
 const batchBytesMax = 512 * 1024
 
-interface Batch {
-  readonly rows: readonly Row[]
-  readonly txId: string | undefined
-}
-
 /**
  * Creates the rows' documents, a batch of up to 1,000 a commit; the next batch is read while one becomes durable.
  *
@@ -47,50 +43,42 @@ interface Batch {
  */
 export async function importRows(request: ImportRequest): Promise<ImportCounts & { readonly isInterrupted: boolean }> {
   let counts: ImportCounts = { created: 0, replaced: 0, skipped: 0, repeated: 0 }
-  const batches = cutBatches(request)[Symbol.asyncIterator]()
+  const nextTxId = txIds(request)
+  const bulk = new BulkWrite<Row>({ itemsMax: batchRowsMax, bytesMax: batchBytesMax, committingMax: 1, signal: request.signal }, async ({ items }, { onDecided }) => {
+    const txId = nextTxId(items)
+    onDecided()
+    counts = sum(counts, await commit({ rows: items, txId }, request))
+    request.onProgress?.(counts)
+  })
   try {
-    let next = await batches.next()
-    while (next.done !== true) {
-      if (request.signal?.aborted === true) return { ...counts, isInterrupted: true }
-      const [committed, read] = await Promise.allSettled([commit(next.value, request), batches.next()])
-      if (committed.status === 'rejected') throw committed.reason
-      counts = sum(counts, committed.value)
-      request.onProgress?.(counts)
-      if (read.status === 'rejected') throw read.reason
-      next = read.value
+    for await (const rows of request.rows) {
+      for (const row of rows) {
+        const submitted = bulk.add(row, row.bytes)
+        if (submitted !== undefined) await submitted
+      }
     }
+    await bulk.end()
     return { ...counts, isInterrupted: false }
-  } catch (error) {
+  } catch (thrown) {
+    const error = await bulk.failure(thrown)
+    if (isParqueDBError(error, 'ABORTED')) return { ...counts, isInterrupted: true }
     throw retold(error, { imported: counts })
-  } finally {
-    await batches.return?.()
   }
 }
 
-async function* cutBatches({ rows, name, collection }: ImportRequest): AsyncIterable<Batch> {
+/** The txIds of batches, one after the other; undefined for an import without a name. */
+function txIds({ name, collection }: ImportRequest): (rows: readonly Row[]) => string | undefined {
   let chain = createHash('sha256').update(JSON.stringify([name ?? '', collection.name])).digest('hex')
-  let batch: Row[] = []
-  let bytes = 0
-  const cut = (): Batch => {
+  return (rows) => {
+    if (name === undefined) return undefined
     const hash = createHash('sha256').update(chain)
-    if (name !== undefined) for (const { document } of batch) hash.update(stringifyExtendedJson(document)).update('\n')
+    for (const { document } of rows) hash.update(stringifyExtendedJson(document)).update('\n')
     chain = hash.digest('hex')
-    const whole = { rows: batch, txId: name === undefined ? undefined : `import:${chain.slice(0, 40)}` }
-    batch = []
-    bytes = 0
-    return whole
+    return `import:${chain.slice(0, 40)}`
   }
-  for await (const group of rows) {
-    for (const row of group) {
-      batch.push(row)
-      bytes += row.bytes
-      if (batch.length >= batchRowsMax || bytes >= batchBytesMax) yield cut()
-    }
-  }
-  if (batch.length > 0) yield cut()
 }
 
-async function commit({ rows, txId }: Batch, request: ImportRequest): Promise<ImportCounts> {
+async function commit({ rows, txId }: { rows: readonly Row[]; txId: string | undefined }, request: ImportRequest): Promise<ImportCounts> {
   const { collection, onConflict, actor, where } = request
   if (onConflict !== 'error') checkIds(rows, request)
   const options = {
