@@ -52,22 +52,20 @@ export class ParqueDBClient extends AskedDatabase implements Database {
   async transaction<Result>(work: (tx: DatabaseTransaction) => Promise<Result> | Result, options?: TransactionOptions): Promise<Result | undefined> {
     this.#assertOpen()
     if (typeof work !== 'function') throw new ParqueDBError('INVALID_ARGUMENT', 'transaction takes a function that is given the transaction.')
-    const { retries, txId, ...own } = checkOptions('transaction', options, ['retries', 'txId', 'actor', 'signal'])
-    const attemptsMax = (checkWholeNumber(retries, { option: 'retries', least: 0, most: 1000 }) ?? transactionRetriesDefault) + 1
-    for (let attempt = 1; ; attempt++) {
+    const { retries: given, txId, ...own } = checkOptions('transaction', options, ['retries', 'txId', 'actor', 'signal'])
+    const retries = checkWholeNumber(given, { option: 'retries', least: 0, most: 1000 }) ?? transactionRetriesDefault
+    const attempt = async (): Promise<Result | undefined> => {
       checkAborted(own.signal)
       const tx = new RemoteTransaction({ transport: this.#transport, ids: this.#ids, ...own })
       try {
         if (txId !== undefined && (await tx.isRepeated(txId))) return undefined
         const result = await work(tx)
         return (await tx.commit(txId ?? this.#ids.next())) || txId === undefined ? result : undefined
-      } catch (error) {
-        if (!isParqueDBError(error, 'TRANSACTION_CONFLICT') || attempt >= attemptsMax) throw error
       } finally {
         tx.close()
       }
-      await this.#transport.pause(attempt - 1, own.signal)
     }
+    return this.#transport.retrying(attempt, { signal: own.signal, retries, mayPass: (error) => isParqueDBError(error, 'TRANSACTION_CONFLICT') })
   }
 
   events(options?: EventQueryOptions): AsyncIterableIterator<Event> {

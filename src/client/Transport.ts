@@ -99,12 +99,12 @@ export class Transport {
   }
 
   /** Does it again, after a growing and random time, while what fails may pass. */
-  async retrying<Result>(work: () => Promise<Result>, { signal, retries }: { signal: AbortSignal | undefined; retries: number }): Promise<Result> {
+  async retrying<Result>(work: () => Promise<Result>, { signal, retries, mayPass = isPassing }: { signal: AbortSignal | undefined; retries: number; mayPass?: typeof isPassing }): Promise<Result> {
     for (let attempt = 0; ; attempt++) {
       try {
         return await work()
       } catch (error) {
-        if (attempt >= retries || !isPassing(error)) throw error
+        if (attempt >= retries || !mayPass(error)) throw error
         await this.pause(attempt, signal, error.details.retryAfterMs)
       }
     }

@@ -85,7 +85,10 @@ export class EventProjection<State extends object> {
       this.#hasNews = true
       this.#wake?.()
     })
-    void this.#run().catch((error: unknown) => this.#fail(error))
+    void this.#run().catch((error: unknown) => {
+      this.#failure = error instanceof Error ? error : new Error(String(error))
+      this.stop()
+    })
   }
 
   /** The state as it is kept, and where it stands; undefined until it was built for the first time. */
@@ -169,11 +172,6 @@ export class EventProjection<State extends object> {
       await this.#engine.clock.sleep(erasureMs)
       return false
     }
-  }
-
-  #fail(error: unknown): void {
-    this.#failure = error instanceof Error ? error : new Error(String(error))
-    this.stop()
   }
 
   #tell(): void {

@@ -73,15 +73,13 @@ class TransactionAttempt {
     this.#isOver = true
   }
 
-  /** Ends the attempt for good or fails with INVALID_ARGUMENT, when a write has not been awaited and would be lost. */
-  end(): void {
+  /**
+   * Ends the attempt, and gives what it wants to have committed; `decide` fails with TRANSACTION_CONFLICT once anything that it read has changed. INVALID_ARGUMENT when a write
+   * has not been awaited and would be lost.
+   */
+  end(): CommitRequest | undefined {
     this.close()
-    if (this.#writesRunning === 0) return
-    throw new ParqueDBError('INVALID_ARGUMENT', 'The transaction ended while some of its writes were still running, so it was rolled back; await every call.')
-  }
-
-  /** What the attempt wants to have committed; `decide` fails with TRANSACTION_CONFLICT once anything that it read has changed. */
-  request(): CommitRequest | undefined {
+    if (this.#writesRunning > 0) throw new ParqueDBError('INVALID_ARGUMENT', 'The transaction ended while some of its writes were still running, so it was rolled back; await every call.')
     if (this.#drafts.length === 0) return undefined
     const written = [...this.#own].flatMap(([ns, entities]) => isMirrorSpace(ns) ? [] : [...entities.keys()].map((id) => ({ ns, id })))
     const { seq } = this.#base
@@ -179,8 +177,7 @@ async function runOnce<Result>(outer: Session, work: (session: Session) => Promi
   const attempt = new TransactionAttempt(outer, base, actor)
   try {
     const result = await work(attempt.session)
-    attempt.end()
-    return { result, request: attempt.request() }
+    return { result, request: attempt.end() }
   } finally {
     attempt.close()
     base.release()

@@ -1,4 +1,5 @@
 import { compareValues, typeRank, typeRanks, valuesMatchEqual } from '../compare.ts'
+import type { FieldPath } from '../path.ts'
 import { isObject, type Document, type Value } from '../values.ts'
 import type { CompareOp, FilterNode, NodeOf, TypeName } from './filter-node.ts'
 import { someAtPath, someWholeAtPath, type ValueTest } from './path-values.ts'
@@ -27,14 +28,8 @@ const compilers: { readonly [Kind in FilterNode['kind']]: (node: NodeOf<Kind>) =
   contains: ({ path, text }) => someAtPath(path, textTests.contains(text)),
   size: ({ path, size }) => someWholeAtPath(path, (value) => Array.isArray(value) && value.length === size),
   mod: ({ path, divisor, remainder }) => someAtPath(path, modTest(divisor, remainder)),
-  elemMatch({ path, node }) {
-    const matches = compileTest(node)
-    return someWholeAtPath(path, (value) => Array.isArray(value) && value.some((element) => matchesElement(element, matches)))
-  },
-  elemMatchValue({ path, node }) {
-    const matches = compileTest(node)
-    return someWholeAtPath(path, (value) => Array.isArray(value) && value.some(matches))
-  },
+  elemMatch: ({ path, node }) => someElement(path, objectTest(compileTest(node))),
+  elemMatchValue: ({ path, node }) => someElement(path, compileTest(node)),
 }
 
 function all(tests: readonly ValueTest[]): ValueTest {
@@ -59,10 +54,13 @@ function negate(test: ValueTest): ValueTest {
   return (root) => !test(root)
 }
 
+function someElement(path: FieldPath, test: ValueTest): ValueTest {
+  return someWholeAtPath(path, (value) => Array.isArray(value) && value.some(test))
+}
+
 /** To $elemMatch an array inside an array is an object whose fields are its indexes, as it is in BSON. */
-function matchesElement(element: Value, matches: ValueTest): boolean {
-  if (isObject(element)) return matches(element)
-  return Array.isArray(element) && matches(Object.fromEntries(element.entries()))
+function objectTest(matches: ValueTest): ValueTest {
+  return (element) => (Array.isArray(element) ? matches(Object.fromEntries(element.entries())) : isObject(element) && matches(element))
 }
 
 function equalTest(wanted: Value): ValueTest {

@@ -139,7 +139,10 @@ class EditWalk {
     const old = array[index]
     const value = this.#value(old, at)
     if (Object.is(value, old)) return array
-    if (index - array.length > paddingCountMax) throw this.#tooFar(array.length)
+    if (index - array.length > paddingCountMax) {
+      const { operator, path: { text: path } } = this.#operation
+      throw limitExceeded({ paddingCountMax }, `${operator} on '${path}' is more than ${paddingCountMax} places past the end of an array of ${array.length} elements.`, { path })
+    }
     const copy = array.slice()
     while (copy.length < index) copy.push(null)
     copy[index] = value ?? null
@@ -179,11 +182,6 @@ class EditWalk {
 
   #error(problem: string): ParqueDBError {
     return invalidUpdate(this.#operation.operator, this.#operation.path.text, problem)
-  }
-
-  #tooFar(length: number): ParqueDBError {
-    const { operator, path: { text: path } } = this.#operation
-    return limitExceeded({ paddingCountMax }, `${operator} on '${path}' is more than ${paddingCountMax} places past the end of an array of ${length} elements.`, { path })
   }
 }
 
