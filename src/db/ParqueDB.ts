@@ -247,10 +247,7 @@ function openEngine(storage: StorageBackend | Engine, options: EngineOptions): E
 function parseLimits(limits: Partial<DatabaseLimits> | undefined): DatabaseLimits {
   const names = Object.keys(defaultLimits) as (keyof DatabaseLimits)[]
   const given = checkOptions('limits', limits, names)
-  const parsed: Partial<Record<keyof DatabaseLimits, number>> = {}
-  for (const name of names) {
-    const most = name === 'depthMax' ? deepestDepthMax : Number.MAX_SAFE_INTEGER
-    parsed[name] = checkWholeNumber(given[name], { option: `limits.${name}`, least: 1, most }) ?? defaultLimits[name]
-  }
-  return parsed as DatabaseLimits
+  const mostOf = (name: keyof DatabaseLimits): number => (name === 'depthMax' ? deepestDepthMax : Number.MAX_SAFE_INTEGER)
+  const parsed = names.map((name) => [name, checkWholeNumber(given[name], { option: `limits.${name}`, least: 1, most: mostOf(name) }) ?? defaultLimits[name]])
+  return Object.fromEntries(parsed) as DatabaseLimits
 }

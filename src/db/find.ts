@@ -115,7 +115,10 @@ const pageItemsMax = 1000
 
 /** What a pipeline makes. Every use is a run of its own. */
 export function aggregateEntities<Result extends object>(session: Session, pipeline: Pipeline): ResultCursor<Result> {
-  const batches = (): AsyncGenerator<readonly Result[]> => pipelineBatches<Result>(session, pipeline)
+  const random = (): number => session.random.bytes(4).reduce((sum, byte) => sum / 256 + byte / 256, 0)
+  const batches = (): AsyncGenerator<readonly Result[]> => overView(session, pipeline.query, (view) =>
+    runPipeline(pipeline, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, { random, related: relatedTo(session, pipeline, view) }) as AsyncIterable<unknown> as AsyncIterable<readonly Result[]>,
+  )
   return new ResultCursor<Result>({
     batches,
     page: async () => {
@@ -127,13 +130,6 @@ export function aggregateEntities<Result extends object>(session: Session, pipel
       return { items }
     },
   })
-}
-
-function pipelineBatches<Result extends object>(session: Session, pipeline: Pipeline): AsyncGenerator<readonly Result[]> {
-  const random = (): number => session.random.bytes(4).reduce((sum, byte) => sum / 256 + byte / 256, 0)
-  return overView(session, pipeline.query, (view) =>
-    runPipeline(pipeline, { view, sortDocumentsMax: session.limits.sortDocumentsMax }, { random, related: relatedTo(session, pipeline, view) }) as AsyncIterable<unknown> as AsyncIterable<readonly Result[]>,
-  )
 }
 
 function relatedTo({ relations }: Session, { query: { ns, asOf, signal } }: Pipeline, view: View): (ids: readonly string[], lookup: EdgeLookup) => Promise<ReadonlyMap<string, readonly Document[]>> {

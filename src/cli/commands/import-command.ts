@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
-import { isParqueDBError, ParqueDBError } from '../../base/ParqueDBError.ts'
+import { isParqueDBError, ParqueDBError, retold } from '../../base/ParqueDBError.ts'
 import { actorOption, command, parseJsonArgument, repeated } from '../command.ts'
 import type { CommandLine } from '../CommandLine.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -142,10 +142,7 @@ function describe({ created, replaced, skipped, repeated: again }: ImportCounts)
 
 /** A failure says what is imported already: whole batches from the start of the file. */
 function withCounts(error: unknown): unknown {
-  if (!isParqueDBError(error)) return error
-  const counts = error.details['imported'] as ImportCounts | undefined
+  const counts = isParqueDBError(error) ? (error.details['imported'] as ImportCounts | undefined) : undefined
   const total = counts === undefined ? 0 : counts.created + counts.replaced + counts.skipped + counts.repeated
-  if (counts === undefined || total === 0) return error
-  const message = `${error.message} (the ${formatCount(total)} rows before that batch are imported; the same command, once this is put right, goes on behind them)`
-  return new ParqueDBError(error.code, message, { details: error.details, cause: error })
+  return total === 0 ? error : retold(error, {}, (message) => `${message} (the ${formatCount(total)} rows before that batch are imported; the same command, once this is put right, goes on behind them)`)
 }
