@@ -143,3 +143,7 @@ test('exists of an id that is undefined is refused, not an answer about everythi
   await expect(db.collection('users').exists(undefined as never)).rejects.toThrow(invalid)
   expect(await db.collection('users').exists({})).toBe(true)
 })
+
+test('a limit of depth that no document could be read with is refused at once, not at the first write', () => {
+  expect(() => new ParqueDB({ storage: new MemoryBackend(), limits: { depthMax: 201 } })).toThrow("'limits.depthMax' must be a whole number from 1 to 200")
+})

@@ -11,3 +11,12 @@ test.each([0, 1500])('createMany commits nothing behind a batch that is refused,
   await expect(posts.createMany(documents)).rejects.toMatchObject({ code: 'ALREADY_EXISTS', details: { index, createdCount } })
   expect(await posts.count()).toBe(createdCount + 1)
 })
+
+test('linkMany commits nothing behind a batch that is refused', async () => {
+  await using db = new ParqueDB({ storage: new MemoryBackend() })
+  const posts = db.collection('posts')
+  await posts.create({ $id: 'a' })
+  const edges = Array.from({ length: 5000 }, (_, at) => ({ from: at === 0 ? 'absent' : 'a', predicate: 'tags', to: `tags/${at}` }))
+  await expect(posts.linkMany(edges)).rejects.toMatchObject({ code: 'NOT_FOUND', details: { index: 0, edgeCount: 0, changedCount: 0 } })
+  expect(await db.stats()).toMatchObject({ lastSeq: 1 })
+})

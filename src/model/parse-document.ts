@@ -93,7 +93,7 @@ class Walk {
   /** The object at `depth` keys below the root; `top` where it is the document itself, which may have a `$type`. */
   document(input: Readonly<Record<string, unknown>>, depth: number, top?: ParseDocumentOptions): Document {
     const copy: Document = {}
-    this.#count(slotBytes, depth)
+    if (top !== undefined) this.#count(slotBytes, depth)
     for (const name of Object.keys(input)) {
       const value = input[name]
       if (value === undefined) continue
@@ -112,23 +112,20 @@ class Walk {
 
   /** The value at `depth` keys below the root. */
   value(input: unknown, depth: number): Value {
+    this.#count(slotBytes, depth)
     switch (typeof input) {
       case 'string':
         if (!isWellFormed(input)) this.#fail(depth, 'holds a lone surrogate, which UTF-8 cannot store')
-        this.#count(slotBytes + input.length, depth)
+        this.#count(input.length, depth)
         return input
       case 'number':
       case 'boolean':
-        this.#count(slotBytes, depth)
         return input
       case 'bigint':
         if (BigInt.asIntN(64, input) !== input) this.#fail(depth, `holds ${input}, which is beyond a 64-bit integer`)
-        this.#count(slotBytes, depth)
         return input
       case 'object':
-        if (input !== null) return this.#object(input, depth)
-        this.#count(slotBytes, depth)
-        return null
+        return input === null ? null : this.#object(input, depth)
       case 'undefined':
       case 'function':
       case 'symbol':
@@ -142,11 +139,10 @@ class Walk {
     if (input instanceof Date) {
       const ms = input.getTime()
       if (Number.isNaN(ms)) this.#fail(depth, 'holds an invalid Date')
-      this.#count(slotBytes, depth)
       return new Date(ms)
     }
     if (input instanceof Uint8Array) {
-      this.#count(slotBytes + input.length, depth)
+      this.#count(input.length, depth)
       return new Uint8Array(input)
     }
     if (!isPlainObject(input)) this.#fail(depth, `holds ${describe(input)}, which cannot be stored`)
@@ -155,7 +151,6 @@ class Walk {
 
   #array(input: readonly unknown[], depth: number): Value[] {
     const copy: Value[] = []
-    this.#count(slotBytes, depth)
     for (let index = 0; index < input.length; index++) {
       this.#keys[depth] = index
       copy.push(this.value(input[index], depth + 1))
