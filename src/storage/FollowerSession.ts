@@ -6,9 +6,8 @@ import { headEtag, readHead, type Head, type HeadReading } from './head.ts'
 import { parseLogPartPath } from './log-part.ts'
 import { openManifest } from './manifest.ts'
 import { metered } from './metered.ts'
-import { Overlay } from './Overlay.ts'
 import { Partition, type CommitListener } from './Partition.ts'
-import { assertNoManifest, knownParts, replay, type ReplayPosition, type ReplayResult } from './replay.ts'
+import { addReplayed, assertNoManifest, knownParts, replay, type ReplayPosition, type ReplayResult } from './replay.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import { withView } from './view.ts'
 import type { OpenFacts } from './WriterSession.ts'
@@ -32,7 +31,6 @@ export class FollowerSession {
   readonly #backend: StorageBackend
   readonly #logBackend: StorageBackend
   readonly #options: ResolvedOptions
-  readonly #hasWholeParts: boolean
   #head: Head | undefined
   #reached: ReplayPosition | undefined
   /** All that was committed before is known. */
@@ -41,19 +39,17 @@ export class FollowerSession {
   #isPolling = false
   readonly #closed = new AbortController()
 
-  private constructor(parts: { backend: StorageBackend; logBackend: StorageBackend; options: ResolvedOptions; hasWholeParts: boolean }) {
-    this.#backend = parts.backend
-    this.#logBackend = parts.logBackend
-    this.#options = parts.options
-    this.#hasWholeParts = parts.hasWholeParts
-    this.partition = new Partition(parts.backend, parts.options)
+  private constructor(backend: StorageBackend, options: ResolvedOptions) {
+    this.#backend = backend
+    this.#logBackend = options.log ?? backend
+    this.#options = options
+    this.partition = new Partition(backend, options)
   }
 
   /** NOT_FOUND when there is no database. */
   static async open(backend: StorageBackend, options: ResolvedOptions): Promise<FollowerSession> {
     const measured = metered(backend)
-    const logBackend = options.log === undefined ? measured.backend : options.log
-    const session = new FollowerSession({ backend: measured.backend, logBackend, options, hasWholeParts: (options.log ?? backend).openLog === undefined })
+    const session = new FollowerSession(measured.backend, options)
     await session.refresh()
     session.opened = { meter: { ...measured.meter }, replayedEvents: session.partition.overlay.eventCount, tornBytes: 0 }
     return session
@@ -143,19 +139,17 @@ export class FollowerSession {
     const skipped = manifest.flushedSeq > partition.overlay.lastSeq
     // A writer that took over may know an older one than its predecessor published meanwhile.
     const isAnew = skipped || manifest.flushedSeq < partition.overlay.flushedSeq
-    const overlay = isAnew ? new Overlay(manifest) : manifest === partition.manifest ? partition.overlay : partition.overlay.after(manifest)
     const from = isAnew || head.epoch !== this.#head?.epoch || !isKept(this.#reached, head) ? undefined : this.#reached
     const isAllFlushed = head.isClosed === true && head.durableSeq === head.flushedSeq
-    const replayed = isAllFlushed ? { frames: [], reached: undefined } : await replay(this.#logBackend, head, { afterSeq: overlay.lastSeq, from, wholeParts: this.#hasWholeParts })
+    const replayed = isAllFlushed ? { frames: [], reached: undefined } : await replay(this.#logBackend, head, { afterSeq: isAnew ? manifest.flushedSeq : partition.overlay.lastSeq, from })
     const { frames, reached } = takenOver ? withoutLast(replayed, head) : replayed
     // Of a writer that has ended, nothing was read that the next one may not have.
     if (!isAllFlushed && (await headEtag(this.#logBackend)) !== etag) return false
     const knownSeq = partition.overlay.lastSeq
     const isFirst = this.#head === undefined
-    if (isAnew) partition.cache.clear()
-    partition.install({ manifest, overlay })
+    partition.install(manifest)
     if (skipped && !isFirst) await this.#publishFlushed({ from: knownSeq + 1, to: manifest.flushedSeq })
-    for (const { frame, events } of frames) for (const event of events) partition.apply(event, { bytes: frame.payload.length / frame.count })
+    addReplayed(frames, partition)
     this.#head = head
     this.#reached = reached
     for (const { events } of frames) partition.publish(events.filter(({ seq }) => seq > knownSeq))

@@ -47,12 +47,15 @@ export class Partition {
     return this.#overlay
   }
 
-  /** Moves to a newer manifest, and the overlay that begins where it ends. */
-  install(next: { manifest: Manifest; overlay: Overlay }): void {
+  /** Moves to another manifest, and the overlay to where that ends: it begins anew where the manifest has more than was known, or less than was known to be flushed. */
+  install(manifest: Manifest): void {
+    const { flushedSeq, lastSeq } = this.#overlay
+    const isAnew = manifest.flushedSeq > lastSeq || manifest.flushedSeq < flushedSeq
     // Edges of what was erased have no event that says so.
-    if (next.manifest.erasedCount !== this.#manifest.erasedCount) this.cache.clear()
-    this.#manifest = next.manifest
-    this.#overlay = next.overlay
+    if (isAnew || manifest.erasedCount !== this.#manifest.erasedCount) this.cache.clear()
+    if (isAnew) this.#overlay = new Overlay(manifest)
+    else if (manifest.flushedSeq > flushedSeq) this.#overlay = this.#overlay.after(manifest)
+    this.#manifest = manifest
   }
 
   /** Makes durable events visible to later views. */

@@ -6,7 +6,6 @@ import { EpochFence } from './EpochFence.ts'
 import { formatWritten } from './format.ts'
 import { takeEpoch } from './head.ts'
 import { emptyManifest, type DroppedFile, type FileEntry } from './manifest.ts'
-import { Overlay } from './Overlay.ts'
 import { Partition } from './Partition.ts'
 import { Publisher } from './Publisher.ts'
 
@@ -17,7 +16,7 @@ test('a file that was dropped is never named again: it would go with what is gar
   const path = 'events/0000000001-000001-0001.parquet'
   const dropped: DroppedFile[] = [{ path, sizeBytes: 1, atMs: 1, manifestId: 1 }]
   const manifest = { ...emptyManifest, dropped }
-  partition.install({ manifest, overlay: new Overlay(manifest) })
+  partition.install(manifest)
   const publisher = new Publisher({ partition, backend, logBackend: backend, fence: new EpochFence(backend, epoch), options: resolveOptions({}), head: { format: formatWritten, epoch, manifestId: 0, flushedSeq: 0, logStart: 1, durableSeq: 0 } as never, etag, atFiles: undefined })
   await expect(publisher.publish((before) => ({ ...before, segments: [{ path, minSeq: 1, maxSeq: 1 } as FileEntry] }))).rejects.toThrow('O4: a name that was dropped stays dropped')
   expect((await backend.list('manifest/')).objects).toEqual([])

@@ -78,6 +78,7 @@ export class Publisher {
     const isErasure = after.erasedCount > before.erasedCount
     const manifest: Manifest = { ...after, id: before.id + 1, dropped, ...(isErasure && { oldestId: before.id + 1, dropped: dropped.map((file) => ({ ...file, atMs: 0 })) }) }
     assert(manifest.flushedSeq >= before.flushedSeq, 'I6: flushedSeq never decreases')
+    assert(manifest.flushedSeq <= partition.overlay.lastSeq, 'I5: nothing is flushed before it is in the log')
     assert(manifest.segments.every((file, index) => index === 0 || spanOf(file).from === spanOf(manifest.segments[index - 1] as FileEntry).to + 1), 'D1: segments are contiguous and disjoint')
     const address = await writeManifest(backend, manifest, toHex(random.bytes(8)))
     await fence.check()
@@ -87,7 +88,7 @@ export class Publisher {
     this.#head = atFiles === undefined ? head : await this.#share(head, atFiles)
     await this.#replaceHead(this.#head)
     await fence.check()
-    partition.install({ manifest, overlay: manifest.flushedSeq === partition.overlay.flushedSeq ? partition.overlay : partition.overlay.after(manifest) })
+    partition.install(manifest)
   }
 
   /** The intent is in the log's store before anything is where others read. Should this end between the two, opening finds what was published. */

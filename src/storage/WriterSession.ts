@@ -17,7 +17,6 @@ import { Maintenance } from './Maintenance.ts'
 import { openManifest } from './manifest.ts'
 import { metered, type Meter } from './metered.ts'
 import { openLog } from './FileLog.ts'
-import { Overlay } from './Overlay.ts'
 import { Partition } from './Partition.ts'
 import { assertConditions } from './probe.ts'
 import { Publisher, type PublisherParts } from './Publisher.ts'
@@ -107,13 +106,15 @@ export class WriterSession {
       // It may have stalled between the listing and the creation, and taken an epoch that was taken and deleted meanwhile.
       fence.assertNewest(newestEpoch)
       if (head === undefined) await assertNoManifest(measured.backend)
-      const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: head.flushedSeq, wholeParts: logBackend.openLog === undefined }), fence)
+      const replayed = head === undefined ? undefined : await orFenced(replay(measuredLog.backend, head, { afterSeq: head.flushedSeq }), fence)
       const tail = replayed?.frames ?? []
       const current = head === undefined ? undefined : filesHead?.newest(head, tail) ?? head
       const manifest = await orFenced(openManifest(measured.backend, current?.manifest), fence)
-      const overlay = new Overlay(manifest)
+      const partition = new Partition(backend, options)
+      partition.install(manifest)
       const frames = tail.filter(({ frame }) => frame.firstSeq > manifest.flushedSeq)
-      addReplayed(frames, overlay)
+      addReplayed(frames, partition)
+      const { overlay } = partition
       log = await openLog(logBackend, { prefix: logPrefix, epoch })
       await log.append(frames.map(({ frame }) => ({ ...frame, epoch })))
       const nextHead: Head = {
@@ -129,8 +130,6 @@ export class WriterSession {
       }
       const { etag } = await publishHead(logBackend, nextHead, markEtag)
       await fence.check()
-      const partition = new Partition(backend, options)
-      partition.install({ manifest, overlay })
       const opened = { meter: { ...measured.meter }, replayedEvents: overlay.eventCount, tornBytes: replayed?.tornBytes ?? 0 }
       const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, etag, atFiles: filesHead, opened })
       for (const key of session.#interruptedErasures()) partition.erasing.set(key, true)

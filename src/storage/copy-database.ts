@@ -172,7 +172,7 @@ async function contentsOf(backend: StorageBackend) {
   const { head, newestEpoch } = await readHead(backend)
   const manifest = await openManifest(backend, head?.manifest)
   const { flushedSeq } = manifest
-  const { frames } = head === undefined ? { frames: [] } : await replay(backend, head, { afterSeq: flushedSeq, wholeParts: backend.openLog === undefined })
+  const { frames } = head === undefined ? { frames: [] } : await replay(backend, head, { afterSeq: flushedSeq })
   return { manifest, frames, lastSeq: frames.reduce((_, { frame }) => frame.firstSeq + frame.count - 1, flushedSeq), newestEpoch }
 }
 

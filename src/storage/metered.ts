@@ -30,6 +30,7 @@ export function metered(backend: StorageBackend): { backend: StorageBackend; met
       },
       put: (path, bytes, condition) => backend.put(path, bytes, condition),
       delete: (path) => backend.delete(path),
+      ...(backend.openLog && { openLog: backend.openLog.bind(backend) }),
     },
   }
 }

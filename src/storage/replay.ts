@@ -6,7 +6,7 @@ import { logPartPath } from './log-part.ts'
 import { decodePayload } from './log-payload.ts'
 import { listLogParts, LogPartReader, type LogPartInfo, type LogPartSource, type LogPosition } from './log-reader.ts'
 import { manifestFolder } from './manifest.ts'
-import type { Overlay } from './Overlay.ts'
+import type { Partition } from './Partition.ts'
 import type { StorageBackend } from './storage-backend.ts'
 
 export const logPrefix = 'log'
@@ -18,8 +18,6 @@ const readsAtOnce = 16
 export interface ReplayStart {
   readonly afterSeq: number
   readonly from?: ReplayPosition | undefined
-  /** The store makes a part at once or not at all, so that no end is torn. */
-  readonly wholeParts: boolean
 }
 
 /** How far into an epoch's log a reader has come. */
@@ -55,7 +53,8 @@ export async function replay(backend: StorageBackend, head: Head, start: ReplayS
   let tornBytes = 0
   for await (const { part, source } of readAhead(backend, parts, start.from)) {
     const from = part.path === start.from?.part ? start.from.position : undefined
-    const reader = new LogPartReader(source, { path: part.path, from, isLast: part === parts.at(-1) && !start.wholeParts })
+    // A store without a log of its own makes a part at once or not at all, so that no end is torn.
+    const reader = new LogPartReader(source, { path: part.path, from, isLast: part === parts.at(-1) && backend.openLog !== undefined })
     let offset = from?.offset ?? 0
     for await (const { frame, end } of reader.frames()) {
       const where = { path: part.path, offset }
@@ -99,9 +98,9 @@ function sourceOf(bytes: Uint8Array): LogPartSource {
   return { stat: async (path) => ({ path, sizeBytes: bytes.length, etag: '' }), readRange: async (_path, { start, end }) => bytes.subarray(start, end) }
 }
 
-/** Adds what was replayed to the overlay that ends where it begins. */
-export function addReplayed(frames: readonly ReplayedFrame[], overlay: Overlay): void {
-  for (const { frame, events } of frames) for (const event of events) overlay.add(event, { bytes: frame.payload.length / frame.count })
+/** Adds what was replayed to the partition whose overlay ends where it begins. */
+export function addReplayed(frames: readonly ReplayedFrame[], partition: Partition): void {
+  for (const { frame, events } of frames) for (const event of events) partition.apply(event, { bytes: frame.payload.length / frame.count })
 }
 
 function missingEvents(seqs: { from: number; to: number }, where: { path: string; offset: number }): ParqueDBError {

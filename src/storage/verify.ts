@@ -75,7 +75,7 @@ async function verifyHeadAndLog(input: VerifyInput, report: Totals): Promise<Man
     if (head === undefined) return emptyManifest
     try {
       const manifest = head.manifest === undefined ? emptyManifest : await readManifest(input.backend, head.manifest)
-      const problem = await replay(input.logBackend, head, { afterSeq: manifest.flushedSeq, wholeParts: input.logBackend.openLog === undefined }).then(
+      const problem = await replay(input.logBackend, head, { afterSeq: manifest.flushedSeq }).then(
         ({ frames }) => void (report.checkedEvents += frames.reduce((sum, { events }) => sum + events.length, 0)),
         (error: unknown) => {
           if (isParqueDBError(error, 'CORRUPT_FILE')) return error

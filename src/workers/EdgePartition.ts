@@ -4,7 +4,6 @@ import { systemRandom } from '../base/random.ts'
 import type { Tail } from '../storage/EventSourcedBackend.ts'
 import { epochPath, parseHead, readHead, type Head } from '../storage/head.ts'
 import { openManifest } from '../storage/manifest.ts'
-import { Overlay } from '../storage/Overlay.ts'
 import { undefinedWhenAbsent } from '../storage/request-rules.ts'
 import { Scratch, scratchPrefix } from '../storage/Scratch.ts'
 import { Partition } from '../storage/Partition.ts'
@@ -107,11 +106,7 @@ export class EdgePartition {
     if (head.manifest === undefined || head.manifestId <= this.partition.manifest.id) return
     const manifest = await openManifest(this.#parts.files, head.manifest)
     // Another request may have got further meanwhile.
-    if (manifest.id <= this.partition.manifest.id) return
-    const { overlay } = this.partition
-    const isPast = manifest.flushedSeq > overlay.lastSeq
-    if (isPast) this.partition.cache.clear()
-    this.partition.install({ manifest, overlay: isPast ? new Overlay(manifest) : overlay.after(manifest) })
+    if (manifest.id > this.partition.manifest.id) this.partition.install(manifest)
   }
 }
 
