@@ -25,7 +25,7 @@ const ofFolders: readonly Omit<Mutant, 'home'>[] = [
   {
     broken: 'nobody looks whether another writer took over before saying that a commit is durable',
     file: 'Writer.ts',
-    line: 'await this.#parts.assertNotFenced()',
+    line: 'await fence.check()',
     instead: '',
   },
   {
@@ -60,7 +60,7 @@ const ofFolders: readonly Omit<Mutant, 'home'>[] = [
   },
   {
     broken: 'the head says that the log begins one event later than it does',
-    file: 'Publisher.ts',
+    file: 'head.ts',
     line: 'logStart: flushedSeq + 1',
     instead: 'logStart: flushedSeq + 2',
   },

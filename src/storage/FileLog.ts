@@ -55,12 +55,8 @@ export class FileLog implements AppendLog {
     const [first] = frames
     if (first === undefined) return
     this.#checkDense(frames)
-    this.#appending = this.#write(frames, first)
-    try {
-      await this.#appending
-    } finally {
-      this.#appending = undefined
-    }
+    this.#appending = this.#write(frames, first).finally(() => (this.#appending = undefined))
+    await this.#appending
   }
 
   async rotate(nextSeq: number): Promise<void> {

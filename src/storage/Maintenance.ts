@@ -286,15 +286,11 @@ export class Maintenance {
   /** Lets work go on beside everything else; `stop` waits for it. */
   begin(work: Promise<void>): void {
     const ended = work
-      .then(
-        () => {
-          this.#lastError = undefined
-        },
-        (error: unknown) => {
-          if (!isParqueDBError(error, 'CLOSED')) this.#lastError = asError(error)
-          if (isParqueDBError(error, 'WRITER_FENCED')) this.#parts.writer().fail(error)
-        },
-      )
+      .then(() => void (this.#lastError = undefined))
+      .catch((error: unknown) => {
+        if (!isParqueDBError(error, 'CLOSED')) this.#lastError = asError(error)
+        if (isParqueDBError(error, 'WRITER_FENCED')) this.#parts.writer().fail(error)
+      })
       .finally(() => this.#background.delete(ended))
     this.#background.add(ended)
   }

@@ -153,20 +153,12 @@ export class Overlay {
   }
 
   #extend({ ns, id }: EntityKey, event: StoredEvent, state: EntityState): void {
-    const namespace = this.#namespace(ns)
+    const namespace: NamespaceOverlay = this.#namespaces.get(ns) ?? { changes: new Map(), ids: new SortedIds(), lastSeq: 0 }
+    if (namespace.lastSeq === 0) this.#namespaces.set(ns, namespace)
     const before = namespace.changes.get(id)
     namespace.changes.set(id, { event, state, before })
     // The mark of an erasure, which a salvaged history brings, belongs to no entity.
     if (before === undefined && id !== '') namespace.ids.add(id)
     namespace.lastSeq = event.seq
-  }
-
-  #namespace(ns: string): NamespaceOverlay {
-    let namespace = this.#namespaces.get(ns)
-    if (namespace === undefined) {
-      namespace = { changes: new Map(), ids: new SortedIds(), lastSeq: 0 }
-      this.#namespaces.set(ns, namespace)
-    }
-    return namespace
   }
 }

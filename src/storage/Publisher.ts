@@ -3,8 +3,7 @@ import { toHex } from '../base/bytes.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import type { EpochFence } from './EpochFence.ts'
-import { epochPath, publishHead, type Head } from './head.ts'
-import { formatWritten } from './format.ts'
+import { epochPath, headOf, publishHead, type Head } from './head.ts'
 import { dataFiles, spanOf, writeManifest, type DroppedFile, type FileEntry, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
 import type { FilesHead } from './FilesHead.ts'
@@ -84,7 +83,7 @@ export class Publisher {
     await fence.check()
     const { flushedSeq } = manifest
     const [last] = partition.overlay.events({ from: flushedSeq, to: flushedSeq })
-    const head: Head = { format: formatWritten, epoch: this.#head.epoch, manifest: address, manifestId: manifest.id, flushedSeq, logStart: flushedSeq + 1, durableSeq: partition.overlay.lastSeq, lastEventId: last?.eventId ?? this.#head.lastEventId }
+    const head = headOf(manifest, { epoch: fence.epoch, manifest: address, durableSeq: partition.overlay.lastSeq, lastEventId: last?.eventId ?? this.#head.lastEventId })
     this.#head = atFiles === undefined ? head : await this.#share(head, atFiles)
     await this.#replaceHead(this.#head)
     await fence.check()

@@ -7,6 +7,7 @@ import type { StoredEvent } from '../model/event.ts'
 import type { CommitRequest, CommitResult, Engine } from './engine.ts'
 import { acrossPartitions, shardOf } from './partitions.ts'
 import { lowerBound } from '../base/lower-bound.ts'
+import { advanceAll, sourceOf } from './strips.ts'
 import type { EventScanOptions, ScanSlice, View } from './view.ts'
 
 /**
@@ -118,23 +119,13 @@ function ofOneShard(what: string): Error {
 
 /** Scans that have no id in common, as one: each strip goes as far as all of them have come. Memory: a strip of each. */
 async function* mergedStrips(scans: readonly AsyncIterable<readonly ScanSlice[]>[]): AsyncGenerator<readonly ScanSlice[]> {
-  const sources = scans.map((scan) => ({ iterator: scan[Symbol.asyncIterator](), slices: [] as readonly ScanSlice[] }))
+  const sources = scans.map(sourceOf)
   try {
-    let live = sources
-    for (;;) {
-      await Promise.all(live.map(async (source) => {
-        for (let isOver = false; !isOver && source.slices.length === 0; ) {
-          const { done, value = [] } = await source.iterator.next()
-          isOver = done === true
-          source.slices = value
-        }
-      }))
-      live = live.filter(({ slices }) => slices.length > 0)
-      if (live.length === 0) return
-      const ends = live.map(({ slices }) => slices.map(({ batch, rows }) => batch.id(rows.at(-1) as number)).reduce((most, id) => (compareStrings(id, most) > 0 ? id : most)))
+    for (let live = await advanceAll(sources); live.length > 0; live = await advanceAll(live)) {
+      const ends = live.map(({ batch: slices }) => slices.map(({ batch, rows }) => batch.id(rows.at(-1) as number)).reduce((most, id) => (compareStrings(id, most) > 0 ? id : most)))
       const end = ends.reduce((least, id) => (compareStrings(id, least) < 0 ? id : least))
-      yield live.flatMap(({ slices }) => slices.map((slice) => upTo(slice, end))).filter(({ rows }) => rows.length > 0)
-      for (const source of live) source.slices = source.slices.map((slice) => ({ ...slice, rows: slice.rows.subarray(upTo(slice, end).rows.length) })).filter(({ rows }) => rows.length > 0)
+      yield live.flatMap(({ batch: slices }) => slices.map((slice) => upTo(slice, end))).filter(({ rows }) => rows.length > 0)
+      for (const source of live) source.batch = source.batch.map((slice) => ({ ...slice, rows: slice.rows.subarray(upTo(slice, end).rows.length) })).filter(({ rows }) => rows.length > 0)
     }
   } finally {
     for (const { iterator } of sources) await iterator.return?.()

@@ -1,4 +1,3 @@
-import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { isEdgeSpace, mirrorSpace } from '../model/edge.ts'
@@ -7,6 +6,7 @@ import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { EventDraft, StoredEvent } from '../model/event.ts'
 import { fold } from '../model/fold.ts'
 import type { CommitRequest, DecisionContext } from './engine.ts'
+import type { ResolvedOptions } from './engine-options.ts'
 import { KeyMap } from './KeyMap.ts'
 import { encodeEvents } from './log-payload.ts'
 import type { Partition } from './Partition.ts'
@@ -31,7 +31,7 @@ interface Pending {
 /** The states of commits that are decided but not yet durable, and what the next one will be numbered. */
 export class Staging {
   readonly #partition: Partition
-  readonly #parts: { readonly clock: Clock; readonly ids: IdSource; readonly autoSnapshotThreshold: number }
+  readonly #parts: { readonly ids: IdSource; readonly options: ResolvedOptions }
   /** Newest undurable state of each entity. */
   readonly #pending = new KeyMap<Pending>()
   readonly #commits = new Set<StagedCommit>()
@@ -41,7 +41,7 @@ export class Staging {
   #nextSeq: number
   #lastTs: number
 
-  constructor(parts: { partition: Partition; clock: Clock; ids: IdSource; autoSnapshotThreshold: number }) {
+  constructor(parts: { partition: Partition; ids: IdSource; options: ResolvedOptions }) {
     this.#partition = parts.partition
     this.#parts = parts
     this.#nextSeq = parts.partition.overlay.lastSeq + 1
@@ -70,7 +70,7 @@ export class Staging {
   /** Decides a request and stages its events; undefined when there are none. Throws what the decision throws, and changes nothing then. */
   decide(request: CommitRequest, states: RequestedStates): StagedCommit | undefined {
     if (!this.#partition.erasing.isEmpty) this.#partition.refuseErased(request.keys)
-    const nowMs = Math.max(this.#parts.clock.nowMs(), this.#lastTs)
+    const nowMs = Math.max(this.#parts.options.clock.nowMs(), this.#lastTs)
     const context: DecisionContext = { nowMs, state: (key) => states.get(key), namespaceSeq: (ns) => this.#namespaceSeqs.get(ns) ?? this.#partition.namespaceSeq(ns) }
     const drafts = request.decide(context)
     if (drafts.length === 0) return undefined
@@ -144,7 +144,7 @@ export class Staging {
       }
       const state = fold(before, event)
       const count = event.op === 'CREATE' || isEdgeSpace(event.ns) ? undefined : this.#sinceSnapshot(event, pending)
-      const takesSnapshot = count === undefined || count + 1 >= this.#parts.autoSnapshotThreshold
+      const takesSnapshot = count === undefined || count + 1 >= this.#parts.options.autoSnapshotThreshold
       if (takesSnapshot) event.state = state
       this.#pending.set(event, { state, sinceSnapshot: takesSnapshot ? 0 : count + 1 })
       replaced.push(pending)

@@ -1,11 +1,13 @@
-import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/ids.ts'
 import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { AppendLog } from './append-log.ts'
 import type { CommitRequest, CommitResult } from './engine.ts'
+import type { ResolvedOptions } from './engine-options.ts'
+import type { EpochFence } from './EpochFence.ts'
 import { joinPayload } from './log-payload.ts'
 import type { Partition } from './Partition.ts'
+import { findRepeated } from './repeated.ts'
 import type { RequestedStates } from './RequestedStates.ts'
 import { Staging, type StagedCommit } from './Staging.ts'
 
@@ -17,20 +19,18 @@ const queueMax = 100_000
 export interface WriterParts {
   readonly partition: Partition
   readonly log: AppendLog
-  readonly epoch: number
-  readonly clock: Clock
+  /** Asked after every sync and before anybody is told. */
+  readonly fence: EpochFence
   readonly ids: IdSource
-  readonly autoSnapshotThreshold: number
-  /** F1: throws when a newer epoch exists; asked after every sync and before anybody is told. */
-  readonly assertNotFenced: () => Promise<void>
-  /** Backpressure: resolves when there may be room for more unflushed events; undefined when there is. */
-  readonly room: () => Promise<void> | undefined
-  /** Throws when there is no room. */
-  readonly assertRoom: () => void
-  /** Called after each batch that became durable. */
-  readonly onDurable: () => void
-  /** What an earlier commit of this txId or event id gave, when there was one. */
-  readonly findRepeated: (request: CommitRequest) => Promise<CommitResult | undefined>
+  readonly options: ResolvedOptions
+  readonly maintenance: {
+    /** Backpressure: resolves when there may be room for more unflushed events; undefined when there is. */
+    room(): Promise<void> | undefined
+    /** Throws when there is no room. */
+    assertRoom(): void
+    /** Called after each batch that became durable. */
+    afterCommits(): void
+  }
 }
 
 interface Queued {
@@ -154,7 +154,7 @@ export class Writer {
   }
 
   async #waitForRoom(): Promise<void> {
-    const room = this.#batchRoom() ?? this.#parts.room()
+    const room = this.#batchRoom() ?? this.#parts.maintenance.room()
     if (room === undefined) return
     this.#startSync()
     await room
@@ -164,7 +164,7 @@ export class Writer {
     const { request } = queued
     try {
       checkAborted(request.signal)
-      this.#parts.assertRoom()
+      this.#parts.maintenance.assertRoom()
       const repeated = request.txId === undefined && request.eventIds === undefined ? undefined : await this.#findRepeated(request)
       if (repeated !== undefined) return queued.resolve(repeated)
       const loading = this.#staging.load(request.keys)
@@ -202,7 +202,7 @@ export class Writer {
   async #findRepeated(request: CommitRequest): Promise<CommitResult | undefined> {
     this.#startSync()
     if (this.#staging.holdsAny(request)) await this.#synced
-    return this.#parts.findRepeated(request)
+    return findRepeated(this.#parts.partition, request)
   }
 
   #openBatch(): Batch {
@@ -217,9 +217,7 @@ export class Writer {
   #batchRoom(): Promise<void> | undefined {
     const [first] = this.#batches
     if (first === undefined || (first.chars < batchCharsMax && this.#batches.length === 1)) return undefined
-    return new Promise((resolve) => {
-      this.#batchTaken = resolve
-    })
+    return new Promise((resolve) => (this.#batchTaken = resolve))
   }
 
   #startSync(): void {
@@ -243,7 +241,7 @@ export class Writer {
   }
 
   async #makeDurable(batch: Batch): Promise<void> {
-    const { partition, log, onDurable } = this.#parts
+    const { partition, log, maintenance } = this.#parts
     const commits = batch.waiting.flatMap(({ commit }) => commit ?? [])
     await this.#append(commits)
     for (const commit of commits) {
@@ -259,7 +257,7 @@ export class Writer {
     this.#commits += commits.length
     for (const { tell } of batch.waiting) tell(lastSeq)
     for (const { events } of commits) partition.publish(events)
-    onDurable()
+    maintenance.afterCommits()
   }
 
   /** One frame, one sync, and then the look whether this is still the writer (F1; of an object, O2: it is there, and then the look). */
@@ -267,10 +265,11 @@ export class Writer {
     const first = commits[0]?.events[0]
     if (first === undefined) return
     const count = commits.reduce((sum, commit) => sum + commit.events.length, 0)
-    await this.#parts.log.append([{ epoch: this.#parts.epoch, firstSeq: first.seq, count, payload: joinPayload(commits.map((commit) => commit.text)) }])
+    const { log, fence } = this.#parts
+    await log.append([{ epoch: fence.epoch, firstSeq: first.seq, count, payload: joinPayload(commits.map((commit) => commit.text)) }])
     this.#syncs++
     this.#events += count
-    await this.#parts.assertNotFenced()
+    await fence.check()
   }
 }
 

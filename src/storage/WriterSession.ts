@@ -10,9 +10,9 @@ import { copiesBefore } from './copies.ts'
 import { DataFiles } from './DataFiles.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { EpochFence } from './EpochFence.ts'
-import { formatWritten, prepareFormat } from './format.ts'
+import { prepareFormat } from './format.ts'
 import { sweepOlderEpochs } from './garbage.ts'
-import { deleteOldEpochs, epochPath, publishHead, readHead, takeEpoch, takenMark, type Head } from './head.ts'
+import { deleteOldEpochs, epochPath, headOf, publishHead, readHead, takeEpoch, takenMark } from './head.ts'
 import { Maintenance } from './Maintenance.ts'
 import { openManifest } from './manifest.ts'
 import { metered, type Meter } from './metered.ts'
@@ -20,7 +20,6 @@ import { openLog } from './FileLog.ts'
 import { Partition } from './Partition.ts'
 import { assertConditions } from './probe.ts'
 import { Publisher, type PublisherParts } from './Publisher.ts'
-import { findRepeated } from './repeated.ts'
 import { addReplayed, assertNoManifest, knownParts, logPrefix, replay } from './replay.ts'
 import { resolving } from './resolving.ts'
 import type { StorageBackend, WriterLock } from './storage-backend.ts'
@@ -44,19 +43,17 @@ export class WriterSession {
   readonly epoch: number
   readonly opened: OpenFacts
   readonly lock: WriterLock | undefined
-  readonly publisher: Publisher
   readonly maintenance: Maintenance
   readonly onCommit: Partition['onCommit'] = (listener) => this.partition.onCommit(listener)
   readonly commit: Writer['commit'] = (request) => this.#writer.commit(request)
   readonly flush: Maintenance['flush'] = () => this.maintenance.flush()
   readonly compact: Maintenance['compact'] = (options) => this.maintenance.compact(options)
   readonly #parts: SessionParts
+  readonly publisher: Publisher
   readonly #writer: Writer
 
   private constructor(parts: SessionParts) {
-    const { partition, backend, log, fence, options } = parts
-    const { epoch } = fence
-    const { clock, random } = options
+    const { partition, backend, fence: { epoch }, options } = parts
     this.partition = partition
     this.epoch = epoch
     this.opened = parts.opened
@@ -66,19 +63,7 @@ export class WriterSession {
     const files = new DataFiles({ backend, tables: partition.files, epoch, rowGroupBytes: options.rowGroupBytes })
     partition.scratch = () => files.scratch()
     this.maintenance = new Maintenance({ ...parts, files, publisher: this.publisher, writer: () => this.#writer, sweep: () => this.#sweep() })
-    this.#writer = new Writer({
-      partition,
-      log,
-      epoch,
-      clock,
-      ids: ulidSource(clock, random),
-      autoSnapshotThreshold: options.autoSnapshotThreshold,
-      assertNotFenced: () => fence.check(),
-      room: () => this.maintenance.room(),
-      assertRoom: () => this.maintenance.assertRoom(),
-      onDurable: () => this.maintenance.afterCommits(),
-      findRepeated: (request) => findRepeated(partition, request),
-    })
+    this.#writer = new Writer({ ...parts, ids: ulidSource(options.clock, options.random), maintenance: this.maintenance })
   }
 
   /**
@@ -117,17 +102,7 @@ export class WriterSession {
       const { overlay } = partition
       log = await openLog(logBackend, { prefix: logPrefix, epoch })
       await log.append(frames.map(({ frame }) => ({ ...frame, epoch })))
-      const nextHead: Head = {
-        format: formatWritten,
-        epoch,
-        manifest: current?.manifest,
-        manifestId: manifest.id,
-        flushedSeq: manifest.flushedSeq,
-        logStart: manifest.flushedSeq + 1,
-        durableSeq: overlay.lastSeq,
-        atFiles: filesHead?.mark,
-        lastEventId: current?.lastEventId,
-      }
+      const nextHead = headOf(manifest, { epoch, manifest: current?.manifest, durableSeq: overlay.lastSeq, atFiles: filesHead?.mark, lastEventId: current?.lastEventId })
       const { etag } = await publishHead(logBackend, nextHead, markEtag)
       await fence.check()
       const opened = { meter: { ...measured.meter }, replayedEvents: overlay.eventCount, tornBytes: replayed?.tornBytes ?? 0 }

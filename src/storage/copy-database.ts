@@ -7,8 +7,8 @@ import { systemRandom } from '../base/random.ts'
 import { noteCopy } from './copies.ts'
 import { EpochFence } from './EpochFence.ts'
 import { withEventSourcing } from './EventSourcedBackend.ts'
-import { checkFormat, formatWritten, prepareFormat } from './format.ts'
-import { deleteOldEpochs, headEtag, publishHead, readHead, takeEpoch } from './head.ts'
+import { checkFormat, prepareFormat } from './format.ts'
+import { deleteOldEpochs, headEtag, headOf, publishHead, readHead, takeEpoch } from './head.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, openManifest, writeManifest, type DroppedFile, type FileEntry, type Manifest } from './manifest.ts'
 import { openLog } from './FileLog.ts'
@@ -137,12 +137,11 @@ async function publish(copying: Copying, source: Contents, { former, files, take
   const log = await openLog(target, { prefix: logPrefix, epoch })
   await log.append(source.frames.map(({ frame }) => ({ ...frame, epoch })))
   await log.close()
-  const { flushedSeq } = source.manifest
   const manifest: Manifest = { ...source.manifest, id: Math.max(source.manifest.id, former?.manifest.id ?? 0) + 1, dropped: [] }
   const dropped = former === undefined ? [] : await droppedFrom(copying, former.manifest, { files, manifestId: manifest.id })
   const address = await writeManifest(target, { ...manifest, dropped }, toHex(random.bytes(8)))
   await fence.check()
-  await publishHead(target, { format: formatWritten, isClosed: true, epoch, manifest: address, manifestId: manifest.id, flushedSeq, logStart: flushedSeq + 1, durableSeq: source.lastSeq }, etag)
+  await publishHead(target, headOf(manifest, { epoch, manifest: address, durableSeq: source.lastSeq, isClosed: true }), etag)
   await fence.check()
   for (const part of await listLogParts(target, logPrefix)) if (part.epoch < epoch) await target.delete(part.path)
   await deleteOldEpochs(target, epoch)

@@ -1,8 +1,8 @@
 import { crc32 } from '../base/crc32.ts'
 import { compareBytes, utf8Decode, utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError, translated } from '../base/ParqueDBError.ts'
-import { isReadable, type formatWritten } from './format.ts'
-import type { ManifestAddress } from './manifest.ts'
+import { formatWritten, isReadable } from './format.ts'
+import type { Manifest, ManifestAddress } from './manifest.ts'
 import { listObjects, type ObjectInfo, type StorageBackend } from './storage-backend.ts'
 
 /**
@@ -104,6 +104,11 @@ export async function takeEpoch(backend: StorageBackend, above = 0): Promise<{ e
       if (attempt === readAttempts || !isParqueDBError(error) || (error.code !== 'PRECONDITION_FAILED' && error.details['outcome'] !== 'unknown')) throw error
     }
   }
+}
+
+/** The head of a writer whose log has what comes after the manifest. */
+export function headOf({ id: manifestId, flushedSeq }: Manifest, own: Omit<Head, 'manifestId' | 'flushedSeq' | 'logStart' | 'format'>): Head {
+  return { ...own, format: formatWritten, manifestId, flushedSeq, logStart: flushedSeq + 1 }
 }
 
 /**

@@ -10,7 +10,7 @@ import type { AsOf } from './view.ts'
 export function runFilesFor(of: { runs: NamespaceRuns }, key: EntityKey): FileEntry[] {
   const found: FileEntry[] = []
   for (const run of filesOfRuns(of, key.ns)) {
-    const file = run.files.find((one) => holdsId(one, key.id))
+    const file = run.files.find((one) => holdsName(one, key.id))
     if (file !== undefined) found.push(file)
   }
   return found.length < 2 ? found : found.toSorted((left, right) => right.maxSeq - left.maxSeq)
@@ -45,7 +45,7 @@ export async function newestOfMany(files: TableFiles, manifest: Manifest, of: { 
   const newest = new Map<string, EntityState>()
   const sorted = [...new Set(of.ids)].toSorted(compareStrings)
   for (const file of filesOfRuns(manifest, of.ns).flatMap((run) => run.files).toSorted((left, right) => right.maxSeq - left.maxSeq)) {
-    const wanted = sorted.filter((id) => holdsId(file, id) && (newest.get(id)?.seq ?? -1) < file.maxSeq)
+    const wanted = sorted.filter((id) => holdsName(file, id) && (newest.get(id)?.seq ?? -1) < file.maxSeq)
     if (wanted.length === 0) continue
     const reader = await files.run(file)
     for (const [id, state] of await reader.getMany(wanted)) if ((newest.get(id)?.seq ?? -1) < state.seq) newest.set(id, state)
@@ -78,15 +78,11 @@ export function reaches(file: FileEntry, asOf: AsOf | undefined): boolean {
   return (asOf?.seq === undefined || file.minSeq <= asOf.seq) && (asOf?.ts === undefined || file.minTs <= asOf.ts)
 }
 
-/** Whether a segment's keys reach into a namespace. */
-export function spansNamespace(file: FileEntry, ns: string): boolean {
-  return compareStrings(file.minKey[0] ?? '', ns) <= 0 && compareStrings(file.maxKey[0] ?? '', ns) >= 0
+/** Whether a file's keys reach from before a name to behind it: a segment's into a namespace, a run's around an id. */
+export function holdsName(file: FileEntry, name: string): boolean {
+  return compareStrings(file.minKey[0] ?? '', name) <= 0 && compareStrings(file.maxKey[0] ?? '', name) >= 0
 }
 
 function compareKeys(bound: readonly string[], key: EntityKey): number {
   return compareStrings(bound[0] ?? '', key.ns) || compareStrings(bound[1] ?? '', key.id)
-}
-
-function holdsId(file: FileEntry, id: string): boolean {
-  return compareStrings(file.minKey[0] ?? '', id) <= 0 && compareStrings(file.maxKey[0] ?? '', id) >= 0
 }

@@ -8,7 +8,7 @@ import { gathered } from '../model/ResultCursor.ts'
 import type { IdRange } from '../parquet/key-ranges.ts'
 import type { ScanTrace } from '../parquet/TableReader.ts'
 import { startOf } from './horizon.ts'
-import { reaches, segmentsFor, spansNamespace } from './lookup.ts'
+import { reaches, segmentsFor, holdsName } from './lookup.ts'
 import { filesOfRuns, type Checkpoint, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeSorted } from './merge-groups.ts'
 import type { Overlay } from './Overlay.ts'
@@ -92,7 +92,7 @@ function readRanges(of: RangeScan): AsyncGenerator<readonly EntityState[]> {
 export function filesToRead(manifest: Manifest, ns: string, past: AsOf | undefined): { start: Pick<Checkpoint, 'seq' | 'runs'>; segments: readonly FileEntry[] } {
   if (past === undefined) return { start: { runs: manifest.runs, seq: manifest.flushedSeq }, segments: [] }
   const start = startOf(manifest, ns, past)
-  return { start, segments: manifest.segments.filter((file) => file.maxSeq > start.seq && reaches(file, past) && spansNamespace(file, ns)) }
+  return { start, segments: manifest.segments.filter((file) => file.maxSeq > start.seq && reaches(file, past) && holdsName(file, ns)) }
 }
 
 async function* runStates(run: RunEntry, { files, ranges, signal }: RangeScan): AsyncGenerator<readonly EntityState[]> {
@@ -194,7 +194,7 @@ function eventsOfEdges({ manifest, overlay, files, key }: Reading, range: Range)
     return (await gathered((await files.segment(file)).scan({ ...range, ...bounds, ns }))).toSorted(bySeq)
   }
   // A collection that never had an edge has no runs of them.
-  const segments = filesOfRuns(manifest, ns).length === 0 ? [] : manifest.segments.filter((file) => file.minSeq <= range.toSeq && spansNamespace(file, ns))
+  const segments = filesOfRuns(manifest, ns).length === 0 ? [] : manifest.segments.filter((file) => file.minSeq <= range.toSeq && holdsName(file, ns))
   const unflushed = [...overlayIds(overlay, ns, bounds)].flatMap((id) => overlay.changesOf({ ns, id }).map(({ event }) => event)).toSorted(bySeq)
   return inTurn({ files: segments.toReversed(), read, unflushed }, range)
 }

@@ -173,12 +173,14 @@ async function eventsOfLog(backend: StorageBackend, from: { head: SoundFiles['he
   return inOrder(bySeq)
 }
 
-async function salvaging(lose: Lose, more: Omit<LostPart, 'path' | 'code' | 'message'>, work: () => Promise<void>): Promise<void> {
+/** What `work` gives; undefined where a file is not, or no more, what it should be. */
+async function salvaging<T>(lose: Lose, more: Omit<LostPart, 'path' | 'code' | 'message'>, work: () => Promise<T>): Promise<T | undefined> {
   try {
-    await work()
+    return await work()
   } catch (error) {
-    if (!isLoss(error)) throw error
+    if (!isParqueDBError(error, 'CORRUPT_FILE') && !isParqueDBError(error, 'NOT_FOUND')) throw error
     lose(error, more)
+    return undefined
   }
 }
 
@@ -204,28 +206,17 @@ export interface SoundFiles {
 /** The data files to salvage from: those that the manifest names or, where head or manifest are damaged, all that are there and tell what they are. */
 async function findSoundFiles(from: { backend: StorageBackend; logBackend: StorageBackend }, onDamage: (error: ParqueDBError) => void): Promise<SoundFiles> {
   let isDamaged = false
-  const damaged = (error: ParqueDBError): void => {
+  const newest = await newestSoundHead(from.logBackend, (error) => {
     isDamaged = true
     onDamage(error)
-  }
-  const head = await newestSoundHead(from.logBackend, damaged)
-  if (head === undefined || isDamaged) return { head: undefined, ...(await listDataFiles(from.backend, onDamage)), bases: [], forgottenTo: 0 }
-  try {
-    const manifest = head.manifest === undefined ? emptyManifest : await readManifest(from.backend, head.manifest)
-    const all = withArchive(manifest)
-    const runs = [...dataFiles(manifest)].flatMap(({ ns, file }) => (ns === undefined ? [] : [{ ns, file }]))
-    const bases = Object.entries(all.horizons).flatMap(([ns, { base }]) => base.flatMap((run) => run.files.map((file) => ({ ns, file }))))
-    return { head, segments: all.segments.toSorted((left, right) => left.minSeq - right.minSeq), runs, bases, forgottenTo: Math.max(0, ...Object.values(all.horizons).map(({ seq }) => seq)) }
-  } catch (error) {
-    if (!isLoss(error)) throw error
-    onDamage(error)
-    return { head, ...(await listDataFiles(from.backend, onDamage)), bases: [], forgottenTo: 0 }
-  }
-}
-
-/** Whether an error says that a file is not, or no more, what it should be. */
-function isLoss(error: unknown): error is ParqueDBError {
-  return isParqueDBError(error, 'CORRUPT_FILE') || isParqueDBError(error, 'NOT_FOUND')
+  })
+  const head = isDamaged ? undefined : newest
+  const manifest = head && (await salvaging(onDamage, {}, async () => (head.manifest === undefined ? emptyManifest : readManifest(from.backend, head.manifest))))
+  if (manifest === undefined) return { head, ...(await listDataFiles(from.backend, onDamage)), bases: [], forgottenTo: 0 }
+  const all = withArchive(manifest)
+  const runs = [...dataFiles(manifest)].flatMap(({ ns, file }) => (ns === undefined ? [] : [{ ns, file }]))
+  const bases = Object.entries(all.horizons).flatMap(([ns, { base }]) => base.flatMap((run) => run.files.map((file) => ({ ns, file }))))
+  return { head, segments: all.segments.toSorted((left, right) => left.minSeq - right.minSeq), runs, bases, forgottenTo: Math.max(0, ...Object.values(all.horizons).map(({ seq }) => seq)) }
 }
 
 /** Data files by what they say of themselves. A file that no manifest ever named holds nothing that is not true. */

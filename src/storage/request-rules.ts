@@ -31,6 +31,11 @@ export function parseCondition(path: string, condition: PutCondition | undefined
   throw new ParqueDBError('INVALID_ARGUMENT', `The condition of the put of ${path} must be { ifAbsent: true }, { ifMatch: etag } or nothing.`, { details: { path, condition } })
 }
 
+/** PRECONDITION_FAILED unless the condition holds where `found` is the etag of what is there. */
+export function assertCondition(path: string, condition: ParsedCondition, found: string | undefined): void {
+  if (condition.kind !== 'any' && found !== (condition.kind === 'match' ? condition.etag : undefined)) throw preconditionFailed(path, condition, found)
+}
+
 /** The condition of a put did not hold; `found` is the etag that is there, undefined when nothing is. */
 export function preconditionFailed(path: string, condition: ParsedCondition, found: string | undefined): ParqueDBError {
   const message =

@@ -4,7 +4,7 @@ import type { RetentionPolicy, RetentionReport } from '../model/database-options
 import { collectionOf, isMirrorSpace } from '../model/edge.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { ResolvedOptions } from './engine-options.ts'
-import { spansNamespace } from './lookup.ts'
+import { holdsName } from './lookup.ts'
 import { filesOfRuns, horizonOf, withKeys, type Checkpoint, type FileEntry, type Horizon, type Manifest, type RunEntry } from './manifest.ts'
 import type { ManifestChange } from './Publisher.ts'
 import { asSteps, commonForm, replaceSegments, rewriteSegment, writeRunFiles, type MergeParts } from './rewrite.ts'
@@ -51,7 +51,7 @@ export async function planRetention(reading: Reading, retention: ResolvedOptions
 async function rowsUpTo({ manifest, tables, signal }: Reading, ns: string, toSeq: number): Promise<{ rows: number; bytes: number }> {
   const total = { rows: 0, bytes: 0 }
   for (const file of manifest.segments) {
-    if (!spansNamespace(file, ns) || file.minSeq > toSeq) continue
+    if (!holdsName(file, ns) || file.minSeq > toSeq) continue
     let rows = 0
     for await (const events of (await tables.segment(file)).scan({ ns, toSeq, signal })) rows += events.filter(mayGo).length
     total.rows += rows
@@ -82,7 +82,7 @@ export async function writeRetention(steps: readonly Step[], parts: MergeParts &
     const step = byNs.get(event.ns)
     return step === undefined || event.seq > step.seq || !mayGo(event) ? 'keep' : step.mode
   }
-  const touched = (file: FileEntry, of: readonly Step[]): boolean => of.some(({ ns, seq }) => file.minSeq <= seq && spansNamespace(file, ns))
+  const touched = (file: FileEntry, of: readonly Step[]): boolean => of.some(({ ns, seq }) => file.minSeq <= seq && holdsName(file, ns))
   const kept = new Map<FileEntry, FileEntry | undefined>()
   const archived: FileEntry[] = []
   for (const file of manifest.archived) {
@@ -152,7 +152,7 @@ async function lastAtOrBefore({ manifest, tables, signal }: Reading, ts: number)
 async function lastBeforeNewest({ manifest, tables, signal }: Reading, ns: string, count: number): Promise<{ seq: number; ts: number } | undefined> {
   let left = count
   for (const file of manifest.segments.toReversed()) {
-    if (!spansNamespace(file, ns)) continue
+    if (!holdsName(file, ns)) continue
     const found: { seq: number; ts: number }[] = []
     for await (const events of (await tables.segment(file)).scan({ ns, signal })) for (const { seq, ts } of events.filter(mayGo)) found.push({ seq, ts })
     if (found.length > left) return found.toSorted((one, other) => one.seq - other.seq)[found.length - left - 1]

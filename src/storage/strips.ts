@@ -13,7 +13,7 @@ export interface BatchRange {
 }
 
 /** A position in an ordered source of batches. */
-interface Source<T> {
+export interface Source<T> {
   readonly iterator: AsyncIterator<readonly T[]>
   batch: readonly T[]
   at: number
@@ -33,7 +33,7 @@ interface Pending {
  * source has rows nothing is compared. Memory: one batch a source.
  */
 export async function* strips(inputs: readonly AsyncIterable<readonly BatchRange[]>[]): AsyncGenerator<readonly ScanSlice[]> {
-  const sources: Source<BatchRange>[] = inputs.map((input) => ({ iterator: input[Symbol.asyncIterator](), batch: [], at: 0 }))
+  const sources = inputs.map(sourceOf)
   /** How far each source's first range has been handed on. */
   const done = new Map<Source<BatchRange>, number>()
   try {
@@ -80,8 +80,12 @@ export async function* statesInOrder(scan: AsyncIterable<readonly ScanSlice[]>):
   for await (const strip of scan) yield inOrder(strip, ({ batch, rows }) => batch.states(rows))
 }
 
+export function sourceOf<T>(batches: AsyncIterable<readonly T[]>): Source<T> {
+  return { iterator: batches[Symbol.asyncIterator](), batch: [], at: 0 }
+}
+
 /** Fetches the next batch of every source that has used up its own; gives those that have rows. */
-async function advanceAll<T>(sources: readonly Source<T>[]): Promise<Source<T>[]> {
+export async function advanceAll<T>(sources: readonly Source<T>[]): Promise<Source<T>[]> {
   await Promise.all(
     sources.map(async (source) => {
       while (source.at >= source.batch.length) {

@@ -12,13 +12,14 @@ import { checkFormat } from './format.ts'
 import { headEtag, readHead } from './head.ts'
 import { byKeyAndSeq } from './flush.ts'
 import { forgottenSeq } from './horizon.ts'
-import { spansNamespace } from './lookup.ts'
+import { holdsName } from './lookup.ts'
 import { dataFiles, emptyManifest, eventsIn, filesOfRuns, horizonOf, readManifest, spanOf, type FileEntry, type Manifest, type RunEntry } from './manifest.ts'
 import { mergeSorted } from './merge-groups.ts'
 import type { WriterRole } from './Publisher.ts'
 import { replay } from './replay.ts'
 import { mergeStates } from './strips.ts'
 import type { TableFiles } from './TableFiles.ts'
+import { withView } from './view.ts'
 
 /** `deep`: every event is folded again, too. */
 export type VerifyInput = VerifyOptions & Pick<WriterRole, 'backend' | 'logBackend' | 'partition'>
@@ -33,38 +34,32 @@ const readAttempts = 10
 /** Checks everything that the head reaches and goes on past what it finds; only a failing store, or the signal, stops it. */
 export async function verifyPartition(input: VerifyInput): Promise<VerifyReport> {
   const report = { checkedFiles: 0, checkedBytes: 0, checkedEvents: 0, problems: [] as Problem[] }
-  const check = async (path: string, work: () => Promise<void>): Promise<void> => {
+  const check = async <T>(path: string, work: () => Promise<T>): Promise<T | undefined> => {
     checkAborted(input.signal)
     try {
-      await work()
+      return await work()
     } catch (error) {
       if (!isParqueDBError(error) || error.code === 'ABORTED' || error.code === 'STORAGE_UNAVAILABLE') throw error
       report.problems.push({ path: typeof error.details['path'] === 'string' ? error.details['path'] : path, code: error.code, message: error.message })
+      return undefined
     }
   }
   // Pinned, so that a merge in the background deletes no file that is still to be read.
-  const view = input.partition.view()
-  try {
-    await check('FORMAT', async () => void (await checkFormat(input.backend)))
-    let manifest: Manifest | undefined
-    await check('epoch/', async () => {
-      manifest = await verifyHeadAndLog(input, report)
-    })
+  return withView(input.partition, async () => {
+    await check('FORMAT', () => checkFormat(input.backend))
+    const manifest = await check('epoch/', () => verifyHeadAndLog(input, report))
     if (manifest !== undefined) {
-      const current = manifest
-      await check(`manifest ${current.id}`, async () => checkManifest(current, report.problems))
-      const total = [...dataFiles(current)]
-      const compared = comparedFiles(current)
+      checkManifest(manifest, report.problems)
+      const total = [...dataFiles(manifest)]
+      const compared = comparedFiles(manifest)
       for (const entry of total) {
         await check(entry.file.path, () => verifyFile(entry, { input, report, builds: !compared.has(entry.file) }))
         input.onProgress?.({ checkedFiles: report.checkedFiles, totalFiles: total.length })
       }
-      if (input.deep === true && report.problems.length === 0) await check('entities/', () => verifyStates(current, { input, report }))
+      if (input.deep === true && report.problems.length === 0) await check('entities/', () => verifyStates(manifest, { input, report }))
     }
-  } finally {
-    view.release()
-  }
-  return { ok: report.problems.length === 0, ...report }
+    return { ok: report.problems.length === 0, ...report }
+  })
 }
 
 type Totals = { -readonly [Name in keyof Omit<VerifyReport, 'ok' | 'problems'>]: number } & { readonly problems: Problem[] }
@@ -94,7 +89,7 @@ async function verifyHeadAndLog(input: VerifyInput, report: Totals): Promise<Man
 }
 
 /** F4: the segments' seqs are one stretch from 1 to flushedSeq; it begins later where everything before was forgotten. */
-async function checkManifest(manifest: Manifest, problems: Problem[]): Promise<void> {
+function checkManifest(manifest: Manifest, problems: Problem[]): void {
   const [first] = manifest.segments
   const hasForgotten = Object.keys(manifest.horizons).length > 0
   if (first === undefined && hasForgotten) return
@@ -161,7 +156,7 @@ async function verifyStates(manifest: Manifest, to: { input: VerifyInput; report
     const states = (runs: readonly RunEntry[]): AsyncGenerator<EntityState, undefined> => eachState(mergeStates(runs.map((run) => statesOfRun(run, partition.files, signal))), forgottenSeq(manifest, ns))
     const stored = states(filesOfRuns(manifest, ns))
     const base = states(horizonOf(manifest, ns)?.base ?? [])
-    const segments = await Promise.all(manifest.segments.filter((file) => spansNamespace(file, ns)).map((file) => partition.files.segment(file)))
+    const segments = await Promise.all(manifest.segments.filter((file) => holdsName(file, ns)).map((file) => partition.files.segment(file)))
     const events = mergeSorted(segments.map((segment) => segment.scan({ ns, signal })), byKeyAndSeq)
     for await (const folded of foldedStates(events, base, problem)) {
       const next = await stored.next()

@@ -4,7 +4,7 @@ import { systemRandom } from '../../base/random.ts'
 import type { AppendLog } from '../append-log.ts'
 import { FileLog, type AppendFile } from '../FileLog.ts'
 import { validatePath, validatePrefix } from '../path-rules.ts'
-import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange } from '../request-rules.ts'
+import { assertCondition, notFound, pageLimit, parseCondition, validateRange } from '../request-rules.ts'
 import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend } from '../storage-backend.ts'
 
 /** What is used of a Durable Object's storage; `ctx.storage` of a class with SQLite is one. */
@@ -83,8 +83,7 @@ export class DOSqliteBackend implements StorageBackend {
     const version = toHex(systemRandom.bytes(8))
     this.#storage.transactionSync(() => {
       const found = this.#stat(path)?.etag
-      if (parsed.kind === 'absent' && found !== undefined) throw preconditionFailed(path, parsed, found)
-      if (parsed.kind === 'match' && found !== parsed.etag) throw preconditionFailed(path, parsed, found)
+      assertCondition(path, parsed, found)
       if (found !== undefined) this.#rows('DELETE FROM parquedb_chunks WHERE path = ?', path)
       this.#insert(path, { bytes, at: 0, version })
     })
@@ -105,8 +104,7 @@ export class DOSqliteBackend implements StorageBackend {
   /** Its rows appear with the first write, which nobody else can have made: the key is unique. */
   #createFile(path: string): AppendFile {
     validatePath(path)
-    const found = this.#stat(path)
-    if (found !== undefined) throw preconditionFailed(path, { kind: 'absent' }, found.etag)
+    assertCondition(path, { kind: 'absent' }, this.#stat(path)?.etag)
     const version = toHex(systemRandom.bytes(8))
     let size = 0
     return {

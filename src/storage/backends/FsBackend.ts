@@ -17,7 +17,7 @@ import { callWriterSocket, holdWriterSocket } from './fs/writer-socket.ts'
 import { reservedNamePrefix, validatePath, validatePrefix } from '../path-rules.ts'
 import { SharedSession } from '../SharedSession.ts'
 import { sharing } from '../sharing.ts'
-import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, type ParsedCondition } from '../request-rules.ts'
+import { assertCondition, notFound, pageLimit, parseCondition, preconditionFailed, validateRange, type ParsedCondition } from '../request-rules.ts'
 import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLine, WriterLock } from '../storage-backend.ts'
 
 /** Below the root; what a crash leaves in it is removed by the next writer. */
@@ -257,10 +257,7 @@ export class FsBackend implements StorageBackend {
 
   async #place(written: WrittenFile, path: string, condition: ParsedCondition): Promise<void> {
     const target = this.#locate(path)
-    if (condition.kind === 'match') {
-      const found = (await this.stat(path))?.etag
-      if (found !== condition.etag) throw preconditionFailed(path, condition, found)
-    }
+    if (condition.kind === 'match') assertCondition(path, condition, (await this.stat(path))?.etag)
     if (condition.kind === 'absent') await this.#linkNew(written, path)
     else await rename(written.temporary, target)
     await this.#syncFolderOf(target)

@@ -1,9 +1,8 @@
-import { assert } from '../../base/assert.ts'
 import { compareStrings } from '../../base/bytes.ts'
 import type { AppendLog } from '../append-log.ts'
 import { FileLog, type AppendFile } from '../FileLog.ts'
 import { validatePath, validatePrefix } from '../path-rules.ts'
-import { notFound, pageLimit, parseCondition, preconditionFailed, validateRange, writerLocked } from '../request-rules.ts'
+import { assertCondition, notFound, pageLimit, parseCondition, validateRange, writerLocked } from '../request-rules.ts'
 import { lowerBound } from '../../base/lower-bound.ts'
 import type { ByteRange, ObjectInfo, OpenLogOptions, PutCondition, StorageBackend, WriterLock } from '../storage-backend.ts'
 
@@ -71,9 +70,7 @@ export class MemoryBackend implements StorageBackend {
     validatePath(path)
     const parsed = parseCondition(path, condition)
     const current = this.#objects.get(path)
-    const found = current === undefined ? undefined : etagOf(current)
-    if (parsed.kind === 'absent' && found !== undefined) throw preconditionFailed(path, parsed, found)
-    if (parsed.kind === 'match' && found !== parsed.etag) throw preconditionFailed(path, parsed, found)
+    assertCondition(path, parsed, current && etagOf(current))
     return { etag: etagOf(this.#store(path, bytes.slice())) }
   }
 
@@ -125,7 +122,7 @@ export class MemoryBackend implements StorageBackend {
   #createFile(path: string): AppendFile {
     validatePath(path)
     const found = this.#objects.get(path)
-    if (found !== undefined) throw preconditionFailed(path, { kind: 'absent' }, etagOf(found))
+    assertCondition(path, { kind: 'absent' }, found && etagOf(found))
     const object = this.#store(path, new Uint8Array(0))
     return {
       write: async (bytes) => {
@@ -135,9 +132,7 @@ export class MemoryBackend implements StorageBackend {
       sync: async () => {
         object.syncedBytes = object.sizeBytes
       },
-      close: async () => {
-        assert(object.syncedBytes <= object.sizeBytes, 'what is synced was written')
-      },
+      close: async () => undefined,
     }
   }
 }

@@ -31,7 +31,10 @@ export class Folders {
     await syncFolder(this.#root, { followLink: true })
     while (current !== highest) {
       current = dirname(current)
-      await syncParent(current, { mayBeUnreadable: firstMade === undefined })
+      await syncFolder(current, { followLink: true }).catch((error: unknown) => {
+        // A folder above the root may be closed to us; then the root was made, and is kept, by someone else.
+        if (firstMade !== undefined || !hasErrno(error, 'EACCES')) throw error
+      })
     }
     if (this.#prepared.size >= preparedCountMax) this.#prepared = new Set()
     this.#prepared.add(folder)
@@ -55,14 +58,5 @@ export async function syncFolder(folder: string, { followLink }: { followLink: b
   } catch (error) {
     // Windows neither needs nor allows it: NTFS journals names.
     if (process.platform !== 'win32' || !hasErrno(error, 'EPERM', 'EISDIR', 'EACCES')) throw error
-  }
-}
-
-/** A folder above the root may be closed to us; then the root was made, and is kept, by someone else. */
-async function syncParent(folder: string, { mayBeUnreadable }: { mayBeUnreadable: boolean }): Promise<void> {
-  try {
-    await syncFolder(folder, { followLink: true })
-  } catch (error) {
-    if (!mayBeUnreadable || !hasErrno(error, 'EACCES')) throw error
   }
 }
