@@ -6,11 +6,10 @@ import { edgeKey, edgeRange, edgeSpace, isEdgeSpace, parseEdgeKey } from '../mod
 import type { EntityKey, EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import { ShapeBuilder, type Shape } from '../parquet/shape.ts'
-import { byKeyAndSeq } from './flush.ts'
 import { KeyMap } from './KeyMap.ts'
 import { dataFiles, withKeys, type Erasure, type FileEntry, type Horizon, type Manifest, type NamespaceRuns, type RunEntry } from './manifest.ts'
 import type { ManifestChange } from './Publisher.ts'
-import { asSteps, replaceSegments, rewriteSegment, writeRunFiles, type MergeParts } from './rewrite.ts'
+import { asSteps, byKeyAndSeq, replaceSegments, rewriteSegment, writeRunFiles, type MergeParts } from './rewrite.ts'
 import type { View } from './view.ts'
 
 /** What is to go: seqs by key, and ids by namespace or edge space; `erased`: seqs of the erasures by entity. */

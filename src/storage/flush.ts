@@ -1,14 +1,12 @@
 import { assert } from '../base/assert.ts'
 import { compareStrings } from '../base/bytes.ts'
 import type { EntityState } from '../model/entity.ts'
-import type { StoredEvent } from '../model/event.ts'
-import { RunFileWriter } from '../parquet/RunFileWriter.ts'
 import { SegmentFileWriter } from '../parquet/SegmentFileWriter.ts'
-import { ShapeBuilder } from '../parquet/shape.ts'
-import type { WrittenFile } from '../parquet/written-file.ts'
+import { ShapeBuilder, type Shape } from '../parquet/shape.ts'
 import type { OutputJob } from './DataFiles.ts'
 import type { Erasure, FileEntry, RunEntry } from './manifest.ts'
 import type { Overlay } from './Overlay.ts'
+import { asSteps, writeRunFiles } from './rewrite.ts'
 import type { Turns } from './Turns.ts'
 
 export interface FlushInput {
@@ -32,9 +30,10 @@ export async function writeFlush(input: FlushInput): Promise<{ segment: FileEntr
   const writes: Promise<[string, RunEntry]>[] = []
   try {
     for (const ns of overlay.namespaces().toSorted(compareStrings)) {
-      const run = await encodeNamespace(ns, { segment, erasing }, input)
+      const { states, shape } = await takeNamespace(ns, { segment, erasing }, input)
       await writes.at(-writesAtOnce)
-      if (run !== undefined) writes.push(output.writeRun(ns, run.file).then((file) => [ns, { ...run.facts, files: [file] }]))
+      const run = { ns, steps: () => asSteps([states]), shape, codec: undefined, forgetUpTo: 0 }
+      if (states.length > 0) writes.push(writeRunFiles(run, input).then((written) => [ns, { level: 0, ...written }]))
       // Whoever waits for it hears of it.
       writes.at(-1)?.catch(() => undefined)
     }
@@ -45,11 +44,10 @@ export async function writeFlush(input: FlushInput): Promise<{ segment: FileEntr
   }
 }
 
-/** Adds its events to the segment, by id and then by seq, those that erase an entity to the list, too, and makes its run; undefined when it has no state up to `toSeq`. */
-async function encodeNamespace(ns: string, { segment, erasing }: { segment: SegmentFileWriter; erasing: Erasure[] }, { overlay, toSeq, output, turns }: FlushInput): Promise<{ file: WrittenFile; facts: Omit<RunEntry, 'files'> } | undefined> {
+/** Adds its events to the segment, by id and then by seq, those that erase an entity to the list, too, and gives its states up to `toSeq`, and a shape for them. */
+async function takeNamespace(ns: string, { segment, erasing }: { segment: SegmentFileWriter; erasing: Erasure[] }, { overlay, toSeq, turns }: FlushInput): Promise<{ states: readonly EntityState[]; shape: Shape }> {
   const shape = new ShapeBuilder()
   const states: EntityState[] = []
-  let deletedMinSeq = Number.POSITIVE_INFINITY
   // The mark of an erasure has no id, and is no entity's state.
   for (const id of ['', ...overlay.sortedIds(ns)]) {
     let state: EntityState | undefined
@@ -63,20 +61,11 @@ async function encodeNamespace(ns: string, { segment, erasing }: { segment: Segm
     if (state !== undefined && id !== '') {
       if (isObserved(states.length)) shape.add(state.document)
       states.push(state)
-      if (state.deletedAt !== undefined) deletedMinSeq = Math.min(deletedMinSeq, state.seq)
     }
     const turn = turns.step()
     if (turn !== undefined) await turn
   }
-  if (states.length === 0) return undefined
-  const writer = new RunFileWriter({ ...output.fileOptions, shape: shape.build() })
-  for (const state of states) {
-    writer.append(state)
-    if (writer.isFull) await turns.through(writer.encode())
-    const turn = turns.step()
-    if (turn !== undefined) await turn
-  }
-  return { file: await turns.through(writer.finishing()), facts: { level: 0, ...(deletedMinSeq !== Number.POSITIVE_INFINITY && { deletedMinSeq }) } }
+  return { states, shape: shape.build() }
 }
 
 /** Documents that are all looked at to choose columns, and of the later ones the share, one in so many. */
@@ -86,9 +75,4 @@ const observedEvery = 8
 /** Which documents tell what they all look like. Scattered, so that none are passed over that come at regular intervals. */
 function isObserved(index: number): boolean {
   return index < observedMin || (Math.imul(index, 0x9e3779b1) >>> 16) % observedEvery === 0
-}
-
-/** The order of a segment. */
-export function byKeyAndSeq(left: Pick<StoredEvent, 'ns' | 'id' | 'seq'>, right: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): number {
-  return compareStrings(left.ns, right.ns) || compareStrings(left.id, right.id) || left.seq - right.seq
 }

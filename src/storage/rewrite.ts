@@ -12,7 +12,6 @@ import { ShapeBuilder, type Shape } from '../parquet/shape.ts'
 import type { GroupOfFile } from '../parquet/TableReader.ts'
 import { forgets, type MergeJob } from './compaction.ts'
 import type { OutputJob } from './DataFiles.ts'
-import { byKeyAndSeq } from './flush.ts'
 import { spanOf, withSpan, type FileEntry, type RunEntry } from './manifest.ts'
 import { mergeGroups, mergeRequestBytes, type GroupToMerge, type MergeStep } from './merge-groups.ts'
 import type { TableFiles } from './TableFiles.ts'
@@ -76,7 +75,7 @@ export interface RunInput {
 }
 
 /** Writes the files of one run; none when there are no states. */
-export async function writeRunFiles(input: RunInput, parts: MergeParts): Promise<Omit<RunEntry, 'level'>> {
+export async function writeRunFiles(input: RunInput, parts: Pick<MergeParts, 'output' | 'turns' | 'signal' | 'onRows'>): Promise<Omit<RunEntry, 'level'>> {
   const { ns, steps, shape, codec, forgetUpTo } = input
   const files: FileEntry[] = []
   let { deletedMinSeq } = input
@@ -116,7 +115,7 @@ export async function writeRunFiles(input: RunInput, parts: MergeParts): Promise
 }
 
 /** Batches of states as steps. */
-export async function* asSteps(batches: AsyncIterable<readonly EntityState[]>): AsyncGenerator<MergeStep<EntityState>> {
+export async function* asSteps(batches: AsyncIterable<readonly EntityState[]> | Iterable<readonly EntityState[]>): AsyncGenerator<MergeStep<EntityState>> {
   for await (const rows of batches) yield { kind: 'rows', rows }
 }
 
@@ -144,7 +143,7 @@ async function* groupsOfRun(run: RunEntry, tables: TableFiles, { columnsFrom, ..
 }
 
 /** Lets others have their turn, and says how far the merge has come. */
-async function endStep(step: MergeStep<unknown>, parts: MergeParts): Promise<void> {
+async function endStep(step: MergeStep<unknown>, parts: Pick<MergeParts, 'turns' | 'signal' | 'onRows'>): Promise<void> {
   parts.onRows?.(step.kind === 'group' ? step.source.group.rowCount : step.rows.length)
   await parts.turns.end()
   checkAborted(parts.signal)
@@ -195,6 +194,11 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
 }
 
 type SegmentRow = StoredEvent | EventToCopy
+
+/** The order of a segment. */
+export function byKeyAndSeq(left: Pick<StoredEvent, 'ns' | 'id' | 'seq'>, right: Pick<StoredEvent, 'ns' | 'id' | 'seq'>): number {
+  return compareStrings(left.ns, right.ns) || compareStrings(left.id, right.id) || left.seq - right.seq
+}
 
 function eventOf(row: SegmentRow): StoredEvent {
   return 'source' in row ? row.eventAt(row.row) : row
