@@ -53,11 +53,7 @@ export class FilesHead {
     const head = bytes === undefined ? undefined : parseHead(bytes, own.atFiles.epoch)
     if (own.atFiles.etag !== undefined && (head === undefined || head.manifestId < own.manifestId || head.flushedSeq < own.flushedSeq)) {
       const found = head === undefined ? 'is gone' : `names manifest ${head.manifestId} up to event ${head.flushedSeq}`
-      throw new ParqueDBError(
-        'CORRUPT_FILE',
-        `The log knows that manifest ${own.manifestId}, up to event ${own.flushedSeq}, was published; ${path} ${found}. The files were put back to an older state: restore the newer one. Nothing is written until then.`,
-        { details: { path, offset: 0, knownSeq: own.flushedSeq, foundSeq: head?.flushedSeq ?? 0 } },
-      )
+      throw new ParqueDBError('CORRUPT_FILE', `The log knows that manifest ${own.manifestId}, up to event ${own.flushedSeq}, was published; ${path} ${found}. The files were put back to an older state: restore the newer one. Nothing is written until then.`, { details: { path, offset: 0, knownSeq: own.flushedSeq, foundSeq: head?.flushedSeq ?? 0 } })
     }
     const isKnown = head?.manifest?.path === own.manifest?.path && own.atFiles.etag !== undefined
     const etag = isKnown ? own.atFiles.etag : (await backend.stat(path))?.etag
@@ -77,11 +73,7 @@ export class FilesHead {
     const { manifest, manifestId, flushedSeq, lastEventId } = this.#head
     const last = flushedSeq === own.flushedSeq ? own.lastEventId : frames.flatMap(({ events }) => events).find(({ seq }) => seq === flushedSeq)?.eventId
     if (last === lastEventId) return { ...own, manifest, manifestId, flushedSeq, lastEventId }
-    throw new ParqueDBError(
-      'CORRUPT_FILE',
-      `The files hold events up to ${flushedSeq} that this log does not have: the log was put back to an older state, or is another database's. Nothing is written. To go on from what the files have, delete the log; what it has and the files have not is lost then.`,
-      { details: { path: epochPath(this.#mark.epoch), offset: 0, flushedSeq } },
-    )
+    throw new ParqueDBError('CORRUPT_FILE', `The files hold events up to ${flushedSeq} that this log does not have: the log was put back to an older state, or is another database's. Nothing is written. To go on from what the files have, delete the log; what it has and the files have not is lost then.`, { details: { path: epochPath(this.#mark.epoch), offset: 0, flushedSeq } })
   }
 
   /** Puts it where it stands as this writer knows it. WRITER_FENCED when somebody else has replaced it: opening anew finds out what holds. */

@@ -275,9 +275,5 @@ export class Writer {
 
 function poisoned(error: unknown): ParqueDBError {
   if (error instanceof ParqueDBError && error.code === 'WRITER_FENCED') return error
-  return new ParqueDBError(
-    'STORAGE_UNAVAILABLE',
-    'The log could not be made durable, so this database takes no more writes. Whether the writes that were under way are in it is decided when it is opened again: close it, mend the cause, open it and read them.',
-    { details: { outcome: 'unknown' }, cause: error },
-  )
+  return new ParqueDBError('STORAGE_UNAVAILABLE', 'The log could not be made durable, so this database takes no more writes. Whether the writes that were under way are in it is decided when it is opened again: close it, mend the cause, open it and read them.', { details: { outcome: 'unknown' }, cause: error })
 }

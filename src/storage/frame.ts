@@ -134,11 +134,7 @@ function checkFrame({ epoch, firstSeq, count, payload }: LogFrame): void {
   assert(Number.isInteger(count) && count >= 1 && count <= frameCountMax, 'a frame holds 1 to 2^31 - 1 events')
   assert(firstSeq >= 1 && Number.isSafeInteger(firstSeq + count), 'seq is a safe integer from 1')
   if (payload.length <= framePayloadBytesMax) return
-  throw new ParqueDBError(
-    'LIMIT_EXCEEDED',
-    `A commit of ${count} events from seq ${firstSeq} takes ${payload.length} bytes; one frame of the log holds ${framePayloadBytesMax}. Write fewer or smaller documents at once.`,
-    { details: { firstSeq, count, payloadBytes: payload.length, payloadBytesMax: framePayloadBytesMax } },
-  )
+  throw new ParqueDBError('LIMIT_EXCEEDED', `A commit of ${count} events from seq ${firstSeq} takes ${payload.length} bytes; one frame of the log holds ${framePayloadBytesMax}. Write fewer or smaller documents at once.`, { details: { firstSeq, count, payloadBytes: payload.length, payloadBytesMax: framePayloadBytesMax } })
 }
 
 function viewOf(bytes: Uint8Array): DataView {

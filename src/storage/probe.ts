@@ -33,13 +33,10 @@ export async function assertConditions(backend: StorageBackend, { path, bytes }:
 }
 
 async function refuses(backend: StorageBackend, what: string, put: Promise<unknown>): Promise<void> {
-  const refused = await put.then(
-    () => false,
-    (error: unknown) => {
-      if (isParqueDBError(error, 'PRECONDITION_FAILED')) return true
-      throw error
-    },
-  )
+  const refused = await put.then(() => false, (error: unknown) => {
+    if (isParqueDBError(error, 'PRECONDITION_FAILED')) return true
+    throw error
+  })
   expectTrue(backend, what, refused)
 }
 
