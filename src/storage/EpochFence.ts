@@ -9,16 +9,12 @@ import type { StorageBackend } from './storage-backend.ts'
 export class EpochFence {
   readonly epoch: number
   readonly #backend: StorageBackend
-  readonly #ownPath: string
-  readonly #nextPath: string
   /** An etag that the own epoch file had before a listing that showed no newer epoch: then it was put before that file was ever deleted. */
   #provenEtag: string | undefined
 
   constructor(backend: StorageBackend, epoch: number) {
     this.epoch = epoch
     this.#backend = backend
-    this.#ownPath = epochPath(epoch)
-    this.#nextPath = epochPath(epoch + 1)
   }
 
   /**
@@ -28,8 +24,8 @@ export class EpochFence {
   async check(): Promise<void> {
     // In this order: epochs are dense and are deleted from the oldest on, so where the next one was deleted the own one was before it,
     // and whoever makes it again gives it another etag.
-    const next = await this.#backend.stat(this.#nextPath)
-    const own = await this.#backend.stat(this.#ownPath)
+    const next = await this.#backend.stat(epochPath(this.epoch + 1))
+    const own = await this.#backend.stat(epochPath(this.epoch))
     if (next === undefined && own !== undefined && own.etag === this.#provenEtag) return
     this.assertNewest(await newestEpoch(this.#backend))
     // What was seen before the listing, not after it: this writer may stall here, be taken over, and then replace the file itself.

@@ -10,7 +10,8 @@ export interface AppendFile {
   /** Adds all of the bytes at the end; not durable before `sync`. */
   write(bytes: Uint8Array): Promise<void>
   sync(): Promise<void>
-  close(): Promise<void>
+  /** Absent where there is nothing to close. */
+  close?(): Promise<void>
 }
 
 /** What a store must be able to do to hold a FileLog. */
@@ -70,7 +71,7 @@ export class FileLog implements AppendLog {
     if (part === undefined) return
     this.#part = undefined
     this.#closedParts.push({ path: part.path, endSeq: nextSeq })
-    await part.file.close()
+    await part.file.close?.()
   }
 
   async truncate(beforeSeq: number): Promise<void> {
@@ -89,7 +90,7 @@ export class FileLog implements AppendLog {
     await this.#appending?.catch(() => undefined)
     const part = this.#part
     this.#part = undefined
-    await part?.file.close()
+    await part?.file.close?.()
   }
 
   async #write(frames: readonly LogFrame[], first: LogFrame): Promise<void> {
@@ -147,7 +148,6 @@ function objectFiles(backend: StorageBackend): AppendFiles {
         sync: async () => {
           await backend.put(path, content, { ifAbsent: true })
         },
-        close: async () => undefined,
       }
     },
     delete: (path) => backend.delete(path),

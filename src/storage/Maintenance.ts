@@ -7,7 +7,7 @@ import type { CompactProgress } from './engine.ts'
 import { resolveRetention } from './engine-options.ts'
 import { writeErasure } from './erasure.ts'
 import { writeFlush } from './flush.ts'
-import { collectDropped, deleteOldManifests } from './garbage.ts'
+import { collectDropped, deleteOldManifests, sweepOlderEpochs } from './garbage.ts'
 import { addCheckpoint, checkpointIfDue } from './horizon.ts'
 import { filesOfRuns, withKeys, type Checkpoint, type Erasure, type Manifest, type RunEntry } from './manifest.ts'
 import { planRetention, reportRetention, writeRetention } from './retention.ts'
@@ -26,8 +26,6 @@ const logObjectsMax = 500
 
 export interface MaintenanceParts extends RewriterParts {
   readonly log: AppendLog
-  /** Deletes old manifests, and what older writers left behind. */
-  readonly sweep: () => Promise<void>
 }
 
 /**
@@ -146,7 +144,7 @@ export class Maintenance {
 
   /** Takes what is marked as erased out of every file, and the files that held it away. Resumes what a crash interrupted. */
   async finishErasing(signal?: AbortSignal): Promise<{ rewrittenFiles: number; pendingFiles: number }> {
-    const { partition, sweep } = this.#parts
+    const { partition } = this.#parts
     await this.flush()
     let rewrittenFiles = 0
     let erasures: readonly Erasure[] = []
@@ -159,7 +157,7 @@ export class Maintenance {
     }, { signal })
     await this.collectGarbage()
     // Older manifests have keys, and what writers before this one left behind may have anything.
-    await sweep()
+    await sweepOlderEpochs(this.#parts)
     for (const erasure of erasures) partition.erasing.delete(erasure)
     return { rewrittenFiles, pendingFiles: partition.manifest.dropped.filter(({ atMs }) => atMs === 0).length }
   }
@@ -256,7 +254,7 @@ export class Maintenance {
   }
 
   async #sweep(): Promise<void> {
-    await this.#parts.sweep()
+    await sweepOlderEpochs(this.#parts)
     this.#isSwept = true
     await this.collectGarbage()
     if (!this.#parts.partition.erasing.isEmpty) await this.finishErasing(this.#abort.signal)

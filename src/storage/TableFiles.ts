@@ -83,10 +83,9 @@ export class TableFiles {
     this.#bytes += bytes
     // A failed opening is not remembered: the next reader tries again. Who asked sees the failure itself.
     reader.then((opened) => (entry.opened = opened), () => this.forget(file.path))
-    while (this.#bytes > this.#indexBytesMax && this.#open.size > 1) {
-      const oldest = this.#open.keys().next()
-      if (oldest.done === true || oldest.value === file.path) break
-      this.forget(oldest.value)
+    for (const path of this.#open.keys()) {
+      if (this.#bytes <= this.#indexBytesMax || path === file.path) break
+      this.forget(path)
     }
     return reader
   }

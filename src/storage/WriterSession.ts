@@ -11,8 +11,7 @@ import { DataFiles } from './DataFiles.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { EpochFence } from './EpochFence.ts'
 import { prepareFormat } from './format.ts'
-import { sweepOlderEpochs } from './garbage.ts'
-import { deleteOldEpochs, epochPath, headOf, publishHead, readHead, takeEpoch, takenMark } from './head.ts'
+import { epochPath, headOf, publishHead, readHead, takeEpoch, takenMark } from './head.ts'
 import { Maintenance } from './Maintenance.ts'
 import { openManifest } from './manifest.ts'
 import { metered, type Meter } from './metered.ts'
@@ -62,7 +61,7 @@ export class WriterSession {
     this.publisher = new Publisher(parts)
     const files = new DataFiles({ backend, tables: partition.files, epoch, rowGroupBytes: options.rowGroupBytes })
     partition.scratch = () => files.scratch()
-    this.maintenance = new Maintenance({ ...parts, files, publisher: this.publisher, writer: () => this.#writer, sweep: () => this.#sweep() })
+    this.maintenance = new Maintenance({ ...parts, files, publisher: this.publisher, writer: () => this.#writer })
     this.#writer = new Writer({ ...parts, ids: ulidSource(options.clock, options.random), maintenance: this.maintenance })
   }
 
@@ -107,7 +106,8 @@ export class WriterSession {
       await fence.check()
       const opened = { meter: { ...measured.meter }, replayedEvents: overlay.eventCount, tornBytes: replayed?.tornBytes ?? 0 }
       const session = new WriterSession({ partition, backend, logBackend, log, fence, options, lock, head: nextHead, etag, atFiles: filesHead, opened })
-      for (const key of session.#interruptedErasures()) partition.erasing.set(key, true)
+      const toErase = [...overlay.events({ from: 1, to: overlay.lastSeq })].filter(({ op, id }) => op === 'ERASE' && id !== '')
+      for (const key of [...manifest.erasing, ...toErase]) partition.erasing.set(key, true)
       session.maintenance.opened()
       return session
     } catch (error) {
@@ -159,16 +159,6 @@ export class WriterSession {
     }
   }
 
-  #interruptedErasures(): EntityKey[] {
-    const { manifest, overlay } = this.partition
-    return [...manifest.erasing, ...[...overlay.events({ from: 1, to: overlay.lastSeq })].filter(({ op, id }) => op === 'ERASE' && id !== '')]
-  }
-
-  /** In the background: its cost grows with the number of files, and opening must not. */
-  async #sweep(): Promise<void> {
-    await sweepOlderEpochs(this.#parts)
-    await deleteOldEpochs(this.#parts.logBackend, this.epoch)
-  }
 }
 
 /** What seems damaged or gone may have been deleted by a writer that has taken over meanwhile: then WRITER_FENCED is what to say. */

@@ -1,5 +1,5 @@
 import { dataFolders, epochOfDataFile } from './DataFiles.ts'
-import { wipeOldHeads } from './head.ts'
+import { deleteOldEpochs, wipeOldHeads } from './head.ts'
 import { listLogParts } from './log-reader.ts'
 import { dataFiles, manifestFolder, type Manifest } from './manifest.ts'
 import type { Partition } from './Partition.ts'
@@ -31,8 +31,8 @@ export async function collectDropped(at: { partition: Partition; backend: Storag
 }
 
 /**
- * Deletes what writers of older epochs left behind: log parts, manifests, temporary objects, and data files that no manifest ever named.
- * Only the holder of the role may call it, after its head is published and found not fenced.
+ * Deletes what writers of older epochs left behind: log parts, manifests, temporary objects, data files that no manifest ever named, and epochs that nobody needs any more.
+ * In the background: its cost grows with the number of files, and opening must not. Only the holder of the role may call it, after its head is published and found not fenced.
  */
 export async function sweepOlderEpochs({ partition, backend, logBackend, fence: { epoch } }: WriterRole): Promise<void> {
   for (const part of await listLogParts(logBackend, logPrefix)) if (part.epoch < epoch) await logBackend.delete(part.path)
@@ -44,6 +44,7 @@ export async function sweepOlderEpochs({ partition, backend, logBackend, fence: 
   const isOrphan = (path: string): boolean => !kept.has(path) && (epochOfDataFile(path) ?? epoch) < epoch
   for (const folder of dataFolders) await deleteWhere(backend, folder, isOrphan)
   await deleteWhere(backend, scratchPrefix, (path) => Number(path.slice(scratchPrefix.length).split('-', 1)[0]) < epoch)
+  await deleteOldEpochs(logBackend, epoch)
 }
 
 /** But the newest few. */

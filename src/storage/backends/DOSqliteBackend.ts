@@ -24,6 +24,8 @@ const endless = Number.MAX_SAFE_INTEGER
 const createTable = `CREATE TABLE IF NOT EXISTS parquedb_chunks (path TEXT NOT NULL, start INTEGER NOT NULL, bytes BLOB NOT NULL, version TEXT,
   PRIMARY KEY (path, start)) WITHOUT ROWID`
 const selectInfo = 'SELECT path, MAX(start + length(bytes)) AS size, MAX(version) AS version FROM parquedb_chunks'
+const selectRange = `SELECT start, bytes FROM parquedb_chunks WHERE path = ?1 AND start <= ?3
+  AND start >= (SELECT MAX(start) FROM parquedb_chunks WHERE path = ?1 AND start <= ?2) ORDER BY start`
 const insertChunk = 'INSERT INTO parquedb_chunks (path, start, bytes, version) VALUES (?, ?, ?, ?)'
 
 /**
@@ -47,13 +49,7 @@ export class DOSqliteBackend implements StorageBackend {
   async readRange(path: string, range: ByteRange): Promise<Uint8Array> {
     validatePath(path)
     validateRange(path, range)
-    const rows = this.#rows(
-      `SELECT start, bytes FROM parquedb_chunks WHERE path = ?1 AND start <= ?3
-        AND start >= (SELECT MAX(start) FROM parquedb_chunks WHERE path = ?1 AND start <= ?2) ORDER BY start`,
-      path,
-      range.start,
-      range.end,
-    )
+    const rows = this.#rows(selectRange, path, range.start, range.end)
     const first = rows[0]
     if (first === undefined) throw notFound(path)
     const offset = Number(first['start'])
@@ -113,7 +109,6 @@ export class DOSqliteBackend implements StorageBackend {
         size += bytes.length
       },
       sync: () => this.#sync(path),
-      close: async () => undefined,
     }
   }
 

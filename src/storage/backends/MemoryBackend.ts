@@ -132,7 +132,6 @@ export class MemoryBackend implements StorageBackend {
       sync: async () => {
         object.syncedBytes = object.sizeBytes
       },
-      close: async () => undefined,
     }
   }
 }
