@@ -98,7 +98,7 @@ export async function writeRunFiles(input: RunInput, parts: Pick<MergeParts, 'ou
         copies.push(state)
         if (copies.length >= copiedAtOnce) await copy()
       } else {
-        await copy()
+        if (copies.length > 0) await copy()
         writer.append(state)
       }
       if (state.deletedAt !== undefined) deletedMinSeq = leastOf([deletedMinSeq, state.seq])
@@ -177,7 +177,7 @@ export async function mergeSegments(job: Extract<MergeJob, { kind: 'segments' }>
         copies.push(takesSnapshot || !hasState ? row : { ...row, columns: withoutStates })
         if (copies.length >= copiedAtOnce) await copy()
       } else {
-        await copy()
+        if (copies.length > 0) await copy()
         const event = { ...eventOf(row), state: takesSnapshot ? foldFromSnapshot(told.map(eventOf)) : undefined }
         writer.append(event)
         if (takesSnapshot) told = [event]
