@@ -3,7 +3,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkWholeNumber } from '../model/check-options.ts'
 import type { SubscribeOptions } from '../model/database-options.ts'
 import { collectionOf } from '../model/edge.ts'
-import { validateNamespace } from '../model/entity.ts'
+import { isReserved, validateNamespace } from '../model/entity.ts'
 import type { Event, EventOp, StoredEvent } from '../model/event.ts'
 import { publicEvent } from '../model/public-event.ts'
 import type { Engine } from '../storage/engine.ts'
@@ -137,7 +137,7 @@ export class Subscription implements AsyncIterableIterator<Event> {
   /** The database's own records are nobody's events. */
   #wants(event: StoredEvent): boolean {
     const ns = collectionOf(event.ns)
-    return !ns.startsWith('$') && (this.#ns === undefined || ns === this.#ns) && (this.#ops === undefined || this.#ops.includes(event.op))
+    return !isReserved(ns) && (this.#ns === undefined || ns === this.#ns) && (this.#ops === undefined || this.#ops.includes(event.op))
   }
 
   async #savePosition(seq: number): Promise<void> {

@@ -3,7 +3,7 @@ import { limitExceeded } from '../base/ParqueDBError.ts'
 import type { CollectionInfo } from '../model/database-options.ts'
 import { edgeData, predicateOf } from '../model/edge.ts'
 import { copyEntity, entityDocument, type Entity } from '../model/entity-document.ts'
-import { formatEntityId, parseReference, type EntityKey, type EntityState } from '../model/entity.ts'
+import { formatEntityId, isReserved, parseReference, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { EdgeFields, Related } from '../model/graph-options.ts'
 import { applyProjection, projectionFields } from '../model/projection.ts'
 import { gathered, ResultCursor, type Batches, type Page } from '../model/ResultCursor.ts'
@@ -93,7 +93,7 @@ export function entityMaker<T extends object>({ ns, projection }: Pick<Query, 'n
 export async function countCollections(session: Session, signal: AbortSignal | undefined): Promise<CollectionInfo[]> {
   return withView(session, async (view) => {
     const infos: CollectionInfo[] = []
-    for (const name of view.namespaces().filter((each) => !each.startsWith('$'))) {
+    for (const name of view.namespaces().filter((each) => !isReserved(each))) {
       let count = 0
       let deletedCount = 0
       for await (const slices of view.scan(name, { signal })) {

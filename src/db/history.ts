@@ -2,6 +2,7 @@ import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
 import type { ArchiveOptions, Difference, HistoryEntry, HistoryOptions } from '../model/database-options.ts'
 import { notFound } from '../model/decide.ts'
+import { edgeSpace } from '../model/edge.ts'
 import { copyEntity } from '../model/entity-document.ts'
 import { formatEntityId, isLive, type EntityKey, type EntityState } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
@@ -66,7 +67,9 @@ async function* wantedEvents(view: View, { key, from, to, afterSeq, reverse, sig
   const horizon = view.horizon(key.ns)
   const range = { fromTs: from?.ts, toTs: to?.ts, fromSeq: from?.seq, toSeq: to?.seq }
   assertRangeKept(key.ns, horizon, range)
-  // Its edges may have a horizon of their own, before which nothing is told of the entity.
+  // Its edges have a horizon of their own.
+  const edges = edgeSpace(key.ns, 'out')
+  assertRangeKept(edges, view.horizon(edges), range)
   const fromSeq = Math.max(from?.seq ?? 1, (horizon?.seq ?? 0) + 1, reverse || afterSeq === undefined ? 1 : afterSeq + 1)
   const toSeq = Math.min(to?.seq ?? view.seq, reverse && afterSeq !== undefined ? afterSeq - 1 : view.seq)
   if (fromSeq <= toSeq) yield* view.entityEvents(key, { ...range, fromSeq, toSeq, reverse, edges: true, signal })

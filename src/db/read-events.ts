@@ -1,7 +1,7 @@
 import { checkAborted } from '../base/abort.ts'
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import type { EventQueryOptions } from '../model/database-options.ts'
-import { validateNamespace } from '../model/entity.ts'
+import { isReserved, validateNamespace } from '../model/entity.ts'
 import type { Event, EventOp } from '../model/event.ts'
 import { parseAsOf } from '../query/as-of.ts'
 import { checkFlag, checkName, checkOptions, checkWholeNumber } from '../model/check-options.ts'
@@ -34,7 +34,7 @@ export function readEvents(session: Session, query: EventScanOptions & ViewOptio
     for await (const event of view.events(query)) {
       checkAborted(query.signal)
       // The database's own records are nobody's events.
-      if (!event.ns.startsWith('$')) yield publicEvent(event)
+      if (!isReserved(event.ns)) yield publicEvent(event)
     }
   })
 }

@@ -1,7 +1,7 @@
 import { utf8Encode } from '../base/bytes.ts'
 import { isParqueDBError, ParqueDBError } from '../base/ParqueDBError.ts'
 import { collectionOf, edgeSpace, isEdgeSpace, isEdgeState, renameEnds, stateWithKey } from '../model/edge.ts'
-import { namespaceBytesMax, type EntityKey } from '../model/entity.ts'
+import { isReserved, namespaceBytesMax, type EntityKey } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { Engine, EngineStats } from '../storage/engine.ts'
 import { resolveRetention } from '../storage/engine-options.ts'
@@ -128,7 +128,7 @@ function tenantView(base: View, { prefix, ownKey, stored, own, refuse }: TenantN
       if (options.ns !== undefined) return ownEvents(() => base.events({ ...options, ns: prefix + options.ns }))
       // What others have forgotten is nothing that a tenant misses.
       const isKept = (): void => {
-        for (const ns of namespaces()) for (const each of [ns, edgeSpace(ns, 'out')]) assertRangeKept(each, horizon(each), options)
+        for (const ns of namespaces().filter((each) => !isReserved(each))) for (const each of [ns, edgeSpace(ns, 'out')]) assertRangeKept(each, horizon(each), options)
       }
       return ownEvents(() => {
         if (options.onlyKept !== true) isKept()

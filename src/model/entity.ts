@@ -40,16 +40,21 @@ export const namespaceBytesMax = 120
 /** Ids are keys of every file and index: a page of them must stay small. */
 const idBytesMax = 1024
 
+/** Whether a namespace holds the database's own records, or those that it has of a tenant: they are no collection of a user's, and their events are nobody's. */
+export function isReserved(ns: string): boolean {
+  return /(^|~)\$/.test(ns)
+}
+
 const notInNamespace = /[/:\u0000-\u001f\u007f-\u009f]/
 
 /**
  * Throws INVALID_ARGUMENT unless `ns` can name a collection: not empty, at most 120 bytes of UTF-8, no '/', ':' or control
- * character, and it does not start with '$'. Returns it.
+ * character, and it does not start with '$', also not behind a '~'. Returns it.
  */
 export function validateNamespace(ns: unknown): string {
   if (typeof ns !== 'string') throw invalid(`A collection's name must be a string, not ${typeof ns}.`, ns)
   if (ns === '') throw invalid("A collection's name must not be empty.", ns)
-  if (ns.startsWith('$')) throw invalid(`The collection name '${ns}' must not start with '$'.`, ns)
+  if (isReserved(ns)) throw invalid(`The collection name '${ns}' must not start with '$', also not behind a '~'.`, ns)
   if (notInNamespace.test(ns)) throw invalid(`The collection name ${JSON.stringify(ns)} must not hold '/', ':' or control characters.`, ns)
   if (!isWellFormed(ns)) throw invalid("A collection's name must not hold a lone surrogate.", ns)
   if (isLongerThan(ns, namespaceBytesMax)) throw invalid(`The collection name '${ns.slice(0, 40)}…' must be at most ${namespaceBytesMax} bytes of UTF-8.`, ns)

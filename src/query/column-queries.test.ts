@@ -146,3 +146,19 @@ test('bounds of numbers and dates, alone and two of a kind, are what the plain f
   }
   await db.close()
 })
+
+test('sums and averages of doubles do not tell how the documents lie in files', async () => {
+  const amounts = { '1': 1e16, '3': -1e16, '2': 1, '4': 0.1 }
+  const sums = async (batches: readonly (readonly (keyof typeof amounts)[])[]): Promise<unknown> => {
+    const db = new ParqueDB({ storage: new MemoryBackend(), compaction: { background: false } })
+    for (const ids of batches) {
+      await db.collection('c').createMany(ids.map(($id) => ({ $id, amount: amounts[$id], limit: Number.POSITIVE_INFINITY })))
+      if (batches.length > 1) await db.flush()
+    }
+    const found = await db.collection('c').aggregate([{ $group: { _id: null, sum: { $sum: '$amount' }, avg: { $avg: '$amount' }, limit: { $sum: '$limit' } } }]).toArray()
+    await db.close()
+    return found
+  }
+  const expected = [{ _id: null, sum: 1.1, avg: 0.275, limit: Number.POSITIVE_INFINITY }]
+  for (const batches of [[['1', '3', '2', '4']], [['1', '3'], ['2', '4']], [['1', '2'], ['3', '4']], [['4'], ['1', '2', '3']]] as const) expect(await sums(batches)).toEqual(expected)
+})

@@ -69,7 +69,7 @@ export function parseQuery(ns: string, input: QueryInput) {
 
 /** A limit would be exceeded that the database sets for itself, and that the caller can raise or avoid. */
 export function tooManyToSort(rowsMax: number): ParqueDBError {
-  return limitExceeded({ sortDocumentsMax: rowsMax }, `The query would sort more than ${rowsMax} documents; add a limit, narrow the filter, or raise sortDocumentsMax.`)
+  return limitExceeded({ sortDocumentsMax: rowsMax }, `The query would sort more than ${rowsMax} documents; add a limit, narrow the filter, or raise limits.sortDocumentsMax.`)
 }
 
 type BoundsOf = Parameters<GroupFilter>[0]

@@ -1,6 +1,6 @@
 import { ParqueDBError } from '../base/ParqueDBError.ts'
 import { collectionOf, edgeSpace, isEdgeSpace, isMirrorSpace } from '../model/edge.ts'
-import type { EntityState } from '../model/entity.ts'
+import { isReserved, type EntityState } from '../model/entity.ts'
 import type { EventRange } from '../parquet/SegmentFileReader.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { horizonOf, withKeys, type Checkpoint, type Horizon, type Manifest } from './manifest.ts'
@@ -14,8 +14,8 @@ export function assertKept(manifest: Manifest, ns: string, asOf: AsOf): void {
 
 /** HISTORY_UNAVAILABLE when the range would miss some events: of one namespace, or of any. Without a start they begin at the horizon. */
 export function assertEventsKept(manifest: Manifest, range: EventScanOptions): void {
-  // Far ends of edges have no events of their own.
-  const namespaces = range.ns === undefined ? Object.keys(manifest.horizons).filter((one) => !isMirrorSpace(one)) : [range.ns, edgeSpace(range.ns, 'out')]
+  // Far ends of edges have no events of their own, and the database's own records none that anybody misses.
+  const namespaces = range.ns === undefined ? Object.keys(manifest.horizons).filter((one) => !isMirrorSpace(one) && !isReserved(one)) : [range.ns, edgeSpace(range.ns, 'out')]
   for (const ns of namespaces) assertRangeKept(ns, horizonOf(manifest, ns), range)
 }
 

@@ -2,6 +2,7 @@ import { checkAborted } from '../base/abort.ts'
 import { assert } from '../base/assert.ts'
 import type { RetentionPolicy, RetentionReport } from '../model/database-options.ts'
 import { collectionOf, isMirrorSpace } from '../model/edge.ts'
+import { isReserved } from '../model/entity.ts'
 import type { StoredEvent } from '../model/event.ts'
 import type { ResolvedOptions } from './engine-options.ts'
 import { holdsName } from './lookup.ts'
@@ -62,7 +63,7 @@ async function rowsUpTo({ manifest, tables, signal }: Reading, ns: string, toSeq
 
 /** What carrying out the steps takes away. */
 export function reportRetention(steps: readonly Step[]): RetentionReport {
-  const namespaces = Object.fromEntries(steps.map(({ ns, seq, ts, mode, events, bytes }) => [ns, { mode, horizonSeq: seq, horizonTs: ts, events, bytes }]))
+  const namespaces = Object.fromEntries(steps.filter(({ ns }) => !isReserved(ns)).map(({ ns, seq, ts, mode, events, bytes }) => [ns, { mode, horizonSeq: seq, horizonTs: ts, events, bytes }]))
   return { events: steps.reduce((sum, { events }) => sum + events, 0), bytes: steps.reduce((sum, { bytes }) => sum + bytes, 0), namespaces: withKeys(namespaces, {}) }
 }
 

@@ -1,4 +1,5 @@
 import { isEdgeSpace } from '../model/edge.ts'
+import { isReserved } from '../model/entity.ts'
 import type { EngineStats } from './engine.ts'
 import type { FollowerSession } from './FollowerSession.ts'
 import { dataFiles, eventsIn, filesOfRuns, withKeys, type FileEntry } from './manifest.ts'
@@ -18,11 +19,11 @@ export function engineStats(session: WriterSession | FollowerSession, of: { kind
     lastSeq: overlay.lastSeq,
     flushedSeq: manifest.flushedSeq,
     manifestId: manifest.id,
-    namespaces: namespaceStats(partition, (ns) => !isEdgeSpace(ns)),
+    namespaces: namespaceStats(partition, (ns) => !isEdgeSpace(ns) && !isReserved(ns)),
     edges: namespaceStats(partition, isEdgeSpace),
     segments: filesStats(manifest.segments),
     archive: filesStats(manifest.archived),
-    horizons: withKeys(Object.fromEntries(Object.entries(manifest.horizons).map(([ns, { seq, ts }]) => [ns, { seq, ts }])), {}),
+    horizons: withKeys(Object.fromEntries(Object.entries(manifest.horizons).filter(([ns]) => !isReserved(ns)).map(([ns, { seq, ts }]) => [ns, { seq, ts }])), {}),
     checkpoints: manifest.checkpoints.map(({ seq, ts }) => ({ seq, ts })),
     liveBytes: [...dataFiles(manifest)].reduce((sum, { file }) => sum + file.sizeBytes, 0),
     log: { unflushedEvents: overlay.eventCount, unflushedBytes: Math.round(overlay.bytes) },

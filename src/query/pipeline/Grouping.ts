@@ -208,11 +208,11 @@ function addInput(accumulator: Accumulator, { batch, input, rows, groups, groupC
     for (const code of codes) accumulator.add(groupOf[code] as number, undefined)
   } else if ('kind' in input) {
     if (accumulator.addNumbers === undefined) for (const code of codes) accumulator.add(groupOf[code] as number, input.value)
-    else accumulator.addNumbers(groups, new Float64Array(rows.length).fill(input.value), groupCount)
+    else accumulator.addNumbers(groups, { numbers: new Float64Array(rows.length).fill(input.value), areWhole: Number.isSafeInteger(input.value) }, groupCount)
   } else {
     const column = batch.column(input.index)
     const numbers = accumulator.addNumbers && numbersAt(column, rows)
-    if (numbers !== undefined) accumulator.addNumbers?.(groups, numbers, groupCount)
+    if (numbers !== undefined) accumulator.addNumbers?.(groups, { numbers, areWhole: column.leaf.kind === 'int' }, groupCount)
     else fieldValues(column, input, rows).forEach((value, at) => accumulator.add(groupOf[codes[at] as number] as number, value))
   }
 }

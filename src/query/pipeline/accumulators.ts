@@ -10,12 +10,18 @@ export interface RowGroups {
   readonly groupOf: Int32Array
 }
 
+/** `areWhole`: all are whole numbers, none beyond what is exact. */
+export interface Numbers {
+  readonly numbers: Float64Array
+  readonly areWhole: boolean
+}
+
 /** One accumulator over all groups, which are numbered from 0. */
 export interface Accumulator {
   /** A document's value, undefined where it has none. */
   add(group: number, value: Value | undefined): void
   /** The same for many numbers at once, one a row; all groups are below `groupCount`. Where it is absent, values come one by one. */
-  addNumbers?(groups: RowGroups, numbers: Float64Array, groupCount: number): void
+  addNumbers?(groups: RowGroups, of: Numbers, groupCount: number): void
   result(group: number): Value | undefined
 }
 
@@ -43,9 +49,12 @@ export function makeAccumulator(name: string, holding: Holding): Accumulator | u
 type TotalsKind = 'exact' | 'plain' | 'around a base'
 type Sums = { readonly count: number; readonly sum: number; readonly squares: number; readonly exact: bigint | undefined }
 
-/** How many numbers there were, their sum, and with a base the sum and the squares of their differences from it, which keep their digits near it. */
+/**
+ * How many numbers there were, and their sum: with what its additions round off, so that the order in which documents lie in files does not show. With a base also
+ * the squares of their differences from it, which keep their digits near it.
+ */
 class Totals implements Accumulator {
-  /** Of each group count, sum, squares, and the base, its first number. */
+  /** Of each group count, sum, and then what was rounded off, or the squares and the base, its first number. */
   #totals = new Float64Array(64)
   /** Bigints are added exactly. */
   readonly #bigints: (bigint | undefined)[] = []
@@ -65,23 +74,17 @@ class Totals implements Accumulator {
     }
   }
 
-  addNumbers(groups: RowGroups, numbers: Float64Array, groupCount: number): void {
+  addNumbers(groups: RowGroups, { numbers, areWhole }: Numbers, groupCount: number): void {
     this.#reserve(groupCount)
     const { codes, groupOf } = groups
-    if (this.#kind !== 'around a base' && groupOf.length <= codes.length) this.#addByCode(groups, numbers)
+    if (areWhole && this.#kind !== 'around a base' && groupOf.length <= codes.length) this.#addByCode(groups, numbers)
     else for (let at = 0; at < codes.length; at++) this.#add((groupOf[codes[at] as number] as number) * 4, numbers[at] as number)
   }
 
-  /** In the order of the rows, as one by one, but with what a code's group has come to in arrays by code. */
+  /** Whole numbers of a batch, which round nothing off below 2^53: with what a code has come to in arrays by code. */
   #addByCode({ codes, groupOf }: RowGroups, numbers: Float64Array): void {
-    const totals = this.#totals
     const counts = new Int32Array(groupOf.length)
     const sums = new Float64Array(groupOf.length)
-    for (let code = 0; code < groupOf.length; code++) {
-      const place = (groupOf[code] as number) * 4
-      if (place < 0) continue
-      sums[code] = totals[place + 1] as number
-    }
     const count = (at: number): void => {
       const code = codes[at] as number
       counts[code] = (counts[code] as number) + 1
@@ -97,24 +100,23 @@ class Totals implements Accumulator {
       count(at + 3)
     }
     for (; at < codes.length; at++) count(at)
-    for (let code = 0; code < groupOf.length; code++) {
-      const place = (groupOf[code] as number) * 4
-      if (place < 0) continue
-      totals[place] = (totals[place] as number) + (counts[code] as number)
-      totals[place + 1] = sums[code] as number
-    }
+    for (let code = 0; code < groupOf.length; code++) if (counts[code] !== 0) this.#add((groupOf[code] as number) * 4, sums[code] as number, counts[code])
   }
 
-  #add(place: number, number: number): void {
+  #add(place: number, number: number, count = 1): void {
     const totals = this.#totals
-    let value = number
+    const before = totals[place + 1] as number
     if (this.#kind === 'around a base') {
-      if (totals[place] === 0) totals[place + 3] = value
-      value -= totals[place + 3] as number
+      if (totals[place] === 0) totals[place + 3] = number
+      const value = number - (totals[place + 3] as number)
       totals[place + 2] = (totals[place + 2] as number) + value * value
+      totals[place + 1] = before + value
+    } else {
+      const sum = before + number
+      totals[place + 1] = sum
+      totals[place + 2] = (totals[place + 2] as number) + (Math.abs(before) >= Math.abs(number) ? before - sum + number : number - sum + before)
     }
-    totals[place] = (totals[place] as number) + 1
-    totals[place + 1] = (totals[place + 1] as number) + value
+    totals[place] = (totals[place] as number) + count
   }
 
   #reserve(groupCount: number): void {
@@ -125,8 +127,10 @@ class Totals implements Accumulator {
   }
 
   result(group: number): Value {
-    const [count = 0, sum = 0, squares = 0] = this.#totals.subarray(group * 4)
-    return this.#result({ count, sum, squares, exact: this.#bigints[group] })
+    const [count = 0, plain = 0, third = 0] = this.#totals.subarray(group * 4)
+    // What an infinity rounds off is no number.
+    const sum = this.#kind === 'around a base' || !Number.isFinite(third) ? plain : plain + third
+    return this.#result({ count, sum, squares: third, exact: this.#bigints[group] })
   }
 }
 
@@ -139,7 +143,7 @@ function extreme(sign: 1 | -1): Accumulator {
   }
   return {
     add,
-    addNumbers({ codes, groupOf }, numbers) {
+    addNumbers({ codes, groupOf }, { numbers }) {
       for (let at = 0; at < codes.length; at++) {
         const group = groupOf[codes[at] as number] as number
         const present = values[group]

@@ -20,6 +20,6 @@ export class Holding {
     this.#count += count
     if (this.#count <= this.#most) return
     // The path, as pipelineError's, says that this is of the pipeline: whatever has none is damage to the file whose columns are being read.
-    throw limitExceeded({ sortDocumentsMax: this.#most }, `The pipeline would hold more than ${this.#most} documents or values in memory; match or project earlier, add a $limit, or raise sortDocumentsMax.`, { path: '' })
+    throw limitExceeded({ sortDocumentsMax: this.#most }, `The pipeline would hold more than ${this.#most} documents or values in memory; match or project earlier, add a $limit, or raise limits.sortDocumentsMax.`, { path: '' })
   }
 }
