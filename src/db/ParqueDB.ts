@@ -3,7 +3,7 @@ import { systemRandom } from '../base/random.ts'
 import { actingAs } from '../model/acting.ts'
 import { tenantPattern, type Database, type DatabaseTransaction, type Acting, type ActingDatabase } from '../model/database.ts'
 import type { CheckpointInfo, CollectionInfo, CompactOptions, EraseOptions, EraseReport, EventQueryOptions, ImportEventsResult, RetainOptions, RetentionReport, SubscribeOptions, TransactionOptions, VerifyOptions, VerifyReport } from '../model/database-options.ts'
-import { parseReference, validateNamespace } from '../model/entity.ts'
+import { isReserved, parseReference, validateNamespace } from '../model/entity.ts'
 import type { ShortestPathOptions, Traversed, TraverseOptions, TraverseStep } from '../model/graph-options.ts'
 import type { Event } from '../model/event.ts'
 import { deepestDepthMax, defaultDocumentLimits } from '../model/parse-document.ts'
@@ -182,7 +182,8 @@ export class ParqueDB implements Database {
 
   async stats(): Promise<EngineStats & { readonly consumers: ConsumerLags }> {
     const stats = await this.#open.#engine.stats()
-    return { ...stats, consumers: await consumerLags(this.#session, stats) }
+    const namespaces = Object.fromEntries(Object.entries(stats.namespaces).filter(([ns]) => !isReserved(ns)))
+    return { ...stats, namespaces, consumers: await consumerLags(this.#session, stats) }
   }
 
   async verify(options?: VerifyOptions): Promise<VerifyReport> {

@@ -35,7 +35,7 @@ export class EpochFence {
   /** Throws WRITER_FENCED when `newest`, of a listing that began after this epoch was taken, is another epoch. */
   assertNewest(newest: number): void {
     if (newest === this.epoch) return
-    if (newest === 0) throw new ParqueDBError('STORAGE_UNAVAILABLE', 'The database is no more where it was opened: its folder, or its objects, were moved or deleted. Put them back, or open it where it is now.', { details: { path: epochPath(this.epoch), outcome: 'unknown' } })
-    throw new ParqueDBError('WRITER_FENCED', `Another writer took over this database (epoch ${newest}; this one had ${this.epoch}). Whether the writes that were under way are in it is for the new writer to say: open the database again and read them.`, { details: { epoch: this.epoch, newest } })
+    const gone = `The database is no more where it was opened: its folder, or its objects, were moved or deleted, ${epochPath(this.epoch)} with them. Close it, and open it where it is now.`
+    throw new ParqueDBError('WRITER_FENCED', newest === 0 ? gone : `Another writer took over this database (epoch ${newest}; this one had ${this.epoch}). Whether the writes that were under way are in it is for the new writer to say: open the database again and read them.`, { details: { epoch: this.epoch, newest } })
   }
 }

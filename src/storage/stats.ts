@@ -19,7 +19,7 @@ export function engineStats(session: WriterSession | FollowerSession, of: { kind
     lastSeq: overlay.lastSeq,
     flushedSeq: manifest.flushedSeq,
     manifestId: manifest.id,
-    namespaces: namespaceStats(partition, (ns) => !isEdgeSpace(ns) && !isReserved(ns)),
+    namespaces: namespaceStats(partition, (ns) => !isEdgeSpace(ns)),
     edges: namespaceStats(partition, isEdgeSpace),
     segments: filesStats(manifest.segments),
     archive: filesStats(manifest.archived),
