@@ -10,7 +10,7 @@ const lineLimitToday: Readonly<Record<string, number>> = {}
  * Lines of code, neither blank nor comment: a contract is to be written down, not saved on. All of src without its tests, and apart from it the
  * contracts and the simulator, which are tests that happen to be published. The source is to come back to 25,000: it may shrink, not grow.
  */
-const totalLinesMax = { source: 26_460, testing: 5200 }
+const totalLinesMax = { source: 26_228, testing: 5200 }
 
 const vagueNames = /^(utils?|helpers?|types|constants|common|misc|shared)$/
 const vagueFolders = /\/(common|core|lib|utils?|helpers?)\//
