@@ -11,13 +11,13 @@ const steps = 90
 
 const turn = (): Promise<void> => setImmediate()
 
-test('a hundred simulated worlds, in which everything fails that can, see no promise broken', { timeout: 300_000 }, async () => {
+test('a hundred and thirty simulated worlds, in which everything fails that can, see no promise broken', { timeout: 300_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'parquedb-simulate-'))
   // Of a bundle `npm run coverage` would not know which lines were met.
   const simulator = process.env['SIMULATE_IN_PLACE'] === undefined ? await bundledSimulator(folder) : { coveragePoints, simulate }
   await rm(folder, { recursive: true })
   const hits = new Set<string>()
-  for (let seed = 1; seed <= 100; seed++) {
+  for (let seed = 1; seed <= 130; seed++) {
     const { coverage, violation } = await simulator.simulate({ seed, turn, steps })
     expect(violation?.message, `replay: npm run simulate -- --seed ${seed} --steps ${steps}`).toBeUndefined()
     for (const point of Object.keys(coverage)) hits.add(point)
