@@ -26,7 +26,7 @@ export async function createMany(session: Session, target: { ns: string; documen
   const add = (input: unknown): Promise<void> | undefined => {
     const entity = located(() => bulk.index, () => parseNewDocument(session, target.ns, input))
     const { key, links, bytes } = entity
-    return bulk.add(entity, bytes + links.length * linkBytes, [formatEntityId(key), ...(links.length === 0 ? [] : takenEnds(links))])
+    return bulk.add(entity, bytes + links.length * linkBytes, links.length === 0 ? [key.id] : [key.id, ...takenEnds(links)])
   }
   try {
     if (Symbol.asyncIterator in source) for await (const document of source) await add(document)
@@ -102,9 +102,10 @@ function decideBatch({ session, ns, write, onConflict }: Run, batch: Batch<NewEn
     for (const draft of decide(state, command, of)) drafts.push(draft)
   }
   located(() => batch.firstIndex + offset, () => batch.items.forEach(decideNext))
+  if (links.length === 0) return drafts
   // Edges may lead to any document of the batch.
-  if (links.length > 0) drafts.push(...edges(links, (key) => batch.names.has(formatEntityId(key))))
-  return drafts
+  const made = new Set(batch.items.map(({ key }) => key.id))
+  return [...drafts, ...edges(links, (key) => key.ns === ns && made.has(key.id))]
 }
 
 /** Says in an error which document it was. */

@@ -70,8 +70,7 @@ export class BulkWrite<Item> {
 
   /** What went wrong first, once nothing is under way: a batch that was being committed comes before whatever stopped the adding. */
   async failure(thrown: unknown): Promise<unknown> {
-    const failed = (await Promise.all(this.#committing)).find((failure) => failure !== undefined)
-    return failed === undefined ? thrown : failed.error
+    return ((await Promise.all(this.#committing)).find((failure) => failure !== undefined) ?? { error: thrown }).error
   }
 
   /** Goes on once the batch is decided: one that is refused comes before any after it. What is decided fails only with all that is decided behind it. */

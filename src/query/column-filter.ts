@@ -303,7 +303,7 @@ function markBetween(numbers: Float64Array, { least, greatest }: Interval): Uint
   return out
 }
 
-/** One comparison a number, not two. */
+/** One comparison a number, not two: a loop of its own, as V8 would not compile one that is given the comparison into its loop. */
 function markEqual(numbers: Float64Array, wanted: number): Uint8Array {
   const out = marksOf(numbers.length)
   const words = wordsOf(out)

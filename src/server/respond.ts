@@ -88,18 +88,17 @@ async function* lines(items: AsyncIterable<unknown>, run: Responding): AsyncGene
 
 /** Server-sent events: first the position, then each event with its seq as id, a comment when nothing comes, and a failure as the event 'error'. */
 async function* serverSentEvents(events: EventStream, from: { seq: number }, run: Responding): AsyncGenerator<string> {
-  const { clock, heartbeatMs } = run
   yield `event: open\nid: ${from.seq}\ndata: {}\n\n`
   try {
     let next = events.next()
     for (;;) {
-      let result = await within(next, { clock, ms: heartbeatMs })
+      let result = await within(next, { clock: run.clock, ms: run.heartbeatMs })
       let text = ''
       while (result !== undefined && text.length < chunkCharacters) {
         if (result.done === true) return yield text
         text += `id: ${result.value.seq}\ndata: ${stringifyExtendedJson(result.value as unknown as Value)}\n\n`
         next = events.next()
-        result = await within(next, { clock, ms: 0 })
+        result = await within(next, { clock: run.clock, ms: 0 })
       }
       yield text === '' ? ': still here\n\n' : text
     }

@@ -91,9 +91,8 @@ class Totals implements Accumulator {
       sums[code] = (sums[code] as number) + (numbers[at] as number)
     }
     // Four a step take a third less than one.
-    const wholeSteps = codes.length & ~3
     let at = 0
-    for (; at < wholeSteps; at += 4) {
+    for (const end = codes.length - 3; at < end; at += 4) {
       count(at)
       count(at + 1)
       count(at + 2)
